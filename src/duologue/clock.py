@@ -1,0 +1,39 @@
+"""Time as something that is handed in: the wall's, or one that a test or a replay moves by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+__all__ = ["Clock", "VirtualClock", "WallClock"]
+
+
+class Clock(Protocol):
+    """Monotonic seconds."""
+
+    def now(self) -> float:
+        """Seconds since some fixed moment; never goes back."""
+        ...
+
+
+class WallClock:
+    """The machine's monotonic clock."""
+
+    now = staticmethod(time.monotonic)
+
+
+class VirtualClock:
+    """A clock that moves only when told to, so that a minute of conversation takes no time."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """Seconds, as last set."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move forward by `seconds`; time never goes back."""
+        if seconds < 0:
+            raise ValueError(f"a clock never goes back, and was asked to by {seconds} s")
+        self._now += seconds
