@@ -1,0 +1,284 @@
+"""The agent's side of the conversation: replies, prepared or said, from their first clause until they are heard."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.barge_in import BargeInWatch
+from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.effects import Effect
+from duologue.conversation.endpointing import Evidence
+from duologue.conversation.evidence import Orders
+from duologue.conversation.history import History, Message, Segment, heard_text
+from duologue.conversation.speculation import keeps
+from duologue.conversation.speech import SpeechDetector
+from duologue.conversation.state import (
+    AGENT_TABLE,
+    CALL_TABLE,
+    USER_TABLE,
+    AgentState,
+    CallState,
+    Machine,
+    SessionState,
+    UserState,
+    session_state,
+)
+from duologue.conversation.utterance import Utterance
+from duologue.errors import InvalidStateError
+
+__all__ = ["AgentSide", "Reply"]
+
+
+@dataclass(slots=True)
+class Reply:
+    """One reply or `say`, from its preparation until it has been heard."""
+
+    generation: int
+    turn: int
+    """0 where nobody asked."""
+    text: str
+    """The words that it answers, or those of a `say`."""
+    interruptible: bool = True
+    started: bool = False
+    dropped: bool = False
+    """Cut off; the shell still owes how much of it was played."""
+    segments: list[Segment] = field(default_factory=list)
+
+
+class AgentSide(ABC):
+    """The state of one conversation, and what happens to the agent's replies."""
+
+    def __init__(self, config: ConversationConfig | None = None) -> None:
+        self.config = config or ConversationConfig()
+        self.call = Machine(CALL_TABLE, CallState.INITIAL)
+        self.user = Machine(USER_TABLE, UserState.SILENT)
+        self.agent = Machine(AGENT_TABLE, AgentState.IDLE)
+        self.history = History(self.config.max_history)
+        self.generation = 0
+        self.pos = 0
+        self._wall = 0.0
+        self._out: list[Effect] = []
+        self._capabilities = got.CallRequested()
+        self._detector = SpeechDetector(self.config.speech)
+        self._watch = BargeInWatch(self.config.barge_in)
+        self._orders = Orders()
+        self._utterance: Utterance | None = None
+        self._reply: Reply | None = None
+        self._speculation: Reply | None = None
+        self._says: deque[got.SayRequested] = deque()
+        self._typed: deque[str] = deque()
+        self._turns = 0
+        self._active_at = 0
+        self._turn_at = 0
+        self._started_at = 0
+
+    @property
+    def state(self) -> SessionState:
+        """The one-word view."""
+        return session_state(self.call.state, self.user.state, self.agent.state)
+
+    @property
+    def speech_owed(self) -> bool:
+        """True while a decided turn waits for its reply to sound."""
+        return self._reply is not None and not self._reply.started
+
+    def waits_for_evidence(self, pos: int) -> bool:
+        """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
+        return self._orders.waiting_until(pos)
+
+    @abstractmethod
+    def _advance(self) -> None:
+        """What the mere passing of audio brings."""
+
+    @abstractmethod
+    def _end(self, reason: str) -> None:
+        """End the call."""
+
+    # --- speculation ---
+
+    def _speculate(self, u: Utterance, e: Evidence) -> None:
+        c = self.config
+        if self._speculation:
+            if keeps(c.speculation, self._speculation.text, e.text):
+                return
+            self._discard_speculation("words_changed")
+        may = self._capabilities.agent_speculates and c.speculation != "off" and not self._reply
+        if may and e.probability >= c.speculate_threshold and u.speculations < c.max_speculations:
+            u.speculations += 1
+            self._speculation = s = Reply(self._raise(), u.turn, e.text)
+            self._tell(tell.SpeculationStarted, u.turn, s.generation, e.text, e.reason)
+            history = self.history.snapshot()
+            self._out.append(do.StartReply(s.generation, u.turn, e.text, history, speculative=True))
+
+    def _discard_speculation(self, reason: str) -> None:
+        s, self._speculation = self._speculation, None
+        if s:
+            self._raise()
+            self._tell(tell.SpeculationDiscarded, s.turn, s.generation, reason)
+            self._out.append(do.DiscardReply(s.generation, rollback=True))
+
+    # --- the agent speaks ---
+
+    def _say(self, say: got.SayRequested) -> None:
+        self._reply = Reply(self._raise(), 0, say.text, say.interruptible)
+        self._out.append(do.StartSpeech(self._reply.generation, say.text))
+
+    def _answer(self, turn: int, text: str) -> None:
+        """Have a decided turn answered, by the reply that was prepared for it if that fits."""
+        history = self.history.snapshot()
+        self.history.add(Message("user", text))
+        s = self._speculation
+        if s and s.turn == turn and keeps(self.config.speculation, s.text, text):
+            self._reply, self._speculation = s, None
+            s.text = text
+            self._out.append(do.CommitReply(s.generation))
+            for segment in s.segments:
+                self._tell(tell.AgentSaid, s.generation, segment.text)
+        else:
+            self._discard_speculation("words_changed")
+            self._reply = Reply(self._raise(), turn, text)
+            self._out.append(do.StartReply(self._reply.generation, turn, text, history, speculative=False))
+
+    def _say_requested(self, i: got.SayRequested) -> None:
+        if len(self._says) >= self.config.max_queued_says:
+            raise InvalidStateError(f"{len(self._says)} texts wait to be said already; wait for playout.")
+        self._says.append(i)
+        self._advance()
+
+    def _speech_queued(self, i: got.SpeechQueued) -> None:
+        if self._speculation and self._speculation.generation == i.generation:
+            self._speculation.segments.append(i.segment)
+        elif self._reply and self._reply.generation == i.generation and not self._reply.dropped:
+            self._reply.segments.append(i.segment)
+            self._tell(tell.AgentSaid, i.generation, i.segment.text)
+
+    def _playout_started(self, i: got.PlayoutStarted) -> None:
+        r = self._reply
+        if r and r.generation == i.generation and not r.started:
+            r.started = True
+            self._watch = BargeInWatch(self.config.barge_in)
+            self._set_agent("playout_start", "reply" if r.turn else "say")
+
+    def _playout_finished(self, i: got.PlayoutFinished) -> None:
+        interrupted = self._heard(i)
+        if interrupted is None:
+            return
+        if i.end_call and not interrupted:
+            self._end(i.end_call)
+        else:
+            self._advance()
+
+    def _heard(self, i: got.PlayoutFinished) -> bool | None:
+        """Write down what was heard; True where the reply was cut off, None where it is not the one that sounds."""
+        r = self._reply
+        if not (r and r.generation == i.generation and r.started):
+            return None
+        self._reply = None
+        said = " ".join(s.text for s in r.segments)
+        text, certain = heard_text(r.segments, i.played) if r.dropped else (said, True)
+        estimated = i.estimated or not certain
+        if text:
+            self.history.add(Message("agent", text, said, r.dropped, estimated))
+        self._tell(tell.AgentHeard, r.generation, r.turn, text, said, r.dropped, estimated)
+        self._active_at = self.pos
+        self._set_agent("playout_end", "interrupted" if r.dropped else "finished")
+        return r.dropped
+
+    def _reply_failed(self, i: got.ReplyFailed) -> None:
+        r = self._reply
+        if self._speculation and self._speculation.generation == i.generation:
+            self._discard_speculation(i.code)
+        elif r and r.generation == i.generation and not r.started:
+            self._reply = None
+            self._raise()
+            self._active_at = self.pos
+            if r.turn:
+                self._set_agent("reply_dropped", i.code)
+                if i.code != "empty" and self.config.apology:
+                    self._says.appendleft(got.SayRequested(self.config.apology))
+            self._advance()
+
+    def _interrupt_requested(self, _: got.InterruptRequested) -> None:
+        self._says.clear()
+        self._drop_reply("request")
+        self._advance()
+
+    def _may_interrupt(self, r: Reply) -> bool:
+        return r.interruptible and self.config.barge_in.enabled
+
+    def _barge_in(self, samples: int, is_speech: bool) -> None:
+        r = self._reply
+        if r is None or not r.started or r.dropped or not self._may_interrupt(r):
+            return
+        g = r.generation
+        match self._watch.window(samples, is_speech, self.agent.state):
+            case "duck":
+                self._set_agent("duck", "onset")
+                self._out.append(do.Duck(g))
+            case "pause":
+                self._set_agent("pause", "speech")
+                self._out.append(do.Pause(g))
+            case "unduck":
+                self._tell(tell.FalseInterruption, g, "too_short")
+                self._go_on(r)
+            case "resume":
+                self._tell(tell.FalseInterruption, g, "silence")
+                self._go_on(r)
+            case "interrupt":
+                self._drop_reply("duration")
+            case _:
+                pass
+
+    def _go_on(self, r: Reply) -> None:
+        """Give the floor back to the reply that was ducked or paused."""
+        self._watch = BargeInWatch(self.config.barge_in)
+        if self.agent.may("unduck"):
+            self._set_agent("unduck", "false_interruption")
+            self._out.append(do.Unduck(r.generation))
+        elif self.agent.may("resume"):
+            self._set_agent("resume", "false_interruption")
+            self._out.append(do.Resume(r.generation))
+
+    def _drop_reply(self, reason: str) -> None:
+        """Cut the reply off. If any of it sounded, the shell answers with PlayoutFinished before anything else."""
+        r = self._reply
+        if r is None or r.dropped:
+            return
+        self._raise()
+        self._tell(tell.Interrupted, r.generation, reason)
+        self._out.append(do.DiscardReply(r.generation, rollback=not r.started))
+        if r.started:
+            r.dropped = True
+            return
+        self._reply = None
+        if r.turn:
+            self._set_agent("reply_dropped", reason)
+
+    # --- small things ---
+
+    def _raise(self) -> int:
+        self.generation += 1
+        return self.generation
+
+    def _tell(self, event: Callable[..., tell.Event], *fields: Any) -> None:
+        self._out.append(event(self.pos, self._wall, *fields))
+
+    def _set_user(self, trigger: str, reason: str) -> None:
+        before = self.user.fire(trigger)
+        if trigger != "away":
+            self._active_at = self.pos
+        self._tell(tell.UserChanged, before, self.user.state, reason)
+
+    def _set_agent(self, trigger: str, reason: str) -> None:
+        before = self.agent.fire(trigger)
+        self._tell(tell.AgentChanged, before, self.agent.state, reason)
+
+    def _seconds_since(self, pos: int) -> float:
+        return (self.pos - pos) / RATE

@@ -1,0 +1,66 @@
+"""Barge-in: the user speaks while the agent does. Duck at onset, pause on speech, then interrupt, or go on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from duologue.conversation.config import RATE, BargeIn
+
+__all__ = ["BargeInWatch", "Step", "is_backchannel"]
+
+Step = Literal["duck", "unduck", "pause", "resume", "interrupt", ""]
+
+LISTENING = frozenset(["ah", "aha", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmm", "oh", "uh", "uhhuh", "uhuh", "um"])
+"""Sounds that say only "I am listening"."""
+
+ASSENT = frozenset(
+    ["alright", "cool", "exactly", "good", "gotcha", "great", "i", "interesting", "nice", "ok", "okay"]  # "I see"
+) | frozenset(["really", "right", "see", "sure", "wow", "yeah", "yep", "yes", "yup"])
+"""Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
+
+
+def is_backchannel(text: str, asked: bool) -> bool:
+    """True where what was said over the agent only says "I am listening".
+
+    `asked`: the agent's words end in a question, to which an assent is an answer.
+    """
+    words = re.findall(r"[^\W_]+", text.lower().replace("-", "").replace("'", ""))
+    meant = LISTENING if asked else LISTENING | ASSENT
+    return 0 < len(words) <= 3 and all(w in meant for w in words)
+
+
+@dataclass(slots=True)
+class BargeInWatch:
+    """Counts the user's speech over one reply."""
+
+    config: BargeIn
+    speech: int = 0
+    """Samples of the user's own speech since it began."""
+    quiet: int = 0
+    """Samples of silence in a row."""
+
+    def window(self, samples: int, is_speech: bool, state: str) -> Step:
+        """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything."""
+        c = self.config
+        if not is_speech:
+            self.quiet += samples
+            if state == "ducked" and self.quiet >= c.unduck_after * RATE:
+                self.speech = 0
+                return "unduck"
+            if state == "paused" and self.quiet >= c.resume_after * RATE:
+                self.speech = 0
+                return "resume"
+            return ""
+        if self.quiet >= c.resume_after * RATE:
+            self.speech = 0
+        self.quiet = 0
+        self.speech += samples
+        if self.speech >= c.confirm_after * RATE:
+            return "interrupt"
+        if state == "speaking":
+            return "duck"
+        if state == "ducked" and self.speech >= c.pause_after * RATE:
+            return "pause"
+        return ""

@@ -1,0 +1,125 @@
+"""The numbers that the rules work by. All durations are seconds of audio time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from duologue.errors import ConfigError
+
+__all__ = ["RATE", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
+
+RATE = 16_000
+"""Samples a second of the audio that the rules count in."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechDetection:
+    """From probabilities to speech start and stop."""
+
+    start_threshold: float = 0.5
+    """Probability at or above which a window counts towards a speech start."""
+    stop_threshold: float = 0.35
+    """Probability below which a window counts as silence once speech has started (hysteresis)."""
+    min_speech: float = 0.064
+    """Speech must last this long to start."""
+    hangover: float = 0.128
+    """Silence must last this long for speech to stop; the words are asked for at that moment."""
+    prefix_padding: float = 0.3
+    """Audio before the speech start that belongs to the utterance."""
+    tail_padding: float = 0.096
+    """Audio after the last speech that is sent along to be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """The policy on silence: threshold, action delay, timeout."""
+
+    threshold: float = 0.5
+    """Probability of end of turn at or above which the turn is decided after `action_delay`."""
+    action_delay: float = 0.256
+    """Silence after which a turn that sounds finished is decided."""
+    timeout: float = 0.96
+    """Silence after which a turn is decided whatever the evidence says; multiplied by the patience of the words."""
+    words_budget: float = 0.064
+    """Time that the words have, from the moment they are asked for..."""
+    words_budget_per_s: float = 0.03
+    """...and more for each second of speech."""
+    words_timeout: float = 8.0
+    """Silence after which a turn whose words never came is given up."""
+    doubt: tuple[float, float] = (0.1, 0.9)
+    """Where the words give a probability inside, the sound of the turn is judged as well."""
+    sound_budget: float = 0.192
+    """Time that the judgement of the sound has."""
+    rescore_every: float = 0.32
+    """While silence lasts and nothing is decided, the sound is judged again this often..."""
+    max_scores: int = 3
+    """...and at most this many times a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """What happens when the user speaks while the agent does."""
+
+    enabled: bool = True
+    pause_after: float = 0.096
+    """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
+    confirm_after: float = 0.8
+    """Speech this long interrupts without waiting for words."""
+    resume_after: float = 1.0
+    """A paused agent goes on after this much silence when no words have come."""
+    unduck_after: float = 0.16
+    """A ducked agent is loud again after this much silence."""
+    echo_threshold: float = 0.5
+    """Sound of which our own playout explains at least this share is not the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationConfig:
+    """All that the rules can be told."""
+
+    speech: SpeechDetection = field(default_factory=SpeechDetection)
+    endpointing: Endpointing = field(default_factory=Endpointing)
+    barge_in: BargeIn = field(default_factory=BargeIn)
+    turns: Literal["auto", "manual"] = "auto"
+    """`manual`: only `begin_turn()` and `end_turn()` (push to talk) and text make turns."""
+    greeting: str = ""
+    """What the agent says first; empty: the user speaks first."""
+    greeting_interruptible: bool = True
+    speculation: Literal["off", "discard", "use_if_similar", "always_use"] = "discard"
+    """What becomes of a reply prepared before its turn was decided, when the user goes on after all."""
+    max_speculations: int = 3
+    """At most this many prepared replies a turn."""
+    speculate_threshold: float = 0.25
+    """A reply is prepared only where the probability of end of turn is at least this."""
+    max_utterance: float = 15.0
+    """A longer utterance is cut at its quietest point and its words are joined again."""
+    max_turn: float = 120.0
+    """A turn this long is decided even while the user goes on."""
+    partial_every: float = 1.0
+    """Words are shown this often while the user speaks; 0 turns partials off."""
+    away_after: float = 15.0
+    """The user counts as away after this much silence on both sides."""
+    idle_timeout: float = 300.0
+    """The call ends after this long without a turn."""
+    timeout: float = 1800.0
+    """The call ends after this long."""
+    max_history: int = 200
+    """Messages kept; the oldest go first."""
+    max_queued_says: int = 8
+    """`say` calls that may wait for their turn to speak."""
+    apology: str = "Sorry, something went wrong. Could you say that again?"
+    """Spoken when the agent fails to answer; empty: stay silent."""
+
+    def __post_init__(self) -> None:
+        if not self.speech.stop_threshold <= self.speech.start_threshold:
+            raise ConfigError("speech.stop_threshold must not be above speech.start_threshold.")
+        if self.endpointing.timeout < self.endpointing.action_delay:
+            raise ConfigError("endpointing.timeout must not be below endpointing.action_delay.")
+        for part in (self, self.speech, self.endpointing, self.barge_in):
+            for f in fields(part):
+                value = getattr(part, f.name)
+                if isinstance(value, float) and not 0 <= value < float("inf"):
+                    raise ConfigError(f"{f.name} is {value}, and must be a number of at least 0.")
+        if self.max_utterance < 2:
+            raise ConfigError(f"max_utterance is {self.max_utterance} s, and must be at least 2 s.")

@@ -1,0 +1,422 @@
+"""The conversation: every input goes through `handle`, and what is to be done comes back as effects.
+
+Read it in the order of a turn: the user speaks (`_window`), falls silent (`_speech_stopped`), is understood (`_apply`),
+the turn is decided (`_evaluate`, `_decide`), the agent replies (`_playout_started`), and is heard (`_playout_finished`)
+or interrupted (`_barge_in`, `_drop_reply`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.agent_side import AgentSide, Reply
+from duologue.conversation.barge_in import is_backchannel
+from duologue.conversation.config import RATE
+from duologue.conversation.effects import Effect
+from duologue.conversation.endpointing import Evidence, Verdict, decide
+from duologue.conversation.evidence import Ask
+from duologue.conversation.inputs import Input, Now
+from duologue.conversation.speech import SpeechDetector, Step
+from duologue.conversation.state import (
+    CallState,
+    UserState,
+)
+from duologue.conversation.utterance import Utterance
+from duologue.errors import InvalidStateError
+
+__all__ = ["Conversation"]
+
+WINDOW = 512
+"""Budgets are rounded up to whole windows of this many samples, because that is when the rules are asked."""
+MAX_TYPED = 8
+
+
+class Conversation(AgentSide):
+    """The rules of one call: the user's side, the end of the turn, and the life of the call."""
+
+    def handle(self, input_: Input, now: Now) -> list[Effect]:
+        """Take one input and return what is to be done, in order.
+
+        Raises InvalidStateError where the input is not possible now: a call started twice, too many `say`s waiting.
+        """
+        self.pos, self._wall = max(self.pos, now.pos), now.wall
+        self._out = []
+        if self.call.state is CallState.LIVE or isinstance(input_, got.CallRequested | got.EndRequested):
+            HANDLERS[type(input_)](self, input_)
+        elif isinstance(input_, got.PlayoutFinished):
+            self._heard(input_)
+        return self._out
+
+    # --- the call ---
+
+    def _call_requested(self, i: got.CallRequested) -> None:
+        self.call.fire("start")
+        self._capabilities = i
+        self._active_at = self._turn_at = self._started_at = self.pos
+        self._tell(tell.CallChanged, CallState.LIVE, "start")
+        if self.config.greeting:
+            self._says.append(got.SayRequested(self.config.greeting, self.config.greeting_interruptible))
+        self._advance()
+
+    def _end_requested(self, i: got.EndRequested) -> None:
+        if self.call.state is not CallState.ENDED:
+            self._end(i.reason)
+
+    def _end(self, reason: str) -> None:
+        self._forget_utterance()
+        self._says.clear()
+        self._typed.clear()
+        self._drop_reply("end")
+        self.call.fire("end")
+        self._tell(tell.CallChanged, CallState.ENDED, reason)
+        self._out.append(do.EndCall(reason))
+
+    def _advance(self) -> None:
+        """What the mere passing of audio brings: evidence that is due, decisions, timers."""
+        for ask in self._orders.ripe(self.pos):
+            self._apply(ask)
+        self._evaluate()
+        self._answer_typed()
+        busy = self._utterance is not None or self._reply is not None
+        if not busy and self._says:
+            self._say(self._says.popleft())
+            busy = True
+        if self._seconds_since(self._started_at) >= self.config.timeout:
+            self._end("timeout")
+        elif not busy:
+            if self._seconds_since(self._turn_at) >= self.config.idle_timeout:
+                self._end("idle_timeout")
+            elif self.user.may("away") and self._seconds_since(self._active_at) >= self.config.away_after:
+                self._set_user("away", "silence")
+
+    # --- the user speaks ---
+
+    def _window(self, w: got.VadScored) -> None:
+        if self._hears():
+            mine = w.explained < self.config.barge_in.echo_threshold
+            p = w.probability if mine else 0.0
+            step = self._detector.window(w.start, w.end, p)
+            if step is Step.START:
+                self._speech_started(w.end - self._detector.hot, "speech")
+            elif step is Step.STOP:
+                self._speech_stopped("silence")
+            self._barge_in(w.end - w.start, p >= self.config.speech.start_threshold)
+            self._follow(w.end, p)
+        self._advance()
+
+    def _gap(self, g: got.Gap) -> None:
+        self._tell(tell.AudioGap, g.start, g.end, g.reason)
+        if self._hears():
+            if self._detector.silence(g.start, g.end) is Step.STOP:
+                self._speech_stopped("gap")
+            self._barge_in(g.end - g.start, False)
+        self._advance()
+
+    def _hears(self) -> bool:
+        """False where only the button makes turns, or while it is down."""
+        return self.config.turns == "auto" and not (self._utterance and self._utterance.held)
+
+    def _speech_started(self, start: int, reason: str) -> None:
+        self._set_user("speech_start", reason)
+        r, u = self._reply, self._utterance
+        if r and not r.started and r.interruptible:
+            self._reopen(r, start)
+            u = self._utterance
+        if u is None:
+            u = self._utterance = self._new_utterance(self._padded(start), start)
+        else:
+            self._take_back_words(u)
+        self._tell(tell.SpeechStarted, u.turn, start, reason)
+
+    def _take_back_words(self, u: Utterance) -> None:
+        """The user goes on: what was understood of the last part, and made of it, no longer holds."""
+        self._drop_asks("words", "sound")
+        u.final = u.evidence = None
+        u.scores = 0
+        u.manual = False
+        if self.config.speculation == "discard":
+            self._discard_speculation("went_on")
+
+    def _new_utterance(self, start: int, speech: int, turn: int = 0) -> Utterance:
+        if not turn:
+            self._turns += 1
+        return Utterance(turn or self._turns, start, speech, part_start=start, partial_at=start)
+
+    def _reopen(self, r: Reply, start: int) -> None:
+        """The user speaks before the reply has sounded: the turn was not over, or a `say` has lost its moment."""
+        self._drop_reply("went_on")
+        if not r.turn:
+            return
+        self.history.reopen(r.text)
+        u = self._utterance
+        if u is None:
+            u = self._utterance = self._new_utterance(self._padded(start), start, r.turn)
+        u.base = f"{r.text} {u.base}".rstrip()
+        self._tell(tell.TurnContinued, u.turn, "went_on")
+
+    def _padded(self, start: int) -> int:
+        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
+
+    def _speech_stopped(self, reason: str) -> None:
+        self._set_user("speech_stop", reason)
+        u = self._utterance
+        if u is not None:
+            u.last_speech = self._detector.last_end
+            self._tell(tell.SpeechStopped, u.turn, u.last_speech, reason)
+            self._ask_words(u, min(self.pos, u.last_speech + round(self.config.speech.tail_padding * RATE)))
+
+    def _follow(self, end: int, p: float) -> None:
+        """Keep a growing utterance within bounds, and its words on show."""
+        u = self._utterance
+        if u is None or self.user.state is not UserState.SPEAKING:
+            return
+        u.last_speech = self._detector.last_end
+        u.windows.append((end, p))
+        if end - u.part_start >= self.config.max_utterance * RATE:
+            self._cut(u)
+        every = self.config.partial_every * RATE
+        if every and end - u.partial_at >= every:
+            u.partial, u.partial_at = self._orders.next_id(), end
+            self._out.append(do.AskPartial(u.partial, u.part_start, end))
+
+    def _cut(self, u: Utterance) -> None:
+        start, at = u.part_start, u.cut()
+        due = self.pos + self._budget(self.config.endpointing.words_budget_per_s * (at - start) / RATE + 1.0)
+        ask = self._orders.place("segment", at, due, len(u.parts) - 1)
+        self._out.append(do.AskWords(ask.id, start, at, due, final=False))
+        u.full = at - u.start >= self.config.max_turn * RATE
+        self._tell(tell.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")
+
+    # --- the button and the keyboard ---
+
+    def _turn_begun(self, _: got.TurnBegun) -> None:
+        if self._utterance and self._utterance.held:
+            raise InvalidStateError("The turn has begun already; end it first.")
+        r = self._reply
+        if r and not r.started:
+            self._reopen(r, self.pos)
+        else:
+            self._drop_reply("manual")
+        self._detector = SpeechDetector(self.config.speech)
+        u = self._utterance = self._utterance or self._new_utterance(self._padded(self.pos), self.pos)
+        self._take_back_words(u)
+        u.held = True
+        if self.user.may("speech_start"):
+            self._set_user("speech_start", "manual")
+        self._tell(tell.SpeechStarted, u.turn, self.pos, "manual")
+
+    def _turn_ended(self, _: got.TurnEnded) -> None:
+        u = self._utterance
+        if u is None or not u.held:
+            raise InvalidStateError("No turn has begun; begin one first.")
+        u.held, u.manual, u.last_speech = False, True, self.pos
+        self._set_user("speech_stop", "manual")
+        self._tell(tell.SpeechStopped, u.turn, self.pos, "manual")
+        self._ask_words(u, self.pos)
+
+    def _text_arrived(self, i: got.TextArrived) -> None:
+        if len(self._typed) >= MAX_TYPED:
+            raise InvalidStateError(f"{MAX_TYPED} typed turns wait already; wait for an answer.")
+        self._typed.append(i.text)
+        if self.user.may("text"):
+            self._set_user("text", "text")
+        r = self._reply
+        if r and r.interruptible and not r.dropped:
+            if not r.started and r.turn:
+                self.history.reopen(r.text)
+                self._typed.appendleft(r.text)
+            self._drop_reply("text")
+        self._advance()
+
+    def _answer_typed(self) -> None:
+        if not self._typed or self._reply:
+            return
+        text = " ".join(self._typed)
+        self._typed.clear()
+        self._turns += 1
+        self._begin_reply(Utterance(self._turns, self.pos, self.pos), text, Verdict(1.0, "text"))
+
+    def _clear_requested(self, _: got.ClearRequested) -> None:
+        self._says.clear()
+        self._typed.clear()
+        self._drop_reply("request")
+        self._forget_utterance()
+        self._detector = SpeechDetector(self.config.speech)
+        if self.user.may("speech_stop"):
+            self._set_user("speech_stop", "request")
+        self._advance()
+
+    # --- evidence ---
+
+    def _budget(self, seconds: float) -> int:
+        return ceil(seconds * RATE / WINDOW) * WINDOW
+
+    def _ask_words(self, u: Utterance, end: int) -> None:
+        c = self.config.endpointing
+        due = self.pos + self._budget(c.words_budget + c.words_budget_per_s * (end - u.part_start) / RATE)
+        ask = self._orders.place("words", end, due, len(u.parts))
+        self._out.append(do.AskWords(ask.id, u.part_start, end, due))
+
+    def _answered(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
+        ask = self._orders.open.get(answer.ask)
+        if ask is None:
+            return
+        if self.pos > ask.due:
+            self._tell(tell.EvidenceLate, ask.kind, ask.due, (self.pos - ask.due) / RATE)
+        self._orders.answer(answer)
+        self._advance()
+
+    def _apply(self, ask: Ask) -> None:
+        u, answer = self._utterance, ask.answer
+        assert u is not None, "asks are dropped with their utterance"
+        if isinstance(answer, got.SoundScored):
+            assert u.evidence is not None, "sound is judged only after words"
+            e = u.evidence
+            u.evidence = Evidence(e.text, e.words, e.reason, e.patience, answer.probability)
+            self._scored(u)
+            return
+        if ask.kind == "sound":
+            u.scores = self.config.endpointing.max_scores
+            return
+        words = answer if isinstance(answer, got.WordsArrived) else got.WordsArrived(ask.id, "", 1.0, "no_words")
+        if ask.kind == "segment":
+            u.parts[ask.segment] = words.text
+        else:
+            u.final = words
+        if isinstance(answer, got.EvidenceFailed) and not u.text:
+            self._ignore(u, answer.code)
+        elif u.understood and u.final:
+            u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience)
+            self._understood(u)
+
+    def _understood(self, u: Utterance) -> None:
+        """The words are in; the silence may still be short."""
+        r = self._reply
+        if not u.text:
+            self._ignore(u, "no_words")
+            return
+        if r and r.started and not r.dropped and self._may_interrupt(r):
+            asked = bool(r.segments) and r.segments[-1].text.rstrip().endswith("?")
+            if not u.manual and is_backchannel(u.text, asked):
+                self._tell(tell.Backchannel, r.generation, u.text, "backchannel")
+                self._forget_utterance()
+                self._go_on(r)
+                return
+            self._drop_reply("words")
+        self._scored(u)
+
+    def _scored(self, u: Utterance) -> None:
+        e = u.evidence
+        assert e is not None, "scored after evidence"
+        silence = (self.pos - u.last_speech) / RATE
+        self._tell(tell.TurnScored, u.turn, e.text, e.words, e.sound, e.probability, silence, e.reason)
+        self._speculate(u, e)
+
+    def _ask_sound(self, u: Utterance, e: Evidence) -> None:
+        c = self.config.endpointing
+        doubtful = c.doubt[0] < e.words < c.doubt[1]
+        open_ = not u.scores or (e.probability < c.threshold and self.pos - u.scored_at >= c.rescore_every * RATE)
+        if self._capabilities.judges_sound and doubtful and open_ and u.scores < c.max_scores:
+            u.scores += 1
+            u.scored_at = self.pos
+            ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
+            self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due))
+
+    def _drop_asks(self, *kinds: str) -> None:
+        self._out.extend(do.DropAsk(i) for i in self._orders.drop(*kinds))
+
+    def _partial_arrived(self, i: got.PartialArrived) -> None:
+        u = self._utterance
+        if u and u.partial == i.ask and i.text and not u.final:
+            text = " ".join(t for t in (u.base, *u.parts, i.text) if t)
+            self._tell(tell.PartialTranscript, u.turn, text)
+
+    # --- the end of the turn ---
+
+    def _evaluate(self) -> None:
+        u = self._utterance
+        if u is None or u.held:
+            return
+        blocked = self._reply is not None
+        if self.user.state is UserState.SPEAKING:
+            if u.full and not blocked and None not in u.parts:
+                self._decide_full(u)
+            return
+        if self._detector.hot:
+            return
+        silence = (self.pos - u.last_speech) / RATE
+        e = u.evidence
+        if e is None:
+            if silence >= self.config.endpointing.words_timeout:
+                self._ignore(u, "timeout")
+            return
+        if blocked:
+            return
+        if u.manual:
+            self._begin_reply(u, e.text, Verdict(e.probability, "manual"))
+            return
+        self._ask_sound(u, e)
+        if self._orders.open and silence < self.config.endpointing.timeout * e.patience:
+            return
+        verdict = decide(e, silence, self.config.endpointing)
+        if verdict:
+            self._begin_reply(u, e.text, verdict)
+
+    def _decide_full(self, u: Utterance) -> None:
+        """The longest turn there may be: answer what was said so far, and take what follows as the next turn."""
+        rest = self._new_utterance(u.part_start, u.last_speech)
+        rest.windows = u.windows
+        self._begin_reply(u, " ".join(t for t in (u.base, *u.parts) if t), Verdict(1.0, "max_turn"))
+        self._utterance = rest
+
+    def _ignore(self, u: Utterance, reason: str) -> None:
+        """No words came: what the user did was no turn."""
+        self._tell(tell.SpeechIgnored, u.turn, reason)
+        self._forget_utterance()
+        if self._reply:
+            self._go_on(self._reply)
+        elif u.base:
+            self._begin_reply(u, u.base, Verdict(1.0, "reopened"))
+
+    def _begin_reply(self, u: Utterance, text: str, verdict: Verdict) -> None:
+        """Decide the turn."""
+        silence = (self.pos - u.last_speech) / RATE
+        self._tell(tell.TurnDecided, u.turn, text, u.start, u.last_speech, silence, verdict.probability, verdict.reason)
+        self._answer(u.turn, text)
+        if self._utterance is u:
+            self._utterance = None
+        self._active_at = self._turn_at = self.pos
+        self._set_agent("turn_decided", verdict.reason)
+
+    def _forget_utterance(self) -> None:
+        self._utterance = None
+        self._drop_asks("words", "sound", "segment")
+        self._discard_speculation("no_turn")
+        self._active_at = self.pos
+
+
+HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
+    got.CallRequested: Conversation._call_requested,
+    got.EndRequested: Conversation._end_requested,
+    got.VadScored: Conversation._window,
+    got.Gap: Conversation._gap,
+    got.WordsArrived: Conversation._answered,
+    got.SoundScored: Conversation._answered,
+    got.EvidenceFailed: Conversation._answered,
+    got.PartialArrived: Conversation._partial_arrived,
+    got.TurnBegun: Conversation._turn_begun,
+    got.TurnEnded: Conversation._turn_ended,
+    got.TextArrived: Conversation._text_arrived,
+    got.SayRequested: Conversation._say_requested,
+    got.InterruptRequested: Conversation._interrupt_requested,
+    got.ClearRequested: Conversation._clear_requested,
+    got.SpeechQueued: Conversation._speech_queued,
+    got.PlayoutStarted: Conversation._playout_started,
+    got.PlayoutFinished: Conversation._playout_finished,
+    got.ReplyFailed: Conversation._reply_failed,
+}

@@ -1,0 +1,152 @@
+"""What the rules want done. The shell does it; the rules never wait for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from duologue.conversation.events import Event
+from duologue.conversation.history import Message
+
+__all__ = [
+    "AskPartial",
+    "AskSound",
+    "AskWords",
+    "CommitReply",
+    "DiscardReply",
+    "DropAsk",
+    "Duck",
+    "Effect",
+    "EndCall",
+    "Pause",
+    "Resume",
+    "StartReply",
+    "StartSpeech",
+    "Unduck",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AskWords:
+    """Understand the audio from `start` to `end`; the answer is applied at `due`, or when it comes if that is later."""
+
+    ask: int
+    start: int
+    end: int
+    due: int
+    final: bool = True
+    """False for the first part of a long utterance, which has plenty of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskSound:
+    """Judge from the sound up to `end` whether the turn that began at `start` is over."""
+
+    ask: int
+    start: int
+    end: int
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskPartial:
+    """Words so far, if there is time for them."""
+
+    ask: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropAsk:
+    """Nobody waits for this answer any more."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartReply:
+    """Have the agent answer."""
+
+    generation: int
+    turn: int
+    text: str
+    history: tuple[Message, ...]
+    speculative: bool
+    """Hold the sound, and allow no side effects, until CommitReply."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReply:
+    """The turn is decided: the speculative reply may sound."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartSpeech:
+    """Say a text that no agent is asked for."""
+
+    generation: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardReply:
+    """Drop everything of this generation: sound, text and work. If any of it was played, PlayoutFinished follows."""
+
+    generation: int
+    rollback: bool
+    """Nothing of it was heard: an agent with state goes back to where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Play softly."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unduck:
+    """Play at full level again."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop playing; keep the rest."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on where playout was paused."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Close the session."""
+
+    reason: str
+
+
+Effect = (
+    AskWords
+    | AskSound
+    | AskPartial
+    | DropAsk
+    | StartReply
+    | CommitReply
+    | StartSpeech
+    | DiscardReply
+    | Duck
+    | Unduck
+    | Pause
+    | Resume
+    | EndCall
+    | Event
+)

@@ -1,0 +1,73 @@
+"""Evidence on order: what was asked for, when it is due, and what has come.
+
+An answer is applied at its due position, never before; one that comes later is applied when it comes, and is late.
+So a call in real time and the same audio played faster decide alike wherever nothing was late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
+
+__all__ = ["Answer", "Ask", "Orders"]
+
+Answer = WordsArrived | SoundScored | EvidenceFailed
+
+
+@dataclass(slots=True)
+class Ask:
+    """One piece of evidence on order."""
+
+    id: int
+    kind: Literal["words", "segment", "sound"]
+    end: int
+    """Last sample that the evidence rests on."""
+    due: int
+    segment: int = 0
+    """Which part of a long utterance."""
+    answer: Answer | None = None
+
+
+@dataclass(slots=True)
+class Orders:
+    """What is on order for the current utterance; at most a handful."""
+
+    last_id: int = 0
+    open: dict[int, Ask] = field(default_factory=dict)
+
+    def place(self, kind: Literal["words", "segment", "sound"], end: int, due: int, segment: int = 0) -> Ask:
+        """Note a new ask."""
+        ask = Ask(self.next_id(), kind, end, due, segment)
+        self.open[ask.id] = ask
+        return ask
+
+    def next_id(self) -> int:
+        """A fresh id, for an ask that is not waited for."""
+        self.last_id += 1
+        return self.last_id
+
+    def answer(self, answer: Answer) -> None:
+        """Keep an answer until it is due; one that nobody waits for is nothing."""
+        ask = self.open.get(answer.ask)
+        if ask is not None:
+            ask.answer = answer
+
+    def ripe(self, pos: int) -> list[Ask]:
+        """Take out what is answered and due, in the order in which it was due."""
+        ripe = sorted((a for a in self.open.values() if a.answer and a.due <= pos), key=lambda a: (a.due, a.id))
+        for ask in ripe:
+            del self.open[ask.id]
+        return ripe
+
+    def drop(self, *kinds: str) -> list[int]:
+        """Forget the asks of these kinds; returns their ids."""
+        ids = [a.id for a in self.open.values() if a.kind in kinds]
+        for i in ids:
+            del self.open[i]
+        return ids
+
+    def waiting_until(self, pos: int) -> bool:
+        """True where an answer due at or before `pos` has not come."""
+        return any(a.answer is None and a.due <= pos for a in self.open.values())

@@ -1,0 +1,210 @@
+"""What the rules are told. Each comes with `Now`: the position in the audio, and the wall's seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from duologue.conversation.history import Segment
+
+__all__ = [
+    "CallRequested",
+    "ClearRequested",
+    "EndRequested",
+    "EvidenceFailed",
+    "Gap",
+    "Input",
+    "InterruptRequested",
+    "Now",
+    "PartialArrived",
+    "PlayoutFinished",
+    "PlayoutStarted",
+    "ReplyFailed",
+    "SayRequested",
+    "SoundScored",
+    "SpeechQueued",
+    "TextArrived",
+    "TurnBegun",
+    "TurnEnded",
+    "VadScored",
+    "WordsArrived",
+]
+
+
+class Now(NamedTuple):
+    """When an input happens. The rules read no clock; both are handed in."""
+
+    pos: int
+    """Sample index of the session's 16 kHz input."""
+    wall: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequested:
+    """The session goes live."""
+
+    agent_speculates: bool = False
+    """The agent declares itself free of side effects before commit."""
+    judges_sound: bool = False
+    """A model that judges the sound of a turn is at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class VadScored:
+    """One window was scored. Windows come in order and without overlap."""
+
+    start: int
+    end: int
+    probability: float
+    explained: float = 0.0
+    """Share of the window's energy, 0 to 1, that our own playout explains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Input from `start` to `end` is missing; it counts as silence."""
+
+    start: int
+    end: int
+    reason: str
+    """`missing` (none arrived), `lost` (the client skipped), `dropped` (the session was behind)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsArrived:
+    """The answer to an AskWords."""
+
+    ask: int
+    text: str
+    probability: float
+    """How finished the words sound, 0 to 1; of the last segment, where there are several."""
+    reason: str = ""
+    """Why, as a slug."""
+    patience: float = 1.0
+    """Factor on the timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundScored:
+    """The answer to an AskSound."""
+
+    ask: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFailed:
+    """An ask has no answer and will have none."""
+
+    ask: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartialArrived:
+    """Words so far, to be shown; no decision rests on them."""
+
+    ask: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegun:
+    """The user holds the button to talk."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The user lets the button go."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """The user typed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayRequested:
+    """The application wants something said."""
+
+    text: str
+    interruptible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRequested:
+    """The application wants the agent to be silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearRequested:
+    """The application wants everything pending forgotten, on both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequested:
+    """The call is to end."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechQueued:
+    """A clause of the reply has been synthesised and waits for playout."""
+
+    generation: int
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutStarted:
+    """The first sample of the reply was handed to the transport."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayoutFinished:
+    """All of the reply was played, or as much of it as was played before it was stopped."""
+
+    generation: int
+    played: float
+    """Seconds of the reply that the user heard."""
+    estimated: bool = True
+    """False where the client's playback marks say so."""
+    end_call: str = ""
+    """Set where the agent asked for the call to end after these words: the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """The reply broke off: the agent or the synthesiser failed, or there was nothing to say."""
+
+    generation: int
+    code: str
+    """An error code, or `empty`."""
+
+
+Input = (
+    CallRequested
+    | VadScored
+    | Gap
+    | WordsArrived
+    | SoundScored
+    | EvidenceFailed
+    | PartialArrived
+    | TurnBegun
+    | TurnEnded
+    | TextArrived
+    | SayRequested
+    | InterruptRequested
+    | ClearRequested
+    | EndRequested
+    | SpeechQueued
+    | PlayoutStarted
+    | PlayoutFinished
+    | ReplyFailed
+)

@@ -1,0 +1,69 @@
+"""One utterance on its way to becoming a turn: where it is in the audio, its parts, and what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from duologue.conversation.config import RATE
+from duologue.conversation.endpointing import Evidence
+from duologue.conversation.inputs import WordsArrived
+
+__all__ = ["CUT_SEARCH", "Utterance"]
+
+CUT_SEARCH = 4.0
+"""A long utterance is cut at the quietest of the windows of this many last seconds."""
+
+
+@dataclass(slots=True)
+class Utterance:
+    """What the user is saying, or has just said. Positions in samples."""
+
+    turn: int
+    start: int
+    """First sample, padding included."""
+    last_speech: int
+    """Last sample of speech."""
+    base: str = ""
+    """Words of a turn that was decided too soon and is open again."""
+    part_start: int = 0
+    """Where the part that has not been cut off begins."""
+    parts: list[str | None] = field(default_factory=list)
+    """Words of the parts that were cut off; None while they are on order."""
+    final: WordsArrived | None = None
+    """The words of the last part, once they have come."""
+    evidence: Evidence | None = None
+    held: bool = False
+    """The button to talk is down."""
+    manual: bool = False
+    """The button was let go: the words alone are waited for."""
+    full: bool = False
+    """As long as a turn may be; decided as soon as its parts are understood."""
+    scores: int = 0
+    """How often the sound was asked."""
+    scored_at: int = 0
+    speculations: int = 0
+    partial: int = 0
+    """The id of the partial that may be shown."""
+    partial_at: int = 0
+    windows: list[tuple[int, float]] = field(default_factory=list)
+    """(end, probability) of each window of the current part; as many as `max_utterance` has."""
+
+    @property
+    def text(self) -> str:
+        """All words so far, the parts joined."""
+        last = self.final.text if self.final else ""
+        return " ".join(t for t in (self.base, *self.parts, last) if t)
+
+    @property
+    def understood(self) -> bool:
+        """True when every part and the last one have their words."""
+        return self.final is not None and None not in self.parts
+
+    def cut(self) -> int:
+        """Cut off a part at the quietest recent window, and return where."""
+        recent = [w for w in self.windows if w[0] > self.windows[-1][0] - CUT_SEARCH * RATE]
+        at = min(recent, key=lambda w: w[1])[0]
+        self.windows = [w for w in self.windows if w[0] > at]
+        self.parts.append(None)
+        self.part_start = at
+        return at
