@@ -1,8 +1,66 @@
-# duologue: `make run` to talk, `make test` to check everything. Everything happens inside .venv.
-PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
-VENV := .venv
-BIN := $(VENV)/bin
+# duologue: `make run` to talk, `make test` to check everything. All of it lives in .venv; nothing else is touched.
 
-.PHONY: help run test dist clean
+PYTHON ?= python3
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SAY   := printf '\n» %s\n'
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format dist clean
+
+help:
+	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
+	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
+	@echo 'make format  format the code and sort its imports'
+	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
+	@echo 'make clean   remove .venv and all that was built'
+	@echo
+	@echo 'PYTHON=python3.12 chooses the interpreter; HOST= and PORT= change where it serves.'
+
+run: $(VENV)/.local
+	@$(BIN)/duologue models install smart-turn || echo 'Going on without Smart Turn; `duologue doctor` says what that means.'
+	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
+
+test: $(VENV)/.dev
+	@$(SAY) 'lint';             $(BIN)/ruff check .
+	@$(SAY) 'format';           $(BIN)/ruff format --check .
+	@$(SAY) 'types';            $(BIN)/mypy
+	@$(SAY) 'import contracts'; $(BIN)/lint-imports
+	@$(SAY) 'tests of the rules: every branch of them';
+	@$(BIN)/pytest tests/conversation --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation
+
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+dist: $(VENV)/.dev
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && tools/try-dist dist
+
+clean:
+	rm -rf $(VENV) dist build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# --- the environment; made again when pyproject.toml changes ---
+
+$(VENV)/bin/python:
+	@command -v '$(PYTHON)' >/dev/null || { \
+	  echo 'No $(PYTHON) here. duologue needs Python 3.11 or newer: on Debian, apt install python3 python3-venv.'; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "duologue needs Python 3.11 or newer, and $(PYTHON) is $$('$(PYTHON)' -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@'$(PYTHON)' -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo 'This Python has no venv module. On Debian: apt install python3-venv.'; exit 1; }
+	@$(SAY) 'making $(VENV)'
+	@'$(PYTHON)' -m venv $(VENV)
+
+$(VENV)/.local: $(VENV)/bin/python pyproject.toml
+	@$(SAY) 'installing duologue and its local models (a minute or two, the first time)'
+	@$(PIP) install --progress-bar on --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
+	@$(PIP) install --progress-bar on --editable '.[local,llm,dev]'
+	@touch $@ $(VENV)/.local

@@ -75,6 +75,8 @@ class AgentSide(ABC):
         self._says: deque[got.SayRequested] = deque()
         self._typed: deque[str] = deque()
         self._turns = 0
+        self._speculations = 0
+        """Replies prepared for the turn that is open, or was decided last."""
         self._active_at = 0
         self._turn_at = 0
         self._started_at = 0
@@ -88,6 +90,17 @@ class AgentSide(ABC):
     def speech_owed(self) -> bool:
         """True while a decided turn waits for its reply to sound."""
         return self._reply is not None and not self._reply.started
+
+    @property
+    def settled(self) -> bool:
+        """True where neither an utterance, nor a reply, nor a `say` is open."""
+        return not (self._utterance or self._reply or self._says or self._typed)
+
+    @property
+    def needs_from(self) -> int:
+        """The first sample that may still be asked for."""
+        padded = self.pos - self._detector.hot - round(self.config.speech.prefix_padding * RATE)
+        return max(self._utterance.part_start if self._utterance else padded, 0)
 
     def waits_for_evidence(self, pos: int) -> bool:
         """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
@@ -110,8 +123,8 @@ class AgentSide(ABC):
                 return
             self._discard_speculation("words_changed")
         may = self._capabilities.agent_speculates and c.speculation != "off" and not self._reply
-        if may and e.probability >= c.speculate_threshold and u.speculations < c.max_speculations:
-            u.speculations += 1
+        if may and e.probability >= c.speculate_threshold and self._speculations < c.max_speculations:
+            self._speculations += 1
             self._speculation = s = Reply(self._raise(), u.turn, e.text)
             self._tell(tell.SpeculationStarted, u.turn, s.generation, e.text, e.reason)
             history = self.history.snapshot()
@@ -128,7 +141,7 @@ class AgentSide(ABC):
 
     def _say(self, say: got.SayRequested) -> None:
         self._reply = Reply(self._raise(), 0, say.text, say.interruptible)
-        self._out.append(do.StartSpeech(self._reply.generation, say.text))
+        self._out.append(do.StartSpeech(self._reply.generation, say.text, say.id))
 
     def _answer(self, turn: int, text: str) -> None:
         """Have a decided turn answered, by the reply that was prepared for it if that fits."""
@@ -167,19 +180,23 @@ class AgentSide(ABC):
             self._set_agent("playout_start", "reply" if r.turn else "say")
 
     def _playout_finished(self, i: got.PlayoutFinished) -> None:
-        interrupted = self._heard(i)
-        if interrupted is None:
+        r = self._reply
+        if r is None or r.generation != i.generation:
             return
-        if i.end_call and not interrupted:
+        if r.started:
+            self._heard(i)
+        else:
+            self._fail(r, "empty")
+        if i.end_call and not r.dropped:
             self._end(i.end_call)
         else:
             self._advance()
 
-    def _heard(self, i: got.PlayoutFinished) -> bool | None:
-        """Write down what was heard; True where the reply was cut off, None where it is not the one that sounds."""
+    def _heard(self, i: got.PlayoutFinished) -> None:
+        """Write down what was heard of the reply that sounds."""
         r = self._reply
-        if not (r and r.generation == i.generation and r.started):
-            return None
+        if r is None or r.generation != i.generation:
+            return
         self._reply = None
         said = " ".join(s.text for s in r.segments)
         text, certain = heard_text(r.segments, i.played) if r.dropped else (said, True)
@@ -189,21 +206,24 @@ class AgentSide(ABC):
         self._tell(tell.AgentHeard, r.generation, r.turn, text, said, r.dropped, estimated)
         self._active_at = self.pos
         self._set_agent("playout_end", "interrupted" if r.dropped else "finished")
-        return r.dropped
 
     def _reply_failed(self, i: got.ReplyFailed) -> None:
         r = self._reply
         if self._speculation and self._speculation.generation == i.generation:
             self._discard_speculation(i.code)
         elif r and r.generation == i.generation and not r.started:
-            self._reply = None
-            self._raise()
-            self._active_at = self.pos
-            if r.turn:
-                self._set_agent("reply_dropped", i.code)
-                if i.code != "empty" and self.config.apology:
-                    self._says.appendleft(got.SayRequested(self.config.apology))
+            self._fail(r, i.code)
             self._advance()
+
+    def _fail(self, r: Reply, code: str) -> None:
+        """No sound of the reply will ever come."""
+        self._reply = None
+        self._raise()
+        self._active_at = self.pos
+        if r.turn:
+            self._set_agent("reply_dropped", code)
+            if code != "empty" and self.config.apology:
+                self._says.appendleft(got.SayRequested(self.config.apology))
 
     def _interrupt_requested(self, _: got.InterruptRequested) -> None:
         self._says.clear()
@@ -226,24 +246,26 @@ class AgentSide(ABC):
                 self._set_agent("pause", "speech")
                 self._out.append(do.Pause(g))
             case "unduck":
-                self._tell(tell.FalseInterruption, g, "too_short")
-                self._go_on(r)
+                self._go_on(r, "too_short")
             case "resume":
-                self._tell(tell.FalseInterruption, g, "silence")
-                self._go_on(r)
-            case "interrupt":
+                self._go_on(r, "silence")
+            case "interrupt" if self._utterance:
                 self._drop_reply("duration")
             case _:
                 pass
 
-    def _go_on(self, r: Reply) -> None:
-        """Give the floor back to the reply that was ducked or paused."""
+    def _go_on(self, r: Reply, reason: str) -> None:
+        """Give the floor back to the reply, if it was ducked or paused."""
+        if r.dropped or self.agent.state not in (AgentState.DUCKED, AgentState.PAUSED):
+            return
+        if reason != "backchannel":
+            self._tell(tell.FalseInterruption, r.generation, reason)
         self._watch = BargeInWatch(self.config.barge_in)
-        if self.agent.may("unduck"):
-            self._set_agent("unduck", "false_interruption")
+        if self.agent.state is AgentState.DUCKED:
+            self._set_agent("unduck", reason)
             self._out.append(do.Unduck(r.generation))
-        elif self.agent.may("resume"):
-            self._set_agent("resume", "false_interruption")
+        else:
+            self._set_agent("resume", reason)
             self._out.append(do.Resume(r.generation))
 
     def _drop_reply(self, reason: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from duologue.errors import ConfigError
 
@@ -11,6 +11,11 @@ __all__ = ["RATE", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetect
 
 RATE = 16_000
 """Samples a second of the audio that the rules count in."""
+
+Turns = Literal["auto", "manual"]
+Speculation = Literal["off", "discard", "use_if_similar", "always_use"]
+TURNS: tuple[Turns, ...] = get_args(Turns)
+SPECULATION: tuple[Speculation, ...] = get_args(Speculation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Endpointing:
     words_budget_per_s: float = 0.03
     """...and more for each second of speech."""
     words_timeout: float = 8.0
-    """Silence after which a turn whose words never came is given up."""
+    """Time after which words that have not come are given up: the turn is judged by those that have."""
     doubt: tuple[float, float] = (0.1, 0.9)
     """Where the words give a probability inside, the sound of the turn is judged as well."""
     sound_budget: float = 0.192
@@ -54,7 +59,7 @@ class Endpointing:
     rescore_every: float = 0.32
     """While silence lasts and nothing is decided, the sound is judged again this often..."""
     max_scores: int = 3
-    """...and at most this many times a turn."""
+    """...and at most this many times a silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,12 @@ class ConversationConfig:
     speech: SpeechDetection = field(default_factory=SpeechDetection)
     endpointing: Endpointing = field(default_factory=Endpointing)
     barge_in: BargeIn = field(default_factory=BargeIn)
-    turns: Literal["auto", "manual"] = "auto"
+    turns: Turns = "auto"
     """`manual`: only `begin_turn()` and `end_turn()` (push to talk) and text make turns."""
     greeting: str = ""
     """What the agent says first; empty: the user speaks first."""
     greeting_interruptible: bool = True
-    speculation: Literal["off", "discard", "use_if_similar", "always_use"] = "discard"
+    speculation: Speculation = "discard"
     """What becomes of a reply prepared before its turn was decided, when the user goes on after all."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
@@ -119,7 +124,13 @@ class ConversationConfig:
         for part in (self, self.speech, self.endpointing, self.barge_in):
             for f in fields(part):
                 value = getattr(part, f.name)
-                if isinstance(value, float) and not 0 <= value < float("inf"):
+                if isinstance(value, float | int) and not 0 <= value < float("inf"):
                     raise ConfigError(f"{f.name} is {value}, and must be a number of at least 0.")
+        low, high = self.endpointing.doubt
+        if not 0 <= low <= high <= 1:
+            raise ConfigError(f"doubt is {self.endpointing.doubt}, and must be two probabilities, the lower one first.")
+        for name, value, known in (("turns", self.turns, TURNS), ("speculation", self.speculation, SPECULATION)):
+            if value not in known:
+                raise ConfigError(f"{name} is {value!r}, and must be one of {', '.join(known)}.")
         if self.max_utterance < 2:
             raise ConfigError(f"max_utterance is {self.max_utterance} s, and must be at least 2 s.")

@@ -8,6 +8,7 @@ or interrupted (`_barge_in`, `_drop_reply`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -97,16 +98,16 @@ class Conversation(AgentSide):
     # --- the user speaks ---
 
     def _window(self, w: got.VadScored) -> None:
+        mine = w.explained < self.config.barge_in.echo_threshold
+        p = w.probability if mine else 0.0
         if self._hears():
-            mine = w.explained < self.config.barge_in.echo_threshold
-            p = w.probability if mine else 0.0
             step = self._detector.window(w.start, w.end, p)
             if step is Step.START:
                 self._speech_started(w.end - self._detector.hot, "speech")
             elif step is Step.STOP:
                 self._speech_stopped("silence")
             self._barge_in(w.end - w.start, p >= self.config.speech.start_threshold)
-            self._follow(w.end, p)
+        self._follow(w.end, p)
         self._advance()
 
     def _gap(self, g: got.Gap) -> None:
@@ -138,13 +139,14 @@ class Conversation(AgentSide):
         self._drop_asks("words", "sound")
         u.final = u.evidence = None
         u.scores = 0
-        u.manual = False
+        u.settled = ""
         if self.config.speculation == "discard":
             self._discard_speculation("went_on")
 
     def _new_utterance(self, start: int, speech: int, turn: int = 0) -> Utterance:
         if not turn:
             self._turns += 1
+            self._speculations = 0
         return Utterance(turn or self._turns, start, speech, part_start=start, partial_at=start)
 
     def _reopen(self, r: Reply, start: int) -> None:
@@ -157,7 +159,7 @@ class Conversation(AgentSide):
         if u is None:
             u = self._utterance = self._new_utterance(self._padded(start), start, r.turn)
         u.base = f"{r.text} {u.base}".rstrip()
-        self._tell(tell.TurnContinued, u.turn, "went_on")
+        self._tell(tell.TurnContinued, r.turn, "went_on")
 
     def _padded(self, start: int) -> int:
         return max(start - round(self.config.speech.prefix_padding * RATE), 0)
@@ -165,22 +167,22 @@ class Conversation(AgentSide):
     def _speech_stopped(self, reason: str) -> None:
         self._set_user("speech_stop", reason)
         u = self._utterance
-        if u is not None:
-            u.last_speech = self._detector.last_end
-            self._tell(tell.SpeechStopped, u.turn, u.last_speech, reason)
-            self._ask_words(u, min(self.pos, u.last_speech + round(self.config.speech.tail_padding * RATE)))
+        assert u is not None, "the user speaks in an utterance"
+        u.last_speech = self._detector.last_end
+        self._tell(tell.SpeechStopped, u.turn, u.last_speech, reason)
+        self._ask_words(u, min(self.pos, u.last_speech + round(self.config.speech.tail_padding * RATE)))
 
     def _follow(self, end: int, p: float) -> None:
         """Keep a growing utterance within bounds, and its words on show."""
         u = self._utterance
         if u is None or self.user.state is not UserState.SPEAKING:
             return
-        u.last_speech = self._detector.last_end
+        u.last_speech = end if u.held else self._detector.last_end
         u.windows.append((end, p))
         if end - u.part_start >= self.config.max_utterance * RATE:
             self._cut(u)
         every = self.config.partial_every * RATE
-        if every and end - u.partial_at >= every:
+        if every and end - max(u.partial_at, u.part_start) >= every:
             u.partial, u.partial_at = self._orders.next_id(), end
             self._out.append(do.AskPartial(u.partial, u.part_start, end))
 
@@ -198,10 +200,11 @@ class Conversation(AgentSide):
         if self._utterance and self._utterance.held:
             raise InvalidStateError("The turn has begun already; end it first.")
         r = self._reply
-        if r and not r.started:
-            self._reopen(r, self.pos)
-        else:
-            self._drop_reply("manual")
+        if r and r.interruptible:
+            if r.started:
+                self._drop_reply("manual")
+            else:
+                self._reopen(r, self.pos)
         self._detector = SpeechDetector(self.config.speech)
         u = self._utterance = self._utterance or self._new_utterance(self._padded(self.pos), self.pos)
         self._take_back_words(u)
@@ -214,12 +217,14 @@ class Conversation(AgentSide):
         u = self._utterance
         if u is None or not u.held:
             raise InvalidStateError("No turn has begun; begin one first.")
-        u.held, u.manual, u.last_speech = False, True, self.pos
+        u.held, u.settled, u.last_speech = False, "manual", self.pos
         self._set_user("speech_stop", "manual")
         self._tell(tell.SpeechStopped, u.turn, self.pos, "manual")
         self._ask_words(u, self.pos)
 
     def _text_arrived(self, i: got.TextArrived) -> None:
+        if not i.text.strip():
+            return
         if len(self._typed) >= MAX_TYPED:
             raise InvalidStateError(f"{MAX_TYPED} typed turns wait already; wait for an answer.")
         self._typed.append(i.text)
@@ -230,6 +235,7 @@ class Conversation(AgentSide):
             if not r.started and r.turn:
                 self.history.reopen(r.text)
                 self._typed.appendleft(r.text)
+                self._tell(tell.TurnContinued, r.turn, "text")
             self._drop_reply("text")
         self._advance()
 
@@ -258,17 +264,20 @@ class Conversation(AgentSide):
 
     def _ask_words(self, u: Utterance, end: int) -> None:
         c = self.config.endpointing
-        due = self.pos + self._budget(c.words_budget + c.words_budget_per_s * (end - u.part_start) / RATE)
+        due = self.pos + self._budget(c.words_budget + c.words_budget_per_s * max(end - u.part_start, 0) / RATE)
         ask = self._orders.place("words", end, due, len(u.parts))
-        self._out.append(do.AskWords(ask.id, u.part_start, end, due))
+        u.asked_at = self.pos
+        if end > u.part_start:
+            self._out.append(do.AskWords(ask.id, u.part_start, end, due))
+        else:  # the user fell silent where a part was cut off
+            self._orders.answer(got.WordsArrived(ask.id, "", 1.0, "no_words"))
 
     def _answered(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
-        ask = self._orders.open.get(answer.ask)
+        ask = self._orders.answer(answer)
         if ask is None:
             return
         if self.pos > ask.due:
             self._tell(tell.EvidenceLate, ask.kind, ask.due, (self.pos - ask.due) / RATE)
-        self._orders.answer(answer)
         self._advance()
 
     def _apply(self, ask: Ask) -> None:
@@ -276,46 +285,53 @@ class Conversation(AgentSide):
         assert u is not None, "asks are dropped with their utterance"
         if isinstance(answer, got.SoundScored):
             assert u.evidence is not None, "sound is judged only after words"
-            e = u.evidence
-            u.evidence = Evidence(e.text, e.words, e.reason, e.patience, answer.probability)
+            u.evidence = replace(u.evidence, sound=answer.probability)
             self._scored(u)
-            return
-        if ask.kind == "sound":
+        elif ask.kind == "sound":
             u.scores = self.config.endpointing.max_scores
-            return
-        words = answer if isinstance(answer, got.WordsArrived) else got.WordsArrived(ask.id, "", 1.0, "no_words")
-        if ask.kind == "segment":
-            u.parts[ask.segment] = words.text
         else:
-            u.final = words
-        if isinstance(answer, got.EvidenceFailed) and not u.text:
-            self._ignore(u, answer.code)
-        elif u.understood and u.final:
-            u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience)
+            if isinstance(answer, got.EvidenceFailed):
+                u.failed = answer.code
+            words = answer if isinstance(answer, got.WordsArrived) else got.WordsArrived(ask.id, "", 1.0, u.failed)
+            if ask.kind == "segment":
+                u.parts[ask.segment] = words.text
+            else:
+                u.final = words
             self._understood(u)
 
+    def _give_up(self, u: Utterance) -> None:
+        """Make do with the words that have come."""
+        self._drop_asks("words", "segment")
+        u.failed = "timeout"
+        u.parts = [part or "" for part in u.parts]
+        u.final = u.final or got.WordsArrived(0, "", 1.0, u.failed)
+        self._understood(u)
+
     def _understood(self, u: Utterance) -> None:
-        """The words are in; the silence may still be short."""
-        r = self._reply
-        if not u.text:
-            self._ignore(u, "no_words")
+        """When all words are in; the silence may still be short."""
+        if u.final is None or None in u.parts:
             return
-        if r and r.started and not r.dropped and self._may_interrupt(r):
+        if not u.words:
+            self._ignore(u, u.failed or "no_words")
+            return
+        u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience)
+        r = self._reply
+        if r and r.started and not r.dropped:
             asked = bool(r.segments) and r.segments[-1].text.rstrip().endswith("?")
-            if not u.manual and is_backchannel(u.text, asked):
-                self._tell(tell.Backchannel, r.generation, u.text, "backchannel")
-                self._forget_utterance()
-                self._go_on(r)
+            if not u.settled and is_backchannel(u.words, asked):
+                self._tell(tell.Backchannel, r.generation, u.words, "backchannel")
+                self._no_turn(u, "backchannel")
                 return
-            self._drop_reply("words")
+            if self._may_interrupt(r):
+                self._drop_reply("words")
         self._scored(u)
 
     def _scored(self, u: Utterance) -> None:
         e = u.evidence
         assert e is not None, "scored after evidence"
-        silence = (self.pos - u.last_speech) / RATE
+        silence = self._seconds_since(u.last_speech)
         self._tell(tell.TurnScored, u.turn, e.text, e.words, e.sound, e.probability, silence, e.reason)
-        self._speculate(u, e)
+        u.fresh = True
 
     def _ask_sound(self, u: Utterance, e: Evidence) -> None:
         c = self.config.endpointing
@@ -342,54 +358,63 @@ class Conversation(AgentSide):
         u = self._utterance
         if u is None or u.held:
             return
-        blocked = self._reply is not None
         if self.user.state is UserState.SPEAKING:
-            if u.full and not blocked and None not in u.parts:
+            if u.full and not self._reply and None not in u.parts:
                 self._decide_full(u)
             return
         if self._detector.hot:
             return
-        silence = (self.pos - u.last_speech) / RATE
+        if u.evidence is None and self._seconds_since(u.asked_at) >= self.config.endpointing.words_timeout:
+            self._give_up(u)
         e = u.evidence
-        if e is None:
-            if silence >= self.config.endpointing.words_timeout:
-                self._ignore(u, "timeout")
+        if e is None or self._reply:
             return
-        if blocked:
-            return
-        if u.manual:
-            self._begin_reply(u, e.text, Verdict(e.probability, "manual"))
+        if u.settled:
+            self._begin_reply(u, e.text, Verdict(e.probability, u.settled))
             return
         self._ask_sound(u, e)
-        if self._orders.open and silence < self.config.endpointing.timeout * e.patience:
-            return
-        verdict = decide(e, silence, self.config.endpointing)
+        silence = self._seconds_since(u.last_speech)
+        sound_is_due = self._orders.open and silence < self.config.endpointing.timeout * e.patience
+        verdict = None if sound_is_due else decide(e, silence, self.config.endpointing)
         if verdict:
             self._begin_reply(u, e.text, verdict)
+        elif u.fresh:
+            u.fresh = False
+            self._speculate(u, e)
 
     def _decide_full(self, u: Utterance) -> None:
         """The longest turn there may be: answer what was said so far, and take what follows as the next turn."""
         rest = self._new_utterance(u.part_start, u.last_speech)
         rest.windows = u.windows
-        self._begin_reply(u, " ".join(t for t in (u.base, *u.parts) if t), Verdict(1.0, "max_turn"))
+        if u.text:
+            self._begin_reply(u, u.text, Verdict(1.0, "max_turn"))
+        else:
+            self._ignore(u, u.failed or "no_words")
         self._utterance = rest
+        self._tell(tell.SpeechStarted, rest.turn, rest.start, "max_turn")
 
     def _ignore(self, u: Utterance, reason: str) -> None:
-        """No words came: what the user did was no turn."""
+        """No words came."""
         self._tell(tell.SpeechIgnored, u.turn, reason)
+        self._no_turn(u, reason)
+
+    def _no_turn(self, u: Utterance, reason: str) -> None:
+        """What the user did was no turn: the reply goes on, and a turn that was open again is over after all."""
         self._forget_utterance()
         if self._reply:
-            self._go_on(self._reply)
-        elif u.base:
-            self._begin_reply(u, u.base, Verdict(1.0, "reopened"))
+            self._go_on(self._reply, reason)
+        if u.base:
+            u.evidence, u.settled = Evidence(u.base, 1.0, "reopened", 1.0), "reopened"
+            self._utterance = u
 
     def _begin_reply(self, u: Utterance, text: str, verdict: Verdict) -> None:
         """Decide the turn."""
-        silence = (self.pos - u.last_speech) / RATE
+        silence = self._seconds_since(u.last_speech)
         self._tell(tell.TurnDecided, u.turn, text, u.start, u.last_speech, silence, verdict.probability, verdict.reason)
         self._answer(u.turn, text)
         if self._utterance is u:
             self._utterance = None
+            self._drop_asks("words", "sound", "segment")
         self._active_at = self._turn_at = self.pos
         self._set_agent("turn_decided", verdict.reason)
 

@@ -88,6 +88,8 @@ class StartSpeech:
 
     generation: int
     text: str
+    say: int = 0
+    """The id of the SayRequested; 0 for the greeting and the apology."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,7 @@ class FalseInterruption(Event):
 
     generation: int
     reason: str
-    """`no_words`, `silence`, `too_short`."""
+    """`silence`, `too_short`, `no_words`, or the code of the error that kept the words away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class Ask:
     """Which part of a long utterance."""
     answer: Answer | None = None
 
+    def takes(self, answer: Answer) -> bool:
+        """True where this is the kind of answer that was asked for."""
+        return isinstance(answer, EvidenceFailed) or isinstance(answer, SoundScored) == (self.kind == "sound")
+
 
 @dataclass(slots=True)
 class Orders:
@@ -48,11 +52,13 @@ class Orders:
         self.last_id += 1
         return self.last_id
 
-    def answer(self, answer: Answer) -> None:
-        """Keep an answer until it is due; one that nobody waits for is nothing."""
+    def answer(self, answer: Answer) -> Ask | None:
+        """Keep an answer until it is due; None where nobody waits for it: unknown, of another kind, or a second one."""
         ask = self.open.get(answer.ask)
-        if ask is not None:
-            ask.answer = answer
+        if ask is None or ask.answer or not ask.takes(answer):
+            return None
+        ask.answer = answer
+        return ask
 
     def ripe(self, pos: int) -> list[Ask]:
         """Take out what is answered and due, in the order in which it was due."""

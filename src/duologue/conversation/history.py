@@ -48,6 +48,8 @@ def heard_text(segments: Sequence[Segment], played: float) -> tuple[str, bool]:
     """
     heard: list[str] = []
     for segment in segments:
+        if played <= 0:
+            break
         if played >= segment.duration - TRAILING_SILENCE:
             heard.append(segment.text)
             played -= segment.duration
@@ -59,7 +61,7 @@ def heard_text(segments: Sequence[Segment], played: float) -> tuple[str, bool]:
         ends = [m.end() for m in CLAUSE_END.finditer(segment.text) if m.end() <= reached]
         if ends:
             heard.append(segment.text[: ends[-1]])
-        return " ".join(heard), played <= 0
+        return " ".join(heard), False
     return " ".join(heard), True
 
 

@@ -132,6 +132,8 @@ class SayRequested:
 
     text: str
     interruptible: bool = True
+    id: int = 0
+    """Comes back in StartSpeech."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-__all__ = ["Speculation", "keeps"]
+__all__ = ["keeps"]
 
 SIMILAR = 0.9
 LONGEST_COMPARED = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Speculation:
-    """A prepared reply, held until its turn is decided."""
-
-    generation: int
-    text: str
-    """The words that it answers."""
 
 
 def keeps(strategy: str, prepared_for: str, text: str) -> bool:

@@ -32,16 +32,21 @@ class Utterance:
     final: WordsArrived | None = None
     """The words of the last part, once they have come."""
     evidence: Evidence | None = None
+    fresh: bool = False
+    """The evidence has come, and no reply has been prepared on it yet."""
+    failed: str = ""
+    """The code of the error that kept words away."""
+    asked_at: int = 0
+    """Where the words of the last part were asked for."""
     held: bool = False
     """The button to talk is down."""
-    manual: bool = False
-    """The button was let go: the words alone are waited for."""
+    settled: str = ""
+    """Why nothing but words and a free floor is waited for: `manual` (the button was let go) or `reopened`."""
     full: bool = False
     """As long as a turn may be; decided as soon as its parts are understood."""
     scores: int = 0
     """How often the sound was asked."""
     scored_at: int = 0
-    speculations: int = 0
     partial: int = 0
     """The id of the partial that may be shown."""
     partial_at: int = 0
@@ -49,21 +54,23 @@ class Utterance:
     """(end, probability) of each window of the current part; as many as `max_utterance` has."""
 
     @property
-    def text(self) -> str:
-        """All words so far, the parts joined."""
+    def words(self) -> str:
+        """What was said since the turn was opened, or opened again: the parts joined."""
         last = self.final.text if self.final else ""
-        return " ".join(t for t in (self.base, *self.parts, last) if t)
+        return " ".join(t for t in (*self.parts, last) if t)
 
     @property
-    def understood(self) -> bool:
-        """True when every part and the last one have their words."""
-        return self.final is not None and None not in self.parts
+    def text(self) -> str:
+        """All words of the turn so far."""
+        return f"{self.base} {self.words}".strip()
 
     def cut(self) -> int:
-        """Cut off a part at the quietest recent window, and return where."""
-        recent = [w for w in self.windows if w[0] > self.windows[-1][0] - CUT_SEARCH * RATE]
-        at = min(recent, key=lambda w: w[1])[0]
+        """Cut off a part at the quietest recent window of its later half, and return where."""
+        last = self.windows[-1][0]
+        earliest = max(last - CUT_SEARCH * RATE, (self.part_start + last) / 2)
+        at = min((w for w in self.windows if w[0] > earliest), key=lambda w: w[1])[0]
         self.windows = [w for w in self.windows if w[0] > at]
         self.parts.append(None)
         self.part_start = at
+        self.partial = 0
         return at

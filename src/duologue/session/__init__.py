@@ -1,1 +1,18 @@
-"""."""
+"""One live conversation: the shell that drives the rules."""
+
+from duologue.session.config import SessionConfig
+from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.session.record import CallRecord, TurnRecord
+from duologue.session.session import SpeechHandle, VoiceSession
+from duologue.session.speaker import AudioSink
+
+__all__ = [
+    "AudioSink",
+    "CallRecord",
+    "ErrorRaised",
+    "SessionConfig",
+    "SpeechHandle",
+    "TurnMeasured",
+    "TurnRecord",
+    "VoiceSession",
+]

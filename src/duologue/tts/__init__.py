@@ -54,11 +54,15 @@ class TextToSpeech(Protocol):
     name: str
     rate: int
 
-    async def synthesize(self, text: str, *, seed: int | None = None) -> Speech:
-        """All of `text` as one piece."""
+    async def synthesize(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> Speech:
+        """All of `text` as one piece.
+
+        `deadline`: by when it is to sound, in monotonic seconds, so that the most pressing work is done first; None
+        means at once.
+        """
         ...
 
-    def stream(self, text: str, *, seed: int | None = None) -> AsyncIterator[Speech]:
+    def stream(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> AsyncIterator[Speech]:
         """The same in pieces, the first as soon as it can sound."""
         ...
 

@@ -1,0 +1,205 @@
+"""The engine: one tick for all sessions, one set of models and workers, one door."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.clock import Clock, WallClock
+from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
+from duologue.engine.workers import Workers
+from duologue.errors import InvalidStateError, OverloadedError
+from duologue.stt import SpeechToText, SttModel
+from duologue.tts import TextToSpeech, TtsModel
+from duologue.turn import TurnModel, WordsPolicy
+from duologue.vad import VoiceActivityDetector
+
+__all__ = ["Engine", "EngineConfig", "Ticked"]
+
+
+class Ticked(Protocol):
+    """What the tick needs of a session."""
+
+    vad_row: int
+
+    def window_ready(self) -> bool:
+        """True where a whole window waits to be scored."""
+        ...
+
+    def read_window(self, out: NDArray[np.int16]) -> None:
+        """Copy the next window into `out` and go past it."""
+        ...
+
+    def window_scored(self, probability: float) -> None:
+        """The score of the window that was read last."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Send what is due, and note what is missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How much the engine may carry."""
+
+    max_sessions: int = 200
+    """Sessions at once; one more is refused with `overloaded`."""
+    workers: int = 2
+    """Threads for models, besides the one that is kept for first clauses."""
+    max_waiting: int = 4096
+    """Pieces of work that may wait for models."""
+    tick: float = 0.01
+    """Seconds between looks at all sessions."""
+    batch: int = 64
+    """Windows scored in one call at most."""
+    catch_up: int = 2
+    """Windows scored for one session in one tick at most, so that a client in a hurry takes no more than its share."""
+    switch_interval: float = 0.0005
+    """`sys.setswitchinterval` while the engine runs: how long a worker may keep the loop from the interpreter."""
+
+
+@dataclass(slots=True)
+class TickCounters:
+    """What the tick did, as plain numbers."""
+
+    ticks: int = 0
+    windows: int = 0
+    late: int = 0
+    """Ticks that began more than one tick late."""
+    worst_late: float = 0.0
+    """Seconds."""
+
+
+class Engine:
+    """What the sessions of one process share. Use it as `async with Engine(...) as engine:`.
+
+    `vad` and `turn_model` are constructed by the caller; models handed to `stt()` and `tts()` get the face of a
+    service. With `paced=False` nothing ticks by itself: `step()` does, in audio time.
+    """
+
+    def __init__(
+        self,
+        *,
+        vad: VoiceActivityDetector,
+        words: WordsPolicy,
+        turn_model: TurnModel | None = None,
+        config: EngineConfig | None = None,
+        clock: Clock | None = None,
+        paced: bool = True,
+    ) -> None:
+        self.config = config or EngineConfig()
+        self.vad = vad
+        self.words = words
+        self.turn_model = turn_model
+        self.clock = clock or WallClock()
+        self.paced = paced
+        self.counters = TickCounters()
+        self._sessions: dict[Ticked, None] = {}
+        self._workers: Workers | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._windows = np.zeros((self.config.batch, vad.window), np.int16)
+        self._old_interval = sys.getswitchinterval()
+
+    async def __aenter__(self) -> Self:
+        if self._workers is not None:
+            raise InvalidStateError("The engine has been started before.", hint="Make a new Engine.")
+        loop = asyncio.get_running_loop()
+        self._workers = Workers(loop, general=self.config.workers, max_waiting=self.config.max_waiting)
+        self._old_interval = sys.getswitchinterval()
+        sys.setswitchinterval(self.config.switch_interval)
+        if self.paced:
+            self._ticking = asyncio.create_task(self._run(), name="duologue-tick")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.gather(self._ticking, return_exceptions=True)
+        await asyncio.to_thread(self.workers.close)
+        sys.setswitchinterval(self._old_interval)
+
+    @property
+    def workers(self) -> Workers:
+        """The worker threads; InvalidStateError before the engine is started."""
+        if self._workers is None:
+            raise InvalidStateError("The engine has not been started.", hint="Use `async with Engine(...) as engine:`.")
+        return self._workers
+
+    @property
+    def active(self) -> int:
+        """Sessions that are live."""
+        return len(self._sessions)
+
+    def stt(self, provider: SpeechToText | SttModel) -> SpeechToText:
+        """`provider` itself, or the face of a service for a model."""
+        return ModelSpeechToText(self, provider) if isinstance(provider, SttModel) else provider
+
+    def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
+        """`provider` itself, or the face of a service for a model."""
+        return ModelTextToSpeech(self, provider) if isinstance(provider, TtsModel) else provider
+
+    def admit(self) -> None:
+        """Raise OverloadedError where one more session would be one too many."""
+        if len(self._sessions) >= self.config.max_sessions:
+            raise OverloadedError(
+                f"This process carries {len(self._sessions)} sessions, which is all it may.", retry_after=5.0
+            )
+
+    def attach(self, session: Ticked) -> None:
+        """Let a session in, and give it a row in the VAD."""
+        self.admit()
+        session.vad_row = self.vad.open()
+        self._sessions[session] = None
+
+    def detach(self, session: Ticked) -> None:
+        """Let a session go."""
+        if session in self._sessions:
+            del self._sessions[session]
+            self.vad.close(session.vad_row)
+
+    async def _run(self) -> None:
+        period = self.config.tick
+        due = time.monotonic()
+        while True:
+            late = time.monotonic() - due
+            self.counters.worst_late = max(self.counters.worst_late, late)
+            if late > period:
+                self.counters.late += 1
+                due += late
+            self.step()
+            due += period
+            await asyncio.sleep(due - time.monotonic())
+
+    def step(self) -> None:
+        """Look at all sessions once: score what is whole, send what is due."""
+        self.counters.ticks += 1
+        for _ in range(self.config.catch_up):
+            if not self._score():
+                break
+        now = self.clock.now()
+        for session in list(self._sessions):
+            session.tick(now)
+
+    def _score(self) -> bool:
+        """Score one window for each session that has one; True where that was done here and now."""
+        ready = [s for s in self._sessions if s.window_ready()]
+        for i in range(0, len(ready), self.config.batch):
+            batch = ready[i : i + self.config.batch]
+            for row, session in enumerate(batch):
+                session.read_window(self._windows[row])
+            rows = np.fromiter((s.vad_row for s in batch), np.intp, len(batch))
+            scores = self.vad.score(rows, self._windows[: len(batch)])
+            self.counters.windows += len(batch)
+            for session, p in zip(batch, scores.tolist(), strict=True):
+                session.window_scored(p)
+        return bool(ready)

@@ -1,0 +1,147 @@
+"""The face of a service for a model, so that sessions see one Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.engine.workers import Workers
+from duologue.errors import InvalidAudioError, UnsupportedLanguageError
+from duologue.stt import SttModel, Transcript
+from duologue.tts import Speech, SpeechRequest, TtsModel
+from duologue.tts.clauses import ClauseSplitter
+
+__all__ = ["ModelSpeechToText", "ModelTextToSpeech", "as_float"]
+
+RATE = 16_000
+MAX_STREAM_S = 30.0
+
+
+class _Runner(Protocol):
+    @property
+    def workers(self) -> Workers: ...
+
+
+def as_float(pcm: bytes) -> NDArray[np.float32]:
+    """PCM16 as (n,) float32 in -1..1; InvalidAudioError where it is not whole samples."""
+    if len(pcm) % 2:
+        raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
+    return np.frombuffer(pcm, np.int16).astype(np.float32) * np.float32(1 / 32768)
+
+
+class ModelSpeechToText:
+    """A SpeechToText over a model that the engine's workers run."""
+
+    def __init__(self, engine: _Runner, model: SttModel) -> None:
+        self.name = model.name
+        self.model = model
+        self._engine = engine
+
+    def _check(self, language: str | None) -> None:
+        if language is not None and language not in self.model.languages:
+            known = ", ".join(sorted(self.model.languages))
+            raise UnsupportedLanguageError(
+                f"{self.name} does not understand {language!r}; it understands {known}.", provider=self.name
+            )
+
+    async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
+        """The words in one utterance of 16 kHz mono PCM16."""
+        self._check(language)
+        audio = as_float(pcm)
+        text = await self._engine.workers.submit(self.model, audio, deadline)
+        return Transcript(text, audio_s=len(audio) / RATE)
+
+    async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
+        """The words in several utterances, in their order; what fits is run together."""
+        now = asyncio.get_running_loop().time()
+        return await asyncio.gather(*(self.transcribe(p, language=language, deadline=now) for p in pcms))
+
+    def stream(self, *, language: str | None = None, partial_every: float = 1.0) -> BufferedStream:
+        """Open a live utterance; partials come about each `partial_every` seconds of audio."""
+        self._check(language)
+        return BufferedStream(self, partial_every)
+
+
+class BufferedStream:
+    """A live utterance over a model that understands whole stretches: each partial is a pass over what there is.
+
+    A pass begins only when the one before it is done, so a slow machine shows fewer partials and never a backlog.
+    """
+
+    def __init__(self, stt: ModelSpeechToText, partial_every: float) -> None:
+        self._stt = stt
+        self._step = int(max(partial_every, stt.model.min_partial_s) * RATE) * 2
+        self._pcm = bytearray()
+        self._seen = 0
+        self._finished = False
+        self._changed = asyncio.Event()
+
+    def push(self, pcm: bytes) -> None:
+        """Add 16 kHz mono PCM16; a plain call that never waits. At most 30 s make one utterance."""
+        if len(pcm) % 2:
+            raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
+        if len(self._pcm) + len(pcm) > MAX_STREAM_S * RATE * 2:
+            raise InvalidAudioError(
+                f"An utterance holds at most {MAX_STREAM_S:.0f} s.", hint="Finish it and open the next."
+            )
+        self._pcm += pcm
+        self._changed.set()
+
+    def finish(self) -> None:
+        """No more audio: the final comes, and the stream ends."""
+        self._finished = True
+        self._changed.set()
+
+    async def __aiter__(self) -> AsyncIterator[Transcript]:
+        while not self._finished:
+            await self._changed.wait()
+            self._changed.clear()
+            if not self._finished and len(self._pcm) - self._seen >= self._step:
+                self._seen = len(self._pcm)
+                partial = await self._stt.transcribe(bytes(self._pcm))
+                yield Transcript(partial.text, is_final=False, audio_s=partial.audio_s)
+        yield await self._stt.transcribe(bytes(self._pcm))
+
+    async def aclose(self) -> None:
+        """Drop the stream."""
+        self.finish()
+        self._pcm.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class ModelTextToSpeech:
+    """A TextToSpeech over a model that the engine's workers run."""
+
+    def __init__(self, engine: _Runner, model: TtsModel) -> None:
+        self.name = model.name
+        self.rate = model.rate
+        self.model = model
+        self._engine = engine
+
+    async def synthesize(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> Speech:
+        """All of `text` as one piece."""
+        speech: Speech = await self._engine.workers.submit(self.model, SpeechRequest(text, seed), deadline)
+        return speech
+
+    async def stream(
+        self, text: str, *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[Speech]:
+        """The same in pieces, the first as soon as it can sound: a short clause, then a sentence at a time."""
+        splitter = ClauseSplitter()
+        for clause in (*splitter.push(text), *splitter.flush()):
+            speech = await self.synthesize(clause, seed=seed, deadline=deadline)
+            deadline = (deadline or time.monotonic()) + speech.duration
+            yield speech

@@ -1,0 +1,188 @@
+"""Worker threads for models: a fixed few, fed from heaps ordered by deadline, with batches across sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from duologue.errors import DuologueError, OverloadedError, ProviderError
+
+__all__ = ["Model", "Workers"]
+
+
+class Model(Protocol):
+    """A plain synchronous batch function. It knows nothing of the engine."""
+
+    name: str
+    max_batch: int
+
+    def size(self, item: Any) -> float:
+        """The cost of `item`, in seconds of sound: batches are made of items of like size."""
+        ...
+
+    def run(self, items: Sequence[Any]) -> Sequence[Any]:
+        """One result for each item."""
+        ...
+
+
+@dataclass(order=True, slots=True)
+class Job:
+    """One item that waits for a model."""
+
+    deadline: float
+    order: int
+    model: Model = field(compare=False)
+    item: Any = field(compare=False)
+    size: float = field(compare=False)
+    result: asyncio.Future[Any] = field(compare=False)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the workers did, as plain numbers to be read at leisure."""
+
+    done: int = 0
+    batches: int = 0
+    dropped: int = 0
+    """Jobs that nobody wanted any more when their turn came."""
+    refused: int = 0
+    failed: int = 0
+
+
+class Workers:
+    """Runs models off the event loop.
+
+    `general` threads take the earliest deadline first; one more thread takes only what is wanted at once (the first
+    clause of a reply), so that it never waits behind a long transcription. Jobs whose future was cancelled are dropped
+    before they run. At most `max_waiting` jobs wait; one more is refused.
+    """
+
+    MAX_BATCH_SECONDS = 12.0
+    """Seconds of sound in one batch: a batch of long items would hold its thread too long."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, general: int = 2, max_waiting: int = 4096) -> None:
+        self.counters = Counters()
+        self.max_waiting = max_waiting
+        self._loop = loop
+        self._heap: list[Job] = []
+        self._urgent: list[Job] = []
+        self._order = itertools.count()
+        self._lock = threading.Condition()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, args=(False,), name=f"duologue-worker-{i}", daemon=True)
+            for i in range(general)
+        ]
+        self._threads.append(threading.Thread(target=self._work, args=(True,), name="duologue-first", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._heap) + len(self._urgent)
+
+    def submit(self, model: Model, item: Any, deadline: float | None) -> asyncio.Future[Any]:
+        """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
+
+        Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait.
+        """
+        if self._closed:
+            raise ProviderError("The engine is closed, and no model can be run.")
+        if self.waiting >= self.max_waiting:
+            self.counters.refused += 1
+            raise OverloadedError(f"{self.max_waiting} pieces of work wait for models already.", retry_after=1.0)
+        result = self._loop.create_future()
+        heap = self._urgent if deadline is None else self._heap
+        job = Job(deadline or 0.0, next(self._order), model, item, model.size(item), result)
+        with self._lock:
+            heapq.heappush(heap, job)
+            self._lock.notify_all()
+        return result
+
+    def close(self) -> None:
+        """Stop the threads when what runs is done; what waits is cancelled."""
+        with self._lock:
+            self._closed = True
+            waiting = [*self._heap, *self._urgent]
+            self._heap.clear()
+            self._urgent.clear()
+            self._lock.notify_all()
+        for job in waiting:
+            job.result.cancel()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, urgent_only: bool) -> None:
+        while batch := self._take(urgent_only):
+            model = batch[0].model
+            try:
+                results: Sequence[Any] = model.run([job.item for job in batch])
+            except DuologueError as error:
+                self._deliver(batch, None, error)
+            except Exception as error:
+                wrapped = ProviderError(f"The model {model.name} failed: {error!r}.", provider=model.name)
+                wrapped.__cause__ = error
+                self._deliver(batch, None, wrapped)
+            else:
+                self._deliver(batch, results, None)
+
+    def _take(self, urgent_only: bool) -> list[Job]:
+        """The next batch; empty when closed."""
+        with self._lock:
+            while True:
+                heap = self._urgent if self._urgent or urgent_only else self._heap
+                while heap:
+                    job = heapq.heappop(heap)
+                    if not job.result.cancelled():
+                        return [job, *self._companions(heap, job)]
+                    self.counters.dropped += 1
+                if self._closed:
+                    return []
+                if not (self._heap and not urgent_only):
+                    self._lock.wait()
+
+    def _companions(self, heap: list[Job], job: Job) -> list[Job]:
+        """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes."""
+        room = job.model.max_batch - 1
+        if room <= 0 or not heap:
+            return []
+        alike = [j for j in heap if j.model is job.model and not j.result.cancelled()]
+        alike.sort(key=lambda j: abs(j.size - job.size))
+        left = self.MAX_BATCH_SECONDS - job.size
+        chosen: list[Job] = []
+        for other in alike[:room]:
+            left -= other.size
+            if left < 0:
+                break
+            chosen.append(other)
+        if chosen:
+            taken = {j.order for j in chosen}
+            heap[:] = [j for j in heap if j.order not in taken]
+            heapq.heapify(heap)
+        return chosen
+
+    def _deliver(self, batch: list[Job], results: Sequence[Any] | None, error: Exception | None) -> None:
+        c = self.counters
+        c.batches += 1
+        c.done += len(batch)
+        c.failed += len(batch) if error else 0
+
+        def set_results() -> None:
+            for i, job in enumerate(batch):
+                if job.result.done():
+                    continue
+                if results is None:
+                    assert error is not None
+                    job.result.set_exception(error)
+                else:
+                    job.result.set_result(results[i])
+
+        # The loop may have closed while the model ran: then nobody waits for the results.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(set_results)

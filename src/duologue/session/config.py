@@ -1,0 +1,61 @@
+"""What a session can be told. All durations are seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from duologue.conversation.config import RATE, ConversationConfig
+from duologue.errors import ConfigError
+
+__all__ = ["SessionConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """The shell's settings; `rules` holds those of turn-taking."""
+
+    timeout: float = 1800.0
+    """The longest the session may live."""
+    idle_timeout: float = 300.0
+    """The longest it may live without a turn."""
+    max_retries: int = 3
+    """How often a call to a provider that failed for a passing reason is made again, within its deadline."""
+    max_buffer_bytes: int = 1_048_576
+    """All input audio that the session holds, at most; allocated as it is needed."""
+    max_input_lag: float = 1.0
+    """Input that waits longer than this to be scored is dropped, oldest first, as a gap."""
+    missing_after: float = 0.2
+    """Where no audio arrives for this long, its absence is noted as a gap."""
+    language: str | None = None
+    """The language that is spoken; None leaves it to the provider."""
+    echo: Literal["client", "server", "none"] = "server"
+    """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
+    lead: float = 0.06
+    """How far playout runs ahead of what the user hears, to bridge jitter."""
+    max_ready: float = 8.0
+    """Speech synthesised ahead of playout, at most."""
+    words_timeout: float = 8.0
+    """How long the provider may take to understand an utterance."""
+    first_text_timeout: float = 15.0
+    """How long the agent may take to begin to answer..."""
+    stall_timeout: float = 15.0
+    """...and to go on."""
+    speech_timeout: float = 10.0
+    """How long the synthesiser may take for the next piece of a clause."""
+    seed: int | None = None
+    """Fixes the random part of the voice."""
+    rules: ConversationConfig = field(default_factory=ConversationConfig)
+
+    def __post_init__(self) -> None:
+        needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)
+        if self.max_buffer_bytes < needed:
+            raise ConfigError(
+                f"max_buffer_bytes is {self.max_buffer_bytes}, and must be at least {needed} "
+                f"for max_utterance = {self.rules.max_utterance:g} s.",
+                hint="Raise max_buffer_bytes or lower max_utterance.",
+            )
+        if not 0.02 <= self.lead <= 1.0:
+            raise ConfigError(f"lead is {self.lead} s, and must be between 0.02 and 1 s.")
+        if self.max_retries < 0 or self.max_input_lag < 0.1:
+            raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")

@@ -1,0 +1,61 @@
+"""Drive a session with recorded sound: at the pace of the wall, or in audio time, as fast as the models go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from duologue.clock import VirtualClock
+from duologue.conversation.config import RATE
+from duologue.conversation.state import SessionState
+from duologue.engine import Engine
+from duologue.session.session import VoiceSession
+
+__all__ = ["drive"]
+
+CHUNK = 0.02
+"""Seconds."""
+STUCK = 60.0
+"""Seconds that audio in audio time waits for evidence or speech before it gives up."""
+
+
+async def drive(
+    session: VoiceSession,
+    engine: Engine,
+    pcm: bytes,
+    *,
+    settle: float = 0.5,
+    longest_tail: float = 60.0,
+    on_progress: Callable[[float], None] | None = None,
+) -> None:
+    """Play 16 kHz mono PCM16 to a live session, then silence until both sides have finished.
+
+    With an engine that is paced this takes as long as the sound. With `Engine(paced=False, clock=VirtualClock())` it
+    runs in audio time: the sound waits wherever evidence is due or speech is owed, so that it decides as in real time.
+    The silence lasts until nothing has been open for `settle` seconds, and at most `longest_tail`.
+    """
+    clock = engine.clock
+    frame = int(CHUNK * RATE) * 2
+    loop = asyncio.get_running_loop()
+    began, chunks, settled = loop.time(), 0, 0.0
+    last = (len(pcm) + frame - 1) // frame + int(longest_tail / CHUNK)
+    while chunks < last and session.state is not SessionState.ENDED:
+        chunk = pcm[chunks * frame : (chunks + 1) * frame].ljust(frame, b"\0")
+        if isinstance(clock, VirtualClock):
+            async with asyncio.timeout(STUCK):
+                while session.behind():
+                    await session.progress()
+            session.process_audio(chunk)
+            clock.advance(CHUNK)
+            engine.step()
+            await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(began + chunks * CHUNK - loop.time())
+            session.process_audio(chunk)
+        chunks += 1
+        if on_progress is not None:
+            on_progress(chunks * CHUNK)
+        if chunks * frame >= len(pcm):
+            settled = settled + CHUNK if session.settled else 0.0
+            if settled >= settle:
+                return

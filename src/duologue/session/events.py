@@ -1,0 +1,118 @@
+"""What the shell adds to the events of the rules, and the bounded queue in which a subscriber reads both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+from duologue.conversation import events as tell
+from duologue.conversation.events import Event
+from duologue.errors import StreamError
+
+__all__ = ["ErrorRaised", "Subscription", "TurnMeasured"]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMeasured(Event):
+    """How long a turn took to be answered; told when the reply first sounds. Seconds."""
+
+    turn: int
+    generation: int
+    processing: float
+    """Turn decided → first audible sample (above −50 dBFS) handed to the transport."""
+    voice_to_voice: float
+    """Last sample of the user's speech, by the VAD → the same."""
+    speculation: Literal["hit", "none"]
+    """Whether the reply had been prepared before the turn was decided."""
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds after the user's last sample: `words`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRaised(Event):
+    """Something failed; the call goes on unless CallChanged says otherwise."""
+
+    code: str
+    message: str
+    hint: str
+    retryable: bool
+    provider: str | None
+    turn: int
+    """0 where it belongs to no turn."""
+
+
+KEPT = (
+    tell.TurnDecided,
+    tell.AgentHeard,
+    tell.Interrupted,
+    tell.CallChanged,
+    TurnMeasured,
+    ErrorRaised,
+)
+"""Never dropped: finals, errors, and what changes the floor."""
+
+
+class Subscription:
+    """One reader's queue of at most `max_queue` events.
+
+    When it is full, the oldest that is not a final or an error is dropped and counted. Where there is none to drop, the
+    subscription ends with StreamError: its reader is too slow to be told the truth.
+    """
+
+    def __init__(self, max_queue: int) -> None:
+        self.dropped = 0
+        self._max = max_queue
+        self._queue: deque[Event] = deque()
+        self._changed = asyncio.Event()
+        self._closed = False
+        self._overrun = False
+
+    def put(self, event: Event) -> None:
+        """Add an event; a plain call."""
+        if self._closed:
+            return
+        if len(self._queue) >= self._max:
+            for i, old in enumerate(self._queue):
+                if not isinstance(old, KEPT):
+                    del self._queue[i]
+                    self.dropped += 1
+                    break
+            else:
+                self._overrun = self._closed = True
+                self._changed.set()
+                return
+        self._queue.append(event)
+        self._changed.set()
+
+    def close(self) -> None:
+        """No more events; what is queued can still be read."""
+        self._closed = True
+        self._changed.set()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._queue:
+            if self._overrun:
+                raise StreamError(
+                    f"A reader of events fell {self._max} behind, and was cut off.",
+                    hint="Read events as they come, or ask for a longer queue.",
+                )
+            if self._closed:
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+        return self._queue.popleft()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,64 @@
+"""Hooks: the application's own code at the start, after each turn, and at the end. It never holds the call up."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from duologue.errors import DuologueError, OverloadedError
+
+__all__ = ["Hook", "Hooks"]
+
+Hook = Callable[..., Awaitable[None] | None]
+MAX_WAITING = 64
+DEADLINE = 10.0
+"""Seconds that one hook may take."""
+
+
+class HookError(DuologueError):
+    """A hook raised or took too long."""
+
+    code = "hook_error"
+    hint = "The call goes on; mend the hook."
+
+
+class Hooks:
+    """Runs hooks in order in one task, each with a deadline; at most `MAX_WAITING` wait."""
+
+    def __init__(self, on_error: Callable[[DuologueError], None]) -> None:
+        self._on_error = on_error
+        self._queue: asyncio.Queue[tuple[Hook, tuple[Any, ...]] | None] = asyncio.Queue(MAX_WAITING)
+        self._task: asyncio.Task[None] | None = None
+
+    def call(self, hook: Hook | None, *args: Any) -> None:
+        """Have `hook` called with `args`; a plain call."""
+        if hook is None:
+            return
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="hooks")
+        try:
+            self._queue.put_nowait((hook, args))
+        except asyncio.QueueFull:
+            self._on_error(OverloadedError(f"{MAX_WAITING} hooks wait already; one was not called."))
+
+    async def close(self) -> None:
+        """Return when all that wait have been called."""
+        if self._task is not None:
+            await self._queue.put(None)
+            await self._task
+
+    async def _run(self) -> None:
+        while (item := await self._queue.get()) is not None:
+            hook, args = item
+            try:
+                result = hook(*args)
+                if inspect.isawaitable(result):
+                    async with asyncio.timeout(DEADLINE):
+                        await result
+            except Exception as error:
+                name = getattr(hook, "__name__", type(hook).__name__)
+                raised = HookError(f"The hook {name} failed: {error!r}.")
+                raised.__cause__ = error
+                self._on_error(raised)

@@ -1,0 +1,160 @@
+"""The output side: one reply's sound, paced in frames of 20 ms a little ahead of what the user hears."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from duologue.audio.level import gain
+
+__all__ = ["FRAME", "Playout"]
+
+FRAME = 0.02
+"""Seconds."""
+DUCKED = 0.25
+"""Factor on the samples while ducked, −12 dB."""
+
+
+class Playout:
+    """What is being played of one reply at a time. Times are seconds of the clock that paces; plain calls only."""
+
+    def __init__(self, rate: int, *, lead: float, max_ready: float) -> None:
+        self.rate = rate
+        self.position = 0
+        """Samples sent in this session."""
+        self.starved = 0
+        """Frames in which speech was owed and none was ready."""
+        self.generation = 0
+        self.active = False
+        self.paused = False
+        self.complete = False
+        """Nothing more will be added to this reply."""
+        self._frame_bytes = int(rate * FRAME) * 2
+        self._lead = lead
+        self._max_ready = int(max_ready * rate) * 2
+        self._held = False
+        self._gain = 1.0
+        self._ready = bytearray()
+        self.began = 0
+        """`position` at the first frame of this reply."""
+        self._anchor: float | None = None
+        """When the first frame of this reply was due; pauses and starvation move it."""
+        self._paused_at = 0.0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def begin(self, generation: int, *, held: bool) -> None:
+        """Make ready for a reply; `held` until `commit`."""
+        self.generation = generation
+        self.active = True
+        self._held = held
+        self.paused = self.complete = False
+        self._gain = 1.0
+        self._anchor = None
+        self.began = self.position
+        self._ready.clear()
+        self._room.set()
+
+    def add(self, pcm: bytes) -> None:
+        """Add sound to the reply."""
+        self._ready += pcm
+        if len(self._ready) >= self._max_ready:
+            self._room.clear()
+
+    async def room(self) -> None:
+        """Wait until there is room for more."""
+        await self._room.wait()
+
+    def finish(self) -> None:
+        """All of the reply has been added."""
+        self.complete = True
+
+    def commit(self) -> None:
+        """Let a held reply sound."""
+        self._held = False
+
+    def duck(self, ducked: bool) -> None:
+        """Play softly, or at full level again."""
+        self._gain = DUCKED if ducked else 1.0
+
+    def pause(self, now: float) -> None:
+        """Stop; the rest is kept."""
+        self.paused, self._paused_at = True, now
+
+    def resume(self, now: float) -> None:
+        """Go on where it was paused, at full level."""
+        self.paused, self._gain = False, 1.0
+        if self._anchor is not None:
+            self._anchor += now - self._paused_at
+
+    @property
+    def started(self) -> bool:
+        """True once a frame was sent."""
+        return self._anchor is not None
+
+    @property
+    def ready(self) -> float:
+        """Seconds of sound that wait to be sent."""
+        return len(self._ready) / 2 / self.rate
+
+    @property
+    def hungry(self) -> bool:
+        """True where the next frame is not there although more is to come."""
+        return self.active and not self._held and not self.complete and len(self._ready) < self._frame_bytes
+
+    def pump(self, now: float, send: Callable[[bytes, int, int], None]) -> bool:
+        """Send the frames that are due; True once when the whole reply has been heard."""
+        if not self.active or self._held or self.paused:
+            return False
+        if self._anchor is None:
+            if not self._ready:
+                return False
+            self._anchor = now - self._lead
+        sent = self._sent_frames()
+        due = int((now - self._anchor) / FRAME + 1e-6) + 1
+        while sent < due:
+            if len(self._ready) < self._frame_bytes and not (self.complete and self._ready):
+                if self.complete:
+                    break
+                self.starved += due - sent
+                self._anchor += (due - sent) * FRAME
+                break
+            frame = bytes(self._ready[: self._frame_bytes]).ljust(self._frame_bytes, b"\0")
+            del self._ready[: self._frame_bytes]
+            if self._gain != 1.0:
+                frame = gain(frame, self._gain)
+            position = self.position
+            self.position += self._frame_bytes // 2
+            sent += 1
+            generation = self.generation
+            send(frame, position, generation)
+            if self.generation != generation or not self.active:
+                return False  # what was sent led to its being dropped
+        if not self._room.is_set() and len(self._ready) < self._max_ready // 2:
+            self._room.set()
+        if self.complete and not self._ready and now >= self._anchor + self._lead + sent * FRAME:
+            self.active = False
+            return True
+        return False
+
+    def played(self, now: float, mark: int | None) -> float:
+        """Seconds of this reply that the user has heard.
+
+        By the client's last playback mark, a position; or, where it gives none, what was sent less the lead.
+        """
+        if self._anchor is None:
+            return 0.0
+        sent = self._sent_frames() * FRAME
+        if mark is not None:
+            return min(sent, max(0.0, (mark - self.began) / self.rate))
+        until = self._paused_at if self.paused else now
+        return min(sent, max(0.0, until - self._anchor - self._lead))
+
+    def drop(self) -> None:
+        """Forget what has not been sent."""
+        self.active = False
+        self._ready.clear()
+        self._room.set()
+
+    def _sent_frames(self) -> int:
+        return (self.position - self.began) * 2 // self._frame_bytes

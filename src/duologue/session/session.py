@@ -1,0 +1,400 @@
+"""A live conversation: audio in, the rules, and what they want done. Everything here runs on the loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.agent.function import as_agent
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.config import RATE
+from duologue.conversation.conversation import Conversation
+from duologue.conversation.events import Event
+from duologue.conversation.history import Message
+from duologue.conversation.inputs import Input, Now
+from duologue.conversation.state import CallState, SessionState
+from duologue.engine import Engine
+from duologue.errors import DuologueError, InvalidAudioError, SessionAlreadyActiveError, SessionNotActiveError
+from duologue.session.config import SessionConfig
+from duologue.session.events import ErrorRaised, Subscription, TurnMeasured
+from duologue.session.evidence import Listener
+from duologue.session.hearing import Hearing
+from duologue.session.hooks import Hook, Hooks
+from duologue.session.playout import FRAME
+from duologue.session.record import CallRecord
+from duologue.session.speaker import AudioSink, Speaker
+from duologue.stt import SpeechToText, SttModel
+from duologue.tts import TextToSpeech, TtsModel
+from duologue.turn import WordsPolicy
+
+__all__ = ["SpeechHandle", "VoiceSession"]
+
+
+@dataclass(eq=False, slots=True)
+class SpeechHandle:
+    """One `say`, until it has been heard."""
+
+    text: str
+    heard: str = ""
+    """What the user heard of it, once it is over."""
+    interrupted: bool = False
+    """True where it was cut off, or never spoken."""
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait_for_playout(self) -> None:
+        """Return when it has been heard or cut off."""
+        await self._over.wait()
+
+    def _end(self, heard: str, interrupted: bool) -> None:
+        self.heard, self.interrupted = heard, interrupted
+        self._over.set()
+
+
+class VoiceSession:
+    """A conversation between one user and one agent. Use it as `async with session:`.
+
+    `stt` and `tts` are services, or models that the engine runs. `agent` is anything that `as_agent` takes. `sink`
+    receives the agent's voice. Hooks may be plain or async: `on_start(session)`, `on_turn(session, measured)`,
+    `on_end(session, record)`.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        stt: SpeechToText | SttModel,
+        tts: TextToSpeech | TtsModel,
+        agent: Any,
+        config: SessionConfig | None = None,
+        sink: AudioSink | None = None,
+        words: WordsPolicy | None = None,
+        user_data: Any = None,
+        on_start: Hook | None = None,
+        on_turn: Hook | None = None,
+        on_end: Hook | None = None,
+    ) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self.config = c = config or SessionConfig()
+        self.engine = engine
+        self.record = CallRecord(self.id)
+        self.vad_row = -1
+        self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
+        self._hearing = Hearing(
+            window=engine.vad.window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
+        )
+        self._listener = Listener(self, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
+        self._agent = as_agent(agent)
+        self._speaker = Speaker(self, engine, self._agent, engine.tts(tts), c, sink, user_data)
+        self._hooks = Hooks(self.failed)
+        self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
+        self._subscriptions: list[Subscription] = []
+        self._says: dict[int, SpeechHandle] = {}
+        """By the id that the rules know them by; those that wait for the floor."""
+        self._speaking: dict[int, SpeechHandle] = {}
+        """By generation; the one that speaks."""
+        self._inputs: deque[Input] = deque()
+        self._telling = False
+        self._heard_at = 0.0
+        self._ended = asyncio.Event()
+        self._progress = asyncio.Event()
+
+    # --- life ---
+
+    async def __aenter__(self) -> Self:
+        if self._rules.call.state is not CallState.INITIAL:
+            raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
+        self.engine.attach(self)
+        self._heard_at = self.engine.clock.now()
+        self._hooks.call(self._on_start, self)
+        sound = self.engine.turn_model is not None
+        self.tell_rules(got.CallRequested(agent_speculates=self._agent.speculative, judges_sound=sound))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, reason: str = "closed") -> None:
+        """End the call, drop all work, and wait until the hooks have been called."""
+        self.tell_rules(got.EndRequested(reason))
+        self.engine.detach(self)
+        await self._listener.close()
+        await self._speaker.close()
+        await self._hooks.close()
+
+    async def wait_ended(self) -> str:
+        """Return the reason when the call has ended."""
+        await self._ended.wait()
+        return self.record.reason
+
+    @property
+    def state(self) -> SessionState:
+        """One word for what the session does."""
+        return self._rules.state
+
+    @property
+    def history(self) -> tuple[Message, ...]:
+        """What was said, as heard."""
+        return self._rules.history.snapshot()
+
+    @property
+    def output_rate(self) -> int:
+        """Samples a second of what the sink is given."""
+        return self._speaker.playout.rate
+
+    @property
+    def starved(self) -> int:
+        """Frames of 20 ms in which speech was owed and none was ready."""
+        return self._speaker.playout.starved
+
+    @property
+    def accepted(self) -> int:
+        """Samples of input so far, gaps included."""
+        return self._hearing.end
+
+    def events(self, *, max_queue: int = 256) -> Subscription:
+        """All events from now on, for one reader; ends when the session does."""
+        subscription = Subscription(max_queue)
+        if self._ended.is_set():
+            subscription.close()
+        self._subscriptions.append(subscription)
+        return subscription
+
+    # --- what a transport and an application call ---
+
+    def process_audio(self, pcm: bytes) -> int:
+        """Take 16 kHz mono PCM16, 20 to 100 ms at a time; returns the bytes accepted. A plain call that never waits.
+
+        Where more than `max_input_lag` waits, the oldest is dropped as a gap. Raises InvalidAudioError for bytes that
+        are not whole samples, SessionNotActiveError before the session is started and after it has ended.
+        """
+        self._check_live()
+        if len(pcm) & 1:
+            raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
+        self._heard_at = self.engine.clock.now()
+        dropped = self._hearing.write(pcm)
+        return max(0, len(pcm) - 2 * dropped)
+
+    def skip_audio(self, samples: int) -> None:
+        """Note that the next `samples` samples are lost; they count as silence."""
+        self._check_live()
+        self._heard_at = self.engine.clock.now()
+        self._hearing.skip(samples, "lost")
+
+    async def feed(self, pcm: bytes) -> None:
+        """Take audio of any length as fast as it can be understood: for files."""
+        frame = int(FRAME * RATE) * 2
+        for i in range(0, len(pcm), frame):
+            while self._hearing.lag * 2 > self.config.max_input_lag * RATE:
+                await asyncio.sleep(FRAME / 2)
+            self.process_audio(pcm[i : i + frame])
+
+    async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
+        """Have the agent say `text` as soon as the floor is free."""
+        self._check_live()
+        key = max(self._says, default=0) + 1
+        handle = SpeechHandle(text)
+        self._says[key] = handle
+        try:
+            self.tell_rules(got.SayRequested(text, interruptible, key))
+        except DuologueError:
+            self._says.pop(key, None)
+            raise
+        return handle
+
+    def interrupt(self) -> None:
+        """Silence the agent, and forget what waits to be said."""
+        self._check_live()
+        self.tell_rules(got.InterruptRequested())
+        self._end_says()
+
+    def clear_buffers(self) -> None:
+        """Forget everything pending on both sides: the utterance, the reply, what waits to be said."""
+        self._check_live()
+        self.tell_rules(got.ClearRequested())
+        self._end_says()
+
+    def begin_turn(self) -> None:
+        """The button to talk is down: all until `end_turn` is one turn. Interrupts the agent."""
+        self._check_live()
+        self.tell_rules(got.TurnBegun())
+
+    def end_turn(self) -> None:
+        """The button is up: the turn is over."""
+        self._check_live()
+        self.tell_rules(got.TurnEnded())
+
+    def send_text(self, text: str) -> None:
+        """The user typed a turn."""
+        self._check_live()
+        if text.strip():
+            self.tell_rules(got.TextArrived(text.strip()))
+
+    def mark_playback(self, position: int) -> None:
+        """The client has played output up to this position, of those counted in `AudioSink.send`."""
+        self._speaker.mark(position)
+
+    def _check_live(self) -> None:
+        if self._rules.call.state is not CallState.LIVE:
+            raise SessionNotActiveError(f"Session {self.id} is {self._rules.call.state}.")
+
+    # --- the tick ---
+
+    def window_ready(self) -> bool:
+        """True where a whole window waits to be scored."""
+        return self._hearing.window_ready()
+
+    def read_window(self, out: NDArray[np.int16]) -> None:
+        """Copy the next window into `out` and go past it."""
+        self._hearing.read_window(out)
+
+    def window_scored(self, probability: float) -> None:
+        """The score of the window that was read last."""
+        end = self._hearing.position
+        explained = 0.0
+        echo = self._speaker.echo
+        window = self.engine.vad.window
+        if echo and echo.active(end):
+            explained = echo.explained(end, self._hearing.read(end - window, end))
+        self.tell_rules(got.VadScored(end - window, end, probability, explained))
+
+    def tick(self, now: float) -> None:
+        """Send what is due, and note what is missing."""
+        if self.engine.paced and now - self._heard_at >= self.config.missing_after:
+            missing = int((now - self._heard_at) * RATE)
+            self._hearing.skip(missing, "missing")
+            self._heard_at += missing / RATE
+        while gap := self._hearing.next_gap():
+            self.engine.vad.reset(self.vad_row)
+            self.tell_rules(gap)
+        self._hearing.discard(self._rules.needs_from)
+        self._speaker.pump(now)
+
+    # --- the rules ---
+
+    def tell_rules(self, input_: Input) -> None:
+        """Tell the rules, and do what they want done. What that brings about is told after it, in order."""
+        self._inputs.append(input_)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._inputs:
+                now = Now(self._hearing.position, self.engine.clock.now())
+                for effect in self._rules.handle(self._inputs.popleft(), now):
+                    if isinstance(effect, Event):
+                        self._publish(effect)
+                    else:
+                        DO[type(effect)](self, effect)
+        finally:
+            self._telling = False
+            self._progress.set()
+
+    def failed(self, error: DuologueError) -> None:
+        """Tell everyone that something failed."""
+        self._publish(
+            ErrorRaised(
+                self._hearing.position,
+                self.engine.clock.now(),
+                error.code,
+                error.message,
+                error.next_step,
+                error.retryable,
+                error.provider,
+                self.record.turns[-1].turn if self.record.turns else 0,
+            )
+        )
+
+    def measured(self, measured: TurnMeasured) -> None:
+        """A turn was answered audibly."""
+        self._publish(measured)
+        self._hooks.call(self._on_turn, self, measured)
+
+    def _publish(self, event: Event) -> None:
+        self.record.take(event)
+        match event:
+            case tell.TurnScored():
+                self._speaker.stopwatch.scored(event)
+            case tell.TurnDecided():
+                self._speaker.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
+            case tell.AgentHeard() if event.generation in self._speaking:
+                self._speaking.pop(event.generation)._end(event.text, event.interrupted)
+            case _:
+                pass
+        for subscription in self._subscriptions:
+            subscription.put(event)
+
+    def _start_speech(self, e: do.StartSpeech) -> None:
+        if e.say in self._says:
+            self._speaking[e.generation] = self._says.pop(e.say)
+        self._speaker.say(e)
+
+    def _discard_reply(self, e: do.DiscardReply) -> None:
+        self._speaker.discard(e)
+        if e.rollback and e.generation in self._speaking:
+            self._speaking.pop(e.generation)._end("", True)
+
+    def _end_says(self) -> None:
+        for handle in self._says.values():
+            handle._end("", True)
+        self._says.clear()
+
+    def _ask_words(self, e: do.AskWords) -> None:
+        self._listener.ask_words(e, (e.due - self._hearing.position) / RATE)
+
+    def _ask_sound(self, e: do.AskSound) -> None:
+        self._listener.ask_sound(e, (e.due - self._hearing.position) / RATE)
+
+    def _end_call(self, _: do.EndCall) -> None:
+        self.engine.detach(self)
+        self._end_says()
+        self._hooks.call(self._on_end, self, self.record)
+        self._ended.set()
+        for subscription in self._subscriptions:
+            subscription.close()
+
+    # --- for those who drive it with recorded sound ---
+
+    @property
+    def settled(self) -> bool:
+        """True where nothing is open on either side."""
+        return self._rules.settled
+
+    def behind(self) -> bool:
+        """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
+        due = self._hearing.position + self.engine.vad.window
+        return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.playout.hungry
+
+    async def progress(self) -> None:
+        """Return when something has been told to the rules."""
+        self._progress.clear()
+        await self._progress.wait()
+
+
+DO: dict[type, Callable[[VoiceSession, Any], None]] = {
+    do.AskWords: VoiceSession._ask_words,
+    do.AskSound: VoiceSession._ask_sound,
+    do.AskPartial: lambda s, e: s._listener.ask_partial(e),
+    do.DropAsk: lambda s, e: s._listener.drop(e.ask),
+    do.StartReply: lambda s, e: s._speaker.reply(e),
+    do.CommitReply: lambda s, e: s._speaker.commit(e),
+    do.StartSpeech: VoiceSession._start_speech,
+    do.DiscardReply: VoiceSession._discard_reply,
+    do.Duck: lambda s, e: s._speaker.duck(e),
+    do.Unduck: lambda s, e: s._speaker.unduck(e),
+    do.Pause: lambda s, e: s._speaker.pause(e),
+    do.Resume: lambda s, e: s._speaker.resume(e),
+    do.EndCall: VoiceSession._end_call,
+}

@@ -1,0 +1,231 @@
+"""The agent's mouth: makes replies, paces their sound, and stops, pauses or discards them as the rules say."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from duologue.agent import Agent, Stateful, Turn
+from duologue.conversation import effects as do
+from duologue.conversation import inputs as got
+from duologue.conversation.history import Segment
+from duologue.engine import Engine
+from duologue.errors import DuologueError
+from duologue.session.config import SessionConfig
+from duologue.session.echo import EchoGuard
+from duologue.session.events import TurnMeasured
+from duologue.session.measure import Stopwatch
+from duologue.session.playout import Playout
+from duologue.session.reply import ReplyRun
+from duologue.tts import Speech, TextToSpeech
+
+__all__ = ["AudioSink", "Speaker"]
+
+CLOSING = 1.0
+"""Seconds that the reply has to let go when the session ends."""
+
+
+class AudioSink(Protocol):
+    """Where the agent's voice goes, one for each session.
+
+    Every method is a plain call on the loop's thread and never waits. A sink whose client is gone or stuck takes all
+    calls and does nothing; the transport ends the session.
+    """
+
+    def send(self, pcm: bytes, position: int, generation: int) -> None:
+        """Play 20 ms of 16-bit mono PCM at the session's `output_rate`; `position` is the samples sent before it."""
+        ...
+
+    def pause(self, generation: int) -> None:
+        """Stop sounding at once, and keep the rest."""
+        ...
+
+    def resume(self, generation: int) -> None:
+        """Go on where playback was paused."""
+        ...
+
+    def flush(self, generation: int) -> None:
+        """Drop what has not sounded of this generation and older."""
+        ...
+
+
+class Host(Protocol):
+    """What the speaker needs of its session."""
+
+    @property
+    def accepted(self) -> int:
+        """Samples of input so far."""
+        ...
+
+    def tell_rules(self, input_: got.Input) -> None:
+        """Tell the rules."""
+        ...
+
+    def failed(self, error: DuologueError) -> None:
+        """Tell everyone."""
+        ...
+
+    def measured(self, measured: TurnMeasured) -> None:
+        """A turn was answered audibly."""
+        ...
+
+
+class Speaker:
+    """One reply at a time, prepared or sounding."""
+
+    def __init__(
+        self,
+        host: Host,
+        engine: Engine,
+        agent: Agent,
+        tts: TextToSpeech,
+        config: SessionConfig,
+        sink: AudioSink | None,
+        user_data: Any,
+    ) -> None:
+        self.config = config
+        self.tts = tts
+        self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready)
+        self.stopwatch = Stopwatch()
+        self.echo = EchoGuard(tts.rate) if config.echo == "server" else None
+        self._host = host
+        self._engine = engine
+        self._agent = agent
+        self._sink = sink
+        self._user_data = user_data
+        self._run: ReplyRun | None = None
+        self._before: object = None
+        """The agent's state before the current reply."""
+        self._mark: int | None = None
+
+    def mark(self, position: int) -> None:
+        """The client has played output up to this position."""
+        self._mark = max(self._mark or 0, min(position, self.playout.position))
+
+    # --- what the rules want done ---
+
+    def reply(self, e: do.StartReply) -> None:
+        """Have the agent answer; the sound of a speculation is held."""
+        if isinstance(self._agent, Stateful):
+            self._before = self._agent.snapshot()
+        run = self._begin(e.generation, speculative=e.speculative)
+        turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data)
+        previous, self._run = self._run, run
+        run.answer(self._agent, turn, previous)
+        if not e.speculative:
+            self.stopwatch.answering(e.generation, prepared=False)
+
+    def say(self, e: do.StartSpeech) -> None:
+        """Speak a text that no agent is asked for."""
+        self._run = self._begin(e.generation, speculative=False)
+        self._run.say(e.text)
+
+    def _begin(self, generation: int, *, speculative: bool) -> ReplyRun:
+        self.playout.begin(generation, held=speculative)
+        return ReplyRun(self, generation, speculative=speculative)
+
+    def commit(self, e: do.CommitReply) -> None:
+        """The turn is decided: let the prepared reply sound."""
+        if self._run and self._run.generation == e.generation:
+            self.stopwatch.answering(e.generation, prepared=True)
+            self._run.commit()
+            self.playout.commit()
+            self.pump(self._engine.clock.now())
+
+    def discard(self, e: do.DiscardReply) -> None:
+        """Drop a reply: its sound at once, its work within 100 ms."""
+        run, playout = self._run, self.playout
+        if run is None or run.generation != e.generation:
+            return
+        run.cancel()
+        played, started = playout.played(self._engine.clock.now(), self._mark), playout.started
+        playout.drop()
+        if self._sink is not None:
+            self._sink.flush(e.generation)
+        if e.rollback and isinstance(self._agent, Stateful) and run.asked:
+            self._agent.restore(self._before)
+        if started:
+            self._host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
+
+    def duck(self, _: do.Duck) -> None:
+        """Play softly."""
+        self.playout.duck(True)
+
+    def unduck(self, _: do.Unduck) -> None:
+        """Play at full level again."""
+        self.playout.duck(False)
+
+    def pause(self, e: do.Pause) -> None:
+        """Stop, and keep the rest."""
+        self.playout.pause(self._engine.clock.now())
+        if self._sink is not None:
+            self._sink.pause(e.generation)
+
+    def resume(self, e: do.Resume) -> None:
+        """Go on."""
+        self.playout.resume(self._engine.clock.now())
+        if self._sink is not None:
+            self._sink.resume(e.generation)
+
+    # --- what the reply brings ---
+
+    def reply_text(self, run: ReplyRun) -> None:
+        """The first text came."""
+        self.stopwatch.first_text.setdefault(run.generation, time.perf_counter())
+
+    def reply_speech(self, run: ReplyRun, speech: Speech) -> None:
+        """A stretch of sound is ready."""
+        if run is not self._run or not self.playout.active or not speech.pcm:
+            return
+        self.stopwatch.first_clause.setdefault(run.generation, time.perf_counter())
+        run.spoke = True
+        self.playout.add(speech.pcm)
+        exact = speech.words if speech.timings == "exact" else ()
+        segment = Segment(speech.text.strip(), speech.duration, tuple((w.text, w.start, w.end) for w in exact))
+        self._host.tell_rules(got.SpeechQueued(run.generation, segment))
+        self.pump(self._engine.clock.now())
+
+    def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
+        """Nothing more will come."""
+        if error is not None:
+            self._host.failed(error)
+        if run is not self._run or not self.playout.active:
+            return
+        self.playout.finish()
+        if run.spoke:
+            self.pump(self._engine.clock.now())
+            return
+        self.playout.drop()
+        if error is None and run.end_call and run.is_committed:
+            self._host.tell_rules(got.EndRequested(run.end_call))
+        else:
+            self._host.tell_rules(got.ReplyFailed(run.generation, error.code if error else "empty"))
+
+    # --- sound ---
+
+    def pump(self, now: float) -> None:
+        """Send the frames that are due."""
+        if self.playout.pump(now, self._send):
+            run = self._run
+            played = self.playout.played(now, self._mark)
+            end_call = run.end_call if run else ""
+            self._host.tell_rules(got.PlayoutFinished(self.playout.generation, played, self._mark is None, end_call))
+
+    def _send(self, frame: bytes, position: int, generation: int) -> None:
+        if self._sink is not None:
+            self._sink.send(frame, position, generation)
+        pos = self._host.accepted
+        if self.echo is not None:
+            self.echo.played(pos, frame)
+        if position == self.playout.began:
+            self._host.tell_rules(got.PlayoutStarted(generation))
+        now = self._engine.clock.now()
+        measured = self.stopwatch.first_frame(frame, generation, pos, time.perf_counter(), now)
+        if measured is not None:
+            self._host.measured(measured)
+
+    async def close(self) -> None:
+        """Cancel all work, and wait a moment for it to let go."""
+        if self._run is not None:
+            self._run.cancel()
+            await self._run.closed(CLOSING)
