@@ -1,3 +1,70 @@
-"""duologue: spoken conversations between people and software agents, a hundred in one process, in real time."""
+"""duologue: spoken conversations between people and software agents, a hundred in one process, in real time.
+
+Names are loaded when they are first used, so that importing duologue costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from duologue.agent import Agent, EndCall, Turn
+    from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
+    from duologue.conversation.history import Message
+    from duologue.engine import Engine, EngineConfig
+    from duologue.errors import DuologueError
+    from duologue.server.run import serve
+    from duologue.session import SessionConfig, VoiceSession
+    from duologue.settings.local import load_local
+
+__all__ = [
+    "Agent",
+    "BargeIn",
+    "ConversationConfig",
+    "DuologueError",
+    "EndCall",
+    "Endpointing",
+    "Engine",
+    "EngineConfig",
+    "Message",
+    "SessionConfig",
+    "SpeechDetection",
+    "Turn",
+    "VoiceSession",
+    "__version__",
+    "load_local",
+    "serve",
+]
+
+_HOMES = {
+    "Agent": "duologue.agent",
+    "BargeIn": "duologue.conversation.config",
+    "ConversationConfig": "duologue.conversation.config",
+    "DuologueError": "duologue.errors",
+    "EndCall": "duologue.agent",
+    "Endpointing": "duologue.conversation.config",
+    "Engine": "duologue.engine",
+    "EngineConfig": "duologue.engine",
+    "Message": "duologue.conversation.history",
+    "SessionConfig": "duologue.session",
+    "SpeechDetection": "duologue.conversation.config",
+    "Turn": "duologue.agent",
+    "VoiceSession": "duologue.session",
+    "load_local": "duologue.settings.local",
+    "serve": "duologue.server.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'duologue' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,51 @@
+"""`duologue serve`: a conversation for everyone who opens the page."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from duologue.cli.options import AgentName, BaseUrl, Instructions, Llm, NoSmartTurn
+from duologue.cli.output import notes
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", envvar="PORT")] = 8000,
+    agent: AgentName = "booking",
+    llm: Llm = None,
+    base_url: BaseUrl = None,
+    instructions: Instructions = None,
+    greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="A page of another host that may connect, as https://example.com.")
+    ] = None,
+    no_smart_turn: NoSmartTurn = False,
+) -> None:
+    """Serve spoken conversations, with a page to talk from.
+
+    Everything runs on this machine: no account, no key, no network. A browser gives a page the microphone only on
+    localhost or over HTTPS.
+    """
+    from duologue.conversation.config import ConversationConfig
+    from duologue.engine import EngineConfig
+    from duologue.server.run import serve as run
+    from duologue.session import SessionConfig
+    from duologue.settings.agents import BOOKING_GREETING, agent_factory
+
+    if greeting is None:
+        greeting = BOOKING_GREETING if agent == "booking" and not llm else ""
+    run(
+        agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions),
+        host=host,
+        port=port,
+        config=SessionConfig(rules=ConversationConfig(greeting=greeting)),
+        engine=EngineConfig(max_sessions=max_sessions),
+        smart_turn=not no_smart_turn,
+        allowed_origins=allow_origin or (),
+        say=lambda line: notes.print(line, markup=False),
+    )

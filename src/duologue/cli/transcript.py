@@ -1,0 +1,103 @@
+"""The words of a recording of any length: speech is found, cut into stretches at its quietest points, and understood."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.conversation.config import RATE, SpeechDetection
+from duologue.conversation.speech import SpeechDetector
+from duologue.stt import SpeechToText
+from duologue.vad import VoiceActivityDetector
+
+__all__ = ["stretches", "transcribe_long"]
+
+LONGEST = 15.0
+"""Seconds of one stretch."""
+PADDING = int(0.3 * RATE)
+JOINED = int(0.8 * RATE)
+"""Silences up to this long stay inside a stretch."""
+TOGETHER = 8
+"""Stretches understood at once."""
+PACE = 0.1
+"""Seconds of sound pushed at a time where words are shown as they come."""
+
+
+def stretches(vad: VoiceActivityDetector, samples: NDArray[np.int16]) -> list[tuple[int, int]]:
+    """The stretches [start, end) of `samples` (n,) int16 at 16 kHz that hold speech, padded, none above `LONGEST`."""
+    spans: list[tuple[int, int]] = []
+    row, window = vad.open(), vad.window
+    detector, scores = SpeechDetector(SpeechDetection()), []
+    rows = np.array([row], np.intp)
+    for at in range(0, len(samples) - window + 1, window):
+        p = float(vad.score(rows, samples[None, at : at + window])[0])
+        scores.append(p)
+        was = detector.speaking
+        detector.window(at, at + window, p)
+        if detector.speaking and not was:
+            spans.append((at + window - detector.hot, at + window))
+        elif detector.speaking:
+            spans[-1] = (spans[-1][0], at + window)
+    vad.close(row)
+    padded: list[tuple[int, int]] = []
+    for start, end in spans:
+        start, end = max(0, start - PADDING), min(len(samples), end + PADDING)
+        if padded and start - padded[-1][1] < JOINED - 2 * PADDING:
+            padded[-1] = (padded[-1][0], end)
+        else:
+            padded.append((start, end))
+    return [part for span in padded for part in _cut(span, scores, window)]
+
+
+def _cut(span: tuple[int, int], scores: Sequence[float], window: int) -> list[tuple[int, int]]:
+    """A long span in parts, each cut at the quietest window of its second half."""
+    start, end = span
+    longest = int(LONGEST * RATE)
+    parts = []
+    while end - start > longest:
+        first, last = (start + longest // 2) // window, (start + longest) // window
+        quietest = first + int(np.argmin(scores[first:last]))
+        parts.append((start, quietest * window))
+        start = quietest * window
+    return [*parts, (start, end)]
+
+
+async def transcribe_long(
+    stt: SpeechToText,
+    vad: VoiceActivityDetector,
+    samples: NDArray[np.int16],
+    *,
+    language: str | None = None,
+    on_partial: Callable[[str], None] | None = None,
+) -> str:
+    """All words of `samples`; with `on_partial` at the pace of speech, and words so far are shown."""
+    parts = [samples[a:b].tobytes() for a, b in stretches(vad, samples)]
+    if on_partial is not None:
+        return " ".join([await _live(stt, part, language, on_partial) for part in parts])
+    words: list[str] = []
+    for i in range(0, len(parts), TOGETHER):
+        found = await stt.transcribe_batch(parts[i : i + TOGETHER], language=language)
+        words.extend(t.text for t in found if t.text)
+    return " ".join(words)
+
+
+async def _live(stt: SpeechToText, pcm: bytes, language: str | None, on_partial: Callable[[str], None]) -> str:
+    text = ""
+    async with stt.stream(language=language) as stream:
+
+        async def push() -> None:
+            step = int(PACE * RATE) * 2
+            for at in range(0, len(pcm), step):
+                stream.push(pcm[at : at + step])
+                await asyncio.sleep(PACE)
+            stream.finish()
+
+        pushing = asyncio.create_task(push())
+        async for transcript in stream:
+            text = transcript.text
+            on_partial(text)
+        await pushing
+    return text

@@ -1,0 +1,1 @@
+"""From names and flags to providers: which models are loaded, and which agent answers."""

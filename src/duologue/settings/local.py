@@ -1,0 +1,65 @@
+"""The local models: speech on this machine, with no account, no key and no network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from duologue.engine import Engine
+from duologue.stt import SttModel
+from duologue.tts import TtsModel
+from duologue.turn import TurnModel, WordsPolicy
+from duologue.vad import VoiceActivityDetector
+
+__all__ = ["LocalModels", "load_local"]
+
+Step = Callable[[str, float], None]
+"""Told the name of each model and the seconds that it took to load."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModels:
+    """What a conversation needs, loaded and warm."""
+
+    vad: VoiceActivityDetector
+    stt: SttModel
+    tts: TtsModel
+    words: WordsPolicy
+    turn_model: TurnModel | None
+    """None where the weights of Smart Turn are not installed."""
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine over these models; `options` as for Engine."""
+        return Engine(vad=self.vad, words=self.words, turn_model=self.turn_model, **options)
+
+
+def load_local(on_step: Step | None = None, *, smart_turn: bool = True) -> LocalModels:
+    """Load every local model; takes a few seconds.
+
+    Smart Turn is loaded where its weights are there and `smart_turn` is true. Raises NotInstalledError where a package
+    is missing.
+    """
+    from duologue.stt.moonshine import Moonshine
+    from duologue.tts.hibari import Hibari
+    from duologue.turn.install import smart_turn_path
+    from duologue.turn.smart_turn import SmartTurn
+    from duologue.turn.words import Words
+    from duologue.vad.silero import Silero
+
+    def load(name: str, make: Callable[[], Any]) -> Any:
+        began = time.perf_counter()
+        model = make()
+        if on_step is not None:
+            on_step(name, time.perf_counter() - began)
+        return model
+
+    turn_model = load("Smart Turn", SmartTurn) if smart_turn and smart_turn_path() else None
+    return LocalModels(
+        vad=load("Silero VAD", Silero),
+        stt=load("Moonshine", Moonshine),
+        tts=load("Hibari", Hibari),
+        words=Words(),
+        turn_model=turn_model,
+    )
