@@ -75,7 +75,7 @@ class BargeIn:
     """A paused agent goes on after this much silence when no words have come."""
     unduck_after: float = 0.16
     """A ducked agent is loud again after this much silence."""
-    echo_threshold: float = 0.5
+    echo_threshold: float = 0.6
     """Sound of which our own playout explains at least this share is not the user's."""
 
 

@@ -1,0 +1,210 @@
+"""How much of the microphone's sound is our own playout, come back through the air or the line.
+
+This explains echo, it does not cancel it: enough to tell a user who interrupts from an agent who hears itself.
+The delay is the peak of a generalised cross-correlation (Knapp and Carter 1976) between playout and microphone,
+summed over time; around it a short FIR filter is fitted by recursive least squares, and what the filter cannot
+predict is what playout does not explain.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from duologue.errors import InvalidAudioError
+
+__all__ = ["WINDOW", "EchoExplainer"]
+
+WINDOW: Final = 512
+"""Samples at 16 kHz that one answer covers: 32 ms."""
+
+_PARTS: Final = 16
+"""Windows of delay that are searched: 16 are 512 ms."""
+_RING: Final = 24576
+_TAPS: Final = 48
+_AHEAD: Final = 12
+"""Taps before the peak, which is known to two samples and may be smeared."""
+_BAND: Final = slice(6, 257)
+"""Bins of a transform over two windows, 94 to 4000 Hz: speech, without hum and hiss."""
+_WHITEN: Final = 0.8
+"""0 is plain cross-correlation, which follows pitch; 1 is the phase transform, which follows noise."""
+_KEEP_PEAK: Final = 0.9
+_KEEP_FIT: Final = 0.9
+_KEEP_ENERGY: Final = 0.4
+"""What a sum keeps from one window to the next."""
+_BETTER: Final = 1.3
+"""A new delay must beat the one in use by this factor."""
+_RIDGE: Final = 1e-3
+_PRIOR: Final = 1e5
+"""Keeps the fit quiet where playout is: the energy of one window at -67 dBFS."""
+_FLOOR_RISE: Final = 1.04
+"""How fast the background noise is allowed to grow louder, a window."""
+_FLOOR_START: Final = WINDOW * 16.0**2
+"""Background noise before any was heard: -66 dBFS, so that a user who speaks first is not taken for it."""
+_EYE: Final = np.eye(_TAPS, dtype=np.float32)
+
+
+class EchoExplainer:
+    """Says which fraction of the microphone's energy one session's playout explains.
+
+    Playout is remembered for 1.5 s. The memory for it is taken at the first `play` and given back by `stop` (about
+    80 kB); what was learnt of the echo stays for the next time (30 kB). Not thread-safe.
+    """
+
+    __slots__ = (
+        "_cross",
+        "_delay",
+        "_floor",
+        "_gram",
+        "_heard",
+        "_left",
+        "_peaks",
+        "_playout",
+        "_seen",
+        "_spectra",
+    )
+
+    def __init__(self) -> None:
+        self._playout: _Playout | None = None
+        self._spectra = np.zeros((0, 0), np.complex64)  # of the last windows of playout, newest first
+        self._seen = -1  # position after the last window
+        self._peaks = np.zeros(0, np.float32)  # correlation by delay, in steps of two samples
+        self._delay = 0
+        self._gram = np.zeros((0, 0), np.float32)
+        self._cross = np.zeros(0, np.float32)
+        self._floor = _FLOOR_START
+        self._heard = self._left = 0.0  # energy of the microphone, and what of it is not explained
+
+    @property
+    def delay(self) -> float:
+        """Seconds from playout to its echo, as it seems now; 0 where nothing was heard yet."""
+        return self._delay / 16000
+
+    def play(self, pos: int, samples: NDArray[np.int16]) -> None:
+        """Record that playout (n,) at 16 kHz was handed out so that it begins at the input position `pos`.
+
+        It replaces what was recorded from `pos` on, so that no samples at all take back what was never played.
+        Between pieces there is silence. At most 0.8 s may be recorded ahead of the microphone.
+        """
+        if samples.dtype != np.int16 or samples.ndim != 1:
+            raise InvalidAudioError(
+                f"Samples are one-dimensional int16, not {samples.ndim}-dimensional {samples.dtype}."
+            )
+        if self._playout is None:
+            self._playout = _Playout(pos)
+            if not len(self._peaks):
+                self._peaks = np.zeros(_PARTS * WINDOW // 2, np.float32)
+                self._gram = np.zeros((_TAPS, _TAPS), np.float32)
+                self._cross = np.zeros(_TAPS, np.float32)
+        self._playout.put(pos, samples)
+
+    def stop(self) -> None:
+        """Forget the playout: nothing is explained any more until the next `play`.
+
+        Call it when the last echo has come in, about 0.5 s after the last sound.
+        """
+        self._playout = None
+        self._spectra = np.zeros((0, 0), np.complex64)
+        self._seen = -1
+
+    def explained(self, pos_end: int, mic: NDArray[np.int16]) -> float:
+        """The fraction, 0 to 1, of the microphone's sound before `pos_end` that playout explains.
+
+        `mic` (512,) is the window that ends at `pos_end`. The answer weighs it with the windows just before, so call
+        it for each window in turn while the agent can be heard. Background noise does not count, and silence is
+        explained wholly; without playout the answer is 0. Raises InvalidAudioError unless `mic` is one window.
+        """
+        if mic.dtype != np.int16 or mic.shape != (WINDOW,):
+            raise InvalidAudioError(f"A window is ({WINDOW},) int16, not {mic.shape} {mic.dtype}.")
+        if self._playout is None or not self._playout.reaches(pos_end):
+            return 0.0
+        heard = mic.astype(np.float32)
+        heard -= heard.mean()
+        self._find_delay(self._playout, pos_end, heard)
+        left = heard - self._predict(self._playout, pos_end, heard)
+        return self._weigh(float(heard @ heard), float(left @ left))
+
+    def _find_delay(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> None:
+        if pos_end == self._seen + WINDOW:
+            self._spectra[1:] = self._spectra[:-1]
+            self._spectra[0] = np.fft.rfft(playout.read(pos_end - 2 * WINDOW, pos_end))[_BAND]
+        else:
+            windows = sliding_window_view(playout.read(pos_end - (_PARTS + 1) * WINDOW, pos_end), 2 * WINDOW)
+            self._spectra = np.fft.rfft(windows[::-WINDOW])[:, _BAND].astype(np.complex64)
+            self._heard = self._left = 0.0
+        self._seen = pos_end
+        cross = self._spectra * np.fft.rfft(heard, 2 * WINDOW)[_BAND].conj()
+        cross /= np.abs(cross) ** _WHITEN + 1
+        padded = np.zeros((_PARTS, WINDOW // 2 + 1), np.complex64)
+        padded[:, _BAND] = cross
+        # Overlap-save: of each part's circular correlation the lags 1 to WINDOW / 2 are true, longest delay first.
+        lags = np.fft.irfft(padded)[:, WINDOW // 2 : 0 : -1]
+        self._peaks *= _KEEP_PEAK
+        self._peaks += lags.reshape(-1)
+
+        best = int(self._peaks.argmax())
+        now = self._delay // 2
+        if abs(best - now) > 2 and self._peaks[best] > _BETTER * self._peaks[max(0, now - 1) : now + 2].max():
+            self._delay = 2 * best
+            self._gram[:] = 0
+            self._cross[:] = 0
+
+    def _predict(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> NDArray[np.float32]:
+        end = pos_end - self._delay + _AHEAD
+        delayed = sliding_window_view(playout.read(end - WINDOW - _TAPS + 1, end), _TAPS).copy()
+        self._gram *= _KEEP_FIT
+        self._gram += delayed.T @ delayed
+        self._cross *= _KEEP_FIT
+        self._cross += heard @ delayed
+        ridge = _RIDGE * self._gram.trace() / _TAPS + _PRIOR
+        taps = np.linalg.solve(self._gram + ridge * _EYE, self._cross)
+        return delayed @ taps
+
+    def _weigh(self, heard: float, left: float) -> float:
+        self._floor = min(self._floor * _FLOOR_RISE, max(left, 1.0))
+        self._heard = _KEEP_ENERGY * self._heard + max(0.0, heard - self._floor)
+        self._left = _KEEP_ENERGY * self._left + max(0.0, left - self._floor)
+        return 1.0 - min(1.0, self._left / self._heard) if self._heard > 0 else 1.0
+
+
+class _Playout:
+    """The last 1.5 s of playout by position; zero where none was."""
+
+    __slots__ = ("_end", "_first", "_samples")
+
+    def __init__(self, pos: int) -> None:
+        self._first = self._end = pos
+        self._samples = np.zeros(_RING, np.int16)
+
+    def put(self, pos: int, samples: NDArray[np.int16]) -> None:
+        if not self._first <= pos <= self._end + _RING:
+            self._first = self._end = pos
+        if pos > self._end:
+            self._store(self._end, np.zeros(pos - self._end, np.int16))
+        self._store(pos, samples)
+
+    def _store(self, pos: int, samples: NDArray[np.int16]) -> None:
+        self._end = pos + len(samples)
+        self._first = max(self._first, self._end - _RING)
+        samples = samples[-_RING:]
+        at = (self._end - len(samples)) % _RING
+        head = samples[: _RING - at]
+        self._samples[at : at + len(head)] = head
+        self._samples[: len(samples) - len(head)] = samples[len(head) :]
+
+    def reaches(self, pos: int) -> bool:
+        """Whether any of it could be heard in the window before `pos`."""
+        return self._first < pos and self._end > pos - (_PARTS + 1) * WINDOW
+
+    def read(self, start: int, end: int) -> NDArray[np.float32]:
+        out = np.zeros(end - start, np.float32)
+        low, high = max(start, self._first), min(end, self._end)
+        if low < high:
+            at = low % _RING
+            cut = min(high - low, _RING - at)
+            out[low - start : low - start + cut] = self._samples[at : at + cut]
+            out[low - start + cut : high - start] = self._samples[: high - low - cut]
+        return out

@@ -1,0 +1,65 @@
+"""How loud sound is, and making it louder or softer. All sound here is 16-bit mono PCM."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from duologue.audio._audioop import audioop
+from duologue.audio.format import check_whole_samples
+from duologue.errors import ConfigError
+
+__all__ = ["AUDIBLE_DBFS", "dbfs", "first_audible", "gain", "rms"]
+
+AUDIBLE_DBFS: Final = -50.0
+"""A sample above this level can be heard; 0 dBFS is full scale."""
+
+_FULL_SCALE = 32768
+_AUDIBLE_SAMPLE = int(_FULL_SCALE * 10 ** (AUDIBLE_DBFS / 20))
+
+
+def rms(pcm: bytes) -> int:
+    """The root mean square of the samples, 0 to 32768, rounded down; 0 for no samples.
+
+    Raises InvalidAudioError unless `pcm` is whole samples.
+    """
+    check_whole_samples(pcm)
+    return audioop.rms(pcm, 2)
+
+
+def dbfs(pcm: bytes) -> float:
+    """The root mean square in decibels below full scale: 0 at most, minus infinity for silence and for no samples.
+
+    Raises InvalidAudioError unless `pcm` is whole samples.
+    """
+    level = rms(pcm)
+    return 20 * math.log10(level / _FULL_SCALE) if level else -math.inf
+
+
+def first_audible(pcm: bytes) -> int | None:
+    """The index of the first sample above AUDIBLE_DBFS; None where there is none.
+
+    Raises InvalidAudioError unless `pcm` is whole samples.
+    """
+    check_whole_samples(pcm)
+    if audioop.max(pcm, 2) <= _AUDIBLE_SAMPLE:
+        return None
+    low, high = 0, len(pcm) // 2
+    while high - low > 1:  # the first audible sample is in low..high
+        middle = (low + high) // 2
+        if audioop.max(pcm[2 * low : 2 * middle], 2) > _AUDIBLE_SAMPLE:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def gain(pcm: bytes, factor: float) -> bytes:
+    """Every sample times `factor`, held at full scale where it would go beyond.
+
+    Raises ConfigError where `factor` is negative or not a number, InvalidAudioError unless `pcm` is whole samples.
+    """
+    if not 0 <= factor < math.inf:
+        raise ConfigError(f"A gain is a factor of 0 or more, not {factor!r}.")
+    check_whole_samples(pcm)
+    return audioop.mul(pcm, 2, factor)
