@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
+import threadpoolctl
 from numpy.typing import NDArray
 
 from duologue.clock import Clock, WallClock
@@ -115,6 +116,8 @@ class Engine:
         self._workers = Workers(loop, general=self.config.workers, max_waiting=self.config.max_waiting)
         self._old_interval = sys.getswitchinterval()
         sys.setswitchinterval(self.config.switch_interval)
+        # More BLAS threads than one spin on cores that other work needs: a window then costs five times as much.
+        self._blas = threadpoolctl.threadpool_limits(1, user_api="blas")
         if self.paced:
             self._ticking = asyncio.create_task(self._run(), name="duologue-tick")
         return self
@@ -126,6 +129,7 @@ class Engine:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
         await asyncio.to_thread(self.workers.close)
+        self._blas.restore_original_limits()
         sys.setswitchinterval(self._old_interval)
 
     @property

@@ -21,7 +21,7 @@ class Judgement:
     reason: str
     """A short slug that an event can name: `sentence`, `trailing_conjunction`, `filler`, `spelling`, `digits`, …"""
     patience: float = 1.0
-    """Factor on the silence that is allowed before the timeout: above 1 where people pause inside (spelling, numbers)."""
+    """Factor on the silence allowed before the timeout: above 1 where people pause inside (spelling, numbers)."""
 
 
 class WordsPolicy(Protocol):

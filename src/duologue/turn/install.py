@@ -1,0 +1,164 @@
+"""Fetch the weights of Smart Turn: one file out of the wheel of pipecat-ai, checked, and nothing else of it kept.
+
+From a shell: `duologue models install smart-turn`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from duologue.errors import DeadlineError, NotInstalledError, ProviderUnavailableError
+from duologue.store import cache_dir
+
+__all__ = ["HOW_TO_INSTALL", "install_smart_turn", "smart_turn_path"]
+
+HOW_TO_INSTALL = "Run `duologue models install smart-turn`: it fetches 12 MB from the package index."
+
+REQUIREMENT = "pipecat-ai==1.14.0"
+WHEEL_SHA256 = "0352f504b44e78bdf524e45af4bc759601c835b9b7dc195efe5e03384b974a44"
+FILE = "smart-turn-v3.2-cpu.onnx"
+MEMBER = f"pipecat/audio/turn/smart_turn/data/{FILE}"
+FILE_SHA256 = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
+
+PIP = (sys.executable, "-m", "pip")
+POLL_S = 0.1
+REPORT_S = 5.0
+
+
+def smart_turn_path() -> Path | None:
+    """Where the weights are, or None where they have not been installed."""
+    path = cache_dir() / FILE
+    return path if path.is_file() else None
+
+
+def install_smart_turn(
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    timeout: float = 300.0,
+    pip: Sequence[str] = PIP,
+    wheel_sha256: str = WHEEL_SHA256,
+    file_sha256: str = FILE_SHA256,
+) -> Path:
+    """Put the weights into the cache and return their path; quick where they are there already.
+
+    `progress` is told in a line what is going on, at least every 5 s; `timeout` bounds the download in seconds; `pip`
+    is the command to run pip by. Raises NotInstalledError where there is no pip, or what came is not what is pinned, or
+    the cache cannot be written; ProviderUnavailableError where the index does not give the wheel; DeadlineError after
+    `timeout`. Then nothing is kept.
+    Source: https://pypi.org/project/pipecat-ai (BSD-2-Clause), the file by Daily.
+    """
+    target = cache_dir() / FILE
+    if target.is_file() and _sha256(target.read_bytes()) == file_sha256:
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="smart-turn-") as folder:
+            wheel = _download(Path(folder), progress, timeout, pip)
+            content = _extract(wheel, wheel_sha256, file_sha256)
+            part = Path(folder, FILE)
+            part.write_bytes(content)
+            os.replace(part, target)
+    except OSError as error:
+        raise NotInstalledError(
+            f"The weights of Smart Turn could not be written to {target.parent}: {error}.",
+            hint="Make room there, or name another folder in DUOLOGUE_CACHE.",
+        ) from error
+    progress(f"{FILE} is in {target.parent}.")
+    return target
+
+
+def _download(folder: Path, progress: Callable[[str], None], timeout: float, pip: Sequence[str]) -> Path:
+    options = ("--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off")
+    command = [*pip, "download", *options, "--dest", str(folder), REQUIREMENT]
+    progress(f"Fetching {REQUIREMENT} (12 MB) for {FILE}.")
+    log = folder / "pip.log"
+    with log.open("wb") as output:
+        try:
+            # A session of its own, so that what pip starts can be stopped with it.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        except OSError as error:
+            raise _no_pip(pip) from error
+        try:
+            code = _wait(process, progress, timeout)
+        finally:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    said = log.read_text(errors="replace")
+    if code != 0:
+        if "No module named pip" in said:
+            raise _no_pip(pip)
+        lines = [line for line in said.splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("ERROR")] or lines
+        reason = errors[-1] if errors else f"it ended with code {code} and said nothing"
+        raise ProviderUnavailableError(
+            f"pip could not fetch {REQUIREMENT}: {reason}",
+            hint="See that the package index can be reached (`pip config list` names it), and try again.",
+            provider="smart_turn",
+        )
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise NotInstalledError(f"pip fetched {len(wheels)} wheels for {REQUIREMENT}, where one was expected.")
+    return wheels[0]
+
+
+def _wait(process: subprocess.Popen[bytes], progress: Callable[[str], None], timeout: float) -> int:
+    started = reported = time.monotonic()
+    while True:
+        try:
+            return process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            now = time.monotonic()
+        if now - started >= timeout:
+            raise DeadlineError(
+                f"pip did not fetch {REQUIREMENT} within {timeout:g} s.",
+                hint="Try again, or allow more time.",
+                provider="smart_turn",
+            )
+        if now - reported >= REPORT_S:
+            progress(f"Still fetching {REQUIREMENT} after {now - started:.0f} of at most {timeout:g} s.")
+            reported = now
+
+
+def _extract(wheel: Path, wheel_sha256: str, file_sha256: str) -> bytes:
+    _check(wheel.name, wheel.read_bytes(), wheel_sha256)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(MEMBER)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise NotInstalledError(f"{wheel.name} has no readable file {MEMBER}.") from error
+    _check(FILE, content, file_sha256)
+    return content
+
+
+def _check(name: str, content: bytes, expected: str) -> None:
+    found = _sha256(content)
+    if found != expected:
+        raise NotInstalledError(
+            f"{name} is not the file that duologue was checked with: its SHA-256 is {found}, not {expected}.",
+            hint="Nothing was installed. See which package index pip is set to (`pip config list`).",
+        )
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _no_pip(pip: Sequence[str]) -> NotInstalledError:
+    return NotInstalledError(
+        f"The weights of Smart Turn are fetched with pip, and {' '.join(pip)!r} does not run.",
+        hint="Install pip here (`python -m ensurepip`), then run `duologue models install smart-turn`.",
+    )

@@ -1,0 +1,208 @@
+"""The words policy: do these words end as a turn ends? A table of endings, read from the top; the first that fits wins.
+
+Speech recognisers set a full stop after almost anything ("My name is."), so the last words count for more than it does.
+From 0.9 up and 0.1 down the words are sure and nothing else need be asked; between, the sound of the turn tells more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from duologue.turn import Judgement, runs
+from duologue.turn import vocabulary as v
+from duologue.turn.tail import Tail, read_tail
+
+__all__ = ["Words"]
+
+_FILLER_SOUND = re.compile(r"u+[hm]+|e+r+m*|h+m+|m+|a+h+|eh")
+
+
+class Words:
+    """Judges an English transcript by its last words and its last mark; pure, and cheap whatever its length.
+
+    Text in other languages is judged by its mark alone, and never raises.
+    """
+
+    name = "words"
+
+    def judge(self, text: str) -> Judgement:
+        """Say how finished `text` sounds."""
+        tail = read_tail(text)
+        rule = next(rule for rule in RULES if rule.fits(tail))
+        return Judgement(rule.probability, rule.reason, rule.patience)
+
+
+class _Rule(NamedTuple):
+    reason: str
+    fits: Callable[[Tail], bool]
+    probability: float
+    patience: float = 1.0
+
+
+def _ends(phrases: frozenset[str]) -> Callable[[Tail], bool]:
+    return lambda tail: tail.length_at_end(phrases) > 0
+
+
+def _last(words: frozenset[str]) -> Callable[[Tail], bool]:
+    return lambda tail: tail.last in words
+
+
+def _is_answer(tail: Tail) -> bool:
+    clause = tail.clause
+    while len(clause) > 1 and clause[0] in v.AFFIRMATIONS:
+        if " ".join(clause) in v.ANSWERS:
+            return True
+        clause = clause[1:]
+    return " ".join(clause) in v.ANSWERS
+
+
+def _is_lead_in(tail: Tail) -> bool:
+    return tail.last in ("well", "anyway", "basically") and v.LEAD_INS.issuperset(tail.sentence)
+
+
+def _is_filler(tail: Tail) -> bool:
+    return _FILLER_SOUND.fullmatch(tail.last) is not None or _is_open_phrase(tail, v.FILLERS)
+
+
+def _is_elliptical(tail: Tail) -> bool:
+    """Whether a subject and its auxiliary stand last: "I can", "yes it is"."""
+    return tail.last in v.ELLIPTICAL and tail.before in v.SUBJECTS
+
+
+def _is_elliptical_answer(tail: Tail) -> bool:
+    return _is_elliptical(tail) and len(tail.sentence) > 2 and v.AFFIRMATIONS.issuperset(tail.sentence[:-2])
+
+
+def _is_gapped(tail: Tail, length: int = 1) -> bool:
+    """Whether what the last `length` words lack has been said before: "who is it for?", "that's all I need."."""
+    earlier = tail.sentence[:-length]
+    asks = tail.mark == "?" and not v.QUESTION_WORDS.isdisjoint(earlier[:2])
+    return asks or (tail.is_closed and not v.GAP_WORDS.isdisjoint(earlier))
+
+
+def _is_open_phrase(tail: Tail, phrases: frozenset[str] = v.OPENINGS) -> bool:
+    length = tail.length_at_end(phrases)
+    return length > 0 and not _is_gapped(tail, length)
+
+
+def _is_preposition(tail: Tail) -> bool:
+    is_particle = tail.last in ("on", "in") and tail.before in v.PARTICLE_VERBS
+    return tail.last in v.PREPOSITIONS and not is_particle
+
+
+def _is_stranded(tail: Tail) -> bool:
+    """Whether a preposition may stand last, as in "where are you from?"."""
+    return _is_preposition(tail) and _is_gapped(tail) and (tail.last != "to" or tail.mark == "?")
+
+
+def _is_conjunction(tail: Tail) -> bool:
+    return tail.last in v.CONJUNCTIONS and not (tail.mark == "?" and tail.last in v.QUESTION_WORDS)
+
+
+def _is_copula(tail: Tail) -> bool:
+    return tail.last in v.COPULAS and not _is_elliptical(tail)
+
+
+def _is_pronoun(tail: Tail) -> bool:
+    if tail.last in v.NOMINATIVES:
+        return tail.before not in v.BEFORE_NOMINATIVE
+    return tail.last in v.SUBJECTS and (len(tail.words) == 1 or tail.before in v.CLAUSE_STARTS)
+
+
+def _is_verb(tail: Tail) -> bool:
+    return tail.last in v.TRANSITIVES and tail.before in v.BEFORE_VERB and not _is_gapped(tail)
+
+
+def _is_repeated(tail: Tail) -> bool:
+    """Whether someone starts again and has not got further: "I want the, I want the"."""
+    words = tail.words
+    return any(len(words) >= 2 * n and words[-n:] == words[-2 * n : -n] for n in (2, 3, 4))
+
+
+def _is_subordinate(tail: Tail) -> bool:
+    """Whether the only clause is one that another must follow: "if I come at seven"."""
+    sentence = tail.sentence
+    return (
+        1 < len(sentence) < 9
+        and tail.clause_start == tail.start
+        and sentence[0] in v.SUBORDINATORS
+        and sentence[1] in v.CLAUSE_SUBJECTS
+    )
+
+
+def _is_question(tail: Tail) -> bool:
+    """Whether the last sentence has the order of a question, for want of its mark."""
+    first, *rest = tail.sentence or ("",)
+    return len(rest) > 2 and (first in v.QUESTION_WORDS or (first in v.INVERSIONS and rest[0] in v.CLAUSE_SUBJECTS))
+
+
+def _is_half_question(tail: Tail) -> bool:
+    return " ".join(tail.sentence) in v.QUESTION_STARTS
+
+
+def _closed(fits: Callable[[Tail], bool]) -> Callable[[Tail], bool]:
+    return lambda tail: tail.is_closed and fits(tail)
+
+
+def _marked(mark: str) -> Callable[[Tail], bool]:
+    return lambda tail: tail.mark == mark
+
+
+def _is_short(tail: Tail) -> bool:
+    return len(tail.sentence) < 4
+
+
+RULES: tuple[_Rule, ...] = (
+    _Rule("empty", lambda tail: not tail.words, 0.0),
+    # Dictated in pieces, with pauses between them.
+    _Rule("address_open", runs.has_open_address, 0.05, 2.0),
+    _Rule("address", runs.has_address_end, 0.85),
+    _Rule("spelling", runs.is_spelling, 0.3, 2.0),
+    _Rule("digits_complete", lambda tail: runs.is_number(tail) and runs.is_full_number(tail), 0.8, 1.5),
+    _Rule("digits", runs.is_number, 0.3, 2.0),
+    _Rule("digits", runs.has_open_number, 0.05, 2.0),
+    # Short answers, which look like anything else from behind.
+    _Rule("ellipsis", _marked("…"), 0.1, 1.5),
+    _Rule("dash", _marked("-"), 0.1, 1.5),
+    _Rule("short_answer", _closed(_is_answer), 0.95),
+    _Rule("short_answer", lambda tail: tail.mark == "" and _is_answer(tail), 0.9),
+    _Rule("short_answer", _is_answer, 0.6),
+    _Rule("short_answer", lambda tail: tail.mark != "," and _is_elliptical_answer(tail), 0.92),
+    # The user keeps the floor, or something must follow.
+    _Rule("hold", _ends(v.HOLDS), 0.05, 2.5),
+    _Rule("opening", _is_open_phrase, 0.05, 1.5),
+    _Rule("filler", _is_filler, 0.05, 2.0),
+    _Rule("filler", _is_lead_in, 0.1, 1.5),
+    _Rule("half_question", lambda tail: tail.mark == "?" and _is_half_question(tail), 0.5),
+    _Rule("half_question", _is_half_question, 0.1),
+    _Rule("kept", _closed(_ends(v.KEPT)), 0.85),
+    _Rule("closing", lambda tail: tail.mark != "," and tail.length_at_end(v.CLOSINGS) > 0, 0.95),
+    _Rule("contraction", _last(v.CONTRACTIONS), 0.05, 1.5),
+    _Rule("determiner", _last(v.DETERMINERS), 0.03, 1.5),
+    _Rule("conjunction", _is_conjunction, 0.05, 1.5),
+    _Rule("stranded", _is_stranded, 0.75),
+    _Rule("preposition", _is_preposition, 0.07, 1.5),
+    _Rule("copula", _is_copula, 0.05, 1.5),
+    _Rule("pronoun", _is_pronoun, 0.07, 1.5),
+    _Rule("verb", _is_verb, 0.1, 1.5),
+    _Rule("degree", _last(v.DEGREES), 0.1, 1.5),
+    _Rule("title", _last(v.TITLES), 0.05, 1.5),
+    _Rule("sentence", lambda tail: _is_elliptical(tail) and _is_gapped(tail, 2), 0.9),
+    _Rule("elliptical", _closed(_is_elliptical), 0.5),
+    _Rule("elliptical", _is_elliptical, 0.2),
+    _Rule("restart", _is_repeated, 0.2, 1.5),
+    _Rule("comma", lambda tail: tail.mark == "," and not _is_short(tail), 0.15, 1.5),
+    _Rule("comma", _marked(","), 0.45),
+    _Rule("subordinate", _is_subordinate, 0.3, 1.5),
+    _Rule("leaning", lambda tail: tail.mark != "?" and tail.last in v.LEANING, 0.5),
+    # Nothing speaks against an end.
+    _Rule("question", _marked("?"), 0.92),
+    _Rule("sentence", lambda tail: tail.is_closed and not _is_short(tail), 0.9),
+    _Rule("phrase", _marked("."), 0.8),
+    _Rule("question", _is_question, 0.7),
+    _Rule("phrase", _is_short, 0.7),
+    _Rule("unmarked", lambda _: True, 0.6),
+)
+"""Reason, test, probability, patience."""

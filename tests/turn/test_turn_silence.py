@@ -1,0 +1,16 @@
+import pytest
+
+from duologue.turn import WordsPolicy
+from duologue.turn.silence import Silence
+
+
+@pytest.mark.parametrize("text", ["", "and", "I'm done.", "um", "x" * 100_000])
+def test_words_say_nothing(text: str) -> None:
+    policy: WordsPolicy = Silence()
+    judgement = policy.judge(text)
+    assert (policy.name, judgement.probability, judgement.reason, judgement.patience) == (
+        "silence",
+        1.0,
+        "silence",
+        1.0,
+    )
