@@ -300,7 +300,7 @@ class VoiceSession:
                         DO[type(effect)](self, effect)
         finally:
             self._telling = False
-            self._progress.set()
+            self.progressed()
 
     def failed(self, error: DuologueError) -> None:
         """Tell everyone that something failed."""
@@ -377,8 +377,12 @@ class VoiceSession:
         due = self._hearing.position + self.engine.vad.window
         return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.playout.hungry
 
+    def progressed(self) -> None:
+        """Wake who waits for progress."""
+        self._progress.set()
+
     async def progress(self) -> None:
-        """Return when something has been told to the rules."""
+        """Return when something has come: evidence, or speech."""
         self._progress.clear()
         await self._progress.wait()
 

@@ -65,6 +65,10 @@ class Host(Protocol):
         """Tell everyone."""
         ...
 
+    def progressed(self) -> None:
+        """What the session waits for may have come."""
+        ...
+
     def measured(self, measured: TurnMeasured) -> None:
         """A turn was answered audibly."""
         ...
@@ -192,6 +196,7 @@ class Speaker:
         if run is not self._run or not self.playout.active:
             return
         self.playout.finish()
+        self._host.progressed()
         if run.spoke:
             self.pump(self._engine.clock.now())
             return
