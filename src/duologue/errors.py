@@ -178,7 +178,7 @@ class AgentError(DuologueError):
     """The agent raised, never answered, or answered with something that is not text."""
 
     code = "agent_error"
-    hint = "The cause is chained to this error; the call goes on."
+    hint = "The call goes on; the log shows where it happened."
 
 
 class StreamError(DuologueError):

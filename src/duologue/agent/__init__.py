@@ -41,7 +41,7 @@ class Agent(Protocol):
     """Answers turns, one at a time; one instance serves one session."""
 
     speculative: bool
-    """True where `reply` has no side effects before `turn.committed()`, so that it may run before the turn is decided."""
+    """True where `reply` has no side effects before `turn.committed()`: it may then run before the turn is decided."""
 
     def reply(self, turn: Turn) -> AsyncIterator[Reply]:
         """Stream the answer as text, in pieces of any size. Closing the iterator means: stop."""

@@ -17,7 +17,12 @@ __all__ = ["call"]
 
 
 def call(
-    file: Annotated[Path, typer.Argument(help="A WAV file of any common rate, depth and channel count.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A WAV file of any common rate, depth and channel count.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
     fast: Annotated[bool, typer.Option("--fast", help="Run in audio time, as fast as the models go.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the agent's side to this WAV file.")] = None,
     agent: AgentName = "booking",

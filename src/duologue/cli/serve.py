@@ -35,12 +35,13 @@ def serve(
     from duologue.engine import EngineConfig
     from duologue.server.run import serve as run
     from duologue.session import SessionConfig
-    from duologue.settings.agents import BOOKING_GREETING, agent_factory
+    from duologue.settings.agents import agent_factory, greeting_of
 
+    factory = agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions)
     if greeting is None:
-        greeting = BOOKING_GREETING if agent == "booking" and not llm else ""
+        greeting = greeting_of(factory)
     run(
-        agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions),
+        factory,
         host=host,
         port=port,
         config=SessionConfig(rules=ConversationConfig(greeting=greeting)),

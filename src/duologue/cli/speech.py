@@ -15,7 +15,12 @@ __all__ = ["say", "transcribe"]
 
 
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(help="WAV files of any common rate, depth and channel count.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="WAV files of any common rate, depth and channel count.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
     partials: Annotated[
         bool, typer.Option("--partials", help="Show words as they come, at the pace of speech.")
     ] = False,

@@ -18,60 +18,53 @@ STAGES = (
     ("first_audio", "green"),
 )
 """In order; each is drawn from the end of the one before to its own."""
-WIDTH = 30
+WIDTH = 24
 
 
 def print_turns(console: Console, record: CallRecord) -> None:
-    """Print one row a turn, on one scale."""
-    if record.greeting:
-        console.print(f"[dim]agent:[/] {_escape(record.greeting)}")
-    if not record.turns:
-        console.print("No turn was taken: nothing that could be understood was said.")
-        return
-    longest = max((t.measured.voice_to_voice for t in record.turns if t.measured), default=1.0)
-    table = Table(box=None, pad_edge=False, show_edge=False)
+    """Print three lines a turn: what the user said, what the agent said, and the waterfall; all on one scale."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("turn", justify="right", style="bold", no_wrap=True)
     table.add_column("at", justify="right", style="dim", no_wrap=True)
-    table.add_column("user", ratio=3)
-    table.add_column("agent", ratio=4)
-    table.add_column("decided by", no_wrap=True)
-    table.add_column("processing", justify="right", no_wrap=True)
-    table.add_column("voice to voice", justify="right", no_wrap=True)
-    table.add_column(f"0 to {longest * 1000:.0f} ms after the user's last sample", no_wrap=True, min_width=WIDTH)
+    table.add_column("who", no_wrap=True)
+    table.add_column("what")
+    if record.greeting:
+        table.add_row("", "", "agent", Text(record.greeting, style="green"))
+    longest = max((t.measured.voice_to_voice for t in record.turns if t.measured), default=1.0)
     for turn in record.turns:
-        m = turn.measured
-        table.add_row(
-            f"{turn.start:.1f} s",
-            Text(turn.user_text),
-            _agent(turn),
-            turn.end_reason,
-            f"{m.processing * 1000:.0f} ms" if m else "–",
-            f"{m.voice_to_voice * 1000:.0f} ms" if m else "–",
-            _bar(turn, longest),
-        )
-    console.print(table)
-    legend = Text("  ").join(Text(f"■ {name.replace('_', ' ')}", style=colour) for name, colour in STAGES)
-    console.print(legend)
+        table.add_row(str(turn.turn), f"{turn.start:.1f} s", "user", Text(turn.user_text))
+        table.add_row("", "", "agent", _agent(turn))
+        table.add_row("", "", "", _waterfall(turn, longest))
+    if record.turns:
+        console.print(table)
+        legend = Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in STAGES)
+        console.print(legend)
+        console.print(f"[dim]bars: 0 to {longest * 1000:.0f} ms after the user's last sample[/]")
+    else:
+        console.print("No turn was taken: nothing that could be understood was said.")
 
 
 def _agent(turn: TurnRecord) -> Text:
     if not turn.interrupted:
-        return Text(turn.agent_text)
+        return Text(turn.agent_text or "(no answer)", style="green" if turn.agent_text else "red")
     rest = turn.agent_text[len(turn.heard_text) :] if turn.agent_text.startswith(turn.heard_text) else ""
-    return Text.assemble(turn.heard_text, (rest, "strike dim"), (" (interrupted)", "red"))
+    return Text.assemble((turn.heard_text, "green"), (rest, "strike dim"), (" (interrupted)", "red"))
 
 
-def _bar(turn: TurnRecord, longest: float) -> Text:
-    bar = Text()
-    if turn.measured is None:
-        return bar
-    drawn = 0
+def _waterfall(turn: TurnRecord, longest: float) -> Text:
+    m = turn.measured
+    if m is None:
+        return Text(f"decided by {turn.end_reason}", style="dim")
+    bar, drawn = Text(), 0
     for name, colour in STAGES:
-        until = round(turn.measured.stages.get(name, 0.0) / longest * WIDTH)
+        until = round(m.stages.get(name, 0.0) / longest * WIDTH)
         if until > drawn:
             bar.append("█" * (until - drawn), style=colour)
             drawn = until
-    return bar
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    bar.append(" " * (WIDTH - drawn))
+    prepared = ", prepared" if m.speculation == "hit" else ""
+    return Text.assemble(
+        bar,
+        f" {m.voice_to_voice * 1000:.0f} ms",
+        (f" ({m.processing * 1000:.0f} processing), by {turn.end_reason}{prepared}", "dim"),
+    )

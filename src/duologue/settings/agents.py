@@ -11,12 +11,10 @@ from duologue.agent import Agent, Reply, Turn
 from duologue.agent.function import as_agent
 from duologue.errors import ConfigError
 
-__all__ = ["BOOKING_GREETING", "AgentFactory", "agent_factory"]
+__all__ = ["AgentFactory", "agent_factory", "greeting_of"]
 
 AgentFactory = Callable[[], Agent]
 """Makes the agent of one session."""
-
-BOOKING_GREETING = "Hello, this is the restaurant. How can I help you?"
 
 INSTRUCTIONS = (
     "You are on the phone. Answer in one or two short sentences of plain spoken English, with no markup, no lists and "
@@ -49,9 +47,11 @@ def agent_factory(
 
 
 def _language_model(llm: str, base_url: str | None, instructions: str | None) -> AgentFactory:
-    from duologue.agent.llm import LLMAgent
+    from duologue.agent.llm import LLMAgent, openai_model
 
-    return lambda: LLMAgent(llm, instructions=instructions or INSTRUCTIONS, base_url=base_url)
+    # One model for all sessions: each would else have its own connections, and pay for making them.
+    model = openai_model(llm.removeprefix("openai:"), base_url=base_url) if llm.startswith("openai:") else llm
+    return lambda: LLMAgent(model, instructions=instructions or INSTRUCTIONS, base_url=base_url)
 
 
 def _named(name: str) -> AgentFactory:
@@ -71,3 +71,8 @@ def _named(name: str) -> AgentFactory:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"The agent {name!r} cannot be loaded: {error}.") from error
     return lambda: as_agent(source)
+
+
+def greeting_of(factory: AgentFactory) -> str:
+    """What the agent wants to say first; empty where it waits for the user."""
+    return str(getattr(factory(), "greeting", ""))

@@ -1,0 +1,180 @@
+"""LLMAgent: a language model that answers turns in text, calls tools, and knows only what the user heard."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from duologue.agent import Reply, Turn
+from duologue.agent.llm.context import CUT_OFF, estimate_tokens, trim
+from duologue.agent.llm.effects import Effects
+from duologue.errors import ConfigError, DeadlineError, NotInstalledError, ProviderError
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
+    from duologue.agent.llm.run import Run
+
+__all__ = ["LLMAgent", "openai_model"]
+
+_BACKOFF = 0.1
+"""Seconds before the first retry, where the provider names no time; doubled for each further one."""
+
+_CUT_OFF_NOTE = f"Where one of your messages ends with {CUT_OFF!r}, the user interrupted you; never say that mark."
+
+
+class LLMAgent:
+    """Answers with a language model; one instance serves one session.
+
+    `model` is a name as pydantic-ai knows it (`openai:gpt-4.1`; with `base_url`, any OpenAI-compatible server and its
+    own name for the model), or a pydantic-ai model object, which several agents can share and whose life is its
+    owner's. A session ends with `aclose()`.
+
+    The model sees `instructions`, and of the history what was *heard*: as many of the newest turns as fit in
+    `max_context_tokens`. It is told what the tools marked `@side_effect` have done in this call.
+
+    Tools are functions, async where they wait for anything, or pydantic-ai `Tool`s; a `RunContext` holds the session's
+    `user_data` as `deps`. A tool waits until the turn is decided and is cancelled when the user interrupts; one marked
+    `@read_only` does not wait; one marked `@side_effect` is never cancelled with the turn, has `effect_deadline`
+    seconds, and is remembered. So nothing happens on speculation, and the agent is `speculative` (which costs tokens
+    for turns that are discarded: `speculative=False` saves them).
+
+    `first_token_timeout` bounds the time to the model's first sign, retries included; `stall_timeout` each wait after
+    it; `tool_timeout` each tool without effects. Seconds, all of them. Before the first sign up to `max_retries`
+    retries follow a refusal or a failure that may pass. After `filler_after` seconds of a tool, `filler` is said, once
+    a turn. An answer without words yields nothing.
+
+    `reply` raises DeadlineError, AuthenticationError, RateLimitedError, QuotaExceededError, ProviderUnavailableError,
+    another ProviderError where the request is rejected, and AgentError where a tool raises.
+    """
+
+    def __init__(
+        self,
+        model: str | Model,
+        *,
+        instructions: str,
+        tools: Sequence[Any] = (),
+        base_url: str | None = None,
+        api_key: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        speculative: bool = True,
+        max_context_tokens: int = 8000,
+        first_token_timeout: float = 8.0,
+        stall_timeout: float = 8.0,
+        tool_timeout: float = 30.0,
+        effect_deadline: float = 60.0,
+        max_retries: int = 2,
+        max_requests: int = 8,
+        filler: str = "One moment, please.",
+        filler_after: float = 1.0,
+    ) -> None:
+        _load_pydantic_ai()
+        from duologue.agent.llm.gate import make_toolset
+        from duologue.agent.llm.model import chat_model, make_agent
+        from duologue.agent.llm.run import Limits
+
+        positive = {
+            "max_context_tokens": max_context_tokens,
+            "first_token_timeout": first_token_timeout,
+            "stall_timeout": stall_timeout,
+            "tool_timeout": tool_timeout,
+            "effect_deadline": effect_deadline,
+            "max_requests": max_requests,
+        }
+        for setting, value in positive.items():
+            if value <= 0:
+                raise ConfigError(f"{setting} is {value}; expected a number above 0.")
+        for setting, value in {"max_retries": max_retries, "filler_after": filler_after}.items():
+            if value < 0:
+                raise ConfigError(f"{setting} is {value}; expected 0 or more.")
+        if not isinstance(model, str) and (base_url is not None or api_key is not None):
+            raise ConfigError("A model object brings its own base_url and api_key; expected neither beside it.")
+        self._owns_model = isinstance(model, str)
+        self._model: Model = chat_model(model, base_url, api_key) if isinstance(model, str) else model
+        self._tools, self._kinds = make_toolset(tools)
+        self._agent = make_agent(self._model, instructions, settings or {})
+        self._instructions = instructions
+        self._limits = Limits(first_token_timeout, stall_timeout, tool_timeout, filler_after, max_requests)
+        self._max_context_tokens = max_context_tokens
+        self._max_retries = max_retries
+        self._filler = filler
+        self._effects = Effects(effect_deadline)
+        self._life = AsyncExitStack()
+        self._opened = False
+        self.speculative = speculative
+        self.turns_trimmed = 0
+        """Old turns that the last request left out, to keep within `max_context_tokens`."""
+
+    def __repr__(self) -> str:
+        return f"LLMAgent({self._model.model_name!r}, tools={sorted(self._kinds)})"
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        """Stream the model's text as it comes. Closing the iterator stops the model and the tools without effects."""
+        if self._owns_model and not self._opened:
+            self._opened = True
+            await self._life.enter_async_context(self._model)
+        due = asyncio.get_running_loop().time() + self._limits.first_token
+        for attempt in range(self._max_retries + 1):
+            run = self._run(turn, due)
+            try:
+                async with run:
+                    while (text := await run.next()) is not None:
+                        yield text
+                return
+            except ProviderError as error:
+                wait = error.retry_after if error.retry_after is not None else _BACKOFF * 2**attempt
+                last = attempt == self._max_retries or asyncio.get_running_loop().time() + wait >= due
+                if last or run.progressed or not error.retryable or isinstance(error, DeadlineError):
+                    raise
+            await asyncio.sleep(wait)
+
+    async def aclose(self) -> None:
+        """Wait for effects that still run, up to their deadline, and close the connections."""
+        await self._effects.aclose()
+        await self._life.aclose()
+        self._opened = False
+
+    def _run(self, turn: Turn, due: float) -> Run:
+        from duologue.agent.llm.gate import Gate
+        from duologue.agent.llm.run import Run, to_messages
+
+        note = self._effects.note()
+        if any(message.interrupted for message in turn.history):
+            note = f"{_CUT_OFF_NOTE}\n{note}".rstrip()
+        spent = sum(estimate_tokens(text) for text in (self._instructions, note, turn.text))
+        history, self.turns_trimmed = trim(turn.history, self._max_context_tokens - spent)
+        return Run(
+            agent=self._agent,
+            name=self._model.model_name,
+            turn=turn,
+            messages=to_messages(history),
+            note=note,
+            gate=Gate(self._tools, turn, self._kinds, self._effects, self._limits.tool),
+            limits=self._limits,
+            filler=self._filler,
+            first_token_due=due,
+        )
+
+
+def openai_model(name: str, *, base_url: str | None = None, api_key: str | None = None) -> Model:
+    """A model that many agents share, and with it one pool of connections; `name` as for LLMAgent.
+
+    Make it once a process: each has its own TLS context and connections. Raises ConfigError without a key for OpenAI.
+    """
+    _load_pydantic_ai()
+    from duologue.agent.llm.model import chat_model
+
+    return chat_model(name, base_url, api_key)
+
+
+def _load_pydantic_ai() -> None:
+    """Import what needs it; that takes a second or two the first time, so it is done before any call."""
+    try:
+        importlib.import_module("duologue.agent.llm.run")
+    except ImportError as error:
+        raise NotInstalledError(
+            f"Agents on language models need pydantic-ai: {error}.", hint="Install it: pip install 'duologue[llm]'."
+        ) from error

@@ -1,0 +1,76 @@
+"""Tools of a language model, held back until the turn is decided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import PydanticUserError
+from pydantic_ai import RunContext, Tool
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
+
+from duologue.agent import Turn
+from duologue.agent.llm.effects import Effects, ToolKind, kind_of
+from duologue.errors import AgentError, ConfigError
+
+__all__ = ["Gate", "TurnDiscardedError", "make_toolset"]
+
+
+def make_toolset(tools: Sequence[Any]) -> tuple[FunctionToolset[Any], dict[str, ToolKind]]:
+    """The tools under their names, and how each is marked. Raises ConfigError for what cannot be one."""
+    toolset: FunctionToolset[Any] = FunctionToolset()
+    kinds: dict[str, ToolKind] = {}
+    for tool in tools:
+        try:
+            made = tool if isinstance(tool, Tool) else Tool(tool)
+            toolset.add_tool(made)
+        except (UserError, PydanticUserError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"{tool!r} cannot be a tool: {error}") from error
+        kinds[made.name] = kind_of(made.function)
+    return toolset, kinds
+
+
+@dataclass
+class Gate(WrapperToolset[Any]):
+    """Holds tools back until the turn is decided, and lets those with effects outlive it."""
+
+    turn: Turn
+    kinds: Mapping[str, ToolKind]
+    effects: Effects
+    timeout: float
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
+    ) -> Any:
+        """Call the tool when it may run. One that takes too long is stopped, and the model is told so."""
+        kind = self.kinds[name]
+        if kind != "read_only":
+            await _decided(self.turn)
+        if kind == "side_effect":
+            return await self.effects.perform(
+                name, tool_args, lambda: self.wrapped.call_tool(name, tool_args, ctx, tool)
+            )
+        try:
+            async with asyncio.timeout(self.timeout) as limit:
+                return await self.wrapped.call_tool(name, tool_args, ctx, tool)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return f"It took longer than {self.timeout:g} s and was stopped."
+
+
+class TurnDiscardedError(AgentError):
+    """The turn was discarded while a tool waited for it to be decided."""
+
+
+async def _decided(turn: Turn) -> None:
+    try:
+        await turn.committed()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise TurnDiscardedError("The turn was discarded before the tool could run.") from None

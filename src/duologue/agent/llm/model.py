@@ -1,0 +1,43 @@
+"""The language model behind an agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.settings import ModelSettings
+
+from duologue.errors import ConfigError
+
+__all__ = ["Output", "chat_model", "make_agent"]
+
+Output = str | None
+
+
+def chat_model(model: str, base_url: str | None, api_key: str | None) -> Model:
+    """The model that a name stands for: with `base_url` or the prefix `openai:`, OpenAI's chat completions."""
+    prefix, _, name = model.partition(":")
+    try:
+        if base_url is None and prefix not in ("openai", "openai-chat"):
+            return infer_model(model)
+        from pydantic_ai.models.openai import OpenAIChatModel
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        name = name if prefix in ("openai", "openai-chat") else model
+        # The client's own retries would double ours and know nothing of our deadline.
+        return OpenAIChatModel(name, provider=OpenAIProvider(base_url, api_key), settings={"max_retries": 0})
+    except (UserError, ValueError) as error:
+        raise ConfigError(f"No language model can be made from {model!r}: {error}") from error
+
+
+def make_agent(model: Model, instructions: str, settings: Mapping[str, Any]) -> Agent[Any, Output]:
+    """The pydantic-ai agent behind an LLMAgent. An answer without words is allowed, and means silence."""
+    return Agent(
+        model,
+        instructions=instructions,
+        output_type=[str, type(None)],
+        model_settings=cast(ModelSettings, dict(settings)),
+    )
