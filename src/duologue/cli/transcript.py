@@ -1,4 +1,4 @@
-"""The words of a recording of any length: speech is found, cut into stretches at its quietest points, and understood."""
+"""The words of a recording of any length: speech is found, cut at its quietest points, and understood."""
 
 from __future__ import annotations
 

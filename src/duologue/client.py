@@ -1,0 +1,274 @@
+"""A client of the server: sound and messages of one conversation over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+from duologue.errors import (
+    AuthenticationError,
+    DeadlineError,
+    DuologueError,
+    InvalidStateError,
+    OverloadedError,
+    StreamError,
+)
+from duologue.wire import frames
+from duologue.wire.fields import VERSION, Audio
+from duologue.wire.messages import (
+    Clear,
+    ClientMessage,
+    End,
+    Ended,
+    Error,
+    Interrupt,
+    Interrupted,
+    Mark,
+    Ping,
+    ServerMessage,
+    Start,
+    Started,
+    Text,
+    TurnBegin,
+    TurnEnd,
+    dump,
+    parse_server,
+)
+
+__all__ = ["AudioFrame", "Conversation", "as_exception", "connect"]
+
+_TRY_AGAIN = 1013
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFrame:
+    """A stretch of the agent's voice."""
+
+    position: int
+    """Index of its first sample, in the rate of `audio_out`."""
+    generation: int
+    """The reply that it belongs to."""
+    data: bytes
+    """Samples in the encoding of `audio_out`."""
+
+
+class Conversation:
+    """One conversation with a server: `async with` opens and closes it, `async for` gives what comes.
+
+    What comes is messages and AudioFrames, in order; the sound of replies that were interrupted is left out. A fatal
+    error of the server is raised by the iteration, as the error that it names; the others are given like any message.
+    Iterate all the time: a client that does not read is cut off.
+    """
+
+    started: Started
+    """What the server agreed to."""
+
+    def __init__(self, url: str, start: Start, *, timeout: float, ping_interval: float | None) -> None:
+        self._url = url
+        self._start = start
+        self._timeout = timeout
+        self._ping_interval = ping_interval
+        self._socket: ClientConnection | None = None
+        self._interrupted = -1
+        self._ended = False
+        self.position = 0
+        """Index of the sample that is sent next, in the rate of `audio_in`."""
+
+    async def __aenter__(self) -> Self:
+        """Connect and start.
+
+        Raises DeadlineError, OverloadedError or StreamError, or what the server refused the session with.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                self._socket = await open_websocket(
+                    self._url,
+                    compression=None,
+                    max_size=frames.MAX_MESSAGE_BYTES,
+                    open_timeout=None,
+                    close_timeout=2,
+                    ping_interval=self._ping_interval,
+                )
+                await self._say(self._start)
+                first = await anext(self, None)
+        except TimeoutError:
+            await self.aclose()
+            raise DeadlineError(f"{self._url} did not start a session in {self._timeout:g} s.") from None
+        except InvalidStatus as error:
+            raise _refusal(self._url, error.response.status_code) from None
+        except (OSError, InvalidHandshake) as error:
+            raise StreamError(f"{self._url} cannot be reached: {error}", hint="Is the server running?") from error
+        except InvalidURI as error:
+            raise StreamError(str(error), hint="An address looks like ws://127.0.0.1:8000/v1/stream.") from error
+        except BaseException:
+            await self.aclose()
+            raise
+        if not isinstance(first, Started):
+            await self.aclose()
+            raise StreamError(f"The server began with {type(first).__name__}, where `started` was expected.")
+        self.started = first
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection; the server ends the session."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerMessage | AudioFrame:
+        """The next message or frame.
+
+        Raises StopAsyncIteration after `ended`, StreamError where the connection broke off without it.
+        """
+        while not self._ended:
+            try:
+                received = await self._open_socket().recv()
+            except ConnectionClosed as error:
+                raise _broken(error) from None
+            if isinstance(received, bytes):
+                frame = frames.unpack(received, self._start.audio_out.bytes_per_sample)
+                if frame.generation > self._interrupted:
+                    return AudioFrame(frame.position, frame.generation, bytes(frame.audio))
+                continue
+            message = parse_server(received)
+            match message:
+                case Interrupted():
+                    self._interrupted = max(self._interrupted, message.generation)
+                case Ended():
+                    self._ended = True
+                case Error(fatal=True):
+                    raise as_exception(message)
+            return message
+        raise StopAsyncIteration
+
+    async def send_audio(self, data: bytes) -> None:
+        """Send samples in the encoding of `audio_in`; waits where the connection does not take them.
+
+        Raises StreamError where the connection is closed.
+        """
+        frame = frames.pack(self.position, 0, data)
+        self.position += len(data) // self._start.audio_in.bytes_per_sample
+        await self._send(frame)
+
+    def skip_audio(self, samples: int) -> None:
+        """Tell with the next frame that so many samples before it are missing."""
+        self.position += samples
+
+    async def mark(self, position: int) -> None:
+        """Tell that all output before this sample has sounded."""
+        await self._say(Mark(position=position))
+
+    async def text(self, text: str) -> None:
+        """Take a turn by typing."""
+        await self._say(Text(text=text))
+
+    async def interrupt(self) -> None:
+        """Silence the agent."""
+        await self._say(Interrupt())
+
+    async def clear(self) -> None:
+        """Forget everything pending, on both sides."""
+        await self._say(Clear())
+
+    async def begin_turn(self) -> None:
+        """Press the button to talk."""
+        await self._say(TurnBegin())
+
+    async def end_turn(self) -> None:
+        """Let it go."""
+        await self._say(TurnEnd())
+
+    async def ping(self, number: int) -> None:
+        """Ask for a `pong`."""
+        await self._say(Ping(id=number))
+
+    async def end(self) -> None:
+        """Ask for the end; iterate on to hear what was heard, and `ended`."""
+        await self._say(End())
+
+    async def _say(self, message: ClientMessage) -> None:
+        await self._send(dump(message))
+
+    async def _send(self, data: str | bytes) -> None:
+        try:
+            await self._open_socket().send(data)
+        except ConnectionClosed as error:
+            raise _broken(error) from None
+
+    def _open_socket(self) -> ClientConnection:
+        if self._socket is None:
+            raise InvalidStateError("The conversation is not open.", hint="Use it inside `async with connect(…)`.")
+        return self._socket
+
+
+def connect(
+    url: str,
+    *,
+    audio_in: Audio | None = None,
+    audio_out: Audio | None = None,
+    agent: str | None = None,
+    language: str | None = None,
+    turns: Literal["auto", "manual"] = "auto",
+    greeting: bool = True,
+    marks: bool = False,
+    timeout: float = 10.0,
+    ping_interval: float | None = 20.0,
+) -> Conversation:
+    """A conversation with the server at `url`, to be entered with `async with`.
+
+    `timeout` is the seconds in which it must have started. The rest is told to the server; see `Start`.
+    """
+    start = Start(
+        version=VERSION,
+        audio_in=audio_in or Audio(),
+        audio_out=audio_out or Audio(rate=24_000),
+        agent=agent,
+        language=language,
+        turns=turns,
+        greeting=greeting,
+        marks=marks,
+    )
+    return Conversation(url, start, timeout=timeout, ping_interval=ping_interval)
+
+
+def as_exception(message: Error) -> DuologueError:
+    """The error that a message tells of, as the class that bears its code."""
+    kind = next((kind for kind in _tree(DuologueError) if kind.code == message.code), StreamError)
+    return kind(message.message, hint=message.hint, provider=message.provider, retry_after=message.retry_after_s)
+
+
+def _tree(kind: type[DuologueError]) -> Iterator[type[DuologueError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _tree(below)
+
+
+def _refusal(url: str, status: int) -> DuologueError:
+    if status == 503:
+        return OverloadedError(f"{url} answers that it is full.")
+    if status in (401, 403):
+        return AuthenticationError(f"{url} does not let this client in.", hint="Check the key, or the allowed origins.")
+    return StreamError(f"{url} answers with HTTP status {status} and not with a WebSocket.", hint="Check the address.")
+
+
+def _broken(error: ConnectionClosed) -> DuologueError:
+    close = error.rcvd
+    if close is None:
+        return StreamError("The connection broke off without a word.")
+    if close.code == _TRY_AGAIN:
+        return OverloadedError(f"The server closed the connection: {close.reason or 'it is full'}.")
+    return StreamError(f"The server closed the connection with code {close.code}: {close.reason or 'no reason'}.")

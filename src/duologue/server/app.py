@@ -1,0 +1,167 @@
+"""The ASGI application: the stream, the console, and what an orchestrator asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from math import ceil
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from duologue.errors import DuologueError, OverloadedError
+from duologue.server.backend import Backend
+from duologue.server.console import console_routes
+from duologue.server.stream import GOING_AWAY, Closing, Stream, StreamLimits
+
+__all__ = ["MAX_CONNECTIONS", "Service", "create_app", "service_of"]
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 1000
+"""Connections held at once, those without a session among them."""
+
+DRAIN_TIMEOUT: Final = 3.0
+"""Seconds that clients have to be told that the server ends."""
+
+
+class Service:
+    """What the routes share: the backend, once it is there, and the open connections."""
+
+    def __init__(self, limits: StreamLimits, max_connections: int) -> None:
+        self.limits = limits
+        self.failure: Exception | None = None
+        """What kept the backend from being built."""
+        self._max_connections = max_connections
+        self._backend: Backend | None = None
+        self._draining = False
+        self._streams: dict[Stream, asyncio.Task[None] | None] = {}
+
+    def backend(self, *, held: int = 0) -> Backend:
+        """The backend, for a caller that holds `held` connections itself.
+
+        Raises OverloadedError where it takes no session now, or what kept it from being built.
+        """
+        if self.failure is not None:
+            known = isinstance(self.failure, DuologueError)
+            raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
+        if self._draining:
+            raise OverloadedError("The server is shutting down.")
+        if self._backend is None:
+            raise OverloadedError("The models are being loaded.", hint="Try again in a moment.", retry_after=1.0)
+        if len(self._streams) - held >= self._max_connections:
+            raise OverloadedError(f"The server holds {self._max_connections} connections, and no more.")
+        self._backend.check()
+        return self._backend
+
+    async def keep(self, build: Callable[[], AbstractAsyncContextManager[Backend]], end: asyncio.Event) -> None:
+        """Build the backend and hold it until `end`; a failure is kept, for `/ready` and for the process to end by."""
+        try:
+            async with build() as self._backend:
+                await end.wait()
+        except Exception as error:
+            if end.is_set():
+                raise
+            log.exception("The server cannot work.")
+            self.failure = error
+        finally:
+            self._backend = None
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One connection, from its acceptance to its end."""
+        stream = Stream(socket, self.limits)
+        self._streams[stream] = asyncio.current_task()
+        try:
+            await stream.run(partial(self.backend, held=1))
+        finally:
+            del self._streams[stream]
+
+    async def drain(self) -> None:
+        """Take nothing new, tell every client that the server ends, and wait until they are told."""
+        self._draining = True
+        for stream in self._streams:
+            stream.stop(Closing(GOING_AWAY, "shutdown"))
+        running = [task for task in self._streams.values() if task is not None]
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_TIMEOUT)
+
+
+def service_of(app: Starlette) -> Service:
+    """The service behind an application that `create_app` made."""
+    service = app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+def create_app(
+    build: Callable[[], AbstractAsyncContextManager[Backend]],
+    *,
+    allowed_origins: Sequence[str] = (),
+    limits: StreamLimits | None = None,
+    max_connections: int = MAX_CONNECTIONS,
+) -> Starlette:
+    """The application over the backend that `build` makes; it is built while `/live` already answers.
+
+    `allowed_origins` are pages of other hosts that may connect, as `https://example.com`; `*` is any.
+    """
+    service = Service(limits or StreamLimits(), max_connections)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        end = asyncio.Event()
+        keeper = asyncio.create_task(service.keep(build, end), name="duologue.backend")
+        try:
+            yield
+        finally:
+            await service.drain()
+            end.set()
+            await keeper
+
+    async def stream(socket: WebSocket) -> None:
+        if not _same_origin(socket, allowed_origins):
+            await socket.close()  # Before it is accepted: the handshake is answered with 403.
+            return
+        await socket.accept()
+        await service.serve(socket)
+
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"live": True})
+
+    async def ready(_: Request) -> JSONResponse:
+        try:
+            service.backend()
+        except DuologueError as error:
+            headers = {} if error.retry_after is None else {"Retry-After": str(ceil(error.retry_after))}
+            return JSONResponse({"ready": False, **error.as_dict()}, 503, headers)
+        return JSONResponse({"ready": True})
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/v1/stream", stream),
+            Route("/live", live),
+            Route("/ready", ready),
+            *console_routes(),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    return app
+
+
+def _same_origin(connection: HTTPConnection, allowed: Sequence[str]) -> bool:
+    """Whether the page that connects may; what is no page sends no Origin.
+
+    A browser lets any page open a WebSocket to any host, so it is on the server to refuse those of others.
+    """
+    origin = connection.headers.get("origin")
+    if origin is None or "*" in allowed or origin in allowed:
+        return True
+    return urlsplit(origin).netloc.lower() == connection.headers.get("host", "").lower()

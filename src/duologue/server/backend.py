@@ -1,0 +1,100 @@
+"""What the server sits on: something that opens sessions, and what it uses of a session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Protocol, Self
+
+from duologue.conversation.events import Event
+from duologue.session import AudioSink, SessionConfig
+from duologue.wire.messages import Start
+
+__all__ = ["Backend", "Session"]
+
+
+class Session(Protocol):
+    """One conversation, as the server uses it. `VoiceSession` is one."""
+
+    config: SessionConfig
+
+    @property
+    def id(self) -> str:
+        """Names the session in logs."""
+        ...
+
+    @property
+    def output_rate(self) -> int:
+        """Samples a second of what the sink is given, and of `mark_playback`."""
+        ...
+
+    @property
+    def accepted(self) -> int:
+        """Samples of input so far, at 16 kHz; what was missing or skipped among them."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def process_audio(self, pcm: bytes) -> int:
+        """Take 16 kHz mono PCM16."""
+        ...
+
+    def skip_audio(self, samples: int) -> None:
+        """So many samples at 16 kHz are missing."""
+        ...
+
+    def interrupt(self) -> None:
+        """Silence the agent."""
+        ...
+
+    def clear_buffers(self) -> None:
+        """Forget everything pending."""
+        ...
+
+    def begin_turn(self) -> None:
+        """The user presses the button to talk."""
+        ...
+
+    def end_turn(self) -> None:
+        """The user lets it go."""
+        ...
+
+    def send_text(self, text: str) -> None:
+        """Take a typed turn."""
+        ...
+
+    def mark_playback(self, position: int) -> None:
+        """The client has played all output before this sample."""
+        ...
+
+    def events(self) -> AsyncIterator[Event]:
+        """All that happens from now to the end."""
+        ...
+
+    async def close(self, reason: str = ...) -> None:
+        """End the session; does nothing where it has ended."""
+        ...
+
+    async def wait_ended(self) -> str:
+        """Why the session ended, once it has."""
+        ...
+
+
+class Backend(Protocol):
+    """Opens sessions over what they share."""
+
+    def open_session(self, start: Start, sink: AudioSink) -> Session:
+        """A session as the client asked for it, not entered yet.
+
+        Raises OverloadedError where there is no room, ConfigError or InputError where what was asked for cannot be
+        given; entering the session may raise the same.
+        """
+        ...
+
+    def check(self) -> None:
+        """Raise OverloadedError where a session would be refused now."""
+        ...

@@ -1,0 +1,65 @@
+"""The console: a page to talk to the server with. Its files are served from memory, under a strict policy."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+__all__ = ["console_routes"]
+
+# The types are given here, because those that the system knows differ from machine to machine, and a browser refuses
+# a script or a worklet that comes with a wrong one.
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+def console_routes() -> list[Route]:
+    """The routes of the page and of its files."""
+    files = {
+        file.name: (file.read_bytes(), _TYPES["." + file.name.rpartition(".")[2]])
+        for file in resources.files("duologue.server").joinpath("console").iterdir()
+        if "." + file.name.rpartition(".")[2] in _TYPES
+    }
+
+    async def serve(request: Request) -> Response:
+        host = request.headers.get("host", "")
+        if not _HOST.fullmatch(host):
+            return PlainTextResponse("The Host header is not a host.", 400)
+        name = request.path_params.get("name", "index.html")
+        if name not in files:
+            return PlainTextResponse("There is no such file.", 404)
+        body, media_type = files[name]
+        headers = _headers(host, hashlib.sha256(body).hexdigest()[:32])
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type=media_type)
+
+    return [Route("/", serve), Route("/console/{name}", serve)]
+
+
+def _headers(host: str, digest: str) -> dict[str, str]:
+    # Safari does not count ws: as 'self', so the sockets are named.
+    policy = (
+        f"default-src 'self'; connect-src 'self' ws://{host} wss://{host}; "
+        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+        "Cache-Control": "no-cache",
+        "ETag": f'"{digest}"',
+    }

@@ -1,0 +1,59 @@
+"""Conversations over an engine: what a client asked for becomes a session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from duologue.engine import Engine
+from duologue.errors import ConfigError
+from duologue.session import AudioSink, SessionConfig, VoiceSession
+from duologue.settings.agents import AgentFactory
+from duologue.settings.local import LocalModels
+from duologue.wire.messages import Start
+
+__all__ = ["Conversations"]
+
+
+class Conversations:
+    """A Backend whose sessions share one engine and its models.
+
+    `agents` makes the agent of each session, by the name that the client gives; the first is the default.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        models: LocalModels,
+        agents: Mapping[str, AgentFactory],
+        config: SessionConfig | None = None,
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._agents = agents
+        self._config = config or SessionConfig()
+
+    def check(self) -> None:
+        """Raise OverloadedError where a session would be refused now."""
+        self._engine.admit()
+
+    def open_session(self, start: Start, sink: AudioSink) -> VoiceSession:
+        """A session as the client asked for it, not entered yet."""
+        name = start.agent or next(iter(self._agents))
+        if name not in self._agents:
+            known = ", ".join(self._agents)
+            raise ConfigError(f"There is no agent {name!r} here.", hint=f"Ask for one of: {known}.")
+        languages = self._models.stt.languages
+        if start.language is not None and start.language.split("-")[0] not in languages:
+            known = ", ".join(sorted(languages))
+            raise ConfigError(f"The language {start.language!r} is not understood here.", hint=f"Ask for: {known}.")
+        rules = self._config.rules
+        rules = replace(rules, turns=start.turns, greeting=rules.greeting if start.greeting else "")
+        return VoiceSession(
+            engine=self._engine,
+            stt=self._models.stt,
+            tts=self._models.tts,
+            agent=self._agents[name](),
+            config=replace(self._config, rules=rules),
+            sink=sink,
+        )

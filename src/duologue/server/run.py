@@ -1,0 +1,82 @@
+"""Serve an agent: the models are loaded, the port is taken, and everyone who opens the page can talk."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from duologue.agent.function import as_agent
+from duologue.engine import EngineConfig
+from duologue.errors import ConfigError
+from duologue.server.app import create_app
+from duologue.server.conversations import Conversations
+from duologue.server.listener import Listener
+from duologue.session import SessionConfig
+from duologue.settings.local import load_local
+
+__all__ = ["serve"]
+
+
+def serve(
+    agent: object,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    config: SessionConfig | None = None,
+    engine: EngineConfig | None = None,
+    smart_turn: bool = True,
+    allowed_origins: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> None:
+    """Serve conversations with `agent` until Ctrl-C.
+
+    `agent` is anything that `as_agent` takes: an `async` function of the user's words, one that yields text, an Agent
+    or a class of agents. An Agent *instance* with state of its own would be shared by all calls: give its class. `say`
+    is told what happens, a line at a time; without it that is printed. Raises ConfigError where the port cannot be
+    taken, NotInstalledError where a model is missing.
+    """
+    say = say or _print
+    listening = _listen(host, port)
+    name = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
+    address = f"http://{name}:{listening.getsockname()[1]}"
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[Conversations]:
+        began = time.perf_counter()
+        models = await asyncio.to_thread(
+            load_local, lambda name, took: say(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
+        )
+        if smart_turn and models.turn_model is None:
+            say("  Smart Turn is not installed; the words alone judge the end of a turn")
+        async with models.engine(config=engine) as running:
+            say(f"ready in {time.perf_counter() - began:.1f} s: talk at {address} (Ctrl-C ends it)")
+            yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
+
+    say("loading models")
+    with listening:
+        Listener(create_app(build, allowed_origins=allowed_origins), log_level="warning").run(sockets=[listening])
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # with the protocol, asyncio sends at once
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"Port {port} on {host} is taken.", hint=f"Choose another, such as {port + 1}.") from None
+        raise ConfigError(f"Cannot listen on {host}:{port}: {error}.", hint="Choose another host or port.") from None
+    return listening

@@ -1,0 +1,108 @@
+"""From what a session tells to what its client is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Final
+
+from duologue.conversation import events as told
+from duologue.conversation.config import RATE
+from duologue.conversation.state import AgentState, CallState, UserState, session_state
+from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.wire import messages as wire
+
+__all__ = ["Translator"]
+
+_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+_COMMON: Final = {field.name for field in fields(told.Event)}
+
+
+class Translator:
+    """Translates the events of one session, in order; it remembers the states, which the client is told together."""
+
+    def __init__(self) -> None:
+        self._call = CallState.INITIAL
+        self._user = UserState.SILENT
+        self._agent = AgentState.IDLE
+        self._typed = 0
+
+    def translate(self, event: told.Event) -> wire.ServerMessage:
+        """The message that tells of `event`: one of its own, or a `decision`."""
+        match event:
+            case told.CallChanged():
+                self._call = event.state
+                return self._state(event.reason)
+            case told.UserChanged():
+                self._user = event.state
+                return self._state(event.reason)
+            case told.AgentChanged():
+                self._agent = event.state
+                return self._state(event.reason)
+            case told.SpeechStarted():
+                return wire.SpeechStarted(turn=event.turn, at_s=event.start / RATE, reason=event.reason)
+            case told.SpeechStopped():
+                return wire.SpeechStopped(turn=event.turn, at_s=event.end / RATE, reason=event.reason)
+            case told.PartialTranscript():
+                return wire.TranscriptPartial(turn=event.turn, text=event.text)
+            case told.TurnDecided():
+                if event.reason == "text":
+                    self._typed = event.turn
+                return wire.TranscriptFinal(
+                    turn=event.turn,
+                    text=event.text,
+                    reason=event.reason,
+                    start_s=max(0, event.start) / RATE,
+                    end_s=event.end / RATE,
+                )
+            case told.AgentSaid():
+                return wire.AgentText(generation=event.generation, text=event.text)
+            case told.AgentHeard():
+                return wire.AgentHeard(
+                    generation=event.generation,
+                    turn=event.turn,
+                    text=event.text,
+                    said=event.said,
+                    interrupted=event.interrupted,
+                    estimated=event.estimated,
+                )
+            case TurnMeasured():
+                return wire.Latency(
+                    turn=event.turn,
+                    generation=event.generation,
+                    processing_s=event.processing,
+                    voice_to_voice_s=None if event.turn == self._typed else event.voice_to_voice,
+                    stages=event.stages,
+                    speculation=event.speculation,
+                )
+            case ErrorRaised():
+                return wire.Error(
+                    code=event.code,
+                    message=event.message,
+                    hint=event.hint,
+                    retryable=event.retryable,
+                    fatal=False,
+                    provider=event.provider,
+                    turn=event.turn or None,
+                )
+            case _:
+                return _decision(event)
+
+    def _state(self, reason: str) -> wire.State:
+        return wire.State(
+            session=session_state(self._call, self._user, self._agent).value,
+            user=self._user.value,
+            agent=self._agent.value,
+            reason=reason,
+        )
+
+
+def _decision(event: told.Event) -> wire.Decision:
+    values = {field.name: getattr(event, field.name) for field in fields(event) if field.name not in _COMMON}
+    return wire.Decision(
+        name=_WORDS.sub("_", type(event).__name__).lower(),
+        reason=values.pop("reason", ""),
+        at_s=event.pos / RATE,
+        fields=values,
+    )

@@ -1,0 +1,86 @@
+"""What the messages of the protocol are made of: fields with units, and the encoding of sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from duologue.audio import format as audio_format
+from duologue.wire.frames import MAX_POSITION
+
+__all__ = [
+    "VERSION",
+    "Audio",
+    "Bytes",
+    "Characters",
+    "Count",
+    "Generation",
+    "Hertz",
+    "Model",
+    "Samples",
+    "Scalar",
+    "Seconds",
+    "Unit",
+    "Version",
+]
+
+VERSION: Final = 1
+"""The version of the protocol that this code speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a number counts."""
+
+    name: str
+
+
+Samples = Annotated[int, Field(ge=0, le=MAX_POSITION), Unit("samples")]
+Seconds = Annotated[float, Unit("seconds")]
+Generation = Annotated[int, Field(ge=0, lt=2**32), Unit("counter")]
+Count = Annotated[int, Field(ge=0), Unit("counter")]
+Hertz = Annotated[int, Unit("samples a second")]
+Bytes = Annotated[int, Unit("bytes")]
+Characters = Annotated[int, Unit("characters")]
+Scalar = str | int | float | bool | None
+
+
+def _spoken(version: int) -> int:
+    if version != VERSION:
+        raise ValueError(f"version {version} is not spoken here; this side speaks version {VERSION}")
+    return version
+
+
+Version = Annotated[int, AfterValidator(_spoken)]
+
+
+class Model(BaseModel):
+    """What all parts of the protocol share: nothing unknown, nothing converted, nothing changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Audio(Model):
+    """How one direction's mono sound is encoded."""
+
+    encoding: audio_format.Encoding = Field(
+        default="pcm_s16le", description="16-bit little-endian PCM, or a law of G.711."
+    )
+    rate: Hertz = Field(
+        default=16_000, description=f"One of {', '.join(map(str, audio_format.RATES))}; 8000 for `mulaw` and `alaw`."
+    )
+
+    @model_validator(mode="after")
+    def _supported(self) -> Self:
+        if self.rate not in audio_format.RATES:
+            raise ValueError(f"rate {self.rate} is not one of {', '.join(map(str, audio_format.RATES))}")
+        if self.encoding != "pcm_s16le" and self.rate != 8000:
+            raise ValueError(f"{self.encoding} is spoken at 8000 samples a second, not at {self.rate}")
+        return self
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """2 for PCM, 1 for G.711."""
+        return 2 if self.encoding == "pcm_s16le" else 1

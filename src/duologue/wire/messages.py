@@ -1,0 +1,339 @@
+"""The messages of the protocol, version 1: JSON objects in text frames, told apart by `type`.
+
+Every field bears its meaning; its unit is in its type. A field or a message that is not listed here is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from duologue.errors import DuologueError, InvalidMessageError
+from duologue.wire.fields import Audio, Bytes, Characters, Count, Generation, Model, Samples, Scalar, Seconds, Version
+
+MAX_TEXT: Final = 4000
+"""Characters that a client may send as text at once."""
+
+
+class Limits(Model):
+    """What the server allows."""
+
+    max_message_bytes: Bytes = Field(description="Longest message, text or binary.")
+    max_text: Characters = Field(description="Longest `text`.")
+    timeout_s: Seconds = Field(description="Longest life of a session.")
+    idle_timeout_s: Seconds = Field(description="Longest time without a turn.")
+
+
+# From the client.
+
+
+class Start(Model):
+    """Opens the session. The first message, sent once."""
+
+    type: Literal["start"] = "start"
+    version: Version = Field(description="Version of the protocol: 1.")
+    audio_in: Audio = Field(default=Audio(), description="The sound that the client will send.")
+    audio_out: Audio = Field(default=Audio(rate=24_000), description="The sound that the client wants to be sent.")
+    agent: str | None = Field(
+        default=None, max_length=64, description="Which of the server's agents; null for its own choice."
+    )
+    language: str | None = Field(
+        default=None, max_length=35, description="BCP 47 tag; null for the server's own choice."
+    )
+    turns: Literal["auto", "manual"] = Field(
+        default="auto", description="`manual`: only `turn.begin`, `turn.end` and `text` make turns (push to talk)."
+    )
+    greeting: bool = Field(default=True, description="Whether the agent may speak first.")
+    marks: bool = Field(
+        default=False,
+        description="Whether the client will send `mark`; without, what was heard is estimated from what was sent.",
+    )
+
+
+class Mark(Model):
+    """Tells how far playback has come; sent each 100 to 200 ms while sound plays."""
+
+    type: Literal["mark"] = "mark"
+    position: Samples = Field(description="All output before this sample has sounded, in the rate of `audio_out`.")
+
+
+class Text(Model):
+    """A turn that was typed instead of spoken."""
+
+    type: Literal["text"] = "text"
+    text: str = Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S", description="What the user typed.")
+
+
+class Interrupt(Model):
+    """Silences the agent."""
+
+    type: Literal["interrupt"] = "interrupt"
+
+
+class Clear(Model):
+    """Forgets everything pending on both sides: words not yet decided, speech not yet played."""
+
+    type: Literal["clear"] = "clear"
+
+
+class TurnBegin(Model):
+    """The user presses the button to talk."""
+
+    type: Literal["turn.begin"] = "turn.begin"
+
+
+class TurnEnd(Model):
+    """The user lets the button go: the turn is decided."""
+
+    type: Literal["turn.end"] = "turn.end"
+
+
+class Ping(Model):
+    """Asks for a `pong`."""
+
+    type: Literal["ping"] = "ping"
+    id: Count = Field(description="Comes back in the `pong`.")
+
+
+class End(Model):
+    """Ends the session; `ended` follows."""
+
+    type: Literal["end"] = "end"
+
+
+# From the server.
+
+
+class Started(Model):
+    """The session is open: audio may be sent from now on."""
+
+    type: Literal["started"] = "started"
+    session: str = Field(description="Names the session in logs.")
+    version: Version = Field(description="Version of the protocol: 1.")
+    audio_in: Audio = Field(description="The sound that the server will take, as asked for.")
+    audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
+    limits: Limits = Field(description="What the server allows.")
+
+
+class State(Model):
+    """Something about the conversation's state changed."""
+
+    type: Literal["state"] = "state"
+    session: Literal["initial", "listening", "processing", "speaking", "away", "ended"] = Field(
+        description="One word for the whole."
+    )
+    user: Literal["silent", "speaking", "away"] = Field(description="What the user does.")
+    agent: Literal["idle", "thinking", "speaking", "ducked", "paused"] = Field(description="What the agent does.")
+    reason: str = Field(description="Why it changed.")
+
+
+class SpeechStarted(Model):
+    """The user began to speak, or went on."""
+
+    type: Literal["speech.started"] = "speech.started"
+    turn: Count = Field(description="The turn that it belongs to.")
+    at_s: Seconds = Field(description="First sample of the speech, from the start of the input.")
+    reason: str = Field(description="Why it counts as speech.")
+
+
+class SpeechStopped(Model):
+    """The user fell silent; whether the turn is over is another question."""
+
+    type: Literal["speech.stopped"] = "speech.stopped"
+    turn: Count = Field(description="The turn that it belongs to.")
+    at_s: Seconds = Field(description="Last sample of the speech, from the start of the input.")
+    reason: str = Field(description="Why it counts as silence.")
+
+
+class TranscriptPartial(Model):
+    """The user's words so far; they may still change."""
+
+    type: Literal["transcript.partial"] = "transcript.partial"
+    turn: Count = Field(description="The turn that they belong to.")
+    text: str = Field(description="All words of the turn so far; replaces the partial before.")
+
+
+class TranscriptFinal(Model):
+    """The turn is decided, and these are its words."""
+
+    type: Literal["transcript.final"] = "transcript.final"
+    turn: Count = Field(description="The turn.")
+    text: str = Field(description="What the user said.")
+    reason: str = Field(description="Why the turn was decided: `words`, `sound`, `timeout`, `manual`, `text`, …")
+    start_s: Seconds = Field(description="First sample of the turn, from the start of the input.")
+    end_s: Seconds = Field(description="Last sample of the user's speech, from the start of the input.")
+
+
+class AgentText(Model):
+    """A clause of the agent's reply is ready and is about to be played."""
+
+    type: Literal["agent.text"] = "agent.text"
+    generation: Generation = Field(description="The reply that it belongs to.")
+    text: str = Field(description="The clause; add it to those before.")
+
+
+class AgentHeard(Model):
+    """A reply is over, and this is what the user heard of it."""
+
+    type: Literal["agent.heard"] = "agent.heard"
+    generation: Generation = Field(description="The reply.")
+    turn: Count = Field(description="The turn that was answered; 0 where nobody asked.")
+    text: str = Field(description="What was heard.")
+    said: str = Field(description="All that was ready to be said.")
+    interrupted: bool = Field(description="Whether the reply was cut off.")
+    estimated: bool = Field(description="Whether what was heard had to be estimated.")
+
+
+class Pause(Model):
+    """Stop sounding at once and keep the rest: the user may be speaking."""
+
+    type: Literal["pause"] = "pause"
+    generation: Generation = Field(description="The reply to hold.")
+
+
+class Resume(Model):
+    """Go on where playback was paused."""
+
+    type: Literal["resume"] = "resume"
+    generation: Generation = Field(description="The reply to go on with.")
+
+
+class Interrupted(Model):
+    """Drop all sound of this generation and older, whether it has come or is still to come."""
+
+    type: Literal["interrupted"] = "interrupted"
+    generation: Generation = Field(description="The newest reply to drop.")
+
+
+class Decision(Model):
+    """Something else was decided or seen; shown so that every decision can be explained."""
+
+    type: Literal["decision"] = "decision"
+    name: str = Field(
+        description="What was decided: `turn_scored`, `interrupted`, `false_interruption`, `audio_gap`, …"
+    )
+    reason: str = Field(description="Why, in one word; empty where the name says it all.")
+    at_s: Seconds = Field(description="When, from the start of the input.")
+    fields: dict[str, Scalar] = Field(description="What the decision rests on; more may be added to them at any time.")
+
+
+class Latency(Model):
+    """How long one turn took."""
+
+    type: Literal["latency"] = "latency"
+    turn: Count = Field(description="The turn.")
+    generation: Generation = Field(description="The reply to it.")
+    processing_s: Seconds = Field(description="From the turn's decision to the first audible sample of the reply.")
+    voice_to_voice_s: Seconds | None = Field(
+        description="From the end of the user's speech, as heard here, to the same; null where the turn was typed."
+    )
+    stages: dict[str, Seconds] = Field(
+        description="When each was there, from the end of the user's speech: `words`, `decided`, `first_text`, "
+        "`first_clause`, `first_audio`."
+    )
+    speculation: Literal["hit", "none"] = Field(
+        description="`hit` where the reply had been prepared before the turn was decided."
+    )
+
+
+class Ack(Model):
+    """How much input has been accepted; sent about each 200 ms while audio comes."""
+
+    type: Literal["ack"] = "ack"
+    position: Samples = Field(description="The sample that is expected next, in the rate of `audio_in`.")
+    gaps: Samples = Field(description="Samples that never came, in all.")
+    duplicates: Samples = Field(description="Samples that came twice and were dropped, in all.")
+
+
+class Pong(Model):
+    """The answer to `ping`."""
+
+    type: Literal["pong"] = "pong"
+    id: Count = Field(description="As in the `ping`.")
+
+
+class Error(Model):
+    """Something went wrong."""
+
+    type: Literal["error"] = "error"
+    code: str = Field(description="What kind of error; the codes are listed below.")
+    message: str = Field(description="What was wrong and what was expected.")
+    hint: str = Field(description="What to do next; may be empty.")
+    retryable: bool = Field(description="Whether the same may succeed later.")
+    fatal: bool = Field(description="Whether the session is over; `ended` follows.")
+    retry_after_s: Seconds | None = Field(default=None, description="When to try again; null where that is not known.")
+    provider: str | None = Field(default=None, description="The provider that failed; null where none did.")
+    turn: Count | None = Field(default=None, description="The turn that it befell; null where it was none.")
+
+    @classmethod
+    def of(cls, error: DuologueError, *, fatal: bool, turn: int | None = None) -> Self:
+        """The message that tells of `error`."""
+        return cls(**error.as_dict(), fatal=fatal, turn=turn)
+
+
+class Ended(Model):
+    """The session is over; nothing follows."""
+
+    type: Literal["ended"] = "ended"
+    reason: str = Field(description="`client_end`, `agent_done`, `timeout`, `idle_timeout`, `shutdown`, `error`, …")
+
+
+ClientMessage = Start | Mark | Text | Interrupt | Clear | TurnBegin | TurnEnd | Ping | End
+ServerMessage = (
+    Started
+    | State
+    | SpeechStarted
+    | SpeechStopped
+    | TranscriptPartial
+    | TranscriptFinal
+    | AgentText
+    | AgentHeard
+    | Pause
+    | Resume
+    | Interrupted
+    | Decision
+    | Latency
+    | Ack
+    | Pong
+    | Error
+    | Ended
+)
+
+_CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
+_SERVER: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])
+M = TypeVar("M")
+
+
+def parse_client(text: str) -> ClientMessage:
+    """The client's message in a text frame. Raises InvalidMessageError, which says what was wrong with which field."""
+    return _parse(_CLIENT, text)
+
+
+def parse_server(text: str) -> ServerMessage:
+    """The server's message in a text frame. Raises InvalidMessageError, which says what was wrong with which field."""
+    return _parse(_SERVER, text)
+
+
+def dump(message: ClientMessage | ServerMessage) -> str:
+    """The text frame of a message."""
+    return message.model_dump_json()
+
+
+def _parse(adapter: TypeAdapter[M], text: str) -> M:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise InvalidMessageError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    """What was wrong, in one line and without the input, which may be long and is not ours to repeat."""
+    details: list[Any] = error.errors(include_url=False, include_input=False)
+    faults = [
+        f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg'].removeprefix('Value error, ')}"[:300]
+        for fault in details[:3]
+    ]
+    if len(details) > 3:
+        faults.append(f"and {len(details) - 3} more")
+    return f"The message is not one of the protocol: {'; '.join(faults)}."

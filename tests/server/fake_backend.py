@@ -1,0 +1,145 @@
+"""A backend without speech: its sessions record what the server does, and tell what a test has them tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from starlette.applications import Starlette
+
+from duologue.conversation.events import Event
+from duologue.errors import DuologueError
+from duologue.server.listener import Listener
+from duologue.session import AudioSink, SessionConfig
+from duologue.wire.messages import Start
+
+DEADLINE = 10.0
+"""Seconds after which a test that waits has failed."""
+
+
+class FakeSession:
+    id = "fake"
+    output_rate = 24_000
+    config = SessionConfig()
+
+    def __init__(self, start: Start, sink: AudioSink, backend: FakeBackend) -> None:
+        self.start = start
+        self.sink = sink
+        self.heard = bytearray()
+        self.accepted = 0
+        self.calls: list[tuple[Any, ...]] = []
+        self.closed = asyncio.Event()
+        self._backend = backend
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.reason = ""
+        self.on_close: Callable[[], None] = lambda: None
+
+    async def __aenter__(self) -> Self:
+        if self._backend.on_enter is not None:
+            self._backend.on_enter(self)
+        self._backend.opened.put_nowait(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def tell(self, *events: Event) -> None:
+        for event in events:
+            self._events.put_nowait(event)
+
+    def finish(self, reason: str) -> None:
+        self.reason = self.reason or reason
+        self._events.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[Event]:
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def wait_ended(self) -> str:
+        return self.reason
+
+    async def close(self, reason: str = "closed") -> None:
+        if not self.closed.is_set():
+            self.on_close()
+        self.finish(reason)
+        self.closed.set()
+
+    async def called(self, *call: Any) -> None:
+        """Wait until the server has made this call."""
+        async with asyncio.timeout(DEADLINE):
+            while call not in self.calls:
+                await asyncio.sleep(0)
+
+    def process_audio(self, pcm: bytes) -> int:
+        self.heard += pcm
+        self.accepted += len(pcm) // 2
+        self._call("process_audio", len(pcm))
+        return len(pcm)
+
+    def skip_audio(self, samples: int) -> None:
+        self.accepted += samples
+        self._call("skip_audio", samples)
+
+    def interrupt(self) -> None:
+        self._call("interrupt")
+
+    def clear_buffers(self) -> None:
+        self._call("clear_buffers")
+
+    def begin_turn(self) -> None:
+        self._call("begin_turn")
+
+    def end_turn(self) -> None:
+        self._call("end_turn")
+
+    def send_text(self, text: str) -> None:
+        self._call("send_text", text)
+
+    def mark_playback(self, position: int) -> None:
+        self._call("mark_playback", position)
+
+    def _call(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self._backend.on_call is not None:
+            self._backend.on_call(call)
+
+
+class FakeBackend:
+    def __init__(self) -> None:
+        self.opened: asyncio.Queue[FakeSession] = asyncio.Queue()
+        self.refuses: DuologueError | None = None
+        self.on_enter: Callable[[FakeSession], None] | None = None
+        self.on_call: Callable[[tuple[Any, ...]], None] | None = None
+
+    def open_session(self, start: Start, sink: AudioSink) -> FakeSession:
+        return FakeSession(start, sink, self)
+
+    def check(self) -> None:
+        if self.refuses is not None:
+            raise self.refuses
+
+    async def session(self) -> FakeSession:
+        """The next session that was opened."""
+        async with asyncio.timeout(DEADLINE):
+            return await self.opened.get()
+
+    @asynccontextmanager
+    async def build(self) -> AsyncIterator[FakeBackend]:
+        yield self
+
+
+@asynccontextmanager
+async def listening(app: Starlette) -> AsyncIterator[tuple[Listener, str]]:
+    """A real server of `app` on a free port; gives it and its address, `127.0.0.1:port`."""
+    listener = Listener(app, port=0, log_config=None)
+    serving = asyncio.create_task(listener.serve())
+    async with asyncio.timeout(DEADLINE):
+        while not listener.started and not serving.done():
+            await asyncio.sleep(0.001)
+    try:
+        yield listener, f"127.0.0.1:{listener.port}"
+    finally:
+        listener.should_exit = True
+        await serving

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from fake_backend import DEADLINE, FakeBackend, listening
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from duologue.errors import NotInstalledError, OverloadedError
+from duologue.server.app import create_app
+from duologue.server.listener import Listener
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+async def backend(anyio_backend: str) -> FakeBackend:
+    return FakeBackend()
+
+
+@pytest.fixture(scope="module")
+async def address(backend: FakeBackend) -> AsyncIterator[str]:
+    app = create_app(backend.build, allowed_origins=["https://friend.example"])
+    async with listening(app) as (_, address):
+        yield address
+
+
+async def get(address: str, path: str, **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=f"http://{address}", timeout=DEADLINE, trust_env=False) as client:
+        return await client.get(path, headers=headers)
+
+
+async def test_it_lives_and_is_ready(address: str) -> None:
+    assert (await get(address, "/live")).json() == {"live": True}
+    response = await get(address, "/ready")
+    assert (response.status_code, response.json()) == (200, {"ready": True})
+
+
+async def test_it_is_not_ready_when_full(address: str, backend: FakeBackend) -> None:
+    backend.refuses = OverloadedError("Full.", retry_after=1.5)
+    try:
+        response = await get(address, "/ready")
+    finally:
+        backend.refuses = None
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert response.json() == {
+        "ready": False,
+        "code": "overloaded",
+        "message": "Full.",
+        "hint": "Try again later or on another machine.",
+        "retryable": True,
+        "provider": None,
+        "retry_after_s": 1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/console/console.css", "text/css; charset=utf-8"),
+        ("/console/console.js", "text/javascript; charset=utf-8"),
+        ("/console/capture-worklet.js", "text/javascript; charset=utf-8"),
+        ("/console/playback-worklet.js", "text/javascript; charset=utf-8"),
+        ("/console/icon.svg", "image/svg+xml"),
+    ],
+)
+async def test_the_console_is_served_under_a_strict_policy(address: str, path: str, media_type: str) -> None:
+    response = await get(address, path)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == media_type
+    assert response.headers["x-content-type-options"] == "nosniff"
+    policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'self'"
+    assert policy["connect-src"] == f"'self' ws://{address} wss://{address}"
+    assert {policy[name] for name in ("object-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
+    again = await get(address, path, **{"if-none-match": response.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_the_page_asks_for_nothing_from_elsewhere(address: str) -> None:
+    page = (await get(address, "/")).text
+    assert "//" not in page.replace("<!doctype html>", "")
+    assert "style=" not in page
+    assert " on" not in page.split("<body", 1)[0]
+
+
+@pytest.mark.parametrize("path", ["/console/nothing.js", "/console/../app.py", "/console/%2e%2e%2fapp.py", "/v1"])
+async def test_there_is_nothing_else(address: str, path: str) -> None:
+    assert (await get(address, path)).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["evil.example; script-src *", "a b", "", "localhost:123456"])
+async def test_a_host_that_is_none_does_not_get_into_the_policy(address: str, host: str) -> None:
+    assert (await get(address, "/", host=host)).status_code == 400
+
+
+@pytest.mark.parametrize("origin", [None, "http://{address}", "https://friend.example"])
+async def test_pages_that_may_connect(address: str, origin: str | None) -> None:
+    here = None if origin is None else origin.format(address=address)
+    async with connect(f"ws://{address}/v1/stream", origin=here, proxy=None) as socket:  # type: ignore[arg-type]  # a NewType
+        await socket.close()
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://friend.example.evil"])
+async def test_pages_that_may_not_connect(address: str, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        async with connect(f"ws://{address}/v1/stream", origin=origin, proxy=None):  # type: ignore[arg-type]  # a NewType
+            pass
+    assert caught.value.response.status_code == 403
+
+
+async def test_while_the_models_load_it_lives_but_is_not_ready() -> None:
+    loaded = asyncio.Event()
+    backend = FakeBackend()
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        await loaded.wait()
+        yield backend
+
+    async with listening(create_app(build)) as (_, address):
+        assert (await get(address, "/live")).status_code == 200
+        response = await get(address, "/ready")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert "being loaded" in response.json()["message"]
+        async with connect(f"ws://{address}/v1/stream", proxy=None) as socket:
+            await socket.wait_closed()
+            assert (socket.close_code, socket.close_reason) == (1013, "overloaded")
+        loaded.set()
+        async with asyncio.timeout(DEADLINE):
+            while (await get(address, "/ready")).status_code == 503:
+                pass
+
+
+async def test_connections_are_counted() -> None:
+    backend = FakeBackend()
+    async with listening(create_app(backend.build, max_connections=1)) as (_, address):
+        async with connect(f"ws://{address}/v1/stream", proxy=None) as first:
+            await first.send('{"type": "start", "version": 1}')
+            await backend.session()
+            async with connect(f"ws://{address}/v1/stream", proxy=None) as second:
+                await second.wait_closed()
+                assert second.close_code == 1013
+            assert (await get(address, "/ready")).status_code == 503
+        async with connect(f"ws://{address}/v1/stream", proxy=None) as third:
+            await third.send('{"type": "start", "version": 1}')
+            await backend.session()
+
+
+async def test_the_backend_is_let_go_at_the_end() -> None:
+    steps: list[str] = []
+    backend = FakeBackend()
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        steps.append("built")
+        try:
+            yield backend
+        finally:
+            steps.append("let go")
+
+    async with listening(create_app(build)):
+        pass
+    assert steps == ["built", "let go"]
+
+
+@pytest.mark.parametrize(
+    "error", [NotInstalledError("The package 'voices' is not installed."), RuntimeError("Broken.")]
+)
+async def test_a_backend_that_cannot_be_built_ends_the_server(error: Exception) -> None:
+    @asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        if error:
+            raise error
+        yield FakeBackend()
+
+    listener = Listener(create_app(build), port=0, log_config=None)
+    async with asyncio.timeout(DEADLINE):
+        with pytest.raises(type(error), match=str(error.args[0])):
+            await listener.serve()

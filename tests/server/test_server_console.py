@@ -1,0 +1,357 @@
+"""The console in a real browser, against a real server whose sessions are fakes."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import struct
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
+from playwright.async_api import Browser, Page, async_playwright
+
+from duologue.conversation import events as told
+from duologue.conversation.state import AgentState, CallState, UserState
+from duologue.server.app import create_app
+from duologue.session.events import TurnMeasured
+
+pytestmark = [pytest.mark.anyio, pytest.mark.browser]
+
+MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+FRAME = 480
+
+
+@asynccontextmanager
+async def browser(*arguments: str) -> AsyncIterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *arguments],
+        )
+        try:
+            yield chromium
+        finally:
+            await chromium.close()
+
+
+@pytest.fixture(scope="module")
+async def backend(anyio_backend: str) -> FakeBackend:
+    return FakeBackend()
+
+
+@pytest.fixture(scope="module")
+async def address(backend: FakeBackend) -> AsyncIterator[str]:
+    async with listening(create_app(backend.build)) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="module")
+async def chromium(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A browser whose microphone hears a tone of 440 Hz."""
+    path = tmp_path_factory.mktemp("microphone") / "tone.wav"
+    write_tone(path)
+    async with browser(*MICROPHONE, f"--use-file-for-fake-audio-capture={path}") as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
+    async with opened(chromium, f"http://{address}/?keep=1&aec=0") as page:
+        yield page
+
+
+@asynccontextmanager
+async def opened(chromium: Browser, url: str) -> AsyncIterator[Page]:
+    """A page that has had no error and broken no policy when it is closed."""
+    context = await chromium.new_context()
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    await page.goto(url)
+    yield page
+    await context.close()
+    assert not [fault for fault in faults if "WebSocket" not in fault and "403" not in fault]
+
+
+def write_tone(path: Path, rate: int = 48_000) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(
+            b"".join(struct.pack("<h", round(8000 * math.sin(math.tau * 440 * n / rate))) for n in range(rate))
+        )
+
+
+async def until(page: Page, expression: str) -> Any:
+    """Wait until this is true in the page; its own policy forbids `wait_for_function`, which evaluates text."""
+    async with asyncio.timeout(DEADLINE):
+        while not (value := await page.evaluate(expression)):
+            await asyncio.sleep(0.01)
+    return value
+
+
+async def talk(page: Page, backend: FakeBackend) -> FakeSession:
+    await page.click("#talk")
+    session = await backend.session()
+    await until(page, "duologue.phase === 'live'")
+    return session
+
+
+async def text(page: Page, selector: str) -> str:
+    return str(await page.evaluate("selector => document.querySelector(selector)?.textContent ?? ''", selector))
+
+
+async def test_the_microphone_reaches_the_session_without_a_loss(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    assert session.start.marks
+    acks = await until(
+        page,
+        "duologue.log.filter(({type}) => type === 'ack').length > 4 && duologue.log.filter(({type}) => type === 'ack')",
+    )
+    assert {(ack["gaps"], ack["duplicates"]) for ack in acks} == {(0, 0)}
+    heard = struct.unpack(f"<{len(session.heard) // 2}h", session.heard)[4800:12_800]
+    # The tone is there, and little else: projected on 440 Hz, half a second leaves next to no rest.
+    cosine = sum(sample * math.cos(math.tau * 440 * n / 16_000) for n, sample in enumerate(heard)) / 4000
+    sine = sum(sample * math.sin(math.tau * 440 * n / 16_000) for n, sample in enumerate(heard)) / 4000
+    power = sum(sample * sample for sample in heard) / 8000
+    assert math.hypot(cosine, sine) ** 2 / 2 > 0.98 * power > 1e6
+    await page.click("#talk")
+    await until(page, "duologue.phase === 'idle'")
+    assert session.reason == "client_end"
+    assert await page.evaluate("duologue.notice") is None
+
+
+async def test_the_voice_is_played_and_its_position_told(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    for number in range(25):
+        session.sink.send(bytes(2 * FRAME), number * FRAME, 1)
+    await session.called("mark_playback", 25 * FRAME)
+    marks = [call[1] for call in session.calls if call[0] == "mark_playback"]
+    assert marks == sorted(marks)
+    assert len(marks) >= 3
+    assert await page.evaluate("duologue.audio.length") == 25
+
+
+async def test_a_pause_holds_the_voice_and_a_flush_drops_it(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    for number in range(100):
+        session.sink.send(bytes(2 * FRAME), number * FRAME, 1)
+    await until(page, "duologue.marks.length > 1")
+    session.sink.pause(1)
+    await until(page, "duologue.log.some(({type}) => type === 'pause')")
+    sounding = int(await page.evaluate("duologue.marks.at(-1)"))
+    session.sink.flush(1)
+    session.sink.send(bytes(2 * FRAME), 100 * FRAME, 1)
+    session.sink.send(bytes(2 * FRAME), 101 * FRAME, 2)
+    await session.called("mark_playback", 102 * FRAME)
+    before = [call[1] for call in session.calls if call[0] == "mark_playback" and call[1] <= 100 * FRAME]
+    assert max(before) - sounding < 0.4 * 24_000
+
+
+def at(pos: int) -> dict[str, Any]:
+    return {"pos": pos, "wall": 0.0}
+
+
+async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    session.tell(
+        told.CallChanged(**at(0), state=CallState.LIVE, reason="start"),
+        told.UserChanged(**at(0), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"),
+        told.SpeechStarted(**at(0), turn=1, start=0, reason="vad"),
+        told.PartialTranscript(**at(0), turn=1, text="A table"),
+    )
+    await until(page, "document.querySelector('.partial')?.textContent === 'A table'")
+    assert await text(page, "#status") == "Hearing you"
+
+    decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
+    session.tell(
+        told.UserChanged(**at(0), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"),
+        told.TurnDecided(**at(0), turn=1, text="A table for two.", **decided),
+        told.AgentChanged(**at(0), before=AgentState.IDLE, state=AgentState.THINKING, reason="turn_decided"),
+        told.AgentSaid(**at(0), generation=1, text="For two."),
+        told.AgentSaid(**at(0), generation=1, text="At what time?"),
+        TurnMeasured(
+            **at(0),
+            turn=1,
+            generation=1,
+            processing=0.03,
+            voice_to_voice=0.4,
+            speculation="hit",
+            stages={"words": 0.2, "decided": 0.3, "first_audio": 0.4},
+        ),
+    )
+    await until(page, "document.querySelector('.latency')")
+    assert await text(page, "#status") == "Thinking"
+    assert await text(page, ".entry.user p") == "A table for two."
+    assert await text(page, ".entry.agent p") == "For two. At what time?"
+    assert await text(page, ".latency") == "400 ms30 ms processing, prepared"
+    assert await page.evaluate("[...document.querySelectorAll('.waterfall i')].map(step => step.className)") == [
+        "words",
+        "decided",
+        "first_audio",
+    ]
+    assert await text(page, "#vitals") == "400 ms median of 1 turn"
+
+    session.tell(
+        told.Interrupted(**at(16_000), generation=1, reason="words"),
+        told.AgentHeard(
+            **at(16_000),
+            generation=1,
+            turn=1,
+            text="For two.",
+            said="For two. At what time?",
+            interrupted=True,
+            estimated=False,
+        ),
+    )
+    await until(page, "document.querySelector('.unheard')?.textContent === ' At what time?'")
+    assert "interrupted words" in await text(page, "#decisions ol")
+
+
+async def test_typing_needs_no_microphone(page: Page, backend: FakeBackend) -> None:
+    await page.fill("#text", "Hello there")
+    await page.press("#text", "Enter")
+    session = await backend.session()
+    await session.called("send_text", "Hello there")
+    assert await page.evaluate("duologue.microphoneRate") is None
+    assert await page.input_value("#text") == ""
+
+
+async def test_the_keyboard_is_enough(page: Page, backend: FakeBackend) -> None:
+    await page.focus("#talk")
+    await page.keyboard.press("Enter")
+    session = await backend.session()
+    await until(page, "duologue.phase === 'live'")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("typed")
+    await page.keyboard.press("Enter")
+    await session.called("send_text", "typed")
+
+
+async def notice(page: Page) -> str:
+    await until(page, "duologue.notice")
+    assert await page.evaluate("duologue.phase") == "idle"
+    return await text(page, "#notice")
+
+
+async def test_a_server_that_goes_can_be_found_again(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    session.finish("shutdown")
+    assert "The server is gone" in await notice(page)
+    await page.click("#notice-action")
+    await backend.session()
+    await until(page, "duologue.phase === 'live'")
+    assert not await page.is_visible("#notice")
+
+
+async def test_a_microphone_that_is_blocked(address: str) -> None:
+    async with (
+        browser("--use-fake-device-for-media-stream", "--deny-permission-prompts") as chromium,
+        opened(chromium, f"http://{address}/") as page,
+    ):
+        await page.click("#talk")
+        assert "The microphone is blocked" in await notice(page)
+
+
+async def test_no_microphone(address: str, backend: FakeBackend) -> None:
+    async with (
+        browser("--use-fake-ui-for-media-stream") as chromium,
+        opened(chromium, f"http://{address}/") as page,
+    ):
+        await page.click("#talk")
+        assert "There is no microphone" in await notice(page)
+        await page.fill("#text", "I can type")
+        await page.press("#text", "Enter")
+        session = await backend.session()
+        await session.called("send_text", "I can type")
+
+
+async def test_a_page_that_is_not_on_localhost(address: str) -> None:
+    async with (
+        browser(*MICROPHONE, "--host-resolver-rules=MAP console.test 127.0.0.1") as chromium,
+        opened(chromium, f"http://console.test:{address.split(':')[1]}/") as page,
+    ):
+        await page.click("#talk")
+        assert "HTTPS or on localhost" in await notice(page)
+
+
+# The worklets, in audio time.
+
+PLAYBACK = """async () => {
+  const context = new OfflineAudioContext(1, 24000, 24000);
+  await context.audioWorklet.addModule("/console/playback-worklet.js");
+  const node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+  node.connect(context.destination);
+  const marks = [];
+  node.port.onmessage = ({ data }) => marks.push(data.position);
+  const frame = (generation, position, value) =>
+    node.port.postMessage({ type: "frame", generation, position, samples: new Float32Array(480).fill(value) });
+  // A message is there at the latest when a render quantum after it has been made.
+  const at = (quantum, act) => context.suspend(quantum * 128 / 24000).then(async () => {
+    act();
+    await new Promise((done) => setTimeout(done, 100));
+    context.resume();
+  });
+  for (let n = 0; n < 20; n++) frame(1, 480 * n, 0.5);
+  await new Promise((done) => setTimeout(done, 100));
+  at(10, () => node.port.postMessage({ type: "pause" }));
+  at(20, () => node.port.postMessage({ type: "resume" }));
+  at(40, () => { node.port.postMessage({ type: "flush", generation: 1 }); frame(1, 9600, 0.9); frame(2, 9600, 0.25); });
+  const samples = (await context.startRendering()).getChannelData(0);
+  await new Promise((done) => setTimeout(done, 100));
+  return { samples: [...samples], marks };
+}"""
+
+
+async def test_playback_stops_at_once_and_goes_on_where_it_was(page: Page) -> None:
+    result = await page.evaluate(PLAYBACK)
+    samples = result["samples"]
+    pause, resume, flush = 10 * 128, 20 * 128, 40 * 128
+    assert samples[200:pause] == [0.5] * (pause - 200)
+    assert not any(samples[pause + 64 : resume])
+    assert samples[resume + 64 : flush] == [0.5] * (flush - resume - 64)
+    assert max(abs(a - b) for a, b in zip(samples[1:], samples, strict=False) if a > 0.25 or b > 0.25) < 0.3
+    assert samples[flush + 64 : flush + 64 + 480] == [0.25] * 480
+    assert not any(samples[flush + 64 + 480 :])
+    assert result["marks"][-1] == 9600 + 480
+
+
+CAPTURE = """async ([rate, hertz]) => {
+  const context = new OfflineAudioContext(1, rate, rate);
+  await context.audioWorklet.addModule("/console/capture-worklet.js");
+  const node = new AudioWorkletNode(context, "capture", { channelCount: 1, channelCountMode: "explicit" });
+  const frames = [];
+  node.port.onmessage = ({ data }) => frames.push(data.message);
+  const source = new OscillatorNode(context, { frequency: hertz });
+  source.connect(node).connect(context.destination);
+  source.start();
+  await context.startRendering();
+  await new Promise((done) => setTimeout(done, 100));
+  return frames.map((frame) => ({
+    position: Number(new DataView(frame).getBigUint64(0, true)),
+    samples: [...new Int16Array(frame, 12)],
+  }));
+}"""
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+async def test_capture_keeps_what_16_khz_can_hold_and_nothing_else(page: Page, rate: int) -> None:
+    def level(frames: list[dict[str, Any]]) -> float:
+        samples = [sample for frame in frames[5:45] for sample in frame["samples"]]
+        return 10 * math.log10(sum(sample * sample for sample in samples) / len(samples) / (32_768**2 / 2) + 1e-12)
+
+    kept = await page.evaluate(CAPTURE, [rate, 1000])
+    assert [frame["position"] for frame in kept] == [320 * n for n in range(len(kept))]
+    assert len(kept) >= 49
+    assert level(kept) == pytest.approx(0, abs=0.1)
+    if rate > 16_000:
+        assert level(await page.evaluate(CAPTURE, [rate, 9000])) < -55

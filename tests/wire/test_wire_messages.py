@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from duologue.conversation.state import AgentState, SessionState, UserState
+from duologue.errors import InvalidMessageError, OverloadedError
+from duologue.wire import messages as wire
+from duologue.wire.fields import Audio, Model
+
+CLIENT: tuple[type[Model], ...] = get_args(wire.ClientMessage)
+SERVER: tuple[type[Model], ...] = get_args(wire.ServerMessage)
+
+
+@given(st.one_of(*[st.from_type(kind) for kind in (wire.Mark, wire.Interrupt, wire.Clear, wire.Ping, wire.End)]))
+def test_small_client_messages_survive_the_wire(message: wire.ClientMessage) -> None:
+    assert wire.parse_client(wire.dump(message)) == message
+
+
+@given(text=st.text(min_size=1, max_size=50).filter(str.strip))
+def test_text_survives_the_wire(text: str) -> None:
+    message = wire.Text(text=text)
+    assert wire.parse_client(wire.dump(message)) == message
+
+
+@given(
+    encoding=st.sampled_from(["mulaw", "alaw", "pcm_s16le"]),
+    agent=st.none() | st.text(max_size=64),
+    marks=st.booleans(),
+)
+def test_start_survives_the_wire(encoding: Any, agent: str | None, marks: bool) -> None:
+    message = wire.Start(version=1, audio_in=Audio(encoding=encoding, rate=8000), agent=agent, marks=marks)
+    assert wire.parse_client(wire.dump(message)) == message
+
+
+@given(
+    processing=st.floats(0, 100),
+    voice=st.none() | st.floats(0, 100),
+    stages=st.dictionaries(st.text(max_size=8), st.floats(0, 10), max_size=5),
+    fields=st.dictionaries(
+        st.text(max_size=8),
+        st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=9) | st.floats(-9, 9),
+    ),
+)
+def test_server_messages_survive_the_wire(
+    processing: float, voice: float | None, stages: dict[str, float], fields: dict[str, Any]
+) -> None:
+    for message in (
+        wire.Latency(
+            turn=1,
+            generation=2,
+            processing_s=processing,
+            voice_to_voice_s=voice,
+            stages=stages,
+            speculation="hit",
+        ),
+        wire.Decision(name="turn_scored", reason="words", at_s=processing, fields=fields),
+    ):
+        assert wire.parse_server(wire.dump(message)) == message
+
+
+def test_a_start_needs_only_its_version() -> None:
+    start = wire.parse_client('{"type": "start", "version": 1}')
+    assert start == wire.Start(version=1, audio_in=Audio(rate=16000), audio_out=Audio(rate=24000))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Invalid JSON"),
+        ("hello", "Invalid JSON"),
+        ('{"type": "mark", "position": 1', "Invalid JSON"),
+        ("[]", "should be an object"),
+        ("{}", "Unable to extract tag"),
+        ('{"type": "dance"}', "'dance' found"),
+        ('{"type": "started"}', "'started' found"),
+        ('{"type": "start"}', "start.version: Field required"),
+        ('{"type": "start", "version": 2}', "version 2 is not spoken here; this side speaks version 1"),
+        ('{"type": "start", "version": "1"}', "start.version: Input should be a valid integer"),
+        (
+            '{"type": "start", "version": 1, "audio_in": {"rate": 12345}}',
+            "start.audio_in: rate 12345 is not one of 8000",
+        ),
+        ('{"type": "start", "version": 1, "audio_out": {"encoding": "opus"}}', "start.audio_out.encoding"),
+        (
+            '{"type": "start", "version": 1, "audio_in": {"encoding": "mulaw", "rate": 16000}}',
+            "mulaw is spoken at 8000 samples a second, not at 16000",
+        ),
+        ('{"type": "start", "version": 1, "volume": 11}', "start.volume: Extra inputs are not permitted"),
+        ('{"type": "mark"}', "mark.position: Field required"),
+        ('{"type": "mark", "position": -1}', "mark.position: Input should be greater than or equal to 0"),
+        ('{"type": "mark", "position": 1.5}', "mark.position"),
+        ('{"type": "mark", "position": 9007199254740992}', "mark.position"),
+        ('{"type": "mark", "position": null}', "mark.position"),
+        ('{"type": "text", "text": " \\n"}', "text.text"),
+        ('{"type": "text", "text": 5}', "text.text: Input should be a valid string"),
+        ('{"type": "ping", "id": NaN}', "ping.id"),
+    ],
+)
+def test_what_is_no_message_is_refused_with_the_fault_named(text: str, said: str) -> None:
+    with pytest.raises(InvalidMessageError) as caught:
+        wire.parse_client(text)
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+def test_text_may_not_be_too_long() -> None:
+    with pytest.raises(InvalidMessageError, match="at most 4000 characters"):
+        wire.parse_client(json.dumps({"type": "text", "text": "a" * 4001}))
+
+
+def test_a_refusal_is_short_whatever_was_sent() -> None:
+    nonsense = {f"field{n}" * 100: "x" * 1000 for n in range(100)}
+    with pytest.raises(InvalidMessageError) as caught:
+        wire.parse_client(json.dumps({"type": "ping", "id": 1, **nonsense}))
+    assert len(caught.value.message) < 1200
+    assert "and 97 more" in caught.value.message
+
+
+@pytest.mark.parametrize("model", [*CLIENT, *SERVER, Audio, wire.Limits])
+def test_every_field_says_what_it_means(model: type[Model]) -> None:
+    assert model.__doc__
+    for name, field in model.model_fields.items():
+        assert name == "type" or field.description
+
+
+@pytest.mark.parametrize("kinds", [CLIENT, SERVER])
+def test_types_are_told_apart(kinds: tuple[type[Model], ...]) -> None:
+    names = [kind.model_fields["type"].default for kind in kinds]
+    assert len(set(names)) == len(names)
+
+
+def test_a_message_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        wire.Pong(id=1).id = 2
+
+
+def test_the_states_are_those_of_the_conversation() -> None:
+    fields = wire.State.model_fields
+    assert set(get_args(fields["session"].annotation)) == {state.value for state in SessionState}
+    assert set(get_args(fields["user"].annotation)) == {state.value for state in UserState}
+    assert set(get_args(fields["agent"].annotation)) == {state.value for state in AgentState}
+
+
+def test_an_error_tells_all_that_it_knows() -> None:
+    message = wire.Error.of(OverloadedError("Full.", retry_after=2.0, provider="engine"), fatal=True, turn=3)
+    assert message == wire.Error(
+        code="overloaded",
+        message="Full.",
+        hint="Try again later or on another machine.",
+        retryable=True,
+        fatal=True,
+        retry_after_s=2.0,
+        provider="engine",
+        turn=3,
+    )
