@@ -7,7 +7,7 @@ import errno
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from duologue.agent.function import as_agent
 from duologue.engine import EngineConfig
@@ -57,8 +57,9 @@ def serve(
             yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
 
     say("loading models")
-    with listening:
+    with listening, suppress(KeyboardInterrupt):
         Listener(create_app(build, allowed_origins=allowed_origins), log_level="warning").run(sockets=[listening])
+    say("ended")
 
 
 def _print(line: str) -> None:

@@ -54,9 +54,7 @@ class SpeechToText(Protocol):
 
     name: str
 
-    async def transcribe(
-        self, pcm: bytes, *, language: str | None = None, deadline: float | None = None
-    ) -> Transcript:
+    async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """The words in one utterance of 16 kHz mono PCM16.
 
         `deadline`: by when they are wanted, in monotonic seconds, so that the most pressing work is done first; None

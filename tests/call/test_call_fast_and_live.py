@@ -1,0 +1,66 @@
+"""The same recording in real time and in audio time is decided alike, wherever no evidence was late."""
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from duologue.clock import VirtualClock, WallClock
+from duologue.conversation import events as tell
+from duologue.conversation.events import Event
+from duologue.session import VoiceSession
+from duologue.session.drive import drive
+from duologue.settings.agents import agent_factory
+from duologue.settings.local import LocalModels
+
+from .conftest import Voice
+
+pytestmark = pytest.mark.models
+
+
+@dataclass(frozen=True)
+class Decision:
+    kind: str
+    turn: int
+    pos: int
+    text: str
+    reason: str
+
+
+async def decisions(models: LocalModels, pcm: bytes, *, fast: bool) -> tuple[list[Decision], list[tell.EvidenceLate]]:
+    """What was decided about the user's turns, where in the audio, and why."""
+    seen: list[Event] = []
+    async with models.engine(clock=VirtualClock() if fast else WallClock(), paced=not fast) as engine:
+        session = VoiceSession(engine=engine, stt=models.stt, tts=models.tts, agent=agent_factory("echo")())
+        events = session.events(max_queue=10_000)
+        async with session:
+            await drive(session, engine, pcm)
+        seen = [event async for event in events]
+    late = [e for e in seen if isinstance(e, tell.EvidenceLate)]
+    decided = []
+    for e in seen:
+        match e:
+            case tell.TurnDecided():
+                decided.append(Decision("decided", e.turn, e.pos, e.text, e.reason))
+            case tell.SpeechStarted() | tell.SpeechStopped():
+                decided.append(Decision(type(e).__name__, e.turn, e.pos, "", e.reason))
+            case tell.Interrupted():
+                decided.append(Decision("interrupted", 0, e.pos, "", e.reason))
+    return decided, late
+
+
+def test_fast_and_real_time_decide_alike(models: LocalModels, voice: Voice) -> None:
+    sound = voice.script(
+        0.5, "I would like a table for four people.", 3.5, "Tomorrow, um,", 0.6, "at seven o'clock, please.", 1.8,
+        "No, wait, please stop talking.", 3.0,
+    )  # fmt: skip
+    pcm = sound.astype(np.int16).tobytes()
+    fast, late_fast = asyncio.run(decisions(models, pcm, fast=True))
+    live, late_live = asyncio.run(decisions(models, pcm, fast=False))
+    assert not late_fast, "in audio time the sound waits for its evidence"
+    assert any(d.kind == "decided" for d in fast)
+    assert any(d.kind == "interrupted" for d in fast)
+    # On a busy machine evidence may come late, and then the event log is the authority: compare up to there.
+    until = min((e.pos for e in late_live), default=len(sound))
+    assert [d for d in live if d.pos < until] == [d for d in fast if d.pos < until]

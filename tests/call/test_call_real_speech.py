@@ -1,0 +1,32 @@
+"""Recordings of real people through the whole stack: understood, and answered."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from duologue.cli.call import Caller
+from duologue.settings.agents import agent_factory
+from duologue.settings.local import LocalModels
+from duologue.testing.speech import real_speech
+from duologue.testing.wer import word_errors
+
+pytestmark = pytest.mark.models
+
+
+def test_real_speech_is_understood_and_each_recording_is_answered(models: LocalModels) -> None:
+    errors = words = 0
+    make_agent = agent_factory("echo")
+    caller = Caller(models, greeting="", seed=1, fast=True, show_events=False)
+    for clip in real_speech():
+        pcm = (clip.samples() * 32767).astype(np.int16).tobytes()
+        record = asyncio.run(caller.call(pcm, make_agent(), lambda _: None))["record"]
+        assert not record.errors, clip.name
+        assert record.turns, clip.name
+        assert all(turn.agent_text for turn in record.turns), clip.name
+        assert not record.turns[-1].interrupted, clip.name
+        wrong, said = word_errors(clip.text, " ".join(turn.user_text for turn in record.turns))
+        errors += wrong
+        words += said
+    assert words > 200
+    assert errors / words <= 0.05

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duologue.errors import ConfigError
+from duologue.tts.clauses import ClauseSplitter
+
+FIRST = [
+    ("Sure, I can help you with that. Your number is 4072.", "Sure, I can help you with that."),
+    ("Of course I can, one moment please.", "Of course I can,"),
+    ("Yes. I have booked it.", "Yes."),
+    ("Thank you, Anna. Goodbye.", "Thank you, Anna."),
+    ("Here it is: a table for two.", "Here it is:"),
+    ("I think so — but let me check.", "I think so —"),
+    ("I think so—but let me check.", "I think so—"),
+    ("I think so - but let me check.", "I think so -"),
+    ("Well then... let me see about it.", "Well then... let me see about it."),
+    ("Let me think... it is fine.", "Let me think..."),
+    ("Really? I did not know that.", "Really?"),
+    ("你好。我很好。", "你好。"),
+    ("First line\nsecond line", "First line"),
+    ("It costs $1,200 and no more. Fine.", "It costs $1,200 and no more."),
+    ("The rate is 3.5 percent. Fine.", "The rate is 3.5 percent."),
+    ("We open at 10:30 every day. Fine.", "We open at 10:30 every day."),
+    ("We met on March 3, 2026. Fine.", "We met on March 3, 2026."),
+    ("I saw Dr. Smith yesterday. Fine.", "I saw Dr. Smith yesterday."),
+    ("Some fruit, e.g. apples and pears. Fine.", "Some fruit, e.g. apples and pears."),
+    ("She is in the U.S. Army now. Fine.", "She is in the U.S. Army now."),
+    ("Come at 7 p.m. or later. Fine.", "Come at 7 p.m. or later."),
+    ("J. K. Rowling wrote it. Fine.", "J. K. Rowling wrote it."),
+    ("See https://example.com/a,b.html?x=1 now. Fine.", "See https://example.com/a,b.html?x=1 now."),
+    ("Mail a.b@example.com today. Fine.", "Mail a.b@example.com today."),
+    ("No. 5 is alive and well. Fine.", "No. 5 is alive and well."),
+    ("No. That is wrong.", "No."),
+    ("1. Open the door\n2. Close it", "1. Open the door"),
+    ('"Who is it?" she asked. Fine.', '"Who is it?"'),
+    ("It lives at Acme Inc. in town. Fine.", "It lives at Acme Inc. in town."),
+    ("About approx. five people came. Fine.", "About approx. five people came."),
+    ("Yes!!! I did it.", "Yes!!!"),
+    ("(Hello there.) And then.", "(Hello there.)"),
+    ("See [our page, here](http://a.b) now. Fine.", "See [our page, here](http://a.b) now."),
+    (
+        "I would like to tell you about the many options that we have for you today",
+        "I would like to tell you about the many options",
+    ),
+]
+
+
+def split(text: str, size: int = 10_000, **options: int) -> list[str]:
+    splitter = ClauseSplitter(**options)
+    clauses = [clause for at in range(0, len(text), size) for clause in splitter.push(text[at : at + size])]
+    return clauses + splitter.flush()
+
+
+@pytest.mark.parametrize(("text", "first"), FIRST)
+def test_the_first_clause_ends_at_the_first_place_where_a_speaker_would_pause(text: str, first: str) -> None:
+    assert split(text)[0] == first
+    assert split(text, size=1)[0] == first
+
+
+def test_later_clauses_are_sentences() -> None:
+    text = "Of course I can, sir. I have a table, by the window, at 7:30. Is that all right? It seats two; or three."
+    assert split(text) == [
+        "Of course I can,",
+        "sir.",
+        "I have a table, by the window, at 7:30.",
+        "Is that all right?",
+        "It seats two; or three.",
+    ]
+
+
+def test_a_long_sentence_is_cut_at_its_last_pause() -> None:
+    text = "Fine. " + "We have a number of things to say, and more, " * 10
+    clauses = split(text)
+    assert all(len(clause) <= 200 for clause in clauses)
+    assert all(clause.endswith(",") for clause in clauses[1:])
+
+
+def test_a_sentence_without_pauses_is_cut_between_words() -> None:
+    clauses = split("Fine. " + "word " * 300)
+    assert all(100 < len(clause) <= 200 for clause in clauses[1:-1])
+    assert set(" ".join(clauses[1:]).split()) == {"word"}
+
+
+def test_a_clause_is_given_as_soon_as_it_is_certain() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.push("I can do that,") == []  # "1,000"?
+    assert splitter.push(" and") == ["I can do that,"]
+    assert splitter.push(" more. ") == []  # "e.g. this"?
+    assert splitter.push("T") == ["and more."]
+    assert splitter.flush() == ["T"]
+
+
+def test_a_newline_is_certain_at_once() -> None:
+    assert ClauseSplitter().push("Hello\n") == ["Hello"]
+
+
+def test_when_the_writer_pauses_a_finished_sentence_is_given() -> None:
+    splitter = ClauseSplitter()
+    assert splitter.push("One moment please.") == []
+    assert splitter.settle() == ["One moment please."]
+    assert splitter.settle() == []
+    assert splitter.push("I have") == []
+    assert splitter.settle() == []
+    assert splitter.push(' it. "Yes."') == ["I have it."]
+    assert splitter.settle() == ['"Yes."']
+    assert splitter.push(" I saw Dr.") == []
+    assert splitter.settle() == []
+    assert splitter.push(" Smith at 7 p.m.") == []
+    assert splitter.settle() == []
+    assert splitter.flush() == ["I saw Dr. Smith at 7 p.m."]
+
+
+def test_after_a_flush_the_next_text_begins_with_a_short_clause() -> None:
+    splitter = ClauseSplitter()
+    for _ in range(2):
+        assert splitter.push("I can do that, and more, and") == ["I can do that,"]
+        assert splitter.flush() == ["and more, and"]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n \t"])
+def test_nothing_is_no_clause(text: str) -> None:
+    assert split(text) == []
+
+
+@pytest.mark.parametrize("options", [{"first_words": 0}, {"first_chars": 5}, {"first_chars": 300}])
+def test_settings_that_do_not_fit_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="expected"):
+        ClauseSplitter(**options)
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                "Dr.",
+                " ",
+                ". ",
+                ", ",
+                "...",
+                "3.5",
+                "U.S.",
+                "e.g.",
+                "\n",
+                " - ",
+                "—",
+                '."',
+                "?!",
+                "word",
+                " Then",
+                "。",
+                "[",
+            ]
+        ),
+        st.text(max_size=6),
+    ),
+    max_size=80,
+)
+
+
+@settings(deadline=None)
+@given(PIECES)
+def test_nothing_is_lost_nothing_is_added_and_the_pieces_do_not_matter(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    splitter = ClauseSplitter(first_chars=20, max_chars=40)
+    clauses = [clause for piece in pieces for clause in splitter.push(piece)] + splitter.flush()
+    assert "".join("".join(clauses).split()) == "".join(text.split())
+    assert all(clause and clause == clause.strip() and len(clause) <= 52 for clause in clauses)
+    assert clauses == split(text, first_chars=20, max_chars=40)
+    assert clauses == split(text, size=1, first_chars=20, max_chars=40)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.sampled_from(["a", " ", "!", '"', "\n", "-", "ß", "[", "1"]), min_size=1, max_size=5))
+def test_what_is_held_is_bounded(pattern: list[str]) -> None:
+    splitter = ClauseSplitter()
+    given = 0
+    for at in range(600):
+        given += sum(len("".join(clause.split())) for clause in splitter.push(pattern[at % len(pattern)]))
+    text = "".join((pattern * 600)[:600])
+    assert len("".join(text.split())) - given <= 220
