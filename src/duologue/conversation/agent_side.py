@@ -99,8 +99,10 @@ class AgentSide(ABC):
     @property
     def needs_from(self) -> int:
         """The first sample that may still be asked for."""
-        padded = self.pos - self._detector.hot - round(self.config.speech.prefix_padding * RATE)
-        return max(self._utterance.part_start if self._utterance else padded, 0)
+        u, start = self._utterance, self.pos - self._detector.hot
+        if u and (u.held or self.user.state is UserState.SPEAKING or not self._long_silent(u, start)):
+            return u.part_start
+        return self._padded(start)
 
     def waits_for_evidence(self, pos: int) -> bool:
         """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
@@ -297,6 +299,13 @@ class AgentSide(ABC):
         if trigger != "away":
             self._active_at = self.pos
         self._tell(tell.UserChanged, before, self.user.state, reason)
+
+    def _padded(self, start: int) -> int:
+        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
+
+    def _long_silent(self, u: Utterance, start: int) -> bool:
+        """True where speech from `start` on comes after so long a silence that it is understood on its own."""
+        return start - u.last_speech > self.config.endpointing.timeout * RATE
 
     def _set_agent(self, trigger: str, reason: str) -> None:
         before = self.agent.fire(trigger)

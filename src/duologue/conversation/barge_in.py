@@ -12,7 +12,9 @@ __all__ = ["BargeInWatch", "Step", "is_backchannel"]
 
 Step = Literal["duck", "unduck", "pause", "resume", "interrupt", ""]
 
-LISTENING = frozenset(["ah", "aha", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmm", "oh", "uh", "uhhuh", "uhuh", "um"])
+LISTENING = frozenset(
+    ["ah", "aha", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmhmm", "mmm", "oh", "uh", "uhhuh", "uhuh", "um"]
+)
 """Sounds that say only "I am listening"."""
 
 ASSENT = frozenset(

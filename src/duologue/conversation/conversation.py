@@ -1,8 +1,8 @@
 """The conversation: every input goes through `handle`, and what is to be done comes back as effects.
 
 Read it in the order of a turn: the user speaks (`_window`), falls silent (`_speech_stopped`), is understood (`_apply`),
-the turn is decided (`_evaluate`, `_decide`), the agent replies (`_playout_started`), and is heard (`_playout_finished`)
-or interrupted (`_barge_in`, `_drop_reply`).
+the turn is decided (`_evaluate`, `_begin_reply`), the agent replies (`_playout_started`), and is heard
+(`_playout_finished`) or interrupted (`_barge_in`, `_drop_reply`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Conversation(AgentSide):
     def handle(self, input_: Input, now: Now) -> list[Effect]:
         """Take one input and return what is to be done, in order.
 
-        Raises InvalidStateError where the input is not possible now: a call started twice, too many `say`s waiting.
+        Raises InvalidStateError where the input is not possible now: a call started twice, a turn begun twice or ended
+        before it began, too many texts waiting.
         """
         self.pos, self._wall = max(self.pos, now.pos), now.wall
         self._out = []
@@ -116,6 +117,8 @@ class Conversation(AgentSide):
             if self._detector.silence(g.start, g.end) is Step.STOP:
                 self._speech_stopped("gap")
             self._barge_in(g.end - g.start, False)
+        elif self._utterance and self._utterance.held:
+            self._pass_over(self._utterance, g)
         self._advance()
 
     def _hears(self) -> bool:
@@ -131,11 +134,13 @@ class Conversation(AgentSide):
         if u is None:
             u = self._utterance = self._new_utterance(self._padded(start), start)
         else:
-            self._take_back_words(u)
+            self._take_back_words(u, start)
         self._tell(tell.SpeechStarted, u.turn, start, reason)
 
-    def _take_back_words(self, u: Utterance) -> None:
+    def _take_back_words(self, u: Utterance, start: int) -> None:
         """The user goes on: what was understood of the last part, and made of it, no longer holds."""
+        if self._long_silent(u, start) and (u.final or self._orders.keep_words()):
+            u.split(self._padded(start), u.final.text if u.final else None)
         self._drop_asks("words", "sound")
         u.final = u.evidence = None
         u.scores = 0
@@ -161,9 +166,6 @@ class Conversation(AgentSide):
         u.base = f"{r.text} {u.base}".rstrip()
         self._tell(tell.TurnContinued, r.turn, "went_on")
 
-    def _padded(self, start: int) -> int:
-        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
-
     def _speech_stopped(self, reason: str) -> None:
         self._set_user("speech_stop", reason)
         u = self._utterance
@@ -180,16 +182,26 @@ class Conversation(AgentSide):
         u.last_speech = end if u.held else self._detector.last_end
         u.windows.append((end, p))
         if end - u.part_start >= self.config.max_utterance * RATE:
-            self._cut(u)
+            self._cut(u, u.quietest())
         every = self.config.partial_every * RATE
         if every and end - max(u.partial_at, u.part_start) >= every:
             u.partial, u.partial_at = self._orders.next_id(), end
             self._out.append(do.AskPartial(u.partial, u.part_start, end))
 
-    def _cut(self, u: Utterance) -> None:
-        start, at = u.part_start, u.cut()
+    def _pass_over(self, u: Utterance, g: got.Gap) -> None:
+        """A gap while the button is down: a part ends before it where it is long."""
+        if g.end - u.part_start < self.config.max_utterance * RATE:
+            u.windows.append((g.end, 0.0))
+            return
+        if g.start > u.part_start:
+            self._cut(u, g.start)
+        u.part_start = g.end
+
+    def _cut(self, u: Utterance, at: int) -> None:
+        start = u.part_start
         due = self.pos + self._budget(self.config.endpointing.words_budget_per_s * (at - start) / RATE + 1.0)
-        ask = self._orders.place("segment", at, due, len(u.parts) - 1)
+        ask = self._orders.place("segment", at, due, len(u.parts))
+        u.split(at, None)
         self._out.append(do.AskWords(ask.id, start, at, due, final=False))
         u.full = at - u.start >= self.config.max_turn * RATE
         self._tell(tell.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")
@@ -207,7 +219,7 @@ class Conversation(AgentSide):
                 self._reopen(r, self.pos)
         self._detector = SpeechDetector(self.config.speech)
         u = self._utterance = self._utterance or self._new_utterance(self._padded(self.pos), self.pos)
-        self._take_back_words(u)
+        self._take_back_words(u, self.pos)
         u.held = True
         if self.user.may("speech_start"):
             self._set_user("speech_start", "manual")
@@ -267,9 +279,9 @@ class Conversation(AgentSide):
         due = self.pos + self._budget(c.words_budget + c.words_budget_per_s * max(end - u.part_start, 0) / RATE)
         ask = self._orders.place("words", end, due, len(u.parts))
         u.asked_at = self.pos
-        if end > u.part_start:
+        if u.last_speech > u.part_start:
             self._out.append(do.AskWords(ask.id, u.part_start, end, due))
-        else:  # the user fell silent where a part was cut off
+        else:  # nothing was said since a part was cut off
             self._orders.answer(got.WordsArrived(ask.id, "", 1.0, "no_words"))
 
     def _answered(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
@@ -404,6 +416,7 @@ class Conversation(AgentSide):
         if self._reply:
             self._go_on(self._reply, reason)
         if u.base:
+            u.parts, u.final = [], got.WordsArrived(0, "", 1.0, reason)
             u.evidence, u.settled = Evidence(u.base, 1.0, "reopened", 1.0), "reopened"
             self._utterance = u
 

@@ -235,6 +235,7 @@ class EvidenceLate(Event):
     """Words or a score came after the position at which they were due."""
 
     kind: str
+    """`words`, `segment` (a part of a long utterance) or `sound`."""
     due: int
     late: float
     """Seconds of audio."""

@@ -67,6 +67,13 @@ class Orders:
             del self.open[ask.id]
         return ripe
 
+    def keep_words(self) -> bool:
+        """Have the words on order become those of a part; False where there are none."""
+        words = [a for a in self.open.values() if a.kind == "words"]
+        for ask in words:
+            ask.kind = "segment"
+        return bool(words)
+
     def drop(self, *kinds: str) -> list[int]:
         """Forget the asks of these kinds; returns their ids."""
         ids = [a.id for a in self.open.values() if a.kind in kinds]

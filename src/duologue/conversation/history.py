@@ -10,7 +10,7 @@ from typing import Literal
 
 __all__ = ["History", "Message", "Segment", "heard_text"]
 
-CLAUSE_END = re.compile(r"[,;:.!?…—–][\"')\]]*(?=\s|$)")
+CLAUSE_END = re.compile(r"[,;:.!?…—–][\"')\]”’»]*(?=\s|$)")
 TRAILING_SILENCE = 0.1
 """A segment ends in at least this much silence, so that it has been heard whole a little before its end. Seconds."""
 

@@ -64,13 +64,15 @@ class Utterance:
         """All words of the turn so far."""
         return f"{self.base} {self.words}".strip()
 
-    def cut(self) -> int:
-        """Cut off a part at the quietest recent window of its later half, and return where."""
+    def quietest(self) -> int:
+        """Where a part is best cut off: after the quietest recent window of its later half."""
         last = self.windows[-1][0]
         earliest = max(last - CUT_SEARCH * RATE, (self.part_start + last) / 2)
-        at = min((w for w in self.windows if w[0] > earliest), key=lambda w: w[1])[0]
+        return min((w for w in self.windows if w[0] > earliest), key=lambda w: (w[1], -w[0]))[0]
+
+    def split(self, at: int, words: str | None) -> None:
+        """End a part; the next begins at `at`."""
         self.windows = [w for w in self.windows if w[0] > at]
-        self.parts.append(None)
+        self.parts.append(words)
         self.part_start = at
         self.partial = 0
-        return at

@@ -1,0 +1,267 @@
+"""A conversation played by hand, in audio time: what user and agent do goes in, what the rules decide comes out.
+
+A minute of talk takes milliseconds and always goes the same way:
+
+    script = Script()
+    script.understand("Hello there.")
+    script.speech(0.6)
+    script.silence(0.5)
+    script.play("Hi! How can I help?", seconds=1.5)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from duologue.conversation import effects as do
+from duologue.conversation import inputs as got
+from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.conversation import WINDOW, Conversation
+from duologue.conversation.effects import Effect
+from duologue.conversation.evidence import Answer
+from duologue.conversation.history import Segment
+from duologue.conversation.inputs import Input, Now
+
+__all__ = ["Playing", "Script"]
+
+T = TypeVar("T", bound=object)
+Reading = Callable[[int], Answer]
+
+
+@dataclass(slots=True)
+class Playing:
+    """The reply that sounds."""
+
+    generation: int
+    seconds: float
+    """How long all of it lasts."""
+    played: float = 0.0
+    """How much of it the user has heard, in seconds."""
+    paused: bool = False
+    end_call: str = ""
+
+
+@dataclass(slots=True)
+class Readings:
+    """What asks of one kind are answered with, one after the other; the last answers all that follow."""
+
+    answers: deque[tuple[Reading, float]] = field(default_factory=deque)
+
+    def next(self) -> tuple[Reading, float] | None:
+        """The answer and its delay in seconds; None where asks are never answered."""
+        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0] if self.answers else None
+
+
+class Script:
+    """Plays one user and one agent to the rules, as the shell of a session would.
+
+    Asks for evidence are answered as told by `understand`, `judge` and their like: at once, so in good time, unless a
+    delay is given. A reply that is cut off is reported as heard at once. All effects are kept in `log`, in order.
+    """
+
+    def __init__(
+        self,
+        config: ConversationConfig | None = None,
+        *,
+        speculates: bool = False,
+        judges_sound: bool = False,
+        start: bool = True,
+    ) -> None:
+        self.conversation = Conversation(config)
+        self.log: list[Effect] = []
+        self.inputs: list[tuple[Input, Now]] = []
+        """All that the rules were told, so that it can be told to others."""
+        self.pos = 0
+        self.playing: Playing | None = None
+        self.on_order = 0
+        """The generation of the reply that was started last."""
+        self._words = Readings()
+        self._sound = Readings()
+        self._post: list[tuple[int, int, Answer]] = []
+        self._queue: deque[Input] = deque()
+        self.understand("Hello.")
+        self.judge(0.95)
+        if start:
+            self.give(got.CallRequested(speculates, judges_sound))
+
+    # --- what the user does ---
+
+    def speech(self, seconds: float, probability: float = 0.95, *, explained: float = 0.0) -> None:
+        """The user speaks, in whole windows of 32 ms."""
+        for _ in range(round(seconds * RATE / WINDOW)):
+            self._deliver()
+            start, self.pos = self.pos, self.pos + WINDOW
+            self.give(got.VadScored(start, self.pos, probability, explained))
+            self._play_on(WINDOW)
+
+    def silence(self, seconds: float, probability: float = 0.02) -> None:
+        """Nobody speaks, in whole windows of 32 ms."""
+        self.speech(seconds, probability)
+
+    def gap(self, seconds: float, reason: str = "missing") -> None:
+        """Input is missing, in one piece."""
+        self._deliver()
+        start, self.pos = self.pos, self.pos + round(seconds * RATE)
+        self.give(got.Gap(start, self.pos, reason))
+        self._play_on(self.pos - start)
+
+    def say_turn(self, text: str = "Hello.", *, seconds: float = 0.64, pause: float = 0.64) -> None:
+        """The user says something that sounds finished, and falls silent until it is decided."""
+        self.understand(text)
+        self.speech(seconds)
+        self.silence(pause)
+
+    # --- what is understood of it ---
+
+    def understand(
+        self,
+        *texts: str,
+        probability: float = 0.95,
+        reason: str = "sentence",
+        patience: float = 1.0,
+        after: float = 0.0,
+    ) -> None:
+        """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
+
+        def reading(text: str) -> Reading:
+            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience)
+
+        self._words.answers = deque((reading(text), after) for text in texts)
+
+    def fail_words(self, code: str = "provider_error", *, after: float = 0.0) -> None:
+        """Fail each ask for words."""
+        self._words.answers = deque([(lambda ask: got.EvidenceFailed(ask, code), after)])
+
+    def lose_words(self) -> None:
+        """Never answer an ask for words."""
+        self._words.answers.clear()
+
+    def judge(self, *probabilities: float, after: float = 0.0) -> None:
+        """Answer each ask for the sound with the next of `probabilities`."""
+
+        def reading(probability: float) -> Reading:
+            return lambda ask: got.SoundScored(ask, probability)
+
+        self._sound.answers = deque((reading(p), after) for p in probabilities)
+
+    def fail_sound(self, code: str = "provider_error", *, after: float = 0.0) -> None:
+        """Fail each ask for the sound."""
+        self._sound.answers = deque([(lambda ask: got.EvidenceFailed(ask, code), after)])
+
+    def lose_sound(self) -> None:
+        """Never answer an ask for the sound."""
+        self._sound.answers.clear()
+
+    # --- what the agent does ---
+
+    def queue(self, *clauses: str, seconds: float = 1.0) -> None:
+        """Clauses of the reply on order have been synthesised; each lasts `seconds`."""
+        for clause in clauses:
+            self.give(got.SpeechQueued(self.on_order, Segment(clause, seconds)))
+
+    def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:
+        """The reply on order is synthesised and begins to sound; it finishes when audio for all of it has passed."""
+        self.queue(*clauses, seconds=seconds)
+        self.playing = Playing(self.on_order, len(clauses) * seconds, end_call=end_call)
+        self.give(got.PlayoutStarted(self.on_order))
+
+    def finish(self) -> None:
+        """The reply has been played to its end."""
+        assert self.playing is not None, "nothing is playing"
+        self._over(self.playing.seconds)
+
+    def fail_reply(self, code: str = "agent_error") -> None:
+        """The reply on order breaks off."""
+        self.give(got.ReplyFailed(self.on_order, code))
+
+    # --- what came of it ---
+
+    def of(self, kind: type[T]) -> list[T]:
+        """All effects of one kind so far."""
+        return [effect for effect in self.log if isinstance(effect, kind)]
+
+    def one(self, kind: type[T]) -> T:
+        """The only effect of one kind."""
+        found = self.of(kind)
+        assert len(found) == 1, f"{len(found)} of {kind.__name__}, not one: {found}"
+        return found[0]
+
+    def last(self, kind: type[T]) -> T:
+        """The latest effect of one kind."""
+        return self.of(kind)[-1]
+
+    def reasons(self, kind: type[Effect]) -> list[str]:
+        """The reasons that the events of one kind give."""
+        return [str(getattr(event, "reason", "")) for event in self.of(kind)]
+
+    # --- the shell ---
+
+    @property
+    def now(self) -> Now:
+        """Here, in the audio; the wall goes with it."""
+        return Now(self.pos, self.pos / RATE)
+
+    def give(self, input_: Input) -> list[Effect]:
+        """Tell the rules, and do what they want done. What that brings about is told after it; returns all effects."""
+        self._queue.append(input_)
+        wanted: list[Effect] = []
+        if len(self._queue) == 1:
+            try:
+                while self._queue:
+                    wanted += self._tell(self._queue[0])
+                    self._queue.popleft()
+            finally:
+                self._queue.clear()
+        return wanted
+
+    def _tell(self, input_: Input) -> list[Effect]:
+        self.inputs.append((input_, self.now))
+        effects = self.conversation.handle(input_, self.now)
+        for effect in effects:
+            self.log.append(effect)
+            self._perform(effect)
+        return effects
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case do.AskWords():
+                self._answer_later(effect.ask, self._words)
+            case do.AskSound():
+                self._answer_later(effect.ask, self._sound)
+            case do.StartReply() | do.StartSpeech():
+                self.on_order = effect.generation
+            case do.Pause() if self.playing:
+                self.playing.paused = True
+            case do.Resume() if self.playing:
+                self.playing.paused = False
+            case do.DiscardReply() if self.playing and self.playing.generation == effect.generation:
+                self._over(self.playing.played)
+            case _:
+                pass
+
+    def _answer_later(self, ask: int, readings: Readings) -> None:
+        reading = readings.next()
+        if reading:
+            answer, after = reading
+            self._post.append((self.pos + round(after * RATE), ask, answer(ask)))
+
+    def _deliver(self) -> None:
+        due = sorted(letter for letter in self._post if letter[0] <= self.pos)
+        self._post = [letter for letter in self._post if letter[0] > self.pos]
+        for _, _, answer in due:
+            self.give(answer)
+
+    def _play_on(self, samples: int) -> None:
+        p = self.playing
+        if p and not p.paused:
+            p.played = min(p.played + samples / RATE, p.seconds)
+            if p.played >= p.seconds:
+                self._over(p.seconds)
+
+    def _over(self, played: float) -> None:
+        p, self.playing = self.playing, None
+        assert p is not None, "nothing is playing"
+        self.give(got.PlayoutFinished(p.generation, played, estimated=False, end_call=p.end_call))

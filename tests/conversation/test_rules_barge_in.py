@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import pytest
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.barge_in import BargeInWatch, is_backchannel
+from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing
+from duologue.conversation.conversation import WINDOW
+from duologue.testing.conversation import Script
+
+ANSWER = "Well, that is a long story, and it begins in the spring."
+QUESTION = "And how many people are you?"
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "backchannel"),
+    [
+        ("Uh-huh.", False, True),
+        ("Uh-huh.", True, True),
+        ("Mm-hmm", True, True),
+        ("Yeah.", False, True),
+        ("Yeah.", True, False),
+        ("Okay, great.", False, True),
+        ("I see.", False, True),
+        ("No.", False, False),
+        ("Wait", False, False),
+        ("Stop!", False, False),
+        ("Yes, two please", False, False),
+        ("yeah yeah yeah yeah", False, False),
+        ("", False, False),
+        ("...", False, False),
+    ],
+)
+def test_backchannels(text: str, asked: bool, backchannel: bool) -> None:
+    assert is_backchannel(text, asked) is backchannel
+
+
+def watch(*windows: tuple[bool, str]) -> list[str]:
+    w = BargeInWatch(BargeIn(pause_after=0.096, confirm_after=0.256, resume_after=0.128, unduck_after=0.064))
+    return [w.window(WINDOW, is_speech, state) for is_speech, state in windows]
+
+
+def test_the_watch_ducks_at_onset_pauses_on_speech_and_then_confirms() -> None:
+    speech = [(True, "speaking")] + [(True, "ducked")] * 2 + [(True, "paused")] * 5
+    assert watch(*speech) == ["duck", "", "pause", "", "", "", "", "interrupt"]
+
+
+def test_the_watch_gives_the_floor_back() -> None:
+    assert watch((True, "speaking"), (False, "ducked"), (False, "ducked")) == ["duck", "", "unduck"]
+    quiet = [(False, "paused")] * 4
+    assert watch((True, "ducked"), *quiet) == ["", "", "", "", "resume"]
+    assert watch(*[(False, "speaking")] * 50) == [""] * 50
+
+
+def test_speech_counts_across_short_pauses_and_not_across_long_ones() -> None:
+    short = [(True, "paused")] * 4 + [(False, "paused")] * 3 + [(True, "paused")] * 4
+    assert watch(*short)[-1] == "interrupt"
+    long = [(True, "paused")] * 4 + [(False, "paused")] * 4 + [(True, "paused")] * 4
+    assert watch(*long)[-1] == ""
+
+
+# --- in a conversation ---
+
+
+def speaking(*clauses: str, config: ConversationConfig | None = None) -> Script:
+    """The agent is half a second into a long answer."""
+    s = Script(config)
+    s.say_turn("Hello.")
+    s.play(*(clauses or (ANSWER,)), seconds=10.0)
+    s.silence(0.512)
+    s.log.clear()
+    return s
+
+
+def test_the_agent_ducks_at_the_first_window_and_pauses_after_a_hundred_milliseconds() -> None:
+    s = speaking()
+    onset = s.pos
+    s.speech(0.128)
+    assert s.log[0] == tell.AgentChanged(onset + WINDOW, (onset + WINDOW) / 16000, "speaking", "ducked", "onset")  # type: ignore[arg-type]
+    assert s.log[1] == do.Duck(1)
+    assert s.log.index(do.Pause(1)) > s.log.index(do.Duck(1))
+    assert s.last(tell.AgentChanged).pos == onset + 3 * WINDOW
+    assert s.conversation.agent.state == "paused"
+
+
+def test_a_blip_ducks_and_is_over() -> None:
+    s = speaking()
+    s.speech(0.032)
+    s.silence(0.64)
+    assert [type(e) for e in s.log if isinstance(e, do.Duck | do.Unduck | do.Pause)] == [do.Duck, do.Unduck]
+    assert s.reasons(tell.FalseInterruption) == ["too_short"]
+    assert s.of(tell.SpeechStarted) == []
+    assert s.conversation.agent.state == "speaking"
+
+
+def test_speech_that_lasts_interrupts() -> None:
+    s = speaking()
+    onset = s.pos
+    s.speech(1.28)
+    interrupted, heard = s.one(tell.Interrupted), s.one(tell.AgentHeard)
+    assert (interrupted.pos, interrupted.reason) == (onset + 25 * WINDOW, "duration")
+    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=False)
+    assert (heard.interrupted, heard.turn) == (True, 1)
+    assert s.conversation.agent.state == "idle"
+    s.understand("Never mind that.")
+    s.silence(0.64)
+    assert s.one(tell.TurnDecided).text == "Never mind that."
+    assert s.last(do.StartReply).generation == s.conversation.generation > 1
+
+
+def test_words_interrupt_as_soon_as_they_are_understood() -> None:
+    s = speaking()
+    s.understand("Stop.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.Interrupted).reason == "words"
+    assert s.one(tell.Interrupted).pos == s.one(do.AskWords).due
+    assert s.one(tell.TurnDecided).text == "Stop."
+
+
+def test_while_paused_nothing_is_heard() -> None:
+    s = speaking()
+    s.speech(0.64)
+    s.understand("Stop.")
+    s.silence(0.64)
+    audible = 0.512 + 3 * 0.032
+    assert s.one(tell.AgentHeard).text == ""
+    assert s.inputs[-1][0] != got.PlayoutFinished(1, audible, estimated=False)
+    finished = [i for i, _ in s.inputs if isinstance(i, got.PlayoutFinished)]
+    assert finished[0].played == pytest.approx(audible, abs=0.033)
+
+
+def test_a_backchannel_lets_the_agent_go_on_where_it_stopped() -> None:
+    s = speaking()
+    s.understand("Uh-huh.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.Backchannel).text == "Uh-huh."
+    assert s.one(do.Resume).generation == 1
+    assert s.of(tell.Interrupted) == []
+    assert s.of(tell.TurnDecided) == []
+    assert s.of(tell.FalseInterruption) == []
+    s.silence(10.0)
+    assert not s.one(tell.AgentHeard).interrupted
+
+
+def test_assent_is_an_answer_where_a_question_was_asked() -> None:
+    s = speaking(ANSWER, QUESTION)
+    s.understand("Yeah.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.of(tell.Backchannel) == []
+    assert s.one(tell.Interrupted).reason == "words"
+    assert s.one(tell.TurnDecided).text == "Yeah."
+
+
+def test_assent_is_a_backchannel_where_none_was_asked() -> None:
+    s = speaking(ANSWER)
+    s.understand("Yeah.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.Backchannel).text == "Yeah."
+
+
+def test_speech_without_words_was_no_interruption() -> None:
+    s = speaking()
+    s.understand("")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+    assert s.reasons(tell.FalseInterruption) == ["no_words"]
+    assert s.one(do.Resume).generation == 1
+
+
+def test_words_that_fail_let_the_agent_go_on() -> None:
+    s = speaking()
+    s.fail_words("timeout")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.reasons(tell.FalseInterruption) == ["timeout"]
+    assert s.conversation.agent.state == "speaking"
+
+
+def test_silence_lets_the_agent_go_on_while_words_are_awaited_and_words_still_interrupt() -> None:
+    s = speaking()
+    s.understand("Hold on a second.", after=2.0)
+    s.speech(0.32)
+    s.silence(1.5)
+    assert s.reasons(tell.FalseInterruption) == ["silence"]
+    assert s.conversation.agent.state == "speaking"
+    s.silence(1.5)
+    assert s.reasons(tell.Interrupted) == ["words"]
+
+
+def test_noise_in_bursts_too_short_for_speech_pauses_but_does_not_interrupt() -> None:
+    s = speaking()
+    for _ in range(60):
+        s.speech(0.032)
+        s.silence(0.032)
+    assert s.of(tell.SpeechStarted) == []
+    assert s.of(tell.Interrupted) == []
+    s.silence(1.5)
+    assert s.conversation.agent.state == "speaking"
+
+
+def test_sound_that_our_own_playout_explains_is_not_the_users() -> None:
+    s = speaking()
+    s.speech(3.0, explained=0.6)
+    assert s.log == []
+    s.speech(0.32, explained=0.4)
+    assert s.conversation.agent.state == "paused"
+
+
+def test_barge_in_can_be_turned_off_and_what_was_said_is_answered_afterwards() -> None:
+    s = speaking(config=ConversationConfig(barge_in=BargeIn(enabled=False)))
+    s.understand("Stop.")
+    s.speech(1.5)
+    s.silence(3.0)
+    assert s.of(do.Duck) == s.of(tell.Interrupted) == s.of(tell.TurnDecided) == []  # type: ignore[comparison-overlap]
+    s.silence(6.0)
+    assert s.one(tell.TurnDecided).text == "Stop."
+    assert not s.one(tell.AgentHeard).interrupted
+
+
+def greeted(*, interruptible: bool) -> Script:
+    s = Script(ConversationConfig(greeting="Welcome to our long greeting.", greeting_interruptible=interruptible))
+    s.play("Welcome to our long greeting.", seconds=4.0)
+    return s
+
+
+def test_uninterruptible_speech_holds_the_decision_and_nothing_is_lost() -> None:
+    s = greeted(interruptible=False)
+    s.understand("Hello?", "Hello? Is anyone there?")
+    s.speech(0.64)
+    s.silence(0.32)
+    s.speech(0.64)
+    s.silence(1.28)
+    assert s.of(do.Duck) == []
+    assert s.of(tell.TurnDecided) == []
+    s.silence(2.0)
+    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
+    assert s.one(tell.AgentHeard).text == "Welcome to our long greeting."
+    assert not s.one(tell.AgentHeard).interrupted
+
+
+def test_what_was_said_far_apart_over_uninterruptible_speech_is_understood_apart_and_joined() -> None:
+    s = greeted(interruptible=False)
+    s.understand("Hello?", "Is anyone there?")
+    s.speech(0.64)
+    s.silence(1.92)
+    assert s.conversation.needs_from == s.pos - 4800
+    s.speech(0.64)
+    s.silence(2.0)
+    first, second = s.of(do.AskWords)
+    assert second.start == round(2.56 * 16000) - 4800 > first.end
+    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
+
+
+def test_words_still_on_order_when_the_user_goes_on_much_later_are_joined_too() -> None:
+    s = greeted(interruptible=False)
+    s.understand("Hello?", after=2.5)
+    s.speech(0.32)
+    s.silence(1.92)
+    s.understand("Is anyone there?")
+    s.speech(0.64)
+    s.silence(3.0)
+    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
+    assert s.of(do.DropAsk) == []
+
+
+def test_a_backchannel_over_uninterruptible_speech_makes_no_turn() -> None:
+    s = greeted(interruptible=False)
+    s.understand("Okay.")
+    s.speech(0.32)
+    s.silence(5.0)
+    assert s.one(tell.Backchannel).text == "Okay."
+    assert s.of(tell.TurnDecided) == []
+
+
+def test_an_interruptible_greeting_gives_way() -> None:
+    s = greeted(interruptible=True)
+    s.understand("A table, please.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.Interrupted).reason == "words"
+    assert s.one(tell.AgentHeard).turn == 0
+    assert s.one(tell.TurnDecided).text == "A table, please."
+
+
+def test_an_agent_that_was_interrupted_at_its_last_words_is_interrupted_once() -> None:
+    s = speaking()
+    s.speech(1.5)
+    s.understand("Stop.")
+    s.silence(0.64)
+    assert s.reasons(tell.Interrupted) == ["duration"]
+    assert len(s.of(tell.AgentHeard)) == 1
+
+
+def test_each_reply_is_watched_afresh() -> None:
+    s = speaking()
+    s.speech(1.28)
+    s.understand("Go on, then.")
+    s.silence(0.64)
+    s.play(ANSWER, seconds=10.0)
+    s.log.clear()
+    s.speech(0.064)
+    assert s.of(do.Duck) == [do.Duck(s.on_order)]
+    assert s.of(tell.Interrupted) == []
+
+
+def bursts(words_budget: float) -> Script:
+    """Half a second of sound, then bursts too short for speech, while words are awaited that never were any."""
+    s = Script(ConversationConfig(endpointing=Endpointing(words_budget=words_budget)))
+    s.give(got.TextArrived("Hello."))
+    s.play(ANSWER, seconds=10.0)
+    s.understand("")
+    s.speech(0.512)
+    s.silence(0.128)
+    for _ in range(20):
+        s.speech(0.032)
+        s.silence(0.032)
+    return s
+
+
+def test_a_reply_that_is_cut_off_does_not_go_on_because_no_words_came_at_that_very_moment() -> None:
+    s = bursts(5.0)
+    ask, cut = s.one(do.AskWords), s.one(tell.Interrupted)
+    exactly = (cut.pos - (ask.due - round(5.0 * 16000))) / 16000
+    s = bursts(exactly)
+    assert s.one(tell.SpeechIgnored).pos == s.one(tell.Interrupted).pos == cut.pos
+    assert s.of(do.Resume) == []
+
+
+def test_a_blip_after_another_is_watched_afresh() -> None:
+    s = speaking()
+    s.understand("")
+    s.speech(0.064)
+    s.silence(0.32)
+    s.speech(0.064)
+    s.silence(0.32)
+    assert len(s.of(do.Duck)) == len(s.of(do.Unduck)) == 2

@@ -1,0 +1,446 @@
+"""The life of a call: greeting, `say`, away, the timeouts and the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.config import ConversationConfig
+from duologue.conversation.conversation import Conversation
+from duologue.conversation.inputs import Now
+from duologue.errors import InvalidStateError
+from duologue.testing.conversation import Script
+
+
+def test_a_call_goes_live_once() -> None:
+    s = Script(start=False)
+    assert s.conversation.state == "initial"
+    s.give(got.CallRequested())
+    assert s.conversation.state == "listening"
+    assert s.one(tell.CallChanged).reason == "start"
+    with pytest.raises(InvalidStateError):
+        s.give(got.CallRequested())
+
+
+def test_before_it_is_live_a_call_hears_nothing() -> None:
+    s = Script(start=False)
+    s.speech(0.64)
+    s.silence(0.64)
+    s.give(got.TextArrived("Hello?"))
+    s.give(got.PlayoutFinished(1, 1.0))
+    assert s.log == []
+
+
+def test_a_call_that_never_began_can_end() -> None:
+    s = Script(start=False)
+    s.give(got.EndRequested("refused"))
+    assert s.conversation.state == "ended"
+    assert s.one(do.EndCall).reason == "refused"
+
+
+def idle(s: Script) -> None:
+    s.silence(0.32)
+
+
+def away(s: Script) -> None:
+    s.gap(16.0)
+
+
+def user_speaks(s: Script) -> None:
+    s.speech(0.64)
+
+
+def words_on_order(s: Script) -> None:
+    s.lose_words()
+    s.speech(0.64)
+    s.silence(0.32)
+
+
+def button_down(s: Script) -> None:
+    s.give(got.TurnBegun())
+
+
+def thinking(s: Script) -> None:
+    s.say_turn()
+
+
+def speaking(s: Script) -> None:
+    s.say_turn()
+    s.play("Well.", seconds=5.0)
+    s.silence(0.32)
+
+
+def ducked(s: Script) -> None:
+    speaking(s)
+    s.speech(0.032)
+
+
+def paused(s: Script) -> None:
+    speaking(s)
+    s.speech(0.128)
+
+
+def say_on_its_way(s: Script) -> None:
+    s.give(got.SayRequested("One moment.", interruptible=False))
+    s.give(got.TextArrived("Wait."))
+    s.give(got.SayRequested("Another."))
+
+
+STATES: dict[str, Callable[[Script], None]] = {
+    f.__name__: f
+    for f in (
+        idle,
+        away,
+        user_speaks,
+        words_on_order,
+        button_down,
+        thinking,
+        speaking,
+        ducked,
+        paused,
+        say_on_its_way,
+    )
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_call_can_end_in_every_state_and_then_nothing_follows(state: str) -> None:
+    s = Script()
+    STATES[state](s)
+    generation = s.conversation.generation
+    owed = s.conversation.speech_owed or s.playing is not None
+    s.log.clear()
+    s.give(got.EndRequested("closed"))
+    assert s.conversation.state == "ended"
+    assert s.one(tell.CallChanged).reason == "closed"
+    assert s.one(do.EndCall).reason == "closed"
+    assert s.conversation.agent.state == "idle"
+    assert len(s.of(do.DiscardReply)) == owed
+    assert s.conversation.generation == generation + owed
+    s.log.clear()
+    s.speech(0.64)
+    s.silence(2.0)
+    s.give(got.EndRequested("again"))
+    s.give(got.TextArrived("Hello?"))
+    s.give(got.PlayoutStarted(s.on_order))
+    assert s.log == []
+
+
+def test_what_was_heard_at_the_end_is_still_written_down() -> None:
+    s = Script()
+    speaking(s)
+    s.silence(4.608)
+    s.give(got.EndRequested("closed"))
+    assert s.conversation.history.messages[-1].text == "Well."
+    assert s.one(tell.AgentHeard).interrupted
+
+
+def test_the_agent_can_end_the_call_with_its_last_words() -> None:
+    s = Script()
+    s.say_turn("Bye.")
+    s.play("Goodbye!", seconds=0.64, end_call="agent_done")
+    s.silence(0.64)
+    assert s.one(do.EndCall).reason == "agent_done"
+    assert s.conversation.history.messages[-1].text == "Goodbye!"
+
+
+def test_an_agent_that_is_interrupted_at_its_last_words_does_not_end_the_call() -> None:
+    s = Script()
+    s.say_turn("Bye.")
+    s.play("Goodbye, and thank you!", seconds=3.0, end_call="agent_done")
+    s.say_turn("Wait, one more thing.")
+    assert s.of(do.EndCall) == []
+    assert s.last(tell.TurnDecided).text == "Wait, one more thing."
+
+
+def test_an_agent_may_end_the_call_without_a_word() -> None:
+    s = Script()
+    s.say_turn("Bye.")
+    s.give(got.PlayoutFinished(s.on_order, 0.0, end_call="agent_done"))
+    assert s.one(do.EndCall).reason == "agent_done"
+
+
+# --- the agent begins ---
+
+
+def test_a_greeting_is_said_first() -> None:
+    s = Script(ConversationConfig(greeting="Welcome!"))
+    assert s.one(do.StartSpeech) == do.StartSpeech(1, "Welcome!")
+    s.play("Welcome!", seconds=0.64)
+    assert s.conversation.state == "speaking"
+    assert s.last(tell.AgentChanged).reason == "say"
+    s.silence(0.64)
+    assert s.one(tell.AgentHeard).turn == 0
+    s.say_turn("Hello.")
+    assert [m.text for m in s.one(do.StartReply).history] == ["Welcome!"]
+
+
+def test_a_user_who_speaks_before_the_greeting_sounds_makes_it_needless() -> None:
+    s = Script(ConversationConfig(greeting="Welcome!"))
+    s.say_turn("Hello.")
+    assert s.reasons(tell.Interrupted) == ["went_on"]
+    assert s.of(tell.TurnContinued) == []
+    assert s.one(tell.TurnDecided).text == "Hello."
+
+
+def test_a_greeting_that_cannot_be_interrupted_sounds_whatever_the_user_does() -> None:
+    s = Script(ConversationConfig(greeting="Welcome!", greeting_interruptible=False))
+    s.say_turn("Hello.")
+    s.give(got.TextArrived("Typed."))
+    s.give(got.TurnBegun())
+    s.give(got.TurnEnded())
+    assert s.of(do.DiscardReply) == []
+
+
+def test_says_wait_for_each_other_and_for_the_floor() -> None:
+    s = Script()
+    s.speech(0.32)
+    s.give(got.SayRequested("One.", id=1))
+    s.give(got.SayRequested("Two.", id=2))
+    s.silence(0.64)
+    assert s.of(do.StartSpeech) == []
+    s.play("Hi.", seconds=0.32)
+    s.silence(0.32)
+    assert s.one(do.StartSpeech).say == 1
+    s.play("One.", seconds=0.32)
+    s.silence(0.32)
+    assert [say.say for say in s.of(do.StartSpeech)] == [1, 2]
+
+
+def test_a_say_at_rest_begins_at_once() -> None:
+    s = Script()
+    assert do.StartSpeech(1, "One moment.", 5) in s.give(got.SayRequested("One moment.", id=5))
+    assert s.conversation.speech_owed
+    s.play("One moment.")
+    assert not s.conversation.speech_owed
+
+
+def test_says_that_wait_are_bounded() -> None:
+    s = Script(ConversationConfig(max_queued_says=2))
+    for text in ("Sounding.", "One.", "Two."):
+        s.give(got.SayRequested(text))
+    with pytest.raises(InvalidStateError, match="2 texts wait to be said"):
+        s.give(got.SayRequested("Three."))
+
+
+def test_a_say_that_fails_gives_way_to_the_next_without_an_apology() -> None:
+    s = Script()
+    s.give(got.SayRequested("One."))
+    s.give(got.SayRequested("Two."))
+    s.fail_reply()
+    assert [say.text for say in s.of(do.StartSpeech)] == ["One.", "Two."]
+
+
+# --- the agent fails ---
+
+
+def test_an_agent_that_fails_before_its_first_sound_apologises_once() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.fail_reply("agent_error")
+    assert s.last(tell.AgentChanged).reason == "agent_error"
+    assert s.one(do.StartSpeech).text == s.conversation.config.apology
+    s.fail_reply("provider_error")
+    s.silence(1.0)
+    assert len(s.of(do.StartSpeech)) == 1
+    assert s.conversation.state == "listening"
+
+
+def test_an_agent_that_fails_can_stay_silent() -> None:
+    s = Script(ConversationConfig(apology=""))
+    s.say_turn("Hello.")
+    s.fail_reply()
+    assert s.of(do.StartSpeech) == []
+
+
+def test_an_agent_that_has_nothing_to_say_is_no_failure() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.fail_reply("empty")
+    assert s.of(do.StartSpeech) == []
+    assert s.last(tell.AgentChanged).reason == "empty"
+    s.say_turn("Are you there?")
+    assert s.last(do.StartReply).text == "Are you there?"
+
+
+def test_a_reply_that_is_over_without_a_sound_was_empty() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.give(got.PlayoutFinished(s.on_order, 0.0))
+    assert s.last(tell.AgentChanged).reason == "empty"
+    assert s.of(tell.AgentHeard) == []
+
+
+def test_an_agent_that_fails_after_its_first_sound_finishes_what_there_is() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.play("Hi.", seconds=0.64)
+    assert s.give(got.ReplyFailed(s.on_order, "stream_error")) == []
+    s.silence(0.64)
+    assert s.one(tell.AgentHeard).text == "Hi."
+    assert s.of(do.StartSpeech) == []
+
+
+# --- nobody speaks ---
+
+
+def test_the_user_is_away_after_silence_on_both_sides() -> None:
+    s = Script(ConversationConfig(away_after=2.0))
+    s.say_turn("Hello.")
+    s.play("Let me think about that.", seconds=4.0)
+    s.silence(4.0)
+    s.silence(1.984)
+    assert s.conversation.state == "listening"
+    s.silence(0.032)
+    assert s.conversation.state == "away"
+    assert s.reasons(tell.UserChanged)[-1] == "silence"
+    s.speech(0.064)
+    assert s.conversation.state == "listening"
+
+
+@pytest.mark.parametrize("reason", ["missing", "lost", "dropped"])
+def test_gaps_count_as_silence_for_every_timer(reason: str) -> None:
+    s = Script(ConversationConfig(away_after=2.0, idle_timeout=5.0))
+    s.gap(3.0, reason)
+    assert s.conversation.state == "away"
+    assert s.one(tell.AudioGap) == tell.AudioGap(48000, 3.0, 0, 48000, reason)
+    s.gap(3.0, reason)
+    assert s.one(do.EndCall).reason == "idle_timeout"
+
+
+def test_typing_brings_the_user_back() -> None:
+    s = Script(ConversationConfig(away_after=1.0))
+    s.silence(1.5)
+    s.give(got.TextArrived("I am here."))
+    assert s.conversation.user.state == "silent"
+    assert s.last(tell.UserChanged).reason == "text"
+
+
+def test_a_call_without_turns_ends() -> None:
+    s = Script(ConversationConfig(idle_timeout=3.0))
+    s.silence(1.0)
+    s.say_turn("Hello.")
+    s.play("Hi.", seconds=0.32)
+    s.silence(2.4)
+    assert s.of(do.EndCall) == []
+    s.silence(1.0)
+    assert s.one(do.EndCall).reason == "idle_timeout"
+
+
+def test_a_call_does_not_end_for_want_of_turns_while_somebody_speaks() -> None:
+    s = Script(ConversationConfig(idle_timeout=3.0))
+    s.speech(4.0)
+    assert s.of(do.EndCall) == []
+
+
+def test_a_conversation_is_settled_when_nothing_is_open_on_either_side() -> None:
+    for name, state in STATES.items():
+        s = Script()
+        state(s)
+        assert s.conversation.settled == (name in ("idle", "away"))
+        s.give(got.EndRequested("closed"))
+        assert s.conversation.settled
+
+
+def test_a_call_is_no_longer_than_its_timeout_whatever_happens() -> None:
+    s = Script(ConversationConfig(timeout=2.0))
+    s.speech(2.5)
+    assert s.one(do.EndCall).reason == "timeout"
+
+
+def test_positions_never_go_back_whatever_the_shell_says() -> None:
+    c = Conversation()
+    c.handle(got.CallRequested(), Now(1000, 0.0))
+    c.handle(got.TextArrived("Hello."), Now(500, 1.0))
+    assert c.pos == 1000
+
+
+# --- clear and interrupt ---
+
+
+@pytest.mark.parametrize("state", [name for name in STATES if name != "away"])
+def test_clear_forgets_everything_pending_on_both_sides(state: str) -> None:
+    s = Script()
+    STATES[state](s)
+    s.give(got.ClearRequested())
+    s.log.clear()
+    assert s.conversation.agent.state == "idle"
+    assert s.conversation.user.state == "silent"
+    s.silence(2.0)
+    assert s.log == []
+    s.say_turn("Hello again.")
+    assert s.one(tell.TurnDecided).text == "Hello again."
+
+
+def test_interrupt_silences_the_agent_and_forgets_what_waits_to_be_said() -> None:
+    s = Script()
+    speaking(s)
+    s.give(got.SayRequested("Later."))
+    s.give(got.InterruptRequested())
+    assert s.reasons(tell.Interrupted) == ["request"]
+    s.silence(1.0)
+    assert s.of(do.StartSpeech) == []
+    assert s.conversation.state == "listening"
+
+
+def test_interrupt_also_silences_what_the_user_cannot() -> None:
+    s = Script()
+    s.give(got.SayRequested("This is important.", interruptible=False))
+    s.play("This is important.", seconds=3.0)
+    s.silence(0.32)
+    s.give(got.InterruptRequested())
+    assert s.one(tell.AgentHeard).interrupted
+
+
+def test_interrupt_while_the_agent_thinks_drops_the_reply() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.give(got.InterruptRequested())
+    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+    assert s.conversation.state == "listening"
+
+
+def test_interrupt_when_nothing_sounds_does_nothing() -> None:
+    assert Script().give(got.InterruptRequested()) == []
+
+
+# --- generations ---
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        got.PlayoutStarted(99),
+        got.PlayoutFinished(99, 1.0),
+        got.ReplyFailed(99, "agent_error"),
+        got.PlayoutStarted(0),
+        got.ReplyFailed(0, "empty"),
+    ],
+)
+@pytest.mark.parametrize("state", ["idle", "thinking", "speaking"])
+def test_what_is_told_of_another_generation_changes_nothing(
+    state: str, stale: got.PlayoutStarted | got.PlayoutFinished | got.ReplyFailed
+) -> None:
+    s = Script()
+    STATES[state](s)
+    before = s.conversation.state
+    assert s.give(stale) == []
+    assert s.conversation.state is before
+
+
+def test_a_reply_starts_to_sound_once() -> None:
+    s = Script()
+    speaking(s)
+    assert s.give(got.PlayoutStarted(s.on_order)) == []
+
+
+def test_a_reply_is_heard_once() -> None:
+    s = Script()
+    speaking(s)
+    s.finish()
+    assert s.give(got.PlayoutFinished(s.on_order, 5.0)) == []
+    assert len(s.of(tell.AgentHeard)) == 1

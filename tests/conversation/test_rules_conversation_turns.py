@@ -1,0 +1,564 @@
+"""Turns that are not said in one breath: reopened, long, pushed, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.config import ConversationConfig, Endpointing, SpeechDetection
+from duologue.conversation.conversation import MAX_TYPED, WINDOW
+from duologue.conversation.history import Message
+from duologue.conversation.utterance import Utterance
+from duologue.errors import InvalidStateError
+from duologue.testing.conversation import Script
+
+
+def decided(s: Script) -> list[tuple[int, str, str]]:
+    return [(d.turn, d.text, d.reason) for d in s.of(tell.TurnDecided)]
+
+
+# --- the user goes on while the agent thinks ---
+
+
+def test_a_user_who_goes_on_before_the_reply_sounds_opens_the_turn_again() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("At eight.")
+    s.speech(0.64)
+    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+    assert (s.one(tell.TurnContinued).turn, s.one(tell.Interrupted).reason) == (1, "went_on")
+    assert s.conversation.history.snapshot() == ()
+    s.silence(0.64)
+    assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two. At eight.", "words")]
+    assert s.last(do.StartReply).history == ()
+    assert s.conversation.history.snapshot() == (Message("user", "A table for two. At eight."),)
+
+
+def test_a_turn_can_be_opened_again_and_again() -> None:
+    s = Script()
+    for words in ("One.", "Two.", "Three."):
+        s.say_turn(words)
+    assert decided(s)[-1] == (1, "One. Two. Three.", "words")
+
+
+@pytest.mark.parametrize("outcome", ["empty", "failed", "never"])
+def test_if_no_words_come_the_old_turn_is_answered_again(outcome: str) -> None:
+    s = Script(ConversationConfig(endpointing=Endpointing(words_timeout=1.0)))
+    s.say_turn("A table for two.")
+    if outcome == "empty":
+        s.understand("")
+    elif outcome == "failed":
+        s.fail_words("timeout")
+    else:
+        s.lose_words()
+    s.speech(0.32)
+    s.silence(1.5)
+    assert s.reasons(tell.SpeechIgnored) == ["no_words" if outcome == "empty" else "timeout"]
+    assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two.", "reopened")]
+    assert [r.text for r in s.of(do.StartReply)] == ["A table for two."] * 2
+
+
+def test_the_old_turn_waits_for_the_floor_where_something_typed_is_being_answered() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("")
+    s.speech(0.32)
+    s.give(got.TextArrived("Are you open?"))
+    s.silence(0.64)
+    s.play("We are.", seconds=0.64)
+    s.silence(0.64)
+    assert [text for _, text, _ in decided(s)] == ["A table for two.", "Are you open?", "A table for two."]
+
+
+def test_the_old_turn_survives_a_backchannel_over_another_reply() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("Mhm.")
+    s.speech(0.32)
+    s.give(got.TextArrived("Are you open?"))
+    s.play("We are.", seconds=2.0)
+    s.silence(0.64)
+    assert s.one(tell.Backchannel).text == "Mhm."
+    s.silence(2.0)
+    assert decided(s)[-1] == (1, "A table for two.", "reopened")
+
+
+def test_what_was_typed_and_then_said_before_the_answer_sounds_is_one_turn() -> None:
+    s = Script()
+    s.understand("Well, hello.")
+    s.speech(0.32)
+    s.silence(0.192)
+    s.give(got.TextArrived("Are you open?"))
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.TurnContinued).turn == 2
+    assert decided(s) == [(2, "Are you open?", "text"), (1, "Are you open? Well, hello.", "words")]
+
+
+@pytest.mark.parametrize("nothing", ["", "Mhm."])
+def test_an_old_turn_that_waits_can_still_go_on(nothing: str) -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand(nothing)
+    s.speech(0.32)
+    s.give(got.TextArrived("Are you open?"))
+    s.play("We are.", seconds=6.0)
+    s.silence(2.56)
+    s.understand("At eight.")
+    s.speech(0.64)
+    s.silence(1.0)
+    assert decided(s)[-1] == (1, "A table for two. At eight.", "words")
+
+
+# --- long utterances ---
+
+LONG = ConversationConfig(max_utterance=4.0, max_turn=10.0, partial_every=0.0)
+
+
+def test_a_long_utterance_is_cut_at_its_quietest_point_and_joined() -> None:
+    s = Script(LONG)
+    s.understand("One", "two", "three.")
+    s.speech(2.88)
+    s.speech(0.032, probability=0.4)
+    quiet = s.pos
+    s.speech(4.16)
+    s.silence(1.5)
+    first, second, last = s.of(do.AskWords)
+    assert (first.start, first.end, first.final) == (0, quiet, False)
+    assert (second.start, second.final) == (quiet, False)
+    assert (last.start, last.final) == (second.end, True)
+    assert [e.at for e in s.of(tell.UtteranceCut)] == [first.end, second.end]
+    assert decided(s) == [(1, "One two three.", "words")]
+
+
+def test_a_part_has_more_time_than_the_last_words() -> None:
+    s = Script(LONG)
+    s.speech(4.096)
+    ask = s.one(do.AskWords)
+    assert ask.due - s.pos >= 16000
+
+
+def test_a_turn_waits_for_all_its_parts() -> None:
+    s = Script(LONG)
+    s.understand("One", "two.")
+    s.speech(4.16)
+    s.silence(0.64)
+    assert decided(s) == []
+    s.silence(0.64)
+    assert decided(s) == [(1, "One two.", "words")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "outcome"),
+    [(("", "two."), "two."), (("One", ""), "One"), (("", ""), None)],
+)
+def test_parts_without_words(texts: Sequence[str], outcome: str | None) -> None:
+    s = Script(LONG)
+    s.understand(*texts)
+    s.speech(4.5)
+    s.silence(1.5)
+    if outcome:
+        assert decided(s)[0][1] == outcome
+    else:
+        assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+
+
+def test_a_part_that_fails_leaves_the_rest() -> None:
+    s = Script(LONG)
+    s.fail_words("rate_limited")
+    s.speech(4.1)
+    s.understand("the rest.")
+    s.speech(1.5)
+    assert s.of(tell.SpeechIgnored) == []
+    s.silence(1.0)
+    assert decided(s) == [(1, "the rest.", "words")]
+
+
+def test_if_all_parts_fail_the_speech_is_reported_with_the_code() -> None:
+    s = Script(LONG)
+    s.fail_words("rate_limited")
+    s.speech(4.5)
+    s.silence(1.5)
+    assert s.reasons(tell.SpeechIgnored) == ["rate_limited"]
+
+
+def test_words_that_never_come_do_not_take_the_others_with_them() -> None:
+    s = Script(ConversationConfig(max_utterance=4.0, endpointing=Endpointing(words_timeout=3.0)))
+    s.understand("The first part.")
+    s.speech(4.5)
+    s.lose_words()
+    s.silence(3.5)
+    assert decided(s) == [(1, "The first part.", "words")]
+    assert s.of(tell.SpeechIgnored) == []
+
+
+def test_a_part_whose_words_never_come_does_not_hold_the_turn_for_ever() -> None:
+    s = Script(ConversationConfig(max_utterance=4.0, endpointing=Endpointing(words_timeout=3.0)))
+    s.lose_words()
+    s.speech(4.16)
+    s.understand("What I said last.")
+    s.silence(3.0)
+    assert decided(s) == []
+    s.silence(0.5)
+    assert decided(s) == [(1, "What I said last.", "words")]
+
+
+def test_a_turn_has_an_end_even_where_the_user_has_none() -> None:
+    s = Script(LONG)
+    s.understand("one", "two", "three", "four", "and the rest.")
+    s.speech(13.5)
+    assert s.reasons(tell.UtteranceCut).count("max_turn") == 1
+    (turn, text, reason), *_ = decided(s)
+    assert (turn, reason) == (1, "max_turn")
+    assert text.startswith("one two three")
+    began = s.last(tell.SpeechStarted)
+    assert (began.turn, began.reason) == (2, "max_turn")
+    s.silence(2.0)
+    assert s.last(do.AskWords).start >= began.start
+
+
+def test_what_follows_a_turn_at_its_end_is_cut_at_its_quietest_point_too() -> None:
+    s = Script(LONG)
+    s.understand("part", after=3.0)
+    s.speech(12.16)
+    s.speech(2.4)
+    s.speech(0.032, probability=0.4)
+    quiet = s.pos
+    assert decided(s) == []
+    s.speech(2.4)
+    assert decided(s)[0][2] == "max_turn"
+    assert s.last(tell.UtteranceCut).at == quiet
+
+
+def test_a_turn_at_its_end_waits_for_its_parts() -> None:
+    s = Script(LONG)
+    s.understand("part", after=3.0)
+    s.speech(12.16)
+    assert s.reasons(tell.UtteranceCut)[-1] == "max_turn"
+    assert decided(s) == []
+    s.speech(3.2)
+    assert decided(s)[0][2] == "max_turn"
+
+
+def test_minutes_of_noise_are_no_turn() -> None:
+    s = Script(LONG)
+    s.understand("")
+    s.speech(13.5)
+    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+    assert decided(s) == []
+    s.understand("At last a word.")
+    s.speech(0.64)
+    s.silence(2.0)
+    assert decided(s) == [(2, "At last a word.", "words")]
+
+
+def test_silence_right_after_a_cut_needs_no_more_words() -> None:
+    s = Script(ConversationConfig(max_utterance=4.0, speech=SpeechDetection(hangover=0.256)))
+    s.understand("All there is.")
+    s.speech(3.84)
+    s.silence(0.16)
+    s.understand("junk")
+    s.silence(2.0)
+    assert s.one(do.AskWords).final is False
+    assert decided(s) == [(1, "All there is.", "words")]
+
+
+def test_the_shortest_utterances_are_not_cut_to_shreds() -> None:
+    s = Script(ConversationConfig(max_utterance=2.0))
+    s.speech(0.32)
+    s.speech(0.32, probability=0.4)
+    s.speech(8.0)
+    lengths = [ask.end - ask.start for ask in s.of(do.AskWords)]
+    assert min(lengths) >= 15_000
+    assert len(lengths) <= 9
+
+
+def test_a_cut_is_made_in_the_later_half() -> None:
+    u = Utterance(1, 0, 0, windows=[(i * WINDOW, 0.9) for i in range(1, 101)])
+    u.windows[10] = (11 * WINDOW, 0.0)
+    u.windows[70] = (71 * WINDOW, 0.3)
+    assert u.quietest() == 71 * WINDOW
+    u.split(71 * WINDOW, None)
+    assert u.windows[0] == (72 * WINDOW, 0.9)
+
+
+# --- partials ---
+
+
+def test_words_are_shown_while_the_user_speaks() -> None:
+    s = Script(ConversationConfig(partial_every=1.0))
+    s.speech(3.2)
+    asks = s.of(do.AskPartial)
+    assert [(a.start, a.end) for a in asks] == [(0, 32 * WINDOW * i) for i in (1, 2, 3)]
+    s.give(got.PartialArrived(asks[0].ask, "stale"))
+    s.give(got.PartialArrived(asks[-1].ask, "I would like"))
+    s.give(got.PartialArrived(asks[-1].ask, ""))
+    assert s.one(tell.PartialTranscript).text == "I would like"
+
+
+def test_partials_can_be_turned_off() -> None:
+    s = Script(ConversationConfig(partial_every=0.0))
+    s.speech(4.0)
+    assert s.of(do.AskPartial) == []
+
+
+def test_a_partial_follows_the_words_of_the_parts_before_it() -> None:
+    s = Script(ConversationConfig(max_utterance=4.0, partial_every=1.0))
+    s.say_turn("Before.")
+    s.understand("First part")
+    s.speech(6.0)
+    s.give(got.PartialArrived(s.last(do.AskPartial).ask, "and then"))
+    assert s.one(tell.PartialTranscript).text == "Before. First part and then"
+
+
+def test_a_partial_of_a_part_that_was_cut_off_is_not_shown() -> None:
+    s = Script(ConversationConfig(max_utterance=4.0, partial_every=1.0))
+    s.speech(3.9)
+    ask = s.last(do.AskPartial).ask
+    s.speech(0.256)
+    s.give(got.PartialArrived(ask, "old"))
+    assert s.of(tell.PartialTranscript) == []
+
+
+def test_a_partial_that_comes_after_the_final_words_is_not_shown() -> None:
+    s = Script(ConversationConfig(partial_every=1.0, endpointing=Endpointing(action_delay=0.9)))
+    s.speech(1.5)
+    s.silence(0.512)
+    s.give(got.PartialArrived(s.last(do.AskPartial).ask, "old"))
+    assert s.of(tell.PartialTranscript) == []
+
+
+# --- the button ---
+
+MANUAL = ConversationConfig(turns="manual")
+
+
+def test_only_the_button_makes_turns() -> None:
+    s = Script(MANUAL)
+    s.say_turn("Not heard.")
+    assert s.of(tell.SpeechStarted) == []
+    s.give(got.TurnBegun())
+    s.understand("Heard")
+    s.speech(0.64)
+    s.silence(1.5)
+    assert decided(s) == []
+    s.give(got.TurnEnded())
+    s.silence(0.32)
+    ask = s.one(do.AskWords)
+    assert (ask.start, ask.end) == (round(1.28 * 16000) - 4800, round(3.424 * 16000))
+    assert decided(s) == [(1, "Heard", "manual")]
+    assert s.one(tell.TurnDecided).pos == ask.due
+
+
+def test_where_only_the_button_makes_turns_a_gap_makes_none() -> None:
+    s = Script(MANUAL)
+    s.gap(1.0)
+    assert [type(e) for e in s.log[1:]] == [tell.AudioGap]
+
+
+def test_the_button_shows_in_the_users_state() -> None:
+    s = Script(MANUAL)
+    s.give(got.TurnBegun())
+    assert s.conversation.user.state == "speaking"
+    s.give(got.TurnEnded())
+    assert s.conversation.user.state == "silent"
+    assert s.reasons(tell.UserChanged) == ["manual", "manual"]
+
+
+def test_the_button_goes_down_once_and_up_once() -> None:
+    s = Script(MANUAL)
+    with pytest.raises(InvalidStateError, match="No turn has begun"):
+        s.give(got.TurnEnded())
+    s.give(got.TurnBegun())
+    with pytest.raises(InvalidStateError, match="has begun already"):
+        s.give(got.TurnBegun())
+    s.give(got.TurnEnded())
+    with pytest.raises(InvalidStateError, match="No turn has begun"):
+        s.give(got.TurnEnded())
+
+
+def test_the_button_interrupts_the_agent() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.play("Let me tell you.", seconds=5.0)
+    s.silence(0.32)
+    s.give(got.TurnBegun())
+    assert s.one(tell.Interrupted).reason == "manual"
+    s.understand("Yeah")
+    s.speech(0.64)
+    s.give(got.TurnEnded())
+    s.silence(0.32)
+    assert decided(s)[-1] == (2, "Yeah", "manual")
+
+
+def test_the_button_does_not_interrupt_what_cannot_be_interrupted() -> None:
+    s = Script()
+    s.give(got.SayRequested("This call is recorded.", interruptible=False))
+    s.play("This call is recorded.", seconds=3.0)
+    s.give(got.TurnBegun())
+    s.understand("Okay")
+    s.speech(0.64)
+    s.give(got.TurnEnded())
+    s.silence(0.64)
+    assert decided(s) == []
+    s.silence(2.0)
+    assert decided(s) == [(1, "Okay", "manual")]
+    assert not s.one(tell.AgentHeard).interrupted
+
+
+def test_the_button_opens_a_turn_again_that_has_not_been_answered_yet() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.give(got.TurnBegun())
+    s.understand("At eight.")
+    s.speech(0.64)
+    s.give(got.TurnEnded())
+    s.silence(0.32)
+    assert decided(s)[-1] == (1, "A table for two. At eight.", "manual")
+
+
+def test_the_button_takes_over_from_speech_that_is_going_on() -> None:
+    s = Script()
+    s.understand("All in one.")
+    s.speech(0.64)
+    s.give(got.TurnBegun())
+    s.silence(1.5)
+    s.give(got.TurnEnded())
+    s.silence(0.32)
+    assert s.one(do.AskWords).start == 0
+    assert decided(s) == [(1, "All in one.", "manual")]
+
+
+def test_a_button_held_down_for_long_cuts_the_utterance_and_decides_nothing() -> None:
+    s = Script(LONG)
+    s.understand("part")
+    s.give(got.TurnBegun())
+    s.speech(14.0)
+    parts = s.of(do.AskWords)
+    assert len(parts) >= 3
+    assert all(ask.end - ask.start <= 4.1 * 16000 for ask in parts)
+    assert decided(s) == []
+    s.give(got.TurnEnded())
+    s.silence(1.5)
+    assert decided(s)[0][2] == "manual"
+    assert decided(s)[0][1].split() == ["part"] * (len(parts) + 1)
+
+
+@pytest.mark.parametrize("gaps", [[30.0], [30.0, 30.0], [1.0] * 30, [0.1, 30.0]])
+def test_parts_stay_short_however_long_the_gap_while_the_button_is_down(gaps: Sequence[float]) -> None:
+    s = Script(LONG)
+    s.understand("before", *["gap"] * 20)
+    s.give(got.TurnBegun())
+    s.speech(1.024)
+    for seconds in gaps:
+        s.gap(seconds)
+    s.understand("after")
+    s.speech(1.024)
+    s.give(got.TurnEnded())
+    s.silence(2.0)
+    assert max(ask.end - ask.start for ask in s.of(do.AskWords)) <= 4.1 * 16000
+    (_, text, reason), *_ = decided(s)
+    assert (text.split()[0], text.split()[-1], reason) == ("before", "after", "manual")
+
+
+def test_a_press_of_no_length_is_no_turn() -> None:
+    s = Script(MANUAL)
+    s.give(got.TurnBegun())
+    s.give(got.TurnEnded())
+    s.silence(0.64)
+    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+
+
+def test_speech_after_the_button_goes_on_with_the_turn() -> None:
+    s = Script()
+    s.understand("The button and more.")
+    s.give(got.TurnBegun())
+    s.speech(0.64)
+    s.give(got.TurnEnded())
+    s.speech(0.64)
+    s.silence(0.64)
+    assert decided(s) == [(1, "The button and more.", "words")]
+
+
+def test_the_button_with_no_words_answers_the_old_turn() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.give(got.TurnBegun())
+    s.understand("")
+    s.silence(0.64)
+    s.give(got.TurnEnded())
+    s.silence(0.64)
+    assert decided(s)[-1] == (1, "A table for two.", "reopened")
+
+
+# --- the keyboard ---
+
+
+def test_typed_text_is_a_turn_at_once() -> None:
+    s = Script()
+    s.give(got.TextArrived("Hello."))
+    assert decided(s) == [(1, "Hello.", "text")]
+    assert s.one(do.StartReply).text == "Hello."
+
+
+def test_blank_text_is_nothing() -> None:
+    assert Script().give(got.TextArrived(" \n")) == []
+
+
+def test_text_typed_while_the_agent_thinks_joins_the_turn() -> None:
+    s = Script()
+    s.give(got.TextArrived("Hello."))
+    s.give(got.TextArrived("Are you open?"))
+    assert [text for _, text, _ in decided(s)] == ["Hello.", "Hello. Are you open?"]
+    assert s.one(tell.TurnContinued) == tell.TurnContinued(0, 0.0, 1, "text")
+    assert s.one(do.DiscardReply).rollback
+    assert s.conversation.history.snapshot() == (Message("user", "Hello. Are you open?"),)
+
+
+def test_text_typed_while_the_agent_speaks_interrupts_it() -> None:
+    s = Script()
+    s.say_turn("Hello.")
+    s.play("Let me tell you a story.", seconds=5.0)
+    s.silence(0.64)
+    s.give(got.TextArrived("Later."))
+    assert s.reasons(tell.Interrupted) == ["text"]
+    assert decided(s)[-1] == (2, "Later.", "text")
+    heard = s.log.index(s.one(tell.AgentHeard))
+    assert heard < s.log.index(s.last(do.StartReply))
+
+
+def test_texts_typed_over_speech_that_cannot_be_interrupted_wait_and_are_one_turn() -> None:
+    s = Script()
+    s.give(got.SayRequested("This call is recorded.", interruptible=False))
+    s.play("This call is recorded.", seconds=1.0)
+    for i in range(MAX_TYPED):
+        s.give(got.TextArrived(str(i)))
+    with pytest.raises(InvalidStateError, match="8 typed turns wait"):
+        s.give(got.TextArrived("one too many"))
+    s.silence(1.5)
+    assert decided(s) == [(1, "0 1 2 3 4 5 6 7", "text")]
+
+
+def test_text_typed_while_the_user_speaks_is_answered_and_the_speech_after_it() -> None:
+    s = Script()
+    s.understand("Spoken.")
+    s.speech(0.64)
+    s.give(got.TextArrived("Typed."))
+    s.speech(0.32)
+    s.silence(0.96)
+    s.play("To what you typed.", seconds=0.64)
+    s.silence(0.96)
+    assert [(text, reason) for _, text, reason in decided(s)] == [("Typed.", "text"), ("Spoken.", "words")]
+
+
+def test_text_typed_before_a_say_has_sounded_takes_its_place() -> None:
+    s = Script()
+    s.give(got.SayRequested("Anything else?"))
+    s.give(got.TextArrived("Yes."))
+    assert s.reasons(tell.Interrupted) == ["text"]
+    assert s.of(tell.TurnContinued) == []
+    assert decided(s) == [(1, "Yes.", "text")]

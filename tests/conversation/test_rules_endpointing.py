@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
+from duologue.conversation.endpointing import Evidence, Verdict, combine, decide
+from duologue.errors import ConfigError
+from duologue.testing.conversation import Script
+
+POLICY = Endpointing(threshold=0.5, action_delay=0.25, timeout=1.0)
+
+
+def evidence(words: float, sound: float | None = None, patience: float = 1.0) -> Evidence:
+    return Evidence("Hello.", words, "sentence", patience, sound)
+
+
+# --- the policy alone ---
+
+
+@pytest.mark.parametrize(
+    ("words", "sound", "patience", "silence", "verdict"),
+    [
+        (0.5, None, 1.0, 0.25, "words"),
+        (0.5, None, 1.0, 0.24, None),
+        (0.49, None, 1.0, 0.25, None),
+        (0.49, None, 1.0, 0.99, None),
+        (0.49, None, 1.0, 1.0, "timeout"),
+        (0.49, None, 2.5, 2.49, None),
+        (0.49, None, 2.5, 2.5, "timeout"),
+        (0.49, None, 0.5, 0.5, "timeout"),
+        (0.4, 0.9, 1.0, 0.25, "sound"),
+        (0.6, 0.1, 1.0, 0.25, None),
+        (0.6, 0.1, 1.0, 1.0, "timeout"),
+        (0.9, None, 9.0, 0.25, "words"),
+    ],
+)
+def test_threshold_action_delay_timeout(
+    words: float, sound: float | None, patience: float, silence: float, verdict: str | None
+) -> None:
+    e = evidence(words, sound, patience)
+    expected = Verdict(e.probability, verdict) if verdict else None
+    assert decide(e, silence, POLICY) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "sound", "low", "high"),
+    [
+        (0.5, 0.5, 0.5, 0.5),
+        (0.9, 0.9, 0.9, 1.0),
+        (0.1, 0.1, 0.0, 0.1),
+        (0.2, 0.8, 0.49, 0.51),
+        (0.3, 0.95, 0.7, 0.95),
+        (0.0, 1.0, 0.49, 0.51),
+        (0.0, 0.0, 0.0, 0.01),
+    ],
+)
+def test_words_and_sound_combine(words: float, sound: float, low: float, high: float) -> None:
+    """Two that agree are surer than one, opposites cancel, and the surer one wins."""
+    assert low <= combine(words, sound) <= high
+    assert combine(words, sound) == pytest.approx(combine(sound, words))
+
+
+# --- in a conversation ---
+
+
+def timed(**changes: float) -> Script:
+    s = Script(ConversationConfig(endpointing=Endpointing(**changes)), judges_sound=True)  # type: ignore[arg-type]
+    s.silence(0.96)
+    return s
+
+
+def silence_at_decision(s: Script) -> float:
+    return s.one(tell.TurnDecided).silence
+
+
+def test_a_finished_sentence_is_decided_after_the_action_delay() -> None:
+    s = timed(action_delay=0.512)
+    s.say_turn("Hello.", pause=1.5)
+    assert silence_at_decision(s) == 0.512
+    assert s.one(tell.TurnDecided).reason == "words"
+    assert s.of(do.AskSound) == []
+
+
+def test_an_unfinished_sentence_is_decided_after_the_timeout() -> None:
+    s = timed(timeout=0.96)
+    s.understand("I would like to", probability=0.05, reason="trailing_word")
+    s.speech(0.64)
+    s.silence(1.5)
+    assert silence_at_decision(s) == 0.96
+    decided = s.one(tell.TurnDecided)
+    assert (decided.reason, decided.probability) == ("timeout", 0.05)
+    assert s.of(do.AskSound) == []
+
+
+def test_patience_stretches_the_timeout() -> None:
+    s = timed(timeout=0.96)
+    s.understand("It is 0 7 7", probability=0.05, patience=2.0)
+    s.speech(0.64)
+    s.silence(3.0)
+    assert silence_at_decision(s) == 1.92
+
+
+def test_the_event_of_the_decision_tells_what_it_rests_on() -> None:
+    s = timed()
+    s.say_turn("Hello.")
+    d = s.one(tell.TurnDecided)
+    assert (d.turn, d.text, d.start, d.end) == (1, "Hello.", 15360 - 4800, 15360 + 10240)
+    assert s.one(do.StartReply) == do.StartReply(1, 1, "Hello.", (), speculative=False)
+    scored = s.one(tell.TurnScored)
+    assert (scored.words, scored.sound, scored.probability, scored.reason) == (0.95, None, 0.95, "sentence")
+
+
+@pytest.mark.parametrize(("words", "asked"), [(0.1, False), (0.11, True), (0.5, True), (0.89, True), (0.9, False)])
+def test_the_sound_is_judged_only_where_the_words_leave_doubt(words: float, asked: bool) -> None:
+    s = timed()
+    s.understand("Hello", probability=words)
+    s.speech(0.64)
+    s.silence(0.64)
+    assert bool(s.of(do.AskSound)) is asked
+
+
+def test_the_sound_is_not_asked_where_no_model_is_at_hand() -> None:
+    s = Script()
+    s.understand("Hello", probability=0.6)
+    s.speech(0.64)
+    s.silence(0.64)
+    assert s.of(do.AskSound) == []
+    assert s.one(tell.TurnDecided).reason == "words"
+
+
+def test_doubtful_words_wait_for_the_sound_which_is_applied_when_due() -> None:
+    s = timed()
+    s.understand("Hello", probability=0.6)
+    s.judge(0.9)
+    s.speech(0.64)
+    s.silence(0.96)
+    words, sound, scored = s.one(do.AskWords), s.one(do.AskSound), s.last(tell.TurnScored)
+    assert (sound.start, sound.end, sound.due) == (words.start, words.due, words.due + round(0.192 * 16000))
+    assert (scored.pos, scored.words, scored.sound) == (sound.due, 0.6, 0.9)
+    assert s.one(tell.TurnDecided).reason == "sound"
+    assert s.one(tell.TurnDecided).pos == sound.due
+
+
+def test_the_sound_is_judged_again_while_silence_lasts_and_only_so_often() -> None:
+    s = timed(timeout=4.0, rescore_every=0.32, max_scores=3)
+    s.understand("I would", probability=0.3)
+    s.judge(0.1)
+    s.speech(0.64)
+    s.silence(5.0)
+    asks = s.of(do.AskSound)
+    assert [b.end - a.end for a, b in pairwise(asks)] == [round(0.32 * 16000)] * 2
+    assert len(asks) == 3
+    assert [e.sound for e in s.of(tell.TurnScored)] == [None, 0.1, 0.1, 0.1]
+    assert s.one(tell.TurnDecided).reason == "timeout"
+
+
+def test_a_later_judgement_can_decide() -> None:
+    s = timed(timeout=4.0)
+    s.understand("I would", probability=0.3)
+    s.judge(0.1, 0.97)
+    s.speech(0.64)
+    s.silence(3.0)
+    assert len(s.of(do.AskSound)) == 2
+    assert s.one(tell.TurnDecided).reason == "sound"
+
+
+def test_a_sound_that_cannot_be_judged_leaves_the_decision_to_the_words() -> None:
+    s = timed()
+    s.understand("Hello", probability=0.6)
+    s.fail_sound()
+    s.speech(0.64)
+    s.silence(0.96)
+    assert len(s.of(do.AskSound)) == 1
+    assert s.one(tell.TurnDecided).reason == "words"
+
+
+def test_a_judgement_that_never_comes_does_not_hold_the_turn_beyond_the_timeout() -> None:
+    s = timed(timeout=0.96)
+    s.understand("Hello", probability=0.6)
+    s.lose_sound()
+    s.speech(0.64)
+    s.silence(0.96)
+    assert silence_at_decision(s) == 0.96
+    ask = s.of(do.AskSound)[0].ask
+    assert do.DropAsk(ask) in s.log
+
+
+def test_a_judgement_that_comes_after_the_decision_is_nobodys() -> None:
+    s = timed(timeout=0.96)
+    s.understand("Hello", probability=0.6)
+    s.judge(0.1, after=2.0)
+    s.speech(0.64)
+    s.silence(0.96)
+    s.play("Hi.", seconds=4.0)
+    s.silence(3.0)
+    assert len(s.of(tell.TurnDecided)) == 1
+    assert s.of(tell.EvidenceLate) == []
+
+
+def test_a_late_judgement_is_applied_when_it_comes() -> None:
+    s = timed(timeout=3.0)
+    s.understand("Hello", probability=0.6)
+    s.judge(0.9, after=1.0)
+    s.speech(0.64)
+    s.silence(2.0)
+    assert s.one(tell.EvidenceLate).kind == "sound"
+    assert s.one(tell.TurnDecided).pos == s.one(tell.EvidenceLate).pos
+
+
+def test_speech_that_goes_on_takes_the_judgement_back() -> None:
+    s = timed()
+    s.understand("Hello", "Hello, is this the restaurant?", probability=0.6)
+    s.judge(0.95)
+    s.speech(0.64)
+    s.silence(0.32)
+    s.speech(0.64)
+    s.silence(0.96)
+    first, second = s.of(do.AskSound)
+    assert do.DropAsk(first.ask) in s.log
+    assert second.start == first.start
+    assert s.one(tell.TurnDecided).text == "Hello, is this the restaurant?"
+
+
+def test_nothing_is_decided_at_the_first_window_of_new_speech() -> None:
+    s = timed(action_delay=0.32)
+    s.understand("Hello.")
+    s.speech(0.64)
+    s.silence(0.288)
+    s.speech(0.032)
+    assert s.of(tell.TurnDecided) == []
+    s.silence(0.032)
+    assert s.one(tell.TurnDecided).silence == 0.352
+
+
+# --- the numbers ---
+
+
+@pytest.mark.parametrize(
+    ("part", "settings", "message"),
+    [
+        (SpeechDetection, {"stop_threshold": 0.6}, "stop_threshold must not be above"),
+        (SpeechDetection, {"hangover": -0.1}, "hangover is -0.1"),
+        (SpeechDetection, {"start_threshold": float("nan")}, "stop_threshold must not be above"),
+        (Endpointing, {"timeout": 0.1}, "timeout must not be below"),
+        (Endpointing, {"words_budget": float("nan")}, "words_budget is nan"),
+        (Endpointing, {"max_scores": -1}, "max_scores is -1"),
+        (Endpointing, {"doubt": (0.9, 0.1)}, "doubt is"),
+        (Endpointing, {"doubt": (0.5, 1.5)}, "doubt is"),
+        (BargeIn, {"confirm_after": float("inf")}, "confirm_after is inf"),
+        (ConversationConfig, {"timeout": -1}, "timeout is -1"),
+        (ConversationConfig, {"max_utterance": 1.0}, "at least 2 s"),
+        (ConversationConfig, {"turns": "sometimes"}, "turns is 'sometimes', and must be one of auto, manual"),
+        (ConversationConfig, {"speculation": "wild"}, "speculation is 'wild'"),
+    ],
+)
+def test_numbers_that_cannot_work_are_refused(part: Any, settings: dict[str, Any], message: str) -> None:
+    names = {SpeechDetection: "speech", Endpointing: "endpointing", BargeIn: "barge_in"}
+    whole = {names[part]: part(**settings)} if part in names else settings
+    with pytest.raises(ConfigError, match=message):
+        ConversationConfig(**whole)

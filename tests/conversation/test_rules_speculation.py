@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.config import ConversationConfig, Endpointing
+from duologue.conversation.history import Segment
+from duologue.conversation.speculation import LONGEST_COMPARED, keeps
+from duologue.testing.conversation import Script
+
+Strategy = Literal["off", "discard", "use_if_similar", "always_use"]
+LONG = "table " * (LONGEST_COMPARED // 6 + 1)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "prepared", "text", "kept"),
+    [
+        ("discard", "A table for two", "a table, for two!", True),
+        ("discard", "A table for two", "A table for you", False),
+        ("discard", "", "", True),
+        ("use_if_similar", "A table for two, please", "A table for two please.", True),
+        ("use_if_similar", "A table for two please", "A table for two pleas", True),
+        ("use_if_similar", "A table for two", "A table for two at eight tonight", False),
+        ("use_if_similar", LONG, LONG, True),
+        ("use_if_similar", LONG, LONG + "x", False),
+        ("always_use", "A table", "Nothing like it", True),
+    ],
+)
+def test_which_replies_may_answer_other_words(strategy: str, prepared: str, text: str, kept: bool) -> None:
+    assert keeps(strategy, prepared, text) is kept
+
+
+def doubtful(strategy: Strategy = "discard", *, speculates: bool = True, probability: float = 0.4) -> Script:
+    """Words that leave the turn open until the timeout: time for a reply to be prepared."""
+    s = Script(ConversationConfig(speculation=strategy), speculates=speculates)
+    s.understand("A table for two", probability=probability)
+    s.speech(0.64)
+    s.silence(0.32)
+    return s
+
+
+def test_a_reply_is_prepared_while_the_turn_is_open_and_committed_when_it_is_decided() -> None:
+    s = doubtful()
+    started, reply = s.one(tell.SpeculationStarted), s.one(do.StartReply)
+    assert (started.turn, started.generation, started.text) == (1, 1, "A table for two")
+    assert reply == do.StartReply(1, 1, "A table for two", (), speculative=True)
+    assert s.conversation.agent.state == "idle"
+    s.silence(0.96)
+    assert s.one(do.CommitReply) == do.CommitReply(1)
+    assert len(s.of(do.StartReply)) == 1
+    assert s.conversation.agent.state == "thinking"
+
+
+def test_clauses_that_were_prepared_are_said_only_once_committed() -> None:
+    s = doubtful()
+    s.queue("For two.", "At what time?")
+    assert s.of(tell.AgentSaid) == []
+    s.silence(0.96)
+    assert [e.text for e in s.of(tell.AgentSaid)] == ["For two.", "At what time?"]
+    s.play()
+    s.finish()
+    assert s.one(tell.AgentHeard).text == "For two. At what time?"
+
+
+def test_a_turn_that_is_decided_at_once_is_no_speculation() -> None:
+    s = Script(speculates=True)
+    s.understand("Hello.", after=0.32)
+    s.speech(0.64)
+    s.silence(0.64)
+    assert s.of(tell.SpeculationStarted) == []
+    assert not s.one(do.StartReply).speculative
+
+
+def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
+    s = Script(speculates=True, judges_sound=True)
+    s.understand("A table for two", probability=0.6)
+    s.speech(0.64)
+    s.silence(0.256)
+    assert s.one(tell.SpeculationStarted).pos == s.one(do.AskSound).end
+    s.silence(0.64)
+    assert s.one(do.CommitReply).generation == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "speculates", "probability"), [("off", True, 0.4), ("discard", False, 0.4), ("discard", True, 0.2)]
+)
+def test_no_reply_is_prepared(strategy: Strategy, speculates: bool, probability: float) -> None:
+    s = doubtful(strategy, speculates=speculates, probability=probability)
+    assert s.of(tell.SpeculationStarted) == []
+    s.silence(0.96)
+    assert not s.one(do.StartReply).speculative
+
+
+def test_discard_throws_the_reply_away_as_soon_as_the_user_goes_on() -> None:
+    s = doubtful("discard")
+    s.speech(0.064)
+    discarded = s.one(tell.SpeculationDiscarded)
+    assert (discarded.turn, discarded.generation, discarded.reason) == (1, 1, "went_on")
+    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+    assert s.conversation.generation == 2
+    s.understand("A table for two at eight", probability=0.95)
+    s.speech(0.64)
+    s.silence(0.64)
+    assert s.last(do.StartReply).generation == 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "text", "kept"),
+    [
+        ("use_if_similar", "A table for two.", True),
+        ("use_if_similar", "A table for two or rather for four", False),
+        ("always_use", "Something else altogether", True),
+    ],
+)
+def test_what_becomes_of_the_reply_when_the_user_goes_on(strategy: Strategy, text: str, kept: bool) -> None:
+    s = doubtful(strategy)
+    s.speech(0.64)
+    assert s.of(tell.SpeculationDiscarded) == []
+    s.understand(text, probability=0.95)
+    s.silence(0.96)
+    if kept:
+        assert s.one(do.CommitReply).generation == 1
+        assert len(s.of(do.StartReply)) == 1
+    else:
+        assert s.one(tell.SpeculationDiscarded).reason == "words_changed"
+        assert s.last(do.StartReply) == do.StartReply(3, 1, text, (), speculative=False)
+    assert s.one(tell.TurnDecided).text == text
+    assert s.conversation.history.messages[-1].text == text
+
+
+def test_words_that_change_while_the_turn_stays_open_bring_another_speculation() -> None:
+    s = doubtful("use_if_similar")
+    s.speech(0.64)
+    s.understand("A table for two or rather for four", probability=0.4)
+    s.silence(0.32)
+    assert [e.generation for e in s.of(tell.SpeculationStarted)] == [1, 3]
+
+
+def test_the_same_words_again_keep_the_reply() -> None:
+    s = doubtful("use_if_similar")
+    s.speech(0.64)
+    s.silence(1.5)
+    assert len(s.of(do.StartReply)) == 1
+    assert s.one(do.CommitReply).generation == 1
+
+
+def test_three_replies_a_turn_at_most_reopened_or_not() -> None:
+    s = Script(ConversationConfig(max_speculations=3), speculates=True)
+    for words in ("one", "one two", "one two three", "one two three four", "one two three four five"):
+        s.understand(words, probability=0.4)
+        s.speech(0.64)
+        s.silence(0.32)
+    assert len(s.of(tell.SpeculationStarted)) == 3
+    s.silence(0.96)
+    s.understand("six", probability=0.4)
+    s.speech(0.64)
+    s.silence(0.32)
+    assert s.one(tell.TurnContinued).turn == 1
+    assert len(s.of(tell.SpeculationStarted)) == 3
+    s.silence(0.96)
+    s.play("Yes.", seconds=0.32)
+    s.silence(0.32)
+    s.speech(0.64)
+    s.silence(0.32)
+    assert s.last(tell.SpeculationStarted).turn == 2
+
+
+def test_a_speculation_that_fails_is_dropped_and_the_turn_is_answered_when_it_is_decided() -> None:
+    s = doubtful()
+    s.fail_reply("timeout")
+    assert s.one(tell.SpeculationDiscarded).reason == "timeout"
+    s.silence(0.96)
+    assert [r.speculative for r in s.of(do.StartReply)] == [True, False]
+
+
+def test_speech_that_turns_out_to_be_nothing_discards_the_reply() -> None:
+    s = doubtful("always_use")
+    s.understand("")
+    s.speech(0.64)
+    s.silence(0.64)
+    assert s.one(tell.SpeechIgnored).reason == "no_words"
+    assert s.one(tell.SpeculationDiscarded).reason == "no_turn"
+
+
+def test_text_that_is_typed_meanwhile_has_its_own_reply() -> None:
+    s = doubtful("always_use")
+    s.give(got.TextArrived("Are you open today?"))
+    assert s.one(tell.SpeculationDiscarded).reason == "words_changed"
+    assert s.last(do.StartReply) == do.StartReply(3, 2, "Are you open today?", (), speculative=False)
+
+
+def test_no_reply_is_prepared_while_one_is_on_its_way() -> None:
+    s = Script(ConversationConfig(greeting="Welcome!", greeting_interruptible=False), speculates=True)
+    s.play("Welcome!", seconds=2.0)
+    s.understand("A table for two", probability=0.4)
+    s.speech(0.32)
+    s.silence(0.96)
+    assert s.of(tell.SpeculationStarted) == []
+
+
+def test_after_an_interruption_by_words_a_reply_is_prepared_as_ever() -> None:
+    s = Script(speculates=True)
+    s.say_turn("Hello.")
+    s.play("Hello, how are you?", seconds=5.0)
+    s.silence(0.64)
+    s.understand("Stop, I would like", probability=0.4)
+    s.speech(0.32)
+    s.silence(0.32)
+    assert s.reasons(tell.Interrupted) == ["words"]
+    assert s.last(tell.SpeculationStarted).turn == 2
+
+
+def test_clauses_of_an_older_generation_belong_to_no_reply() -> None:
+    s = doubtful()
+    s.give(got.SpeechQueued(99, Segment("Not mine.", 1.0)))
+    s.silence(0.96)
+    assert s.of(tell.AgentSaid) == []
+
+
+def test_the_end_discards_what_is_prepared() -> None:
+    s = doubtful(probability=0.4)
+    s.give(got.EndRequested("closed"))
+    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+
+
+def test_a_policy_without_a_delay_still_commits_what_it_prepared() -> None:
+    s = Script(ConversationConfig(endpointing=Endpointing(action_delay=0.64)), speculates=True)
+    s.say_turn("Hello.", pause=0.96)
+    assert s.one(do.StartReply).speculative
+    assert s.one(do.CommitReply).generation == 1
