@@ -184,6 +184,16 @@ def test_if_all_parts_fail_the_speech_is_reported_with_the_code() -> None:
     s.speech(4.5)
     s.silence(1.5)
     assert s.reasons(tell.SpeechIgnored) == ["rate_limited"]
+    assert s.one(do.StartSpeech).text == s.conversation.config.apology
+
+
+def test_speech_without_words_is_not_apologised_for() -> None:
+    s = Script()
+    s.understand("")
+    s.speech(0.5)
+    s.silence(1.0)
+    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+    assert s.of(do.StartSpeech) == []
 
 
 def test_words_that_never_come_do_not_take_the_others_with_them() -> None:

@@ -224,8 +224,13 @@ class AgentSide(ABC):
         self._active_at = self.pos
         if r.turn:
             self._set_agent("reply_dropped", code)
-            if code != "empty" and self.config.apology:
-                self._says.appendleft(got.SayRequested(self.config.apology))
+            if code != "empty":
+                self._apologise()
+
+    def _apologise(self) -> None:
+        """Something failed that the user waits for: better a word than dead air."""
+        if self.config.apology:
+            self._says.appendleft(got.SayRequested(self.config.apology))
 
     def _interrupt_requested(self, _: got.InterruptRequested) -> None:
         self._says.clear()

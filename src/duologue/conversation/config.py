@@ -114,7 +114,7 @@ class ConversationConfig:
     max_queued_says: int = 8
     """`say` calls that may wait for their turn to speak."""
     apology: str = "Sorry, something went wrong. Could you say that again?"
-    """Spoken when the agent fails to answer; empty: stay silent."""
+    """Spoken when the user was not understood, or not answered, because something failed; empty: stay silent."""
 
     def __post_init__(self) -> None:
         if not self.speech.stop_threshold <= self.speech.start_threshold:

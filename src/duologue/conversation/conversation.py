@@ -408,6 +408,8 @@ class Conversation(AgentSide):
     def _ignore(self, u: Utterance, reason: str) -> None:
         """No words came."""
         self._tell(tell.SpeechIgnored, u.turn, reason)
+        if reason != "no_words" and not self._reply and not u.base:
+            self._apologise()
         self._no_turn(u, reason)
 
     def _no_turn(self, u: Utterance, reason: str) -> None:
