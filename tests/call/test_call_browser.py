@@ -20,8 +20,7 @@ from duologue.audio.resample import resample
 from duologue.audio.wav import write_wav
 from duologue.settings.local import LocalModels
 from duologue.testing.wer import word_errors
-
-from .conftest import Voice
+from voice import Voice
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser, pytest.mark.models]
 

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.models
 def test_real_speech_is_understood_and_each_recording_is_answered(models: LocalModels) -> None:
     errors = words = 0
     make_agent = agent_factory("echo")
-    caller = Caller(models, greeting="", seed=1, fast=True, show_events=False)
+    caller = Caller(models, seed=1)
     for clip in real_speech():
         pcm = (clip.samples() * 32767).astype(np.int16).tobytes()
-        record = asyncio.run(caller.call(pcm, make_agent(), lambda _: None))["record"]
+        record = asyncio.run(caller.call(pcm, make_agent())).record
         assert not record.errors, clip.name
         assert record.turns, clip.name
         assert all(turn.agent_text for turn in record.turns), clip.name

@@ -32,7 +32,8 @@ class FakeSession:
         self.calls: list[tuple[Any, ...]] = []
         self.closed = asyncio.Event()
         self._backend = backend
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._on_event: Callable[[Event], None] = lambda _: None
+        self._on_end: Callable[[str], None] = lambda _: None
         self.reason = ""
         self.on_close: Callable[[], None] = lambda: None
 
@@ -47,18 +48,15 @@ class FakeSession:
 
     def tell(self, *events: Event) -> None:
         for event in events:
-            self._events.put_nowait(event)
+            self._on_event(event)
 
     def finish(self, reason: str) -> None:
-        self.reason = self.reason or reason
-        self._events.put_nowait(None)
+        if not self.reason:
+            self.reason = reason
+            self._on_end(reason)
 
-    async def events(self) -> AsyncIterator[Event]:
-        while (event := await self._events.get()) is not None:
-            yield event
-
-    async def wait_ended(self) -> str:
-        return self.reason
+    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
+        self._on_event, self._on_end = on_event, on_end
 
     async def close(self, reason: str = "closed") -> None:
         if not self.closed.is_set():

@@ -60,7 +60,7 @@ def test_without_weights_the_error_says_how_to_get_them(tmp_path: Path, monkeypa
     monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
     assert smart_turn_path() is None
     for path in (None, tmp_path / "missing.onnx"):
-        with pytest.raises(NotInstalledError, match=r"python -m duologue\.turn\.install"):
+        with pytest.raises(NotInstalledError, match=r"duologue models install smart-turn"):
             SmartTurn(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 from duologue.clock import Clock, WallClock
 from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
 from duologue.engine.workers import Workers
-from duologue.errors import InvalidStateError, OverloadedError
+from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.vad import VoiceActivityDetector
 
 __all__ = ["Engine", "EngineConfig", "Ticked"]
+
+log = logging.getLogger(__name__)
 
 
 class Ticked(Protocol):
@@ -31,7 +34,7 @@ class Ticked(Protocol):
     vad_row: int
 
     def window_ready(self) -> bool:
-        """True where a whole window waits to be scored."""
+        """Note what is missing before the next window; True where a whole one waits to be scored."""
         ...
 
     def read_window(self, out: NDArray[np.int16]) -> None:
@@ -44,6 +47,10 @@ class Ticked(Protocol):
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The session cannot go on, and has been let go: tell why, and end the call. Never raises."""
         ...
 
 
@@ -66,6 +73,14 @@ class EngineConfig:
     switch_interval: float = 0.0005
     """`sys.setswitchinterval` while the engine runs: how long a worker may keep the loop from the interpreter."""
 
+    def __post_init__(self) -> None:
+        for name in ("max_sessions", "workers", "max_waiting", "batch", "catch_up"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, and must be at least 1.")
+        for name in ("tick", "switch_interval"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)} s, and must be more than 0 s and less than 1 s.")
+
 
 @dataclass(slots=True)
 class TickCounters:
@@ -83,7 +98,8 @@ class Engine:
     """What the sessions of one process share. Use it as `async with Engine(...) as engine:`.
 
     `vad` and `turn_model` are constructed by the caller; models handed to `stt()` and `tts()` get the face of a
-    service. With `paced=False` nothing ticks by itself: `step()` does, in audio time.
+    service. With `paced=False` nothing ticks by itself: `step()` does, in audio time. A session that breaks in its tick
+    is ended, and no other is disturbed; sessions that still live when the engine is left are ended too.
     """
 
     def __init__(
@@ -128,6 +144,10 @@ class Engine:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
+        for session in list(self._sessions):
+            self._break(
+                session, InvalidStateError("The engine was left while the session lived.", hint="Close it first.")
+            )
         await asyncio.to_thread(self.workers.close)
         self._blas.restore_original_limits()
         sys.setswitchinterval(self._old_interval)
@@ -192,18 +212,44 @@ class Engine:
                 break
         now = self.clock.now()
         for session in list(self._sessions):
-            session.tick(now)
+            if session not in self._sessions:
+                continue  # one that was ticked before has ended it
+            try:
+                session.tick(now)
+            except Exception as error:
+                self._break(session, error)
+
+    def _is_ready(self, session: Ticked) -> bool:
+        try:
+            return session.window_ready()
+        except Exception as error:
+            self._break(session, error)
+            return False
+
+    def _break(self, session: Ticked, error: Exception) -> None:
+        log.error("A session broke off.", exc_info=error)
+        self.detach(session)
+        session.broken(error)
 
     def _score(self) -> bool:
-        """Score one window for each session that has one; True where that was done here and now."""
-        ready = [s for s in self._sessions if s.window_ready()]
+        """Score one window for each session that has one; False where none has."""
+        ready = [s for s in list(self._sessions) if self._is_ready(s)]
         for i in range(0, len(ready), self.config.batch):
             batch = ready[i : i + self.config.batch]
             for row, session in enumerate(batch):
                 session.read_window(self._windows[row])
             rows = np.fromiter((s.vad_row for s in batch), np.intp, len(batch))
-            scores = self.vad.score(rows, self._windows[: len(batch)])
+            try:
+                scores = self.vad.score(rows, self._windows[: len(batch)]).tolist()
+                scored = list(zip(batch, scores, strict=True))
+            except Exception as error:
+                for session in batch:
+                    self._break(session, error)
+                continue
             self.counters.windows += len(batch)
-            for session, p in zip(batch, scores.tolist(), strict=True):
-                session.window_scored(p)
+            for session, p in scored:
+                try:
+                    session.window_scored(p)
+                except Exception as error:
+                    self._break(session, error)
         return bool(ready)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.engine.workers import Workers
-from duologue.errors import InvalidAudioError, UnsupportedLanguageError
+from duologue.errors import InvalidAudioError, InvalidStateError, UnsupportedLanguageError
 from duologue.stt import SttModel, Transcript
 from duologue.tts import Speech, SpeechRequest, TtsModel
 from duologue.tts.clauses import ClauseSplitter
@@ -21,6 +21,8 @@ __all__ = ["ModelSpeechToText", "ModelTextToSpeech", "as_float"]
 
 RATE = 16_000
 MAX_STREAM_S = 30.0
+PARTIAL_PATIENCE = 1.0
+"""Seconds that words which are only for show may take: they never run before those that are waited for."""
 
 
 class _Runner(Protocol):
@@ -51,15 +53,17 @@ class ModelSpeechToText:
             )
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
-        """The words in one utterance of 16 kHz mono PCM16."""
+        """The words in one utterance of 16 kHz mono PCM16; none in no audio, without asking the model."""
         self._check(language)
         audio = as_float(pcm)
+        if not len(audio):
+            return Transcript("")
         text = await self._engine.workers.submit(self.model, audio, deadline)
         return Transcript(text, audio_s=len(audio) / RATE)
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
         """The words in several utterances, in their order; what fits is run together."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         return await asyncio.gather(*(self.transcribe(p, language=language, deadline=now) for p in pcms))
 
     def stream(self, *, language: str | None = None, partial_every: float = 1.0) -> BufferedStream:
@@ -79,11 +83,17 @@ class BufferedStream:
         self._step = int(max(partial_every, stt.model.min_partial_s) * RATE) * 2
         self._pcm = bytearray()
         self._seen = 0
-        self._finished = False
+        self._finished = self._closed = False
         self._changed = asyncio.Event()
 
     def push(self, pcm: bytes) -> None:
-        """Add 16 kHz mono PCM16; a plain call that never waits. At most 30 s make one utterance."""
+        """Add 16 kHz mono PCM16; a plain call that never waits. At most 30 s make one utterance.
+
+        Raises InvalidAudioError for bytes that are not whole samples and for more than 30 s, InvalidStateError after
+        `finish`.
+        """
+        if self._finished:
+            raise InvalidStateError("The utterance is finished.", hint="Open the next with `stream()`.")
         if len(pcm) % 2:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         if len(self._pcm) + len(pcm) > MAX_STREAM_S * RATE * 2:
@@ -104,12 +114,14 @@ class BufferedStream:
             self._changed.clear()
             if not self._finished and len(self._pcm) - self._seen >= self._step:
                 self._seen = len(self._pcm)
-                partial = await self._stt.transcribe(bytes(self._pcm))
+                partial = await self._stt.transcribe(bytes(self._pcm), deadline=time.monotonic() + PARTIAL_PATIENCE)
                 yield Transcript(partial.text, is_final=False, audio_s=partial.audio_s)
-        yield await self._stt.transcribe(bytes(self._pcm))
+        if not self._closed:
+            yield await self._stt.transcribe(bytes(self._pcm), deadline=time.monotonic())
 
     async def aclose(self) -> None:
-        """Drop the stream."""
+        """Drop the stream: no final comes."""
+        self._closed = True
         self.finish()
         self._pcm.clear()
 
@@ -137,11 +149,14 @@ class ModelTextToSpeech:
         return speech
 
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None
+        self, text: str, *, seed: int | None = None, deadline: float | None = None, is_clause: bool = False
     ) -> AsyncIterator[Speech]:
-        """The same in pieces, the first as soon as it can sound: a short clause, then a sentence at a time."""
+        """The same in pieces, the first as soon as it can sound: a short clause, then a sentence at a time.
+
+        `is_clause`: the text has been cut already, and is spoken as one piece.
+        """
         splitter = ClauseSplitter()
-        for clause in (*splitter.push(text), *splitter.flush()):
+        for clause in (text,) if is_clause else (*splitter.push(text), *splitter.flush()):
             speech = await self.synthesize(clause, seed=seed, deadline=deadline)
             deadline = (deadline or time.monotonic()) + speech.duration
             yield speech

@@ -6,7 +6,8 @@ import asyncio
 import heapq
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -48,6 +49,7 @@ class Counters:
 
     done: int = 0
     batches: int = 0
+    """Runs of a model that were answered."""
     dropped: int = 0
     """Jobs that nobody wanted any more when their turn came."""
     refused: int = 0
@@ -59,7 +61,8 @@ class Workers:
 
     `general` threads take the earliest deadline first; one more thread takes only what is wanted at once (the first
     clause of a reply), so that it never waits behind a long transcription. Jobs whose future was cancelled are dropped
-    before they run. At most `max_waiting` jobs wait; one more is refused.
+    before they run. At most `max_waiting` jobs wait; one more is refused. Where a batch fails, its items are run one by
+    one, so that a bad item spoils no other session's work.
     """
 
     MAX_BATCH_SECONDS = 12.0
@@ -90,47 +93,64 @@ class Workers:
     def submit(self, model: Model, item: Any, deadline: float | None) -> asyncio.Future[Any]:
         """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
 
-        Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait.
+        Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait, and
+        ProviderError where the workers are closed or the model does not take the item.
         """
-        if self._closed:
-            raise ProviderError("The engine is closed, and no model can be run.")
         if self.waiting >= self.max_waiting:
             self.counters.refused += 1
             raise OverloadedError(f"{self.max_waiting} pieces of work wait for models already.", retry_after=1.0)
+        try:
+            size = model.size(item)
+        except DuologueError:
+            raise
+        except Exception as error:
+            raise _failure(model, error) from error
         result = self._loop.create_future()
-        heap = self._urgent if deadline is None else self._heap
-        job = Job(deadline or 0.0, next(self._order), model, item, model.size(item), result)
+        job = Job(deadline or 0.0, next(self._order), model, item, size, result)
         with self._lock:
-            heapq.heappush(heap, job)
+            if self._closed:
+                raise _closed(model)
+            heapq.heappush(self._urgent if deadline is None else self._heap, job)
             self._lock.notify_all()
         return result
 
     def close(self) -> None:
-        """Stop the threads when what runs is done; what waits is cancelled."""
+        """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
         with self._lock:
             self._closed = True
             waiting = [*self._heap, *self._urgent]
             self._heap.clear()
             self._urgent.clear()
             self._lock.notify_all()
-        for job in waiting:
-            job.result.cancel()
+
+        def refuse() -> None:
+            for job in waiting:
+                if not job.result.done():
+                    job.result.set_exception(_closed(job.model))
+
+        self._on_loop(refuse)
         for thread in self._threads:
             thread.join()
 
     def _work(self, urgent_only: bool) -> None:
         while batch := self._take(urgent_only):
-            model = batch[0].model
-            try:
-                results: Sequence[Any] = model.run([job.item for job in batch])
-            except DuologueError as error:
-                self._deliver(batch, None, error)
-            except Exception as error:
-                wrapped = ProviderError(f"The model {model.name} failed: {error!r}.", provider=model.name)
-                wrapped.__cause__ = error
-                self._deliver(batch, None, wrapped)
-            else:
-                self._deliver(batch, results, None)
+            self._run(batch)
+
+    def _run(self, batch: list[Job]) -> None:
+        model = batch[0].model
+        try:
+            results = model.run([job.item for job in batch])
+            if len(results) != len(batch):
+                raise ValueError(f"{len(results)} results for {len(batch)} items")
+        except Exception as error:
+            if len(batch) > 1:
+                for job in batch:
+                    self._run([job])
+                return
+            failure = _failure(model, error)
+            self._deliver(batch, lambda job, _: job.result.set_exception(failure), failed=1)
+        else:
+            self._deliver(batch, lambda job, i: job.result.set_result(results[i]))
 
     def _take(self, urgent_only: bool) -> list[Job]:
         """The next batch; empty when closed."""
@@ -167,22 +187,29 @@ class Workers:
             heapq.heapify(heap)
         return chosen
 
-    def _deliver(self, batch: list[Job], results: Sequence[Any] | None, error: Exception | None) -> None:
-        c = self.counters
-        c.batches += 1
-        c.done += len(batch)
-        c.failed += len(batch) if error else 0
-
-        def set_results() -> None:
+    def _deliver(self, batch: list[Job], answer: Callable[[Job, int], None], failed: int = 0) -> None:
+        def answer_all() -> None:
+            self.counters.batches += 1
+            self.counters.done += len(batch)
+            self.counters.failed += failed
             for i, job in enumerate(batch):
-                if job.result.done():
-                    continue
-                if results is None:
-                    assert error is not None
-                    job.result.set_exception(error)
-                else:
-                    job.result.set_result(results[i])
+                if not job.result.done():
+                    answer(job, i)
 
-        # The loop may have closed while the model ran: then nobody waits for the results.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(set_results)
+        self._on_loop(answer_all)
+
+    def _on_loop(self, callback: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop has closed meanwhile: nobody waits any more
+            self._loop.call_soon_threadsafe(callback)
+
+
+def _failure(model: Model, error: Exception) -> DuologueError:
+    if isinstance(error, DuologueError):
+        return error
+    failure = ProviderError(f"The model {model.name} failed: {error!r}.", provider=model.name)
+    failure.__cause__ = error
+    return failure
+
+
+def _closed(model: Model) -> ProviderError:
+    return ProviderError(f"The engine is closed, and {model.name} was not run.", provider=model.name)

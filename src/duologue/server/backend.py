@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -71,16 +71,12 @@ class Session(Protocol):
         """The client has played all output before this sample."""
         ...
 
-    def events(self) -> AsyncIterator[Event]:
-        """All that happens from now to the end."""
+    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
+        """Call `on_event` with all that happens from now on, and `on_end` with the reason after it."""
         ...
 
     async def close(self, reason: str = ...) -> None:
         """End the session; does nothing where it has ended."""
-        ...
-
-    async def wait_ended(self) -> str:
-        """Why the session ended, once it has."""
         ...
 
 

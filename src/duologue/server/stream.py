@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,8 +76,8 @@ class Closing:
 class Stream:
     """One client's connection, from the moment it is accepted to its end.
 
-    Two tasks beside the one that runs it: the sender empties the outbox, the teller turns the session's events into
-    messages. The client's frames are handled where they are read.
+    One task beside the one that runs it: the sender, which empties the outbox. The client's frames are handled where
+    they are read, and the session's events where they happen.
     """
 
     def __init__(self, socket: WebSocket, limits: StreamLimits) -> None:
@@ -152,26 +152,31 @@ class Stream:
         sink = SoundOut(start.audio_out, self._outbox)
         session = backend.open_session(start, sink)
         sink.rate = session.output_rate
-        events = session.events()
-        teller: asyncio.Task[None] | None = None
-        try:
-            async with session:
-                self._outbox.put(_started(session, start))
-                self._send_outbox()
-                teller = asyncio.create_task(self._tell(session, events), name="duologue.teller")
-                teller.add_done_callback(self._task_done)
-                try:
-                    await self._read(session, SoundIn(start.audio_in, session), sink)
-                except WebSocketDisconnect:
-                    await session.close("client_gone")
-                    raise
-                if self._closing is not None:
-                    await session.close(self._closing.reason)
-            # The last events: what was heard of the last reply, and the end.
-            await asyncio.wait([teller], timeout=self._limits.close_timeout)
-        finally:
-            if teller is not None:
-                teller.cancel()
+        translator = Translator()
+        early: list[Event] = []
+        started = False
+
+        def tell(event: Event) -> None:
+            """The first message is `started`: what happens before it waits."""
+            if started:
+                self._outbox.put(translator.translate(event))
+            else:
+                early.append(event)
+
+        session.watch(tell, lambda reason: self.stop(Closing(NORMAL, reason)))
+        async with session:
+            self._outbox.put(_started(session, start))
+            self._send_outbox()
+            started = True
+            for event in early:
+                tell(event)
+            try:
+                await self._read(session, SoundIn(start.audio_in, session), sink)
+            except WebSocketDisconnect:
+                await session.close("client_gone")
+                raise
+            if self._closing is not None:
+                await session.close(self._closing.reason)
 
     async def _read(self, session: Session, sound: SoundIn, sink: SoundOut) -> None:
         """Take the client's frames until the session is to end."""
@@ -189,7 +194,7 @@ class Stream:
                                 self._outbox.put(ack)
                             await self._pace(seconds)
                     except SessionNotActiveError:
-                        continue  # It has just ended; the teller is about to say why.
+                        continue  # It has just ended, and why has been told.
                     except DuologueError as error:
                         self._complain(error)
         except TimeoutError:
@@ -247,12 +252,6 @@ class Stream:
         else:
             mistakes.append(now)
             self._outbox.put(wire.Error.of(error, fatal=False))
-
-    async def _tell(self, session: Session, events: AsyncIterator[Event]) -> None:
-        translator = Translator()
-        async for event in events:
-            self._outbox.put(translator.translate(event))
-        self.stop(Closing(NORMAL, await session.wait_ended()))
 
     async def _receive(self) -> Any:
         frame = await self._socket.receive()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from duologue.conversation.config import RATE, ConversationConfig
 from duologue.errors import ConfigError
 
 __all__ = ["SessionConfig"]
+
+Echo = Literal["client", "server", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class SessionConfig:
     """Where no audio arrives for this long, its absence is noted as a gap."""
     language: str | None = None
     """The language that is spoken; None leaves it to the provider."""
-    echo: Literal["client", "server", "none"] = "server"
+    echo: Echo = "server"
     """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
     lead: float = 0.06
     """How far playout runs ahead of what the user hears, to bridge jitter."""
@@ -57,5 +59,7 @@ class SessionConfig:
             )
         if not 0.02 <= self.lead <= 1.0:
             raise ConfigError(f"lead is {self.lead} s, and must be between 0.02 and 1 s.")
+        if self.echo not in get_args(Echo):
+            raise ConfigError(f"echo is {self.echo!r}, and must be one of {', '.join(get_args(Echo))}.")
         if self.max_retries < 0 or self.max_input_lag < 0.1:
             raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")

@@ -9,6 +9,7 @@ from duologue.clock import VirtualClock
 from duologue.conversation.config import RATE
 from duologue.conversation.state import SessionState
 from duologue.engine import Engine
+from duologue.errors import DeadlineError
 from duologue.session.session import VoiceSession
 
 __all__ = ["drive"]
@@ -32,7 +33,8 @@ async def drive(
 
     With an engine that is paced this takes as long as the sound. With `Engine(paced=False, clock=VirtualClock())` it
     runs in audio time: the sound waits wherever evidence is due or speech is owed, so that it decides as in real time.
-    The silence lasts until nothing has been open for `settle` seconds, and at most `longest_tail`.
+    The silence lasts until nothing has been open for `settle` seconds, and at most `longest_tail`. Raises DeadlineError
+    where the sound has waited for a minute of real time.
     """
     clock = engine.clock
     frame = int(CHUNK * RATE) * 2
@@ -42,9 +44,7 @@ async def drive(
     while chunks < last and session.state is not SessionState.ENDED:
         chunk = pcm[chunks * frame : (chunks + 1) * frame].ljust(frame, b"\0")
         if isinstance(clock, VirtualClock):
-            async with asyncio.timeout(STUCK):
-                while session.behind():
-                    await session.progress()
+            await _catch_up(session)
             session.process_audio(chunk)
             clock.advance(CHUNK)
             engine.step()
@@ -59,3 +59,12 @@ async def drive(
             settled = settled + CHUNK if session.settled else 0.0
             if settled >= settle:
                 return
+
+
+async def _catch_up(session: VoiceSession) -> None:
+    try:
+        async with asyncio.timeout(STUCK):
+            while session.behind():
+                await session.progress()
+    except TimeoutError:
+        raise DeadlineError(f"Neither evidence nor speech came for {STUCK:g} s, and the sound waits for it.") from None

@@ -46,6 +46,7 @@ class EchoGuard:
     def explained(self, end: int, mic: NDArray[np.int16]) -> float:
         """The share of the energy of `mic`, the window that ends at `end`, that our own voice explains; 0 to 1.
 
-        To be asked for each window in turn while `active`.
+        To be asked while `active` for the windows that may be speech; the others need no explanation, and this costs
+        more than all else that is done for a window.
         """
         return self._explainer.explained(end, mic) if self._explainer is not None else 0.0

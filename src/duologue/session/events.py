@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from duologue.conversation import events as tell
 from duologue.conversation.events import Event
-from duologue.errors import StreamError
+from duologue.errors import ConfigError, StreamError
 
 __all__ = ["ErrorRaised", "Subscription", "TurnMeasured"]
 
@@ -64,6 +64,8 @@ class Subscription:
     """
 
     def __init__(self, max_queue: int) -> None:
+        if max_queue < 1:
+            raise ConfigError(f"max_queue is {max_queue}, and must be at least 1.")
         self.dropped = 0
         self._max = max_queue
         self._queue: deque[Event] = deque()
@@ -76,33 +78,51 @@ class Subscription:
         if self._closed:
             return
         if len(self._queue) >= self._max:
-            for i, old in enumerate(self._queue):
-                if not isinstance(old, KEPT):
-                    del self._queue[i]
-                    self.dropped += 1
-                    break
-            else:
+            droppable = next((i for i, old in enumerate(self._queue) if not isinstance(old, KEPT)), None)
+            if droppable is not None:
+                del self._queue[droppable]
+                self.dropped += 1
+            elif isinstance(event, KEPT):
                 self._overrun = self._closed = True
                 self._changed.set()
                 return
+            else:
+                self.dropped += 1
+                return
         self._queue.append(event)
         self._changed.set()
+
+    @property
+    def closed(self) -> bool:
+        """True where no more events are taken."""
+        return self._closed
 
     def close(self) -> None:
         """No more events; what is queued can still be read."""
         self._closed = True
         self._changed.set()
 
+    def drain(self) -> list[Event]:
+        """All that wait, without waiting for more. Raises StreamError as iteration does."""
+        events = list(self._queue)
+        self._queue.clear()
+        if not events:
+            self._check()
+        return events
+
+    def _check(self) -> None:
+        if self._overrun:
+            raise StreamError(
+                f"A reader of events fell {self._max} behind, and was cut off.",
+                hint="Read events as they come, or ask for a longer queue.",
+            )
+
     def __aiter__(self) -> AsyncIterator[Event]:
         return self
 
     async def __anext__(self) -> Event:
         while not self._queue:
-            if self._overrun:
-                raise StreamError(
-                    f"A reader of events fell {self._max} behind, and was cut off.",
-                    hint="Read events as they come, or ask for a longer queue.",
-                )
+            self._check()
             if self._closed:
                 raise StopAsyncIteration
             self._changed.clear()

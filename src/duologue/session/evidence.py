@@ -15,7 +15,9 @@ from duologue.conversation.config import RATE
 from duologue.engine import Engine
 from duologue.engine.faces import as_float
 from duologue.errors import DeadlineError, DuologueError, ProviderError
+from duologue.session.cancellation import cancelled_from_outside
 from duologue.session.config import SessionConfig
+from duologue.session.retry import pause_before_retry
 from duologue.stt import SpeechToText
 from duologue.turn import WordsPolicy
 
@@ -25,6 +27,8 @@ SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
+CLOSING = 1.0
+"""Seconds that providers have to let go when the session ends."""
 
 
 class Host(Protocol):
@@ -57,7 +61,9 @@ class Listener:
         self._words = words
         self._config = config
         self._read = read
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._asks: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        """All that have not ended, those that were dropped among them."""
         self._partial: asyncio.Task[None] | None = None
 
     def ask_words(self, ask: do.AskWords, due_in: float) -> None:
@@ -74,24 +80,31 @@ class Listener:
         busy = self._partial is not None and not self._partial.done()
         if not busy and not self._engine.workers.waiting:
             pcm = self._read(ask.start, ask.end).tobytes()
-            self._partial = asyncio.create_task(self._show(ask, pcm), name=f"partial-{ask.ask}")
+            self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
     def drop(self, ask: int) -> None:
         """Nobody waits for this answer any more."""
-        task = self._tasks.pop(ask, None)
+        task = self._asks.pop(ask, None)
         if task is not None:
             task.cancel()
 
     async def close(self) -> None:
-        """Drop everything."""
-        tasks = [*self._tasks.values(), *([self._partial] if self._partial else [])]
-        self._tasks.clear()
-        for task in tasks:
+        """Drop everything, and wait a moment for it to let go."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=CLOSING)
+            if stuck:
+                self._host.failed(ProviderError(f"{self._stt.name} did not let go of its work within {CLOSING:g} s."))
 
     def _start(self, ask: int, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks[ask] = asyncio.create_task(work, name=f"ask-{ask}")
+        self._asks[ask] = self._task(work, f"ask-{ask}")
+
+    def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
@@ -99,37 +112,46 @@ class Listener:
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
+            j = self._words.judge(text)
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask.ask, error)
         except DuologueError as error:
             self._fail(ask.ask, error)
+        except Exception as cause:
+            self._fail(ask.ask, _failed(self._words.name, cause))
         else:
-            j = self._words.judge(text)
             self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience))
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> str:
-        tries = self._config.max_retries
+        attempt = 0
         while True:
             try:
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 return transcript.text.strip()
             except DuologueError as error:
-                if not error.retryable or tries == 0:
+                if not error.retryable or attempt == self._config.max_retries:
                     raise
-                await asyncio.sleep(0.05 * 2 ** (self._config.max_retries - tries))
-                tries -= 1
-            except Exception as error:
-                raise ProviderError(f"{self._stt.name} failed: {error!r}.", provider=self._stt.name) from error
+                pause = pause_before_retry(attempt, error)
+            except asyncio.CancelledError as cause:
+                if cancelled_from_outside():
+                    raise
+                raise _failed(self._stt.name, cause) from cause
+            except Exception as cause:
+                raise _failed(self._stt.name, cause) from cause
+            await asyncio.sleep(pause)
+            attempt += 1
 
     async def _judge(self, ask: do.AskSound, pcm: bytes, due_in: float) -> None:
         model = self._engine.turn_model
         assert model is not None, "the rules ask for the sound only where a model is at hand"
         deadline = asyncio.get_running_loop().time() + due_in
         try:
-            probability = await self._engine.workers.submit(model, as_float(pcm), deadline)
+            probability = float(await self._engine.workers.submit(model, as_float(pcm), deadline))
         except DuologueError as error:
             self._fail(ask.ask, error)
+        except Exception as cause:
+            self._fail(ask.ask, _failed(model.name, cause))
         else:
             self._answer(got.SoundScored(ask.ask, probability))
 
@@ -138,14 +160,20 @@ class Listener:
         try:
             async with asyncio.timeout(self._config.words_timeout):
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
-        except (DuologueError, TimeoutError):
+        except Exception:
             return  # words for show: the final pass over the same sound tells of what is wrong
         self._host.tell_rules(got.PartialArrived(ask.ask, transcript.text))
 
     def _answer(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
-        self._tasks.pop(answer.ask, None)
+        self._asks.pop(answer.ask, None)
         self._host.tell_rules(answer)
 
     def _fail(self, ask: int, error: DuologueError) -> None:
         self._host.failed(error)
         self._answer(got.EvidenceFailed(ask, error.code))
+
+
+def _failed(name: str, cause: BaseException) -> ProviderError:
+    error = ProviderError(f"{name} failed: {cause!r}.", provider=name)
+    error.__cause__ = cause
+    return error

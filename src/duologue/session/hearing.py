@@ -12,19 +12,28 @@ from duologue.conversation.inputs import Gap
 
 __all__ = ["Hearing"]
 
+MAX_GAPS = 64
+"""Gaps that may wait to be told; a client that leaves more loses the sound between the last ones."""
+
 
 class Hearing:
-    """Audio on its way to the rules. `position` is where the rules are: everything before it has been scored."""
+    """Audio on its way to the rules. `position` is where the rules are: everything before it has been scored, or is in
+    a gap that has been told.
+
+    Less than a window of sound before a gap is never scored, and belongs to the gap.
+    """
 
     def __init__(self, *, window: int, max_bytes: int, max_lag: int) -> None:
         self.position = 0
         self.dropped = 0
-        """Samples that were dropped because they waited too long."""
+        """Samples that arrived and were dropped because they waited too long."""
         self.missing = 0
         """Samples that never came."""
         self._ring = Ring(max_bytes)
         self._window = window
         self._max_lag = max_lag
+        self._waiting = 0
+        """Samples that arrived and wait to be scored; what is missing does not count."""
         self._gaps: deque[Gap] = deque()
 
     @property
@@ -34,20 +43,29 @@ class Hearing:
 
     @property
     def lag(self) -> int:
-        """Samples that wait to be scored."""
+        """Samples between the newest and the rules, those that never came among them."""
         return self._ring.end - self.position
 
     def write(self, pcm: bytes) -> int:
-        """Add 16-bit mono PCM; returns the samples that were dropped for it, as a gap."""
+        """Add 16-bit mono PCM; returns how many samples that waited were dropped for it, oldest first, as a gap."""
+        samples = len(pcm) // 2
+        useless = samples - self._max_lag
+        if useless > 0:  # what the chunk itself makes too old need not be kept
+            self._ring.skip(useless)
+            pcm = pcm[2 * useless :]
         self._ring.write(pcm)
-        excess = self.lag - self._max_lag
+        self._waiting += samples
+        excess = self._waiting - self._max_lag
         if excess <= 0:
             return 0
-        start, end = self.position, self.position + excess
-        while self._gaps and self._gaps[0].start < end:
+        start = end = self.position
+        left = excess
+        while self._gaps and self._gaps[0].start - end < left:
             gap = self._gaps.popleft()
-            end = max(end, gap.end)
-        self._gaps.appendleft(Gap(start, end, "dropped"))
+            left -= gap.start - end
+            end = gap.end
+        self._gaps.appendleft(Gap(start, end + left, "dropped"))
+        self._waiting -= excess
         self.dropped += excess
         return excess
 
@@ -56,8 +74,14 @@ class Hearing:
         start = self._ring.end
         self._ring.skip(samples)
         self.missing += samples
-        if self._gaps and self._gaps[-1].end == start and self._gaps[-1].reason == reason:
-            start = self._gaps.pop().start
+        if not samples:
+            return
+        last = self._gaps[-1] if self._gaps else None
+        if last and (len(self._gaps) >= MAX_GAPS or (last.end == start and last.reason == reason)):
+            self._gaps.pop()
+            self._waiting -= start - last.end
+            self.dropped += start - last.end
+            start = last.start
         self._gaps.append(Gap(start, self._ring.end, reason))
 
     def window_ready(self) -> bool:
@@ -69,12 +93,14 @@ class Hearing:
         """Copy the next window into `out` and go past it."""
         self._ring.copy_into(self.position, out)
         self.position += self._window
+        self._waiting -= self._window
 
     def next_gap(self) -> Gap | None:
         """The gap that comes before another whole window can, if there is one; the position goes past it."""
         if not self._gaps or self._gaps[0].start >= self.position + self._window:
             return None
         gap = self._gaps.popleft()
+        self._waiting -= gap.start - self.position
         start, self.position = self.position, gap.end
         return Gap(start, gap.end, gap.reason)
 

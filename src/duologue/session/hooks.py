@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from duologue.errors import DuologueError, OverloadedError
+from duologue.session.cancellation import cancelled_from_outside
 
 __all__ = ["Hook", "Hooks"]
 
@@ -52,13 +53,23 @@ class Hooks:
     async def _run(self) -> None:
         while (item := await self._queue.get()) is not None:
             hook, args = item
-            try:
+            error = await self._call(hook, *args)
+            if error is not None:
+                self._on_error(error)
+
+    async def _call(self, hook: Hook, *args: Any) -> HookError | None:
+        try:
+            async with asyncio.timeout(DEADLINE) as clock:
                 result = hook(*args)
                 if inspect.isawaitable(result):
-                    async with asyncio.timeout(DEADLINE):
-                        await result
-            except Exception as error:
-                name = getattr(hook, "__name__", type(hook).__name__)
-                raised = HookError(f"The hook {name} failed: {error!r}.")
-                raised.__cause__ = error
-                self._on_error(raised)
+                    await result
+            return None
+        except (Exception, asyncio.CancelledError) as error:
+            if cancelled_from_outside():
+                raise
+            cause = error
+        name = getattr(hook, "__name__", type(hook).__name__)
+        what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {cause!r}"
+        failed = HookError(f"The hook {name} {what}.")
+        failed.__cause__ = cause
+        return failed

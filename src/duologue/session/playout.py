@@ -23,7 +23,7 @@ class Playout:
         self.position = 0
         """Samples sent in this session."""
         self.starved = 0
-        """Frames in which speech was owed and none was ready."""
+        """Frames in which speech was owed and none was there to be heard; what the lead bridged is not among them."""
         self.generation = 0
         self.active = False
         self.paused = False
@@ -38,7 +38,7 @@ class Playout:
         self.began = 0
         """`position` at the first frame of this reply."""
         self._anchor: float | None = None
-        """When the first frame of this reply was due; pauses and starvation move it."""
+        """When the first frame of this reply sounds; pauses and starvation move it."""
         self._paused_at = 0.0
         self._room = asyncio.Event()
         self._room.set()
@@ -109,15 +109,15 @@ class Playout:
         if self._anchor is None:
             if not self._ready:
                 return False
-            self._anchor = now - self._lead
+            self._anchor = now
         sent = self._sent_frames()
-        due = int((now - self._anchor) / FRAME + 1e-6) + 1
+        owed = int((now - self._anchor) / FRAME + 1e-6) + 1
+        due = int((now - self._anchor + self._lead) / FRAME + 1e-6) + 1
         while sent < due:
             if len(self._ready) < self._frame_bytes and not (self.complete and self._ready):
-                if self.complete:
-                    break
-                self.starved += due - sent
-                self._anchor += (due - sent) * FRAME
+                if not self.complete and sent < owed:
+                    self.starved += owed - sent
+                    self._anchor += (owed - sent) * FRAME
                 break
             frame = bytes(self._ready[: self._frame_bytes]).ljust(self._frame_bytes, b"\0")
             del self._ready[: self._frame_bytes]
@@ -132,7 +132,7 @@ class Playout:
                 return False  # what was sent led to its being dropped
         if not self._room.is_set() and len(self._ready) < self._max_ready // 2:
             self._room.set()
-        if self.complete and not self._ready and now >= self._anchor + self._lead + sent * FRAME:
+        if self.complete and not self._ready and now >= self._anchor + sent * FRAME:
             self.active = False
             return True
         return False
@@ -148,7 +148,7 @@ class Playout:
         if mark is not None:
             return min(sent, max(0.0, (mark - self.began) / self.rate))
         until = self._paused_at if self.paused else now
-        return min(sent, max(0.0, until - self._anchor - self._lead))
+        return min(sent, max(0.0, until - self._anchor))
 
     def drop(self) -> None:
         """Forget what has not been sent."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Protocol
 
-from duologue.agent import Agent, EndCall, Reply, Turn
+from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
+from duologue.engine import ModelTextToSpeech
 from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError
+from duologue.session.cancellation import cancelled_from_outside
+from duologue.session.retry import pause_before_retry
 from duologue.tts import Speech, TextToSpeech
 from duologue.tts.clauses import ClauseSplitter
 
@@ -23,6 +26,8 @@ MAX_CLAUSES = 4
 """Clauses that may wait for the synthesiser; then the agent waits."""
 CLOSING = 0.1
 """Seconds that the reply before this one has to let go of the agent."""
+SETTLE = 0.15
+"""Seconds after which a sentence is spoken although the agent, who has ended it, has not gone on."""
 
 
 class Host(Protocol):
@@ -44,6 +49,10 @@ class Host(Protocol):
         """Nothing more will come."""
         ...
 
+    def failed(self, error: DuologueError) -> None:
+        """Something failed beside the reply."""
+        ...
+
 
 class ReplyRun:
     """Two tasks, one that asks the agent and one that speaks, with a short queue of clauses between them."""
@@ -61,12 +70,17 @@ class ReplyRun:
         if not speculative:
             self._committed.set()
         self._clauses: asyncio.Queue[str | None] = asyncio.Queue(MAX_CLAUSES)
+        self._splitter = ClauseSplitter()
         self._tasks: list[asyncio.Task[None]] = []
         self._error: DuologueError | None = None
         self._has_text = False
+        self._agent: Stateful | None = None
+        """The agent, where it has state that may have to be put back to `_before`."""
+        self._before: object = None
+        self._rollback = False
 
-    def answer(self, agent: Agent, turn: Turn, after: ReplyRun | None) -> None:
-        """Have the agent answer, once the run before this one has let go of it."""
+    def answer(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
+        """Have the agent answer, once the runs before this one have let go of it."""
         self.asked = True
         self._start(self._think(agent, turn, after))
 
@@ -93,55 +107,102 @@ class ReplyRun:
         """The turn is decided: side effects are allowed, and more than the first clause is spoken."""
         self._committed.set()
 
+    @property
+    def done(self) -> bool:
+        """True where both tasks have ended."""
+        return all(task.done() for task in self._tasks)
+
     def cancel(self) -> None:
         """Stop both tasks; a plain call. The agent's iterator is closed as they end."""
         for task in self._tasks:
             task.cancel()
 
+    def roll_back(self) -> None:
+        """Nothing was heard: an agent with state goes back to where it was, as soon as it has let go."""
+        self._rollback = True
+        if self._tasks[0].done():
+            self._restore()
+
     async def closed(self, timeout: float) -> None:
         """Return when both tasks have ended, or after `timeout` seconds."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
+        await asyncio.wait(self._tasks, timeout=timeout)
 
-    async def _think(self, agent: Agent, turn: Turn, after: ReplyRun | None) -> None:
-        splitter = ClauseSplitter()
+    def _restore(self) -> None:
+        if not self._rollback or self._agent is None:
+            return
+        agent, self._agent = self._agent, None
         try:
-            if after is not None and after._tasks:
-                await asyncio.wait(after._tasks, timeout=CLOSING)
-            async with aclosing(_closable(agent.reply(turn))) as pieces:
-                while not isinstance(piece := await self._next(pieces), EndCall | None):
-                    for clause in splitter.push(piece):
-                        await self._clauses.put(clause)
-                if piece is not None:
-                    self.end_call = piece.reason
-            for clause in splitter.flush():
-                await self._clauses.put(clause)
+            agent.restore(self._before)
+        except Exception as error:
+            self._host.failed(_agent_failed(error))
+
+    async def _think(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
+        try:
+            for run in after:
+                await run.closed(CLOSING)
+            await self._write(agent, turn)
+        except asyncio.CancelledError:
+            self._restore()
+            raise
+
+    async def _write(self, agent: Agent, turn: Turn) -> None:
+        try:
+            if isinstance(agent, Stateful):
+                self._before, self._agent = agent.snapshot(), agent
+            await self._ask(agent, turn)
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
+            self._error = AgentError("The agent's answer was cancelled by the agent itself.")
         except DuologueError as error:
             self._error = error
         except Exception as error:
-            self._error = AgentError(f"The agent failed: {error!r}.")
-            self._error.__cause__ = error
+            self._error = _agent_failed(error)
+        for clause in self._splitter.settle() if self._error else self._splitter.flush():
+            await self._clauses.put(clause)
         await self._clauses.put(None)
 
+    async def _ask(self, agent: Agent, turn: Turn) -> None:
+        async with aclosing(_closable(agent.reply(turn))) as pieces:
+            while not isinstance(piece := await self._next(pieces), EndCall | None):
+                for clause in self._splitter.push(piece):
+                    await self._clauses.put(clause)
+            if piece is not None:
+                self.end_call = piece.reason
+
     async def _next(self, pieces: AsyncIterator[Reply]) -> Reply | None:
+        """The next piece that is not empty; None at the end."""
         c = self._host.config
         limit = c.stall_timeout if self._has_text else c.first_text_timeout
+        settling = asyncio.get_running_loop().call_later(SETTLE, self._settle)
         try:
-            async with asyncio.timeout(limit):
-                piece = await anext(pieces, None)
+            async with asyncio.timeout(limit) as waiting:
+                while (piece := await anext(pieces)) == "":
+                    pass
+        except StopAsyncIteration:
+            return None
         except TimeoutError:
+            if not waiting.expired():
+                raise
             what = "go on with its answer" if self._has_text else "begin to answer"
             raise DeadlineError(f"The agent did not {what} within {limit:g} s.") from None
-        if not isinstance(piece, str | EndCall | None):
+        finally:
+            settling.cancel()
+        if not isinstance(piece, str | EndCall):
             raise AgentError(f"The agent yielded {type(piece).__name__}, and must yield str or EndCall.")
-        if piece and not self._has_text and isinstance(piece, str):
+        if isinstance(piece, str) and not self._has_text:
             self._has_text = True
             self._host.reply_text(self)
         return piece
 
+    def _settle(self) -> None:
+        """The agent pauses: speak what it has ended, unless there is enough to be spoken."""
+        if self._clauses.empty():
+            for clause in self._splitter.settle():
+                self._clauses.put_nowait(clause)
+
     async def _recite(self, text: str) -> None:
-        splitter = ClauseSplitter()
-        for clause in (*splitter.push(text), *splitter.flush()):
+        for clause in (*self._splitter.push(text), *self._splitter.flush()):
             await self._clauses.put(clause)
         await self._clauses.put(None)
 
@@ -161,32 +222,71 @@ class ReplyRun:
         host.reply_done(self, self._error)
 
     async def _speak(self, clause: str, deadline: float | None) -> None:
-        host = self._host
-        c = host.config
-        for attempt in range(c.max_retries + 1):
+        """Speak one clause; a failure that passes is tried again as long as nothing of the clause was heard."""
+        c, now = self._host.config, asyncio.get_running_loop().time
+        until, attempt = now() + c.speech_timeout, 0
+        while True:
             heard_any = False
             try:
-                async with aclosing(_closable(host.tts.stream(clause, seed=c.seed, deadline=deadline))) as pieces:
-                    while (speech := await self._next_speech(pieces)) is not None:
+                async with aclosing(self._pieces(clause, deadline)) as pieces:
+                    while (speech := await self._next_speech(pieces, until)) is not None:
                         heard_any = True
-                        host.reply_speech(self, speech)
+                        self._host.reply_speech(self, speech)
+                        until = now() + c.speech_timeout
                 return
-            except DuologueError as error:
-                if heard_any or not error.retryable or attempt == c.max_retries:
-                    raise
+            except Exception as cause:
+                error = _tts_failed(self._host.tts, cause)
+            pause = pause_before_retry(attempt, error)
+            if heard_any or not error.retryable or attempt == c.max_retries or now() + pause >= until:
+                raise error
+            await asyncio.sleep(pause)
+            attempt += 1
 
-    async def _next_speech(self, pieces: AsyncIterator[Speech]) -> Speech | None:
-        limit = self._host.config.speech_timeout
-        name = self._host.tts.name
+    def _pieces(self, clause: str, deadline: float | None) -> Any:
+        tts, seed = self._host.tts, self._host.config.seed
+        if isinstance(tts, ModelTextToSpeech):
+            return tts.stream(clause, seed=seed, deadline=deadline, is_clause=True)
+        return _closable(tts.stream(clause, seed=seed, deadline=deadline))
+
+    async def _next_speech(self, pieces: AsyncIterator[Speech], until: float) -> Speech | None:
+        tts = self._host.tts
         try:
-            async with asyncio.timeout(limit):
-                return await anext(pieces, None)
+            async with asyncio.timeout_at(until) as waiting:
+                speech = await anext(pieces)
+        except StopAsyncIteration:
+            return None
         except TimeoutError:
-            raise DeadlineError(f"{name} gave no speech for {limit:g} s.", provider=name) from None
-        except DuologueError:
-            raise
-        except Exception as error:
-            raise ProviderError(f"{name} failed: {error!r}.", provider=name) from error
+            if not waiting.expired():
+                raise
+            limit = self._host.config.speech_timeout
+            raise DeadlineError(f"{tts.name} gave no speech for {limit:g} s.", provider=tts.name) from None
+        except asyncio.CancelledError as error:
+            if cancelled_from_outside():
+                raise
+            raise ProviderError(f"{tts.name} cancelled its own work.", provider=tts.name) from error
+        if not isinstance(speech, Speech) or speech.rate != tts.rate or len(speech.pcm) % 2:
+            what = (
+                f"{len(speech.pcm)} bytes at {speech.rate} Hz" if isinstance(speech, Speech) else type(speech).__name__
+            )
+            raise ProviderError(
+                f"{tts.name} gave {what}, and must give Speech of whole 16-bit samples at {tts.rate} Hz.",
+                provider=tts.name,
+            )
+        return speech
+
+
+def _agent_failed(cause: Exception) -> AgentError:
+    error = AgentError(f"The agent failed: {cause!r}.")
+    error.__cause__ = cause
+    return error
+
+
+def _tts_failed(tts: TextToSpeech, cause: Exception) -> DuologueError:
+    if isinstance(cause, DuologueError):
+        return cause
+    error = ProviderError(f"{tts.name} failed: {cause!r}.", provider=tts.name)
+    error.__cause__ = cause
+    return error
 
 
 def _closable(iterator: AsyncIterator[Any]) -> Any:

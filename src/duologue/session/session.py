@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections import deque
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.agent.function import as_agent
+from duologue.audio.echo import WINDOW as ECHO_WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
@@ -25,7 +27,13 @@ from duologue.conversation.history import Message
 from duologue.conversation.inputs import Input, Now
 from duologue.conversation.state import CallState, SessionState
 from duologue.engine import Engine
-from duologue.errors import DuologueError, InvalidAudioError, SessionAlreadyActiveError, SessionNotActiveError
+from duologue.errors import (
+    ConfigError,
+    DuologueError,
+    InvalidAudioError,
+    SessionAlreadyActiveError,
+    SessionNotActiveError,
+)
 from duologue.session.config import SessionConfig
 from duologue.session.events import ErrorRaised, Subscription, TurnMeasured
 from duologue.session.evidence import Listener
@@ -39,6 +47,8 @@ from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
 
 __all__ = ["SpeechHandle", "VoiceSession"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -86,6 +96,11 @@ class VoiceSession:
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.config = c = config or SessionConfig()
+        if c.echo == "server" and engine.vad.window != ECHO_WINDOW:
+            raise ConfigError(
+                f"{engine.vad.name} scores windows of {engine.vad.window} samples, and echo is told by {ECHO_WINDOW}.",
+                hint='Set echo to "client" or "none", or use another detector.',
+            )
         self.engine = engine
         self.record = CallRecord(self.id)
         self.vad_row = -1
@@ -99,6 +114,7 @@ class VoiceSession:
         self._hooks = Hooks(self.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._subscriptions: list[Subscription] = []
+        self._watchers: list[tuple[Callable[[Event], None], Callable[[str], None]]] = []
         self._says: dict[int, SpeechHandle] = {}
         """By the id that the rules know them by; those that wait for the floor."""
         self._speaking: dict[int, SpeechHandle] = {}
@@ -169,8 +185,15 @@ class VoiceSession:
         subscription = Subscription(max_queue)
         if self._ended.is_set():
             subscription.close()
-        self._subscriptions.append(subscription)
+        self._subscriptions = [s for s in (*self._subscriptions, subscription) if not s.closed]
         return subscription
+
+    def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
+        """Call `on_event` with each event from now on, and `on_end` with the reason after the last.
+
+        For transports: plain calls on the loop's thread, which must neither wait nor raise. Others read `events()`.
+        """
+        self._watchers.append((on_event, on_end))
 
     # --- what a transport and an application call ---
 
@@ -246,15 +269,20 @@ class VoiceSession:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""
         self._speaker.mark(position)
 
+    @property
+    def _is_live(self) -> bool:
+        return self._rules.call.state is CallState.LIVE
+
     def _check_live(self) -> None:
-        if self._rules.call.state is not CallState.LIVE:
+        if not self._is_live:
             raise SessionNotActiveError(f"Session {self.id} is {self._rules.call.state}.")
 
     # --- the tick ---
 
     def window_ready(self) -> bool:
-        """True where a whole window waits to be scored."""
-        return self._hearing.window_ready()
+        """Note what is missing before the next window; True where a whole one waits to be scored."""
+        self._tell_gaps()
+        return self._is_live and self._hearing.window_ready()
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
@@ -266,7 +294,7 @@ class VoiceSession:
         explained = 0.0
         echo = self._speaker.echo
         window = self.engine.vad.window
-        if echo and echo.active(end):
+        if echo and echo.active(end) and probability >= self.config.rules.speech.stop_threshold:
             explained = echo.explained(end, self._hearing.read(end - window, end))
         self.tell_rules(got.VadScored(end - window, end, probability, explained))
 
@@ -276,11 +304,14 @@ class VoiceSession:
             missing = int((now - self._heard_at) * RATE)
             self._hearing.skip(missing, "missing")
             self._heard_at += missing / RATE
-        while gap := self._hearing.next_gap():
-            self.engine.vad.reset(self.vad_row)
-            self.tell_rules(gap)
+            self._tell_gaps()
         self._hearing.discard(self._rules.needs_from)
         self._speaker.pump(now)
+
+    def _tell_gaps(self) -> None:
+        while self._is_live and (gap := self._hearing.next_gap()):
+            self.engine.vad.reset(self.vad_row)
+            self.tell_rules(gap)
 
     # --- the rules ---
 
@@ -301,9 +332,13 @@ class VoiceSession:
         finally:
             self._telling = False
             self.progressed()
+            if self._rules.call.state is CallState.ENDED:
+                self._finish()
 
     def failed(self, error: DuologueError) -> None:
         """Tell everyone that something failed."""
+        if error.__cause__ is not None:  # code that is not ours raised: its author needs to know where
+            log.warning("Session %s: %s", self.id, error.message, exc_info=error.__cause__)
         self._publish(
             ErrorRaised(
                 self._hearing.position,
@@ -316,6 +351,20 @@ class VoiceSession:
                 self.record.turns[-1].turn if self.record.turns else 0,
             )
         )
+
+    def reply_failed(self, generation: int, code: str) -> None:
+        """No sound of a reply will ever come."""
+        self.tell_rules(got.ReplyFailed(generation, code))
+        if generation in self._speaking:
+            self._speaking.pop(generation)._end("", True)
+
+    def broken(self, error: Exception) -> None:
+        """The engine cannot serve the session any more: tell why, and end the call."""
+        if not isinstance(error, DuologueError):
+            cause, error = error, DuologueError(f"The session broke off: {error!r}.", hint="Start a new one.")
+            error.__cause__ = cause
+        self.failed(error)
+        self.tell_rules(got.EndRequested("error"))
 
     def measured(self, measured: TurnMeasured) -> None:
         """A turn was answered audibly."""
@@ -333,6 +382,8 @@ class VoiceSession:
                 self._speaking.pop(event.generation)._end(event.text, event.interrupted)
             case _:
                 pass
+        for on_event, _ in self._watchers:
+            on_event(event)
         for subscription in self._subscriptions:
             subscription.put(event)
 
@@ -360,17 +411,25 @@ class VoiceSession:
     def _end_call(self, _: do.EndCall) -> None:
         self.engine.detach(self)
         self._end_says()
-        self._hooks.call(self._on_end, self, self.record)
+
+    def _finish(self) -> None:
+        """The call has ended, and what its end brought about has been told."""
+        if self._ended.is_set():
+            return
         self._ended.set()
+        self._hooks.call(self._on_end, self, self.record)
+        for _, on_end in self._watchers:
+            on_end(self.record.reason)
         for subscription in self._subscriptions:
             subscription.close()
+        self._subscriptions.clear()
 
     # --- for those who drive it with recorded sound ---
 
     @property
     def settled(self) -> bool:
-        """True where nothing is open on either side."""
-        return self._rules.settled
+        """True where nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
+        return self._rules.settled and self._hearing.lag < 2 * self.engine.vad.window
 
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from duologue.agent import Agent, Stateful, Turn
+from duologue.agent import Agent, Turn
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.history import Segment
 from duologue.engine import Engine
-from duologue.errors import DuologueError
+from duologue.errors import AgentError, DuologueError, StreamError
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
 from duologue.session.events import TurnMeasured
@@ -29,7 +30,7 @@ class AudioSink(Protocol):
     """Where the agent's voice goes, one for each session.
 
     Every method is a plain call on the loop's thread and never waits. A sink whose client is gone or stuck takes all
-    calls and does nothing; the transport ends the session.
+    calls and does nothing; the transport ends the session. One that raises is not called again, and the call ends.
     """
 
     def send(self, pcm: bytes, position: int, generation: int) -> None:
@@ -65,6 +66,10 @@ class Host(Protocol):
         """Tell everyone."""
         ...
 
+    def reply_failed(self, generation: int, code: str) -> None:
+        """No sound of a reply will ever come."""
+        ...
+
     def progressed(self) -> None:
         """What the session waits for may have come."""
         ...
@@ -98,8 +103,8 @@ class Speaker:
         self._sink = sink
         self._user_data = user_data
         self._run: ReplyRun | None = None
-        self._before: object = None
-        """The agent's state before the current reply."""
+        self._closing: list[ReplyRun] = []
+        """Runs before the current one whose tasks have not ended."""
         self._mark: int | None = None
 
     def mark(self, position: int) -> None:
@@ -110,23 +115,22 @@ class Speaker:
 
     def reply(self, e: do.StartReply) -> None:
         """Have the agent answer; the sound of a speculation is held."""
-        if isinstance(self._agent, Stateful):
-            self._before = self._agent.snapshot()
         run = self._begin(e.generation, speculative=e.speculative)
         turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data)
-        previous, self._run = self._run, run
-        run.answer(self._agent, turn, previous)
+        run.answer(self._agent, turn, tuple(self._closing))
         if not e.speculative:
             self.stopwatch.answering(e.generation, prepared=False)
 
     def say(self, e: do.StartSpeech) -> None:
         """Speak a text that no agent is asked for."""
-        self._run = self._begin(e.generation, speculative=False)
-        self._run.say(e.text)
+        self._begin(e.generation, speculative=False).say(e.text)
 
     def _begin(self, generation: int, *, speculative: bool) -> ReplyRun:
         self.playout.begin(generation, held=speculative)
-        return ReplyRun(self, generation, speculative=speculative)
+        runs = self._closing if self._run is None else [*self._closing, self._run]
+        self._closing = [run for run in runs if not run.done]
+        self._run = run = ReplyRun(self, generation, speculative=speculative)
+        return run
 
     def commit(self, e: do.CommitReply) -> None:
         """The turn is decided: let the prepared reply sound."""
@@ -142,13 +146,12 @@ class Speaker:
         if run is None or run.generation != e.generation:
             return
         run.cancel()
+        if e.rollback:
+            run.roll_back()
         played, started = playout.played(self._engine.clock.now(), self._mark), playout.started
         playout.drop()
-        if self._sink is not None:
-            self._sink.flush(e.generation)
-        if e.rollback and isinstance(self._agent, Stateful) and run.asked:
-            self._agent.restore(self._before)
         if started:
+            self._sound("flush", e.generation)
             self._host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
 
     def duck(self, _: do.Duck) -> None:
@@ -162,14 +165,12 @@ class Speaker:
     def pause(self, e: do.Pause) -> None:
         """Stop, and keep the rest."""
         self.playout.pause(self._engine.clock.now())
-        if self._sink is not None:
-            self._sink.pause(e.generation)
+        self._sound("pause", e.generation)
 
     def resume(self, e: do.Resume) -> None:
         """Go on."""
         self.playout.resume(self._engine.clock.now())
-        if self._sink is not None:
-            self._sink.resume(e.generation)
+        self._sound("resume", e.generation)
 
     # --- what the reply brings ---
 
@@ -181,7 +182,8 @@ class Speaker:
         """A stretch of sound is ready."""
         if run is not self._run or not self.playout.active or not speech.pcm:
             return
-        self.stopwatch.first_clause.setdefault(run.generation, time.perf_counter())
+        if run.asked:
+            self.stopwatch.first_clause.setdefault(run.generation, time.perf_counter())
         run.spoke = True
         self.playout.add(speech.pcm)
         exact = speech.words if speech.timings == "exact" else ()
@@ -204,7 +206,13 @@ class Speaker:
         if error is None and run.end_call and run.is_committed:
             self._host.tell_rules(got.EndRequested(run.end_call))
         else:
-            self._host.tell_rules(got.ReplyFailed(run.generation, error.code if error else "empty"))
+            if error is not None:
+                run.roll_back()
+            self._host.reply_failed(run.generation, error.code if error else "empty")
+
+    def failed(self, error: DuologueError) -> None:
+        """Something failed beside the reply."""
+        self._host.failed(error)
 
     # --- sound ---
 
@@ -217,8 +225,7 @@ class Speaker:
             self._host.tell_rules(got.PlayoutFinished(self.playout.generation, played, self._mark is None, end_call))
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
-        if self._sink is not None:
-            self._sink.send(frame, position, generation)
+        self._sound("send", frame, position, generation)
         pos = self._host.accepted
         if self.echo is not None:
             self.echo.played(pos, frame)
@@ -229,8 +236,24 @@ class Speaker:
         if measured is not None:
             self._host.measured(measured)
 
+    def _sound(self, call: Literal["send", "pause", "resume", "flush"], *args: Any) -> None:
+        """Call the sink."""
+        if self._sink is None:
+            return
+        try:
+            getattr(self._sink, call)(*args)
+        except Exception as cause:
+            self._sink = None
+            error = StreamError(f"The sink failed to {call}: {cause!r}.", hint="A sink never raises; mend it.")
+            error.__cause__ = cause
+            self._host.failed(error)
+            self._host.tell_rules(got.EndRequested("sink_failed"))
+
     async def close(self) -> None:
         """Cancel all work, and wait a moment for it to let go."""
-        if self._run is not None:
-            self._run.cancel()
-            await self._run.closed(CLOSING)
+        runs = [run for run in (*self._closing, self._run) if run is not None]
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*(run.closed(CLOSING) for run in runs))
+        if not all(run.done for run in runs):
+            self._host.failed(AgentError(f"The agent did not let go of its answer within {CLOSING:g} s."))

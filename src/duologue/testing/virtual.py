@@ -1,0 +1,151 @@
+"""A call in virtual time: a whole session over fakes, with no model, no waiting, and the same course every time."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from duologue.clock import VirtualClock
+from duologue.conversation.config import RATE
+from duologue.conversation.events import Event
+from duologue.engine import Engine, EngineConfig
+from duologue.session import SessionConfig, VoiceSession
+from duologue.session.drive import drive
+from duologue.session.record import TurnRecord
+from duologue.stt import SpeechToText, SttModel
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
+from duologue.testing.sinks import Recorder
+from duologue.testing.spoken import speak, understand
+from duologue.tts import TextToSpeech, TtsModel
+from duologue.turn import TurnModel, WordsPolicy
+from duologue.vad import VoiceActivityDetector
+
+__all__ = ["VirtualCall"]
+
+E = TypeVar("E", bound=Event)
+
+FRAME = 0.02
+FRAME_BYTES = round(FRAME * RATE) * 2
+LOOP_TURNS = 5
+"""Turns of the loop in which tasks that wait for nothing get far enough."""
+
+
+class VirtualCall:
+    """You are the user: what you say goes through the session to your agent, and what it says comes back as text.
+
+        async with VirtualCall(agent) as call:
+            await call.say("A table for four, please.")
+            assert call.heard == ["For when?"]
+
+    Every part can be put in the place of its fake. Other arguments go to VoiceSession.
+    """
+
+    def __init__(
+        self,
+        agent: Any,
+        *,
+        config: SessionConfig | None = None,
+        stt: SpeechToText | SttModel | None = None,
+        tts: TextToSpeech | TtsModel | None = None,
+        vad: VoiceActivityDetector | None = None,
+        words: WordsPolicy | None = None,
+        turn_model: TurnModel | None = None,
+        engine: EngineConfig | None = None,
+        **session: Any,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.engine = Engine(
+            vad=vad or PeakVad(),
+            words=words or SentenceEnd(),
+            turn_model=turn_model,
+            config=engine,
+            clock=self.clock,
+            paced=False,
+        )
+        tts = tts or FakeTextToSpeech()
+        self.sink = Recorder(tts.rate, self.clock)
+        session = {"sink": self.sink, **session}
+        self.session = VoiceSession(
+            engine=self.engine, stt=stt or FakeSpeechToText(), tts=tts, agent=agent, config=config, **session
+        )
+        self._reader = self.session.events(max_queue=100_000)
+        self._events: list[Event] = []
+
+    async def __aenter__(self) -> Self:
+        await self.engine.__aenter__()
+        await self.session.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.session.close()
+        await self.engine.__aexit__(kind, error, trace)
+
+    # --- what you do ---
+
+    async def say(self, text: str) -> None:
+        """Say `text`, and listen until both sides have finished."""
+        await self.play(speak(text))
+        await self.settle()
+
+    async def speak(self, text: str) -> None:
+        """Say `text`, and go no further than its last sound."""
+        await self.play(speak(text))
+
+    async def silence(self, seconds: float, *, waits: bool = True) -> None:
+        """Say nothing for so long, in audio time."""
+        await self.play(bytes(round(seconds * RATE) * 2), waits=waits)
+
+    async def play(self, pcm: bytes, *, waits: bool = True) -> None:
+        """Send sound of your own: 16 kHz mono PCM16, filled up to whole 20 ms.
+
+        It waits wherever evidence is due or speech is owed; with `waits=False` for nobody, as in real time.
+        """
+        if waits:
+            await drive(self.session, self.engine, pcm, settle=float("inf"), longest_tail=0.0)
+            return
+        for i in range(0, len(pcm), FRAME_BYTES):
+            self.session.process_audio(pcm[i : i + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
+            self.clock.advance(FRAME)
+            self.engine.step()
+            for _ in range(LOOP_TURNS):
+                await asyncio.sleep(0)
+
+    async def settle(self, longest: float = 60.0) -> None:
+        """Say nothing until nothing has been open on either side for half a second."""
+        await drive(self.session, self.engine, b"", longest_tail=longest)
+
+    # --- what came of it ---
+
+    @property
+    def turns(self) -> list[TurnRecord]:
+        """The turns so far."""
+        return list(self.session.record.turns)
+
+    @property
+    def heard(self) -> list[str]:
+        """What the user heard of each of the agent's answers and texts."""
+        return [message.text for message in self.session.history if message.role == "agent"]
+
+    @property
+    def sounded(self) -> str:
+        """All words that were in the agent's sound, as it reached the sink."""
+        return understand(self.sink.timeline(), self.sink.rate)
+
+    @property
+    def events(self) -> list[Event]:
+        """All events so far."""
+        self._events += self._reader.drain()
+        return self._events
+
+    def of(self, kind: type[E]) -> list[E]:
+        """All events of one kind so far."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def one(self, kind: type[E]) -> E:
+        """The only event of one kind."""
+        found = self.of(kind)
+        assert len(found) == 1, f"{len(found)} of {kind.__name__}, not one: {found}"
+        return found[0]

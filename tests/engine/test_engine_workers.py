@@ -1,0 +1,288 @@
+"""Jobs are run in order of deadline, in batches of like size; what fails, fails for its own job alone."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from duologue.engine.workers import Workers
+from duologue.errors import OverloadedError, ProviderError, RateLimitedError
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 10.0
+
+
+class Doubler:
+    """Doubles numbers, and notes each run."""
+
+    name = "doubler"
+
+    def __init__(self, max_batch: int = 1) -> None:
+        self.max_batch = max_batch
+        self.runs: list[list[float]] = []
+
+    def size(self, item: float) -> float:
+        return item
+
+    def run(self, items: Sequence[float]) -> list[float]:
+        self.runs.append(list(items))
+        return [2 * item for item in items]
+
+
+class Gate:
+    """Holds its thread until it is opened."""
+
+    name = "gate"
+    max_batch = 1
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def size(self, item: Any) -> float:
+        return 0.0
+
+    def run(self, items: Sequence[Any]) -> Sequence[Any]:
+        self.entered.set()
+        assert self.opened.wait(PATIENCE)
+        return items
+
+
+class Broken:
+    """Raises, or gives what it is told to give."""
+
+    name = "broken"
+
+    def __init__(self, outcome: Any, max_batch: int = 1) -> None:
+        self.outcome = outcome
+        self.max_batch = max_batch
+
+    def size(self, item: Any) -> float:
+        return 1.0
+
+    def run(self, items: Sequence[Any]) -> Any:
+        if isinstance(self.outcome, Exception) and "bad" in items:
+            raise self.outcome
+        return items if isinstance(self.outcome, Exception) else self.outcome
+
+
+@asynccontextmanager
+async def running(**options: int) -> AsyncIterator[Workers]:
+    workers = Workers(asyncio.get_running_loop(), **options)
+    try:
+        yield workers
+    finally:
+        await asyncio.to_thread(workers.close)
+
+
+@asynccontextmanager
+async def held(workers: Workers, *deadlines: float | None) -> AsyncIterator[None]:
+    """Hold a thread for each deadline, so that what is submitted meanwhile waits."""
+    gates = [Gate() for _ in deadlines]
+    jobs = [workers.submit(gate, "held", deadline) for gate, deadline in zip(gates, deadlines, strict=True)]
+    for gate in gates:
+        assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
+    try:
+        yield
+    finally:
+        for gate in gates:
+            gate.opened.set()
+    assert await asyncio.gather(*jobs) == ["held"] * len(jobs)
+
+
+async def test_each_job_gets_its_own_result() -> None:
+    model = Doubler(max_batch=4)
+    async with running() as workers:
+        assert await asyncio.gather(*(workers.submit(model, i, 1.0) for i in range(20))) == list(range(0, 40, 2))
+        assert workers.waiting == 0
+    assert workers.counters.done == 20
+    assert workers.counters.batches == len(model.runs)
+
+
+async def test_the_earliest_deadline_is_first_and_equals_keep_their_order() -> None:
+    model = Doubler()
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, item, at) for item, at in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 1.0))]
+        await asyncio.gather(*jobs)
+    assert model.runs == [[2], [4], [3], [1]]
+
+
+async def test_urgent_work_has_a_thread_of_its_own() -> None:
+    model = Doubler()
+    async with running(general=1) as workers, held(workers, 0.0):
+        waits = workers.submit(model, 1, 0.0)
+        assert await workers.submit(model, 2, None) == 4
+        assert not waits.done()
+    assert model.runs == [[2], [1]]
+
+
+async def test_urgent_work_comes_before_any_deadline() -> None:
+    model, general, first = Doubler(), Gate(), Gate()
+    async with running(general=1) as workers:
+        for gate, deadline in ((general, 0.0), (first, None)):
+            workers.submit(gate, "held", deadline)
+            assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
+        jobs = [workers.submit(model, 1, 0.0), workers.submit(model, 2, None)]
+        general.opened.set()
+        await asyncio.gather(*jobs)
+        first.opened.set()
+    assert model.runs == [[2], [1]]
+
+
+async def test_a_batch_holds_the_nearest_sizes_up_to_max_batch() -> None:
+    model = Doubler(max_batch=3)
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, size, 1.0 + i) for i, size in enumerate((1.0, 3.0, 1.1, 2.9, 0.9, 3.1))]
+        assert await asyncio.gather(*jobs) == [2.0, 6.0, 2.2, 5.8, 1.8, 6.2]
+    assert [sorted(run) for run in model.runs] == [[0.9, 1.0, 1.1], [2.9, 3.0, 3.1]]
+
+
+async def test_a_batch_holds_no_more_seconds_than_it_may() -> None:
+    assert Workers.MAX_BATCH_SECONDS == 12
+    model = Doubler(max_batch=8)
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, size, 1.0) for size in (5.0, 5.0, 5.0, 30.0)]
+        await asyncio.gather(*jobs)
+    assert model.runs == [[5.0, 5.0], [5.0], [30.0]]
+
+
+async def test_models_do_not_share_a_batch() -> None:
+    models = Doubler(max_batch=4), Doubler(max_batch=4)
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(models[i % 2], 1.0, 1.0) for i in range(4)]
+        await asyncio.gather(*jobs)
+    assert [model.runs for model in models] == [[[1.0, 1.0]], [[1.0, 1.0]]]
+
+
+async def test_cancelled_jobs_are_dropped_before_they_run() -> None:
+    model = Doubler(max_batch=4)
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, item, item) for item in (1.0, 2.0, 3.0)]
+            jobs[0].cancel()
+            jobs[2].cancel()
+        assert await jobs[1] == 4.0
+        assert await workers.submit(model, 5.0, 9.0) == 10.0
+    assert model.runs == [[2.0], [5.0]]
+    assert workers.counters.dropped == 2
+
+
+async def test_a_job_that_is_cancelled_while_it_runs_has_no_result() -> None:
+    gate = Gate()
+    async with running(general=1) as workers:
+        job = workers.submit(gate, "item", 0.0)
+        assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
+        job.cancel()
+        gate.opened.set()
+        assert await workers.submit(Doubler(), 1, 1.0) == 2
+        assert job.cancelled()
+
+
+async def test_errors_of_the_tree_come_as_they_are() -> None:
+    error = RateLimitedError("Slow down.", retry_after=3.0)
+    async with running() as workers:
+        with pytest.raises(RateLimitedError) as caught:
+            await workers.submit(Broken(error), "bad", None)
+    assert caught.value is error
+    assert workers.counters.failed == 1
+
+
+async def test_other_errors_come_as_provider_errors() -> None:
+    async with running() as workers:
+        with pytest.raises(ProviderError, match="model broken failed: ZeroDivisionError") as caught:
+            await workers.submit(Broken(ZeroDivisionError("by zero")), "bad", None)
+    assert caught.value.provider == "broken"
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+async def test_a_bad_item_spoils_none_of_its_batch() -> None:
+    model = Broken(ValueError("bad"), max_batch=4)
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, item, 1.0) for item in ("a", "bad", "b")]
+        results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert (results[0], results[2]) == ("a", "b")
+    assert isinstance(results[1], ProviderError)
+    assert (workers.counters.done, workers.counters.failed) == (4, 1)  # the job that held the thread is one
+
+
+@pytest.mark.parametrize("outcome", [[], [1, 2], None, 7])
+async def test_a_model_that_does_not_answer_each_item_fails(outcome: Any) -> None:
+    async with running() as workers:
+        with pytest.raises(ProviderError, match="model broken failed"):
+            await workers.submit(Broken(outcome), "item", None)
+        assert await workers.submit(Doubler(), 1, None) == 2  # the thread lives
+
+
+async def test_an_item_that_the_model_cannot_take_is_refused_at_once() -> None:
+    class Picky(Doubler):
+        def size(self, item: Any) -> float:
+            return float(len(item))
+
+    async with running() as workers:
+        with pytest.raises(ProviderError, match="doubler failed: TypeError"):
+            workers.submit(Picky(), 5, None)
+
+
+async def test_too_much_work_is_refused() -> None:
+    model = Doubler()
+    async with running(general=1, max_waiting=2) as workers:
+        async with held(workers, 0.0):
+            jobs = [workers.submit(model, 1, 1.0), workers.submit(model, 2, 1.0)]
+            with pytest.raises(OverloadedError, match="2 pieces of work") as caught:
+                workers.submit(model, 3, 0.0)
+        assert caught.value.retry_after == 1.0
+        assert await asyncio.gather(*jobs) == [2, 4]
+        assert workers.counters.refused == 1
+
+
+async def test_close_waits_for_what_runs_and_fails_what_waits() -> None:
+    gate, model = Gate(), Doubler()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    runs = workers.submit(gate, "item", 0.0)
+    assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
+    waits, forgotten = workers.submit(model, 1, 1.0), workers.submit(model, 1, 1.0)
+    forgotten.cancel()
+    closing = asyncio.create_task(asyncio.to_thread(workers.close))
+    with pytest.raises(ProviderError, match="engine is closed, and doubler was not run"):
+        await waits
+    gate.opened.set()
+    assert await runs == "item"
+    await closing
+    assert model.runs == []
+
+
+async def test_nothing_is_taken_after_close() -> None:
+    async with running() as workers:
+        pass
+    with pytest.raises(ProviderError, match="engine is closed"):
+        workers.submit(Doubler(), 1, None)
+    workers.close()
+
+
+async def test_close_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    workers = Workers(asyncio.get_running_loop(), general=3)
+    assert len({t for t in threading.enumerate() if t.name.startswith("duologue-")} - before) == 4
+    workers.close()
+    assert {t for t in threading.enumerate() if t.name.startswith("duologue-")} <= before
+
+
+def test_results_that_come_after_the_loop_has_closed_are_nobodys() -> None:
+    loop = asyncio.new_event_loop()
+    gate = Gate()
+    workers = Workers(loop, general=1)
+    job = workers.submit(gate, "item", 0.0)
+    assert gate.entered.wait(PATIENCE)
+    loop.close()
+    gate.opened.set()
+    workers.close()
+    assert not job.done()

@@ -1,0 +1,221 @@
+"""What is understood of the user, and what becomes of a turn when it is not."""
+
+import asyncio
+from itertools import repeat
+from typing import Any
+
+import pytest
+
+from duologue.conversation import events as tell
+from duologue.conversation.config import ConversationConfig
+from duologue.errors import AuthenticationError, ProviderError, ProviderUnavailableError
+from duologue.session import ErrorRaised, SessionConfig
+from duologue.stt import Transcript
+from duologue.testing.agents import ScriptedAgent
+from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeSttModel, FakeTurnModel, Fault
+from duologue.testing.virtual import VirtualCall
+from duologue.turn import Judgement
+
+pytestmark = pytest.mark.anyio
+
+DOWN = ProviderUnavailableError("The line is down.")
+NO_PARTIALS = ConversationConfig(partial_every=0.0)
+
+
+def quiet(**config: Any) -> SessionConfig:
+    return SessionConfig(rules=NO_PARTIALS, **config)
+
+
+async def test_a_model_understands_through_the_engine() -> None:
+    agent = ScriptedAgent("Yes.")
+    async with VirtualCall(agent, stt=FakeSttModel()) as call:
+        await call.say("Do you have a table?")
+    assert agent.turns[0].text == "Do you have a table?"
+
+
+async def test_words_are_shown_while_the_user_speaks() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        await call.say("I would like to have a table for four people.")
+        shown = [e.text for e in call.of(tell.PartialTranscript)]
+        assert len(shown) == 2
+        assert all("I would like to have a table for four people.".startswith(text.rstrip()) for text in shown)
+
+
+async def test_one_partial_is_asked_for_at_a_time() -> None:
+    stt = FakeSpeechToText(faults=[FOREVER])
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say("I would like to have a table for four people.")
+        assert call.of(tell.PartialTranscript) == []
+        assert len(stt.asked) == 2  # the partial that hangs, and the final pass
+        assert len(call.turns) == 1
+
+
+async def test_partials_that_fail_are_nobodys_business() -> None:
+    stt = FakeSpeechToText(faults=[ValueError("no"), DOWN])
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say("I would like to have a table for four.")
+        assert call.of(ErrorRaised) == []
+        assert len(call.turns) == 1
+
+
+async def test_the_language_of_the_session_is_asked_for() -> None:
+    asked: list[str | None] = []
+
+    class Listening(FakeSpeechToText):
+        async def transcribe(
+            self, pcm: bytes, *, language: str | None = None, deadline: float | None = None
+        ) -> Transcript:
+            asked.append(language)
+            return await super().transcribe(pcm)
+
+    async with VirtualCall(ScriptedAgent("Ja."), stt=Listening(), config=SessionConfig(language="de")) as call:
+        await call.say("Ein Tisch bitte.")
+    assert set(asked) == {"de"}
+
+
+async def test_a_failure_that_passes_is_not_noticed() -> None:
+    stt = FakeSpeechToText(faults=[DOWN, DOWN])
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=quiet(max_retries=2)) as call:
+        await call.say("Hello.")
+        assert (len(call.turns), call.of(ErrorRaised)) == (1, [])
+    assert len(stt.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "tries"),
+    [
+        (DOWN, "provider_unavailable", 2),
+        (AuthenticationError("The key is wrong."), "authentication_failed", 1),
+        (ZeroDivisionError(), "provider_error", 1),
+        (TimeoutError(), "provider_error", 1),
+        (FOREVER, "timeout", 1),
+    ],
+)
+async def test_speech_that_is_not_understood_makes_no_turn_and_an_apology(fault: Fault, code: str, tries: int) -> None:
+    stt = FakeSpeechToText(faults=[fault] * tries)
+    agent = ScriptedAgent("Yes.")
+    config = quiet(max_retries=1, words_timeout=1.0 if fault is DOWN else 0.02)
+    async with VirtualCall(agent, stt=stt, config=config) as call:
+        await call.say("Hello.")
+        error = call.one(ErrorRaised)
+        assert (error.code, error.provider) == (code, None if isinstance(fault, ProviderError) else "fake-stt")
+        assert call.one(tell.SpeechIgnored).reason == code
+        assert (agent.turns, call.turns, call.heard) == ([], [], [ConversationConfig().apology])
+        assert len(stt.asked) == tries
+        await call.say("Hello again.")
+        assert agent.turns[0].text == "Hello again."
+
+
+async def test_a_provider_that_cancels_itself_fails_like_any_other() -> None:
+    class Cancelling(FakeSpeechToText):
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            raise asyncio.CancelledError
+
+    async with VirtualCall(ScriptedAgent("Yes."), stt=Cancelling(), config=quiet()) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).code == "provider_error"
+
+
+@pytest.mark.parametrize("answer", [None, "text", Transcript(None)])  # type: ignore[arg-type]
+async def test_what_is_no_transcript_is_refused(answer: Any) -> None:
+    class Odd(FakeSpeechToText):
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            return answer  # type: ignore[no-any-return]
+
+    async with VirtualCall(ScriptedAgent("Yes."), stt=Odd(), config=quiet()) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).code == "provider_error"
+        assert call.session.settled
+
+
+async def test_a_words_policy_that_fails_keeps_the_words_away() -> None:
+    class Broken:
+        name = "broken-policy"
+
+        def judge(self, text: str) -> Judgement:
+            raise ZeroDivisionError
+
+    async with VirtualCall(ScriptedAgent("Yes."), words=Broken(), config=quiet()) as call:
+        await call.say("Hello.")
+        assert "broken-policy failed" in call.one(ErrorRaised).message
+        assert call.one(tell.SpeechIgnored).reason == "provider_error"
+
+
+async def test_speech_without_words_makes_no_turn_and_no_error() -> None:
+    agent = ScriptedAgent("Yes.")
+    async with VirtualCall(agent, stt=FakeSpeechToText("")) as call:
+        await call.say("Hmmmmm")
+        assert call.one(tell.SpeechIgnored).reason == "no_words"
+        assert (call.of(ErrorRaised), agent.turns) == ([], [])
+
+
+async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
+    class Counting(FakeSpeechToText):
+        let_go = 0
+
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            try:
+                return await super().transcribe(pcm)
+            except asyncio.CancelledError:
+                self.let_go += 1
+                raise
+
+    stt = Counting(faults=[FOREVER])
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=quiet()) as call:
+        await call.speak("I would like")
+        await call.silence(0.14)  # the words have been asked for, and are not due yet
+        assert len(stt.asked) == 1
+        await call.say("a table.")
+        assert stt.let_go == 1
+        assert [t.user_text for t in call.turns] == ["I would like a table."]
+
+
+# --- the sound of a turn ---
+
+
+class Doubtful:
+    name = "doubtful"
+
+    def judge(self, text: str) -> Judgement:
+        return Judgement(0.5 if text.endswith("?") else 0.3, "doubt")
+
+
+async def test_the_sound_is_judged_where_the_words_leave_doubt() -> None:
+    model = FakeTurnModel(0.95)
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=model) as call:
+        await call.say("so I thought")
+        assert call.turns[0].end_reason == "sound"
+    assert len(model.asked) == 1
+
+
+async def test_the_sound_is_judged_from_its_last_eight_seconds() -> None:
+    model = FakeTurnModel(0.95)
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=model) as call:
+        await call.say("so I thought " * 11)
+    assert model.asked == [8.0]
+
+
+@pytest.mark.parametrize("fault", [ValueError("broken"), None])
+async def test_a_turn_is_decided_without_its_sound_where_that_fails(fault: Exception | None) -> None:
+    class Broken(FakeTurnModel):
+        def run(self, items: Any) -> Any:
+            if fault:
+                raise fault
+            return ["no number"] * len(items)
+
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=Broken()) as call:
+        await call.say("so I thought")
+        assert call.one(ErrorRaised).provider == "fake-turn"
+        assert call.turns[0].end_reason == "timeout"
+
+
+async def test_a_provider_that_is_always_down_leaves_the_call_alive() -> None:
+    stt = FakeSpeechToText(faults=repeat(DOWN))
+    agent = ScriptedAgent("Yes.")
+    async with VirtualCall(agent, stt=stt, config=quiet(max_retries=0)) as call:
+        for _ in range(3):
+            await call.say("Hello.")
+        assert len(call.of(ErrorRaised)) == len(call.of(tell.SpeechIgnored)) == 3
+        call.session.send_text("I am typing now.")
+        await call.settle()
+        assert agent.turns[0].text == "I am typing now."
