@@ -1,4 +1,5 @@
-# duologue: `make run` to talk, `make test` to check everything. All of it lives in .venv; nothing else is touched.
+# duologue: `make run` to talk, `make test` to check everything. All of it lives in .venv, but for the weights that are
+# fetched or converted: those are in the user's cache, which DUOLOGUE_CACHE changes.
 
 PYTHON ?= python3
 HOST   ?= 127.0.0.1
@@ -6,10 +7,11 @@ PORT   ?= 8000
 
 VENV  := .venv
 BIN   := $(VENV)/bin
-PIP   := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP   := $(BIN)/python -m pip --disable-pip-version-check
 SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help run test lint format dist clean
 
 help:
@@ -21,8 +23,7 @@ help:
 	@echo
 	@echo 'PYTHON=python3.12 chooses the interpreter; HOST= and PORT= change where it serves.'
 
-run: $(VENV)/.local
-	@$(BIN)/duologue models install smart-turn || echo 'Going on without Smart Turn; `duologue doctor` says what that means.'
+run: $(VENV)/.smart-turn
 	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
 
 test: $(VENV)/.dev
@@ -38,7 +39,7 @@ format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 dist: $(VENV)/.dev
-	@rm -rf dist && $(BIN)/python -m build --outdir dist . && tools/try-dist dist
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && PYTHON="$$PWD/$(BIN)/python" tools/try-dist dist
 
 clean:
 	rm -rf $(VENV) dist build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -57,10 +58,16 @@ $(VENV)/bin/python:
 
 $(VENV)/.local: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and its local models (a minute or two, the first time)'
-	@$(PIP) install --progress-bar on --editable '.[local]'
+	@$(PIP) install --editable '.[local]'
+	@touch $@
+
+# Tried once: without a network it would hold up every start.
+$(VENV)/.smart-turn: $(VENV)/.local
+	@$(BIN)/duologue models install smart-turn || \
+	  echo 'Going on without it: words alone judge the end of a turn. Later: $(BIN)/duologue models install smart-turn'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
-	@$(PIP) install --progress-bar on --editable '.[local,llm,dev]'
+	@$(PIP) install --editable '.[local,llm,dev]'
 	@touch $@ $(VENV)/.local

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from duologue.agent import EndCall
 from duologue.clock import WallClock
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import DeadlineError
@@ -31,6 +32,23 @@ async def test_it_ends_with_the_call() -> None:
     async with VirtualCall(ScriptedAgent("Yes."), config=SessionConfig(timeout=2.0)) as call:
         await play(call.session, call.engine, bytes(10 * 32_000))
         assert call.clock.now() == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02])
+async def test_it_ends_with_the_call_that_ends_while_it_waits(delay: float) -> None:
+    async with VirtualCall(ScriptedAgent([delay, EndCall("done")])) as call:
+        await play(call.session, call.engine, speak("Bye."))
+        assert await call.session.wait_ended() == "done"
+
+
+async def test_in_real_time_it_ends_with_the_call_too() -> None:
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), config=EngineConfig(tick=0.001)) as engine:
+        session = VoiceSession(
+            engine=engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=ScriptedAgent([EndCall("done")])
+        )
+        async with session:
+            await play(session, engine, speak("Bye."))
+            assert await session.wait_ended() == "done"
 
 
 async def test_the_tail_has_an_end() -> None:

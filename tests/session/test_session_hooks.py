@@ -83,6 +83,29 @@ async def test_a_hook_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [e.message for e in told.errors] == ["The hook stuck took more than 0.01 s."]
 
 
+async def test_who_gives_up_waiting_for_hooks_gives_them_up() -> None:
+    told = Told()
+    order: list[str] = []
+
+    async def stuck() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            order.append("let go")
+
+    run = Hooks(told)
+    run.call(stuck)
+    run.call(order.append, "next")
+    before = asyncio.all_tasks()
+    closing = asyncio.create_task(run.close())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert (closing.cancelled(), order, told.errors) == (True, ["let go"], [])
+    assert len(asyncio.all_tasks()) == len(before) - 1
+
+
 async def test_only_so_many_hooks_wait() -> None:
     told = Told()
     run = Hooks(told)
@@ -94,12 +117,18 @@ async def test_only_so_many_hooks_wait() -> None:
     assert [e.code for e in told.errors] == ["overloaded"] * 3
 
 
-async def test_no_hook_costs_no_task() -> None:
+async def test_there_is_a_task_only_while_a_hook_waits() -> None:
     run = Hooks(Told())
     before = asyncio.all_tasks()
     run.call(None)
     assert asyncio.all_tasks() == before
-    await run.close()
+    called: list[int] = []
+    for n in range(2):
+        run.call(called.append, n)
+        assert len(asyncio.all_tasks()) == len(before) + 1
+        await run.close()
+        assert asyncio.all_tasks() == before
+    assert called == [0, 1]
 
 
 # --- of a session ---

@@ -210,16 +210,17 @@ def test_what_was_dropped_is_never_sent() -> None:
     assert line.sent == [*range(1, 81), *range(501, 581)]
 
 
-def test_a_reply_that_is_dropped_by_what_it_sent_sends_no_more() -> None:
-    line = Line().begin(seconds=1.0)
+def test_a_reply_that_is_dropped_by_what_it_sent_sends_no_more_and_does_not_finish() -> None:
+    line = Line().begin(seconds=1.0, complete=True)
+    line.pump()
 
     def send(frame: bytes, position: int, generation: int) -> None:
         line.send(frame, position, generation)
-        if position == 20:
+        if position == 100:
             line.playout.drop()
 
-    assert not line.playout.pump(line.now, send)
-    assert line.positions == [0, 20]
+    assert not line.playout.pump(line.now + 5.0, send)
+    assert line.positions == [0, 20, 40, 60, 80, 100]
 
 
 @pytest.mark.parametrize(("mark", "heard"), [(None, 0.1), (0, 0.0), (40, 0.0), (85, 0.045), (1000, 0.18)])

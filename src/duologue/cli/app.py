@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     help="Spoken conversations between people and software agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (serve, call, transcribe, say, doctor):
@@ -30,17 +32,25 @@ for command in (serve, call, transcribe, say, doctor):
 app.add_typer(models, name="models")
 
 
-@app.callback()
-def _main(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(__version__)
         raise typer.Exit
 
 
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None: ...
+
+
 def run() -> None:
     """Run a command; errors of ours become one line and exit status 1, Ctrl-C becomes 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without our characters shows others, and goes on
     as_json = "--json" in sys.argv
     try:
         app(standalone_mode=True)

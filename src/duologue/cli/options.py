@@ -8,13 +8,18 @@ import typer
 
 __all__ = ["AgentName", "BaseUrl", "Instructions", "Llm", "NoSmartTurn"]
 
-AgentName = Annotated[str, typer.Option("--agent", help="Who answers: booking, echo, or your own as module:attribute.")]
+AgentName = Annotated[
+    str,
+    typer.Option(
+        "--agent", help="Who answers: booking, echo, or your own as module:attribute, looked for in this folder first."
+    ),
+]
 Llm = Annotated[
     str | None,
     typer.Option("--llm", help="Answer with a language model, as openai:MODEL; the key comes from OPENAI_API_KEY."),
 ]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="An endpoint that speaks the OpenAI API.")]
-Instructions = Annotated[str | None, typer.Option(help="What the language model is told to be.")]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm: an endpoint that speaks the OpenAI API.")]
+Instructions = Annotated[str | None, typer.Option(help="With --llm: what the language model is told to be.")]
 NoSmartTurn = Annotated[
     bool,
     typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, also where Smart Turn is there."),

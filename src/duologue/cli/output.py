@@ -16,9 +16,9 @@ from duologue.errors import DuologueError
 
 __all__ = ["AsJson", "console", "fail", "notes", "print_json", "progress"]
 
-console = Console(highlight=False)
-notes = Console(stderr=True, highlight=False)
-"""For what is not the result: progress, hints, errors."""
+console = Console(highlight=False, markup=False, emoji=False)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+"""For what is not the result: progress, hints, errors. A line stays a line, so that it can be searched for."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -27,21 +27,17 @@ def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+    sys.stdout.flush()
 
 
 def fail(error: DuologueError, *, as_json: bool) -> NoReturn:
     """Tell what went wrong and what to do next, and exit with status 1."""
+    notes.print(f"error: {error.message}", style="red")
+    if error.next_step:
+        notes.print(error.next_step)
     if as_json:
         print_json({"error": error.as_dict()})
-    else:
-        notes.print(f"[bold red]error:[/] {_plain(error.message)}")
-        if error.next_step:
-            notes.print(_plain(error.next_step))
     sys.exit(1)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 @contextmanager
@@ -51,7 +47,11 @@ def progress(label: str, total: float, *, shown: bool = True) -> Iterator[Any]:
         yield lambda _done: None
         return
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=notes, transient=True
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=notes,
+        transient=True,
     ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=min(done, total))

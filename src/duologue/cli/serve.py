@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from duologue.cli.options import AgentName, BaseUrl, Instructions, Llm, NoSmartTurn
-from duologue.cli.output import notes
+from duologue.cli.output import AsJson, notes, print_json
 
 __all__ = ["serve"]
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.", envvar="HOST")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", envvar="PORT")] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", envvar="PORT", min=0, max=65535)
+    ] = 8000,
     agent: AgentName = "booking",
     llm: Llm = None,
     base_url: BaseUrl = None,
@@ -22,9 +24,11 @@ def serve(
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
     allow_origin: Annotated[
-        list[str] | None, typer.Option(help="A page of another host that may connect, as https://example.com.")
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
     ] = None,
     no_smart_turn: NoSmartTurn = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve spoken conversations, with a page to talk from.
 
@@ -48,5 +52,10 @@ def serve(
         engine=EngineConfig(max_sessions=max_sessions),
         smart_turn=not no_smart_turn,
         allowed_origins=allow_origin or (),
-        say=lambda line: notes.print(line, markup=False),
+        say=(lambda _: None) if as_json else notes.print,
+        on_ready=_print_ready if as_json else None,
     )
+
+
+def _print_ready(address: str, seconds: float) -> None:
+    print_json({"address": address, "ready_s": round(seconds, 3)})

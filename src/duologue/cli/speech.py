@@ -4,116 +4,148 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from duologue.cli.output import AsJson, console, notes, print_json
+from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
+from duologue.errors import InputError
+
+if TYPE_CHECKING:
+    from duologue.tts import Speech
 
 __all__ = ["say", "transcribe"]
+
+LONGEST_TEXT = 50_000
+"""Characters that are spoken into one file: about an hour."""
 
 
 def transcribe(
     files: Annotated[
         list[Path],
-        typer.Argument(
-            help="WAV files of any common rate, depth and channel count.", exists=True, dir_okay=False, readable=True
-        ),
+        typer.Argument(metavar="FILE", help="WAV files of any common rate, depth and channel count.", **SOUND),
     ],
     partials: Annotated[
-        bool, typer.Option("--partials", help="Show words as they come, at the pace of speech.")
+        bool, typer.Option("--partials", help="Show words as they come, at the pace of speech; on stderr.")
     ] = False,
-    language: Annotated[str | None, typer.Option(help="The language that is spoken.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language that is spoken: en.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the words in recordings."""
-    results = asyncio.run(_transcribe(files, partials and not as_json, language))
+    asyncio.run(_transcribe(files, partials=partials, language=language, as_json=as_json))
+
+
+async def _transcribe(files: list[Path], *, partials: bool, language: str | None, as_json: bool) -> None:
+    results = []
+    async for result in _transcripts(files, partials, language):
+        if as_json:
+            results.append(asdict(result))
+        else:
+            prefix = f"{result.file}: " if len(files) > 1 else ""
+            console.print(prefix + result.text, soft_wrap=True)
     if as_json:
         print_json({"files": results})
-        return
-    for result in results:
-        prefix = f"{result['file']}: " if len(results) > 1 else ""
-        console.print(prefix + result["text"], markup=False, soft_wrap=True)
 
 
-async def _transcribe(files: list[Path], partials: bool, language: str | None) -> list[dict[str, Any]]:
-    from duologue.audio.wav import read_wav_16k
+@dataclass(frozen=True, slots=True)
+class FileTranscript:
+    """The words of one file; seconds."""
+
+    file: str
+    text: str
+    audio_s: float
+    wall_s: float
+
+
+async def _transcripts(files: list[Path], partials: bool, language: str | None) -> AsyncIterator[FileTranscript]:
     from duologue.cli.transcript import transcribe_long
     from duologue.engine import Engine
     from duologue.stt.moonshine import Moonshine
     from duologue.turn.words import Words
     from duologue.vad.silero import Silero
 
-    results = []
+    show = (lambda text: notes.print(f"… {text}", style="dim")) if partials else None
+    first = read_sound(files[0])  # before the models, which take longer to load than a mistake should
     vad = Silero()
     async with Engine(vad=vad, words=Words(), paced=False) as engine:
         stt = engine.stt(Moonshine())
-        for file in files:
-            wav = read_wav_16k(file)
-            if wav.truncated:
-                notes.print(f"{file} ends before its header says; what is there was read.", markup=False)
-            show = (lambda text: notes.print(f"… {text}", markup=False, style="dim")) if partials else None
+        for i, file in enumerate(files):
+            samples = first if i == 0 else read_sound(file)
             began = time.perf_counter()
-            text = await transcribe_long(stt, vad, wav.samples, language=language, on_partial=show)
+            text = await transcribe_long(stt, vad, samples, language=language, on_partial=show)
             wall = time.perf_counter() - began
-            results.append(
-                {
-                    "file": str(file),
-                    "text": text,
-                    "audio_s": round(len(wav.samples) / 16000, 3),
-                    "wall_s": round(wall, 3),
-                }
-            )
-    return results
+            yield FileTranscript(str(file), text, round(len(samples) / 16000, 3), round(wall, 3))
 
 
 def say(
     text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The WAV file to write.")] = Path("speech.wav"),
-    seed: Annotated[int | None, typer.Option(help="Fixes the random part of the voice.")] = None,
+    out: Annotated[Path, sound_file("The WAV file to write.")] = Path("speech.wav"),
+    seed: Annotated[int | None, typer.Option(help="Fixes the random part of the voice.", min=0)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write speech to a WAV file."""
-    from duologue.audio.wav import write_wav
+    spoken, first = asyncio.run(_say(_text(text), seed))
+    rate = spoken[0].rate
+    pcm = b"".join(speech.pcm for speech in spoken)
+    write_sound(out, pcm, rate)
+    seconds = len(pcm) / 2 / rate
+    if not as_json:
+        console.print(f"{out}: {seconds:.2f} s, first sound after {first * 1000:.0f} ms", soft_wrap=True)
+        return
+    words: list[dict[str, Any]] = []
+    at = 0.0
+    for speech in spoken:
+        words += [
+            {"text": w.text, "start_s": round(at + w.start, 3), "end_s": round(at + w.end, 3)} for w in speech.words
+        ]
+        at += speech.duration
+    print_json(
+        {
+            "file": str(out),
+            "rate": rate,
+            "audio_s": round(seconds, 3),
+            "first_s": round(first, 4),
+            "words": words,
+            "timings": "exact" if all(speech.timings == "exact" for speech in spoken) else "estimated",
+        }
+    )
 
-    text = typer.get_text_stream("stdin").read() if text == "-" else text
-    result = asyncio.run(_say(text, seed))
-    write_wav(out, result.pop("pcm"), result["rate"])
-    if as_json:
-        print_json({"file": str(out), **result})
-    else:
-        console.print(
-            f"{out}: {result['audio_s']:.2f} s, first sound after {result['first_s'] * 1000:.0f} ms", markup=False
-        )
+
+def _text(argument: str) -> str:
+    """The argument, or what standard input holds."""
+    text = argument
+    if argument == "-":
+        given = typer.get_binary_stream("stdin").read(4 * LONGEST_TEXT + 1)
+        try:
+            text = given.decode()
+        except UnicodeDecodeError as error:
+            raise InputError(
+                "Standard input is not UTF-8 text.", hint="Convert it, or give the text itself."
+            ) from error
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"The text has more than {LONGEST_TEXT} characters.", hint="Say it in several files.")
+    return text
 
 
-async def _say(text: str, seed: int | None) -> dict[str, Any]:
+async def _say(text: str, seed: int | None) -> tuple[list[Speech], float]:
+    """What there is to hear, and the seconds until the first of it was there."""
     from duologue.engine import Engine
-    from duologue.errors import InputError
     from duologue.tts.hibari import Hibari
     from duologue.turn.silence import Silence
     from duologue.vad.energy import Energy
 
     async with Engine(vad=Energy(), words=Silence(), paced=False) as engine:
         tts = engine.tts(Hibari())
-        began = time.perf_counter()
-        first, pcm, words = 0.0, b"", []
+        spoken: list[Speech] = []
+        began, first = time.perf_counter(), 0.0
         async for speech in tts.stream(text, seed=seed):
-            first = first or time.perf_counter() - began
-            offset = len(pcm) / 2 / speech.rate
-            words += [
-                {"text": w.text, "start_s": round(offset + w.start, 3), "end_s": round(offset + w.end, 3)}
-                for w in speech.words
-            ]
-            pcm += speech.pcm
-        if not pcm:
-            raise InputError("Nothing in this text can be spoken.", hint="Give it words in the voice's language.")
-        return {
-            "pcm": pcm,
-            "rate": tts.rate,
-            "audio_s": round(len(pcm) / 2 / tts.rate, 3),
-            "first_s": round(first, 4),
-            "words": words,
-            "timings": "estimated",
-        }
+            if speech.pcm:
+                first = first or time.perf_counter() - began
+                spoken.append(speech)
+    if not spoken:
+        raise InputError("Nothing in this text can be spoken.", hint="Give it words in the voice's language.")
+    return spoken, first

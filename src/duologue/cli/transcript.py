@@ -75,9 +75,10 @@ async def transcribe_long(
 ) -> str:
     """All words of `samples`; with `on_partial` at the pace of speech, and words so far are shown."""
     parts = [samples[a:b].tobytes() for a, b in stretches(vad, samples)]
-    if on_partial is not None:
-        return " ".join([await _live(stt, part, language, on_partial) for part in parts])
     words: list[str] = []
+    if on_partial is not None:
+        words = [await _live(stt, part, language, on_partial) for part in parts]
+        return " ".join(filter(None, words))
     for i in range(0, len(parts), TOGETHER):
         found = await stt.transcribe_batch(parts[i : i + TOGETHER], language=language)
         words.extend(t.text for t in found if t.text)
@@ -96,8 +97,10 @@ async def _live(stt: SpeechToText, pcm: bytes, language: str | None, on_partial:
             stream.finish()
 
         pushing = asyncio.create_task(push())
-        async for transcript in stream:
-            text = transcript.text
-            on_partial(text)
-        await pushing
+        try:
+            async for transcript in stream:
+                text = transcript.text
+                on_partial(text)
+        finally:
+            pushing.cancel()
     return text

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from duologue.session import CallRecord, TurnRecord
+if TYPE_CHECKING:
+    from duologue.session import CallRecord, TurnRecord
 
 __all__ = ["print_turns"]
 
@@ -30,18 +33,18 @@ def print_turns(console: Console, record: CallRecord) -> None:
     table.add_column("what")
     if record.greeting:
         table.add_row("", "", "agent", Text(record.greeting, style="green"))
-    longest = max((t.measured.voice_to_voice for t in record.turns if t.measured), default=1.0)
+    longest = max((t.measured.voice_to_voice for t in record.turns if t.measured), default=0.0)
     for turn in record.turns:
         table.add_row(str(turn.turn), f"{turn.start:.1f} s", "user", Text(turn.user_text))
         table.add_row("", "", "agent", _agent(turn))
-        table.add_row("", "", "", _waterfall(turn, longest))
-    if record.turns:
+        table.add_row("", "", "", _waterfall(turn, longest or 1.0))
+    if table.rows:
         console.print(table)
-        legend = Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in STAGES)
-        console.print(legend)
-        console.print(f"[dim]bars: 0 to {longest * 1000:.0f} ms after the user's last sample[/]")
-    else:
+    if not record.turns:
         console.print("No turn was taken: nothing that could be understood was said.")
+    if longest:
+        console.print(Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in STAGES))
+        console.print(f"bars: 0 to {longest * 1000:.0f} ms after the user's last sample", style="dim")
 
 
 def _agent(turn: TurnRecord) -> Text:

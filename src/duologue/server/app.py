@@ -70,7 +70,8 @@ class Service:
         except Exception as error:
             if end.is_set():
                 raise
-            log.exception("The server cannot work.")
+            if not isinstance(error, DuologueError):
+                log.exception("The server cannot work.")
             self.failure = error
         finally:
             self._backend = None

@@ -31,13 +31,14 @@ def serve(
     smart_turn: bool = True,
     allowed_origins: Sequence[str] = (),
     say: Callable[[str], None] | None = None,
+    on_ready: Callable[[str, float], None] | None = None,
 ) -> None:
     """Serve conversations with `agent` until Ctrl-C.
 
     `agent` is anything that `as_agent` takes: an `async` function of the user's words, one that yields text, an Agent
     or a class of agents. An Agent *instance* with state of its own would be shared by all calls: give its class. `say`
-    is told what happens, a line at a time; without it that is printed. Raises ConfigError where the port cannot be
-    taken, NotInstalledError where a model is missing.
+    is told what happens, a line at a time; without it that is printed. `on_ready` is given the address and the seconds
+    that it took. Raises ConfigError where the port cannot be taken, NotInstalledError where a model is missing.
     """
     say = say or _print
     listening = _listen(host, port)
@@ -51,9 +52,13 @@ def serve(
             load_local, lambda name, took: say(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
         )
         if smart_turn and models.turn_model is None:
-            say("  Smart Turn is not installed; the words alone judge the end of a turn")
+            say("  Smart Turn is not installed, and words alone judge the end of a turn;")
+            say("  to install it: duologue models install smart-turn")
         async with models.engine(config=engine) as running:
-            say(f"ready in {time.perf_counter() - began:.1f} s: talk at {address} (Ctrl-C ends it)")
+            took = time.perf_counter() - began
+            say(f"ready in {took:.1f} s: talk at {address} (Ctrl-C ends it)")
+            if on_ready is not None:
+                on_ready(address, took)
             yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
 
     say("loading models")
@@ -69,15 +74,16 @@ def _print(line: str) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     """Take the port before anything slow is done."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(
-        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )  # with the protocol, asyncio sends at once
+    # The protocol is named because asyncio turns Nagle's delay off only where it is.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
     except (OSError, OverflowError) as error:
         listening.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"Port {port} on {host} is taken.", hint=f"Choose another, such as {port + 1}.") from None
+            raise ConfigError(
+                f"Port {port} on {host} is taken.", hint=f"Choose another with --port or PORT=, such as {port + 1}."
+            ) from None
         raise ConfigError(f"Cannot listen on {host}:{port}: {error}.", hint="Choose another host or port.") from None
     return listening

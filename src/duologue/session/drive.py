@@ -41,17 +41,18 @@ async def drive(
     loop = asyncio.get_running_loop()
     began, chunks, settled = loop.time(), 0, 0.0
     last = (len(pcm) + frame - 1) // frame + int(longest_tail / CHUNK)
-    while chunks < last and session.state is not SessionState.ENDED:
-        chunk = pcm[chunks * frame : (chunks + 1) * frame].ljust(frame, b"\0")
+    while chunks < last:
         if isinstance(clock, VirtualClock):
             await _catch_up(session)
-            session.process_audio(chunk)
+        else:
+            await asyncio.sleep(began + chunks * CHUNK - loop.time())
+        if session.state is SessionState.ENDED:
+            return
+        session.process_audio(pcm[chunks * frame : (chunks + 1) * frame].ljust(frame, b"\0"))
+        if isinstance(clock, VirtualClock):
             clock.advance(CHUNK)
             engine.step()
             await asyncio.sleep(0)
-        else:
-            await asyncio.sleep(began + chunks * CHUNK - loop.time())
-            session.process_audio(chunk)
         chunks += 1
         if on_progress is not None:
             on_progress(chunks * CHUNK)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -30,29 +31,29 @@ class Hooks:
 
     def __init__(self, on_error: Callable[[DuologueError], None]) -> None:
         self._on_error = on_error
-        self._queue: asyncio.Queue[tuple[Hook, tuple[Any, ...]] | None] = asyncio.Queue(MAX_WAITING)
+        self._waiting: deque[tuple[Hook, tuple[Any, ...]]] = deque()
         self._task: asyncio.Task[None] | None = None
+        """There is none while no hook waits."""
 
     def call(self, hook: Hook | None, *args: Any) -> None:
         """Have `hook` called with `args`; a plain call."""
         if hook is None:
             return
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="hooks")
-        try:
-            self._queue.put_nowait((hook, args))
-        except asyncio.QueueFull:
+        if len(self._waiting) >= MAX_WAITING:
             self._on_error(OverloadedError(f"{MAX_WAITING} hooks wait already; one was not called."))
+            return
+        self._waiting.append((hook, args))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="hooks")
 
     async def close(self) -> None:
         """Return when all that wait have been called."""
         if self._task is not None:
-            await self._queue.put(None)
             await self._task
 
     async def _run(self) -> None:
-        while (item := await self._queue.get()) is not None:
-            hook, args = item
+        while self._waiting:
+            hook, args = self._waiting.popleft()
             error = await self._call(hook, *args)
             if error is not None:
                 self._on_error(error)

@@ -31,6 +31,7 @@ from duologue.errors import (
     ConfigError,
     DuologueError,
     InvalidAudioError,
+    ProviderError,
     SessionAlreadyActiveError,
     SessionNotActiveError,
 )
@@ -337,7 +338,8 @@ class VoiceSession:
 
     def failed(self, error: DuologueError) -> None:
         """Tell everyone that something failed."""
-        if error.__cause__ is not None:  # code that is not ours raised: its author needs to know where
+        if error.__cause__ is not None and not isinstance(error, ProviderError):
+            # The application's own code raised: its author needs to know where.
             log.warning("Session %s: %s", self.id, error.message, exc_info=error.__cause__)
         self._publish(
             ErrorRaised(

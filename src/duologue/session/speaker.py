@@ -24,6 +24,8 @@ __all__ = ["AudioSink", "Speaker"]
 
 CLOSING = 1.0
 """Seconds that the reply has to let go when the session ends."""
+AGENT_CLOSING = 65.0
+"""Seconds that an agent has to close: a tool that has begun to change something is let finish."""
 
 
 class AudioSink(Protocol):
@@ -257,3 +259,17 @@ class Speaker:
         await asyncio.gather(*(run.closed(CLOSING) for run in runs))
         if not all(run.done for run in runs):
             self._host.failed(AgentError(f"The agent did not let go of its answer within {CLOSING:g} s."))
+        await self._close_agent()
+
+    async def _close_agent(self) -> None:
+        """An agent with something to close, such as connections, or a tool that must not be cut off."""
+        aclose = getattr(self._agent, "aclose", None)
+        if aclose is None:
+            return
+        try:
+            async with asyncio.timeout(AGENT_CLOSING):
+                await aclose()
+        except Exception as cause:
+            error = AgentError(f"The agent failed to close: {cause!r}.")
+            error.__cause__ = cause
+            self._host.failed(error)

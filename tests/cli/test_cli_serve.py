@@ -1,0 +1,157 @@
+"""`duologue serve`: its options, a port that is taken, and a server from its start to Ctrl-C."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from command_line import CommandLine
+from duologue.agent.booking import BookingAgent
+from duologue.server import run
+
+PATIENCE = 60.0
+"""Seconds that a server may take to be ready; it takes about three."""
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What would have been served."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(run, "serve", lambda agent, **options: calls.append({"agent": agent, **options}))
+    return calls
+
+
+def test_without_options_the_booking_agent_is_served(served: list[dict[str, Any]], duologue: CommandLine) -> None:
+    assert duologue("serve").code == 0
+    (call,) = served
+    assert isinstance(call["agent"](), BookingAgent)
+    assert (call["host"], call["port"]) == ("127.0.0.1", 8000)
+    assert call["config"].rules.greeting == BookingAgent.greeting
+    assert call["smart_turn"] is True
+    assert not call["allowed_origins"]
+
+
+def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLine) -> None:
+    outcome = duologue(
+        "serve", "--host", "0.0.0.0", "--port", "0", "--agent", "echo", "--greeting", "Hi.", "--max-sessions", "7",
+        "--allow-origin", "https://one.example", "--allow-origin", "https://two.example", "--no-smart-turn",
+    )  # fmt: skip
+    assert outcome.code == 0
+    (call,) = served
+    assert (call["host"], call["port"]) == ("0.0.0.0", 0)
+    assert call["config"].rules.greeting == "Hi."
+    assert call["engine"].max_sessions == 7
+    assert list(call["allowed_origins"]) == ["https://one.example", "https://two.example"]
+    assert call["smart_turn"] is False
+
+
+def test_host_and_port_come_from_the_environment(
+    served: list[dict[str, Any]], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOST", "::1")
+    monkeypatch.setenv("PORT", "9000")
+    duologue("serve")
+    duologue("serve", "--port", "9001")
+    assert [(call["host"], call["port"]) for call in served] == [("::1", 9000), ("::1", 9001)]
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_a_port_that_is_taken_is_told_before_models_are_loaded(duologue: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        outcome = duologue("serve", "--port", port)
+    assert outcome.code == 1
+    assert f"error: Port {port} on 127.0.0.1 is taken. Choose another" in outcome.told
+    assert not outcome.out
+
+
+@pytest.mark.usefixtures("unloadable")
+@pytest.mark.parametrize("host", ["203.0.113.1", "::::"])
+def test_a_host_that_is_not_ours_is_told(host: str, duologue: CommandLine) -> None:
+    outcome = duologue("serve", "--host", host, "--port", "0")
+    assert outcome.code == 1
+    assert f"error: Cannot listen on {host}:0: " in outcome.told
+
+
+@asynccontextmanager
+async def process(*arguments: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`duologue` in a process of its own; killed where a test leaves it running."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT")}
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "duologue", *arguments, cwd=cwd, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+async def line_with(stream: asyncio.StreamReader | None, words: str) -> str:
+    """Read up to the line that holds `words`."""
+    assert stream is not None
+    seen = ""
+    while line := (await stream.readline()).decode():
+        if words in line:
+            return line
+        seen += line
+    raise AssertionError(f"{words!r} is not in {seen!r}")
+
+
+@pytest.mark.anyio
+@pytest.mark.models
+async def test_a_server_from_its_start_to_ctrl_c(tmp_path: Path) -> None:
+    async with process("serve", "--port", "0", cwd=tmp_path) as server, httpx.AsyncClient() as client:
+        ready = await line_with(server.stderr, "talk at ")
+        address = ready.partition("talk at ")[2].split()[0]
+        assert address.startswith("http://localhost:")
+        assert not address.endswith(":0")
+        assert (await client.get(f"{address}/ready")).status_code == 200
+        assert "<title>" in (await client.get(address)).text
+        server.send_signal(signal.SIGINT)
+        out, errors = await server.communicate()
+    assert server.returncode == 0
+    assert errors.decode() == "ended\n"
+    assert out == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.models
+async def test_while_models_load_the_server_says_that_it_is_not_ready(tmp_path: Path, unused_port: int) -> None:
+    answers: list[httpx.Response] = []
+    async with process("serve", "--port", str(unused_port), cwd=tmp_path) as server, httpx.AsyncClient() as client:
+        await line_with(server.stderr, "loading models")
+        while not answers or answers[-1].status_code != 200:
+            try:
+                answers.append(await client.get(f"http://127.0.0.1:{unused_port}/ready"))
+            except httpx.ConnectError:
+                assert server.returncode is None
+            await asyncio.sleep(0.02)
+        server.send_signal(signal.SIGINT)
+        assert await server.wait() == 0
+    for answer in answers[:-1]:
+        assert answer.status_code == 503
+        assert answer.json()["ready"] is False
+        assert answer.headers["retry-after"]
+
+
+@pytest.mark.anyio
+@pytest.mark.models
+async def test_ctrl_c_ends_a_call_without_a_traceback(silence: Path, tmp_path: Path) -> None:
+    async with process("call", str(silence), "--greeting", "Good morning to you.", "--events", cwd=tmp_path) as call:
+        await line_with(call.stdout, "AgentSaid")
+        call.send_signal(signal.SIGINT)
+        _, errors = await call.communicate()
+    assert call.returncode == 130
+    assert errors == b""
