@@ -14,6 +14,7 @@ DuologueError
 │   ├── InvalidMessageError      invalid_message
 │   └── UnsupportedLanguageError unsupported_language
 ├── AgentError                   agent_error
+├── HookError                    hook_error
 ├── StreamError                  stream_error
 │   └── SlowClientError          slow_client
 ├── OverloadedError              overloaded           (retryable)
@@ -37,6 +38,7 @@ __all__ = [
     "ConfigError",
     "DeadlineError",
     "DuologueError",
+    "HookError",
     "InputError",
     "InvalidAudioError",
     "InvalidMessageError",
@@ -179,6 +181,13 @@ class AgentError(DuologueError):
 
     code = "agent_error"
     hint = "The call goes on; the log shows where it happened."
+
+
+class HookError(DuologueError):
+    """One of the application's hooks raised or took too long."""
+
+    code = "hook_error"
+    hint = "The call goes on; mend the hook."
 
 
 class StreamError(DuologueError):

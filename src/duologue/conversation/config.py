@@ -50,7 +50,7 @@ class Endpointing:
     """Time that the words have, from the moment they are asked for..."""
     words_budget_per_s: float = 0.03
     """...and more for each second of speech."""
-    words_timeout: float = 8.0
+    words_timeout: float = 9.0
     """Time after which words that have not come are given up: the turn is judged by those that have."""
     doubt: tuple[float, float] = (0.1, 0.9)
     """Where the words give a probability inside, the sound of the turn is judged as well."""

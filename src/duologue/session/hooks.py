@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from duologue.errors import DuologueError, OverloadedError
+from duologue.errors import DuologueError, HookError, OverloadedError
 from duologue.session.cancellation import cancelled_from_outside
 
 __all__ = ["Hook", "Hooks"]
@@ -17,13 +17,6 @@ Hook = Callable[..., Awaitable[None] | None]
 MAX_WAITING = 64
 DEADLINE = 10.0
 """Seconds that one hook may take."""
-
-
-class HookError(DuologueError):
-    """A hook raised or took too long."""
-
-    code = "hook_error"
-    hint = "The call goes on; mend the hook."
 
 
 class Hooks:
