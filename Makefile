@@ -12,12 +12,13 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format dist clean
+.PHONY: help run test lint format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
 	@echo 'make format  format the code and sort its imports'
+	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
 	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
 	@echo 'make clean   remove .venv and all that was built'
 	@echo
@@ -37,6 +38,9 @@ test: $(VENV)/.dev
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+corpus: $(VENV)/.local
+	@$(BIN)/python -m corpus
 
 dist: $(VENV)/.dev
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . && PYTHON="$$PWD/$(BIN)/python" tools/try-dist dist

@@ -1,0 +1,46 @@
+"""`python -m corpus`: build the corpus where it is missing, and say whether it is the one that was frozen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from corpus.build import build
+from corpus.card import write_tables
+from corpus.checksums import compare, freeze
+from duologue.bench.corpus import corpus_dir
+from duologue.errors import DuologueError
+
+
+def main() -> int:
+    """Build and verify. The exit code is 0 where the corpus is the frozen one, exactly or within tolerance."""
+    parser = argparse.ArgumentParser(prog="python -m corpus", description=__doc__)
+    parser.add_argument("--out", type=Path, default=corpus_dir(), help="folder of the corpus (default: %(default)s)")
+    parser.add_argument("--again", action="store_true", help="build it even where it is there")
+    parser.add_argument("--freeze", action="store_true", help="write CHECKSUMS and the tables of docs/corpus.md anew")
+    options = parser.parse_args()
+    folder = options.out.resolve()
+    try:
+        if options.again or not (folder / "manifest.json").is_file():
+            started = time.monotonic()
+            build(folder, _show)
+            _show(f"built in {time.monotonic() - started:.0f} s\n")
+        if options.freeze:
+            freeze(folder)
+            write_tables(folder)
+        verdict = compare(folder)
+    except DuologueError as error:
+        print(f"\nThe corpus cannot be built: {error}", file=sys.stderr)
+        return 1
+    print(f"The corpus in {folder} is {verdict}.", file=sys.stderr)
+    return 1 if verdict.kind == "different" else 0
+
+
+def _show(line: str) -> None:
+    print(f"\r\033[Kcorpus: {line}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Benchmarks, and the frozen corpus of labelled speech that they stand on."""

@@ -1,0 +1,254 @@
+"""The frozen corpus: labelled turns, pauses and interruptions to measure against. docs/corpus.md describes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal, cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.bench.acoustics import RATE
+from duologue.bench.versions import VERSIONS, g711_line, noisy
+from duologue.errors import ConfigError, NotInstalledError
+
+__all__ = [
+    "HALVES",
+    "NOMINAL_DBFS",
+    "BargeIn",
+    "Half",
+    "Item",
+    "Pause",
+    "PauseKind",
+    "Sound",
+    "Turn",
+    "corpus_dir",
+    "load",
+    "load_barge_ins",
+    "version",
+]
+
+Half = Literal["dev", "test"]
+HALVES: Final[tuple[Half, ...]] = get_args(Half)
+"""Tune on `dev`; report on `test`."""
+
+NOMINAL_DBFS: Final = -26.0
+"""The level of all speech in the interruptions, the agent's and the user's."""
+
+PauseKind = Literal["hesitation", "filler", "clause", "list", "spelling", "digits", "breath"]
+"""`breath` is a pause of a real recording as it is; the length of all others was chosen."""
+
+_CHECKOUT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Silence of 200 ms or more between two words of one turn."""
+
+    start_s: float
+    """From the start of the item: the end of the word before."""
+    end_s: float
+    """The start of the word after."""
+    kind: PauseKind
+
+    @property
+    def length_s(self) -> float:
+        """Seconds of silence."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the user says until it is the agent's turn."""
+
+    start_s: float
+    """The first sample of speech, from the start of the item."""
+    end_s: float
+    """The end of the last sample of speech."""
+    text: str
+    """What is said, fillers and restarts included."""
+    pauses: tuple[Pause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A stretch of one of the corpus's files of samples."""
+
+    file: Path
+    start: int
+    """Sample."""
+    length: int
+    """Samples."""
+
+    def samples(self) -> NDArray[np.int16]:
+        """(length,) int16 at 16 kHz, read-only."""
+        return _samples(self.file)[self.start : self.start + self.length]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One caller: silence, one or more turns with gaps for an answer between them, and 3 s of silence or more."""
+
+    id: str
+    half: Half
+    source: Literal["synthetic", "prompts", "assembled", "readings"]
+    """Synthetic speech; real telephone prompts as recorded; real words put together; real people reading or talking."""
+    topic: str
+    """booking, question, phone, assistant, kiosk, long; for real speech the same as `source`."""
+    voice: str
+    """Who speaks: `hibari` with its rate and pitch, or the name of the recording."""
+    level_dbfs: float
+    """The level of the speech without its pauses."""
+    room_s: float
+    """Reverberation time; 0 is a dry recording."""
+    turns: tuple[Turn, ...]
+    seed: int
+    """Fixes the noise of its versions."""
+    sound: Sound
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds, with the silence around the turns."""
+        return self.sound.length / RATE
+
+    @property
+    def pauses(self) -> tuple[Pause, ...]:
+        """All pauses inside its turns."""
+        return tuple(pause for turn in self.turns for pause in turn.pauses)
+
+    def samples(self, name: str = "clean") -> NDArray[np.int16]:
+        """The item in one of VERSIONS, (n,) int16 at 16 kHz; every version has the same labels."""
+        return version(self.sound.samples(), name, self.seed, speech_dbfs=self.level_dbfs)
+
+
+@dataclass(frozen=True, slots=True)
+class BargeIn:
+    """The agent speaks, and the user interrupts, agrees, coughs or stays silent."""
+
+    id: str
+    half: Half
+    kind: Literal["barge_in", "backchannel", "noise", "nothing"]
+    text: str
+    """The user's words; for `noise` what it is; empty for `nothing`."""
+    onset_s: float
+    """The first sample of the user's sound, counted from the first sample of playout; 0 for `nothing`."""
+    end_s: float
+    """The end of its last sample."""
+    agent_text: str
+    agent: Sound
+    """The agent's utterance of 4 to 8 s, at NOMINAL_DBFS."""
+    sound: Sound
+    """The user's track, 2 s longer than the agent's, speech at NOMINAL_DBFS; without echo: see `acoustics.echo`."""
+    seed: int
+
+    def playout(self) -> NDArray[np.int16]:
+        """What the agent says, (n,) int16 at 16 kHz."""
+        return self.agent.samples()
+
+    def samples(self, name: str = "clean") -> NDArray[np.int16]:
+        """The user's track in one of VERSIONS, (n,) int16 at 16 kHz; noise is set by NOMINAL_DBFS, speech or not."""
+        return version(self.sound.samples(), name, self.seed, speech_dbfs=NOMINAL_DBFS)
+
+
+def corpus_dir() -> Path:
+    """The folder of the built corpus; `DUOLOGUE_CORPUS` changes it."""
+    return Path(os.environ.get("DUOLOGUE_CORPUS") or _CHECKOUT / "corpus" / "out")
+
+
+def load(half: Half) -> list[Item]:
+    """The items of one half, in their order.
+
+    The first use builds the corpus, with progress on stderr: about two minutes. Raises ConfigError for another half,
+    NotInstalledError where it is not built and cannot be.
+    """
+    _check(half)
+    folder = _built()
+    return [_item(entry, folder) for entry in _manifest(folder)["items"] if entry["half"] == half]
+
+
+def load_barge_ins(half: Half) -> list[BargeIn]:
+    """The interruptions of one half, in their order; builds and raises as `load` does."""
+    _check(half)
+    folder = _built()
+    return [_barge_in(entry, folder) for entry in _manifest(folder)["barge_ins"] if entry["half"] == half]
+
+
+def version(
+    samples: NDArray[np.int16], name: str, item_seed: int, *, speech_dbfs: float | None = None
+) -> NDArray[np.int16]:
+    """One of VERSIONS of clean samples, (n,) int16 at 16 kHz; the same seed gives the same samples.
+
+    `speech_dbfs` is the level that noise is set by; where it is not given it is measured. Raises ConfigError for a
+    name that is not one of VERSIONS.
+    """
+    if name not in VERSIONS:
+        raise ConfigError(f"There is no version {name!r} of the corpus; there are {', '.join(VERSIONS)}.")
+    if name == "clean":
+        return samples
+    if name == "g711":
+        return g711_line(samples)
+    babble = _samples(_built() / "babble.npy")
+    return noisy(samples, float(name.removeprefix("noise")), item_seed, babble, speech_dbfs)
+
+
+def _check(half: str) -> None:
+    if half not in HALVES:
+        raise ConfigError(f"The corpus has no half {half!r}; it has {' and '.join(HALVES)}.")
+
+
+def _built() -> Path:
+    folder = corpus_dir()
+    if not (folder / "manifest.json").is_file():
+        if not (_CHECKOUT / "corpus" / "__main__.py").is_file():
+            raise NotInstalledError(
+                f"There is no corpus in {folder}, and this installation cannot build one.",
+                hint="Run it from a checkout of the source, or name a built corpus in DUOLOGUE_CORPUS.",
+            )
+        command = [sys.executable, "-m", "corpus", "--out", str(folder)]
+        if subprocess.run(command, cwd=_CHECKOUT, check=False).returncode:
+            raise NotInstalledError(
+                "The corpus could not be built; what it printed says why.", hint="Try again with `make corpus`."
+            )
+    return folder
+
+
+@cache
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], json.loads((folder / "manifest.json").read_text("utf-8")))
+
+
+@cache
+def _samples(file: Path) -> NDArray[np.int16]:
+    loaded: NDArray[np.int16] = np.load(file, mmap_mode="r")
+    return loaded
+
+
+def _item(entry: Mapping[str, Any], folder: Path) -> Item:
+    turns = tuple(
+        Turn(
+            turn["start"] / RATE,
+            turn["end"] / RATE,
+            turn["text"],
+            tuple(Pause(start / RATE, end / RATE, kind) for start, end, kind in turn["pauses"]),
+        )
+        for turn in entry["turns"]
+    )
+    return Item(**{**entry, "turns": turns, "sound": _sound(entry["sound"], folder)})
+
+
+def _barge_in(entry: Mapping[str, Any], folder: Path) -> BargeIn:
+    fields = {name: value for name, value in entry.items() if name not in ("onset", "end")}
+    fields |= {"agent": _sound(entry["agent"], folder), "sound": _sound(entry["sound"], folder)}
+    return BargeIn(**fields, onset_s=entry["onset"] / RATE, end_s=entry["end"] / RATE)
+
+
+def _sound(entry: tuple[str, int, int], folder: Path) -> Sound:
+    file, start, length = entry
+    return Sound(folder / file, start, length)
