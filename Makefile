@@ -73,5 +73,5 @@ $(VENV)/.smart-turn: $(VENV)/.local
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
-	@$(PIP) install --editable '.[local,llm,dev]'
+	@$(PIP) install --editable '.[local,llm,bench,dev]'
 	@touch $@ $(VENV)/.local

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from duologue import __version__
+from duologue.cli.bench import bench
 from duologue.cli.call import call
 from duologue.cli.doctor import doctor
 from duologue.cli.models import models
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (serve, call, transcribe, say, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(bench, name="bench")
 
 
 def _print_version(asked: bool) -> None:

@@ -181,6 +181,11 @@ class VoiceSession:
         """Samples of input so far, gaps included."""
         return self._hearing.end
 
+    @property
+    def dropped(self) -> int:
+        """Samples of input that were dropped because they waited longer than `max_input_lag`."""
+        return self._hearing.dropped
+
     def events(self, *, max_queue: int = 256) -> Subscription:
         """All events from now on, for one reader; ends when the session does."""
         subscription = Subscription(max_queue)
