@@ -19,6 +19,7 @@ Array = NDArray[np.float32]
 WINDOW = 512
 CONTEXT = 64
 HIDDEN = 128
+FRAME = 256
 BLOCK = 64
 """Most rows in one pass: beyond it the scratch no longer fits the second-level cache, and a row costs more."""
 
@@ -112,8 +113,8 @@ class _Scratch:
 
         self.samples = zeros(CONTEXT + WINDOW + 64)
         """Context, window, and the mirror image of the end that the spectrum is padded with."""
-        self.frames = zeros(4, 256)
-        self.waves = zeros(4, 258)
+        self.frames = zeros(4, FRAME)
+        self.waves = np.zeros((size, 4, FRAME // 2 + 1), np.complex64)
         self.spectrum = zeros(6, 129)
         """Four frames between two that are zero, as padding for the first convolution."""
         self.taps1 = zeros(4, 387)
@@ -136,7 +137,8 @@ class _Network:
             weight = weights[f"{name}.weight"]  # (out, in, 3) -> (3 * in, out)
             return np.ascontiguousarray(weight.transpose(2, 1, 0).reshape(-1, weight.shape[0]))
 
-        self.basis = np.ascontiguousarray(weights["stft_conv.weight"][:, 0].T)
+        # The first layer is a Fourier transform: its weights are sines and cosines under this window.
+        self.taper = weights["stft_conv.weight"][0, 0].copy()
         self.conv1, self.bias1 = taps("conv1"), weights["conv1.bias"]
         self.conv2, self.bias2 = taps("conv2"), weights["conv2.bias"]
         # Two frames reach the third layer and one the fourth: the taps that would see only padding are left out.
@@ -157,12 +159,10 @@ class _Network:
         """Score `size` rows of `scratch.samples`; moves `cell` (size, 128) and the hidden part of `scratch.step` on."""
         samples = scratch.samples[:size]
         samples[:, 576:] = samples[:, 574:510:-1]
-        np.copyto(scratch.frames[:size], _sliding(samples, 4, 256, 128))
-        waves = _product(scratch.frames[:size], self.basis, scratch.waves[:size])
-        np.square(waves, out=waves)
+        frames = np.multiply(_sliding(samples, 4, FRAME, FRAME // 2), self.taper, out=scratch.frames[:size])
+        waves = np.fft.rfft(frames, out=scratch.waves[:size])
         spectrum = scratch.spectrum[:size]
-        np.add(waves[:, :, :129], waves[:, :, 129:], out=spectrum[:, 1:5])
-        np.sqrt(spectrum[:, 1:5], out=spectrum[:, 1:5])
+        np.abs(waves, out=spectrum[:, 1:5])
 
         np.copyto(scratch.taps1[:size], _sliding(spectrum, 4, 387, 129))
         layer1 = scratch.layer1[:size]
