@@ -21,6 +21,8 @@ class Listening:
     """What the tick sees of a session: windows of one level each."""
 
     vad_row = -1
+    stirring = True
+    sounding = True
 
     def __init__(self, *levels: int) -> None:
         self.levels = deque(levels)

@@ -252,7 +252,7 @@ def test_every_sample_is_scored_once_or_in_one_gap(plan: list[Step]) -> None:
             naive.skip(n)
         h.discard(h.position)
         assert (h.position, h.end, h.dropped) == (naive.position, naive.end, naive.dropped)
-        assert naive.waiting.count("sound") == h._waiting <= MAX_LAG
+        assert naive.waiting.count("sound") == h.waiting <= MAX_LAG
 
     in_gaps = [p for gap in told for p in range(gap.start, gap.end)]
     assert scored == naive.scored

@@ -11,6 +11,7 @@ import pytest
 from duologue.agent import Reply, Turn
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
+from duologue.engine.engine import KEEPING
 from duologue.errors import DuologueError
 from duologue.session import ErrorRaised, SessionConfig, speaker
 from duologue.session import evidence as listening
@@ -236,7 +237,8 @@ async def test_a_session_that_breaks_tells_why_and_ends(monkeypatch: pytest.Monk
             raise ZeroDivisionError("in the rules")
 
         monkeypatch.setattr(call.session._hearing, "discard", broken)
-        call.engine.step()
+        for _ in range(KEEPING):
+            call.engine.step()
         assert await call.session.wait_ended() == "error"
         error = call.one(ErrorRaised)
         assert error.code == DuologueError.code

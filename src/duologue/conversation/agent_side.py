@@ -80,6 +80,8 @@ class AgentSide(ABC):
         self._active_at = 0
         self._turn_at = 0
         self._started_at = 0
+        self._timer_at = 0
+        """Where the next timer may be due; nothing else can happen while nobody speaks and nothing is open."""
 
     @property
     def state(self) -> SessionState:

@@ -95,12 +95,28 @@ class Conversation(AgentSide):
                 self._end("idle_timeout")
             elif self.user.may("away") and self._seconds_since(self._active_at) >= self.config.away_after:
                 self._set_user("away", "silence")
+            self._timer_at = self._next_timer()
+
+    def _next_timer(self) -> int:
+        c = self.config
+        timers = [(self._started_at, c.timeout), (self._turn_at, c.idle_timeout)]
+        if self.user.may("away"):
+            timers.append((self._active_at, c.away_after))
+        return min(start + int(seconds * RATE) for start, seconds in timers)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """True where nobody speaks and nothing is open, so that only speech or a timer can change anything."""
+        return self.settled and not self._detector.speaking
 
     # --- the user speaks ---
 
     def _window(self, w: got.VadScored) -> None:
         mine = w.explained < self.config.barge_in.echo_threshold
         p = w.probability if mine else 0.0
+        if p < self.config.speech.start_threshold and self.pos < self._timer_at and self._is_quiet:
+            self._detector.silence(w.start, w.end)  # most windows of most calls end here
+            return
         if self._hears():
             step = self._detector.window(w.start, w.end, p)
             if step is Step.START:

@@ -62,6 +62,8 @@ class Orders:
 
     def ripe(self, pos: int) -> list[Ask]:
         """Take out what is answered and due, in the order in which it was due."""
+        if not self.open:
+            return []
         ripe = sorted((a for a in self.open.values() if a.answer and a.due <= pos), key=lambda a: (a.due, a.id))
         for ask in ripe:
             del self.open[ask.id]

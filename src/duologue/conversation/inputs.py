@@ -50,9 +50,12 @@ class CallRequested:
     """A model that judges the sound of a turn is at hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class VadScored:
-    """One window was scored. Windows come in order and without overlap."""
+class VadScored(NamedTuple):
+    """One window was scored. Windows come in order and without overlap.
+
+    A tuple, and not a dataclass as the others are: it comes thirty times a second in each call, and is made in a third
+    of the time.
+    """
 
     start: int
     end: int

@@ -27,11 +27,21 @@ __all__ = ["Engine", "EngineConfig", "Ticked"]
 
 log = logging.getLogger(__name__)
 
+KEEPING = 5
+"""Ticks between two looks at a session that has nothing to send."""
+
 
 class Ticked(Protocol):
     """What the tick needs of a session."""
 
     vad_row: int
+    stirring: bool
+    """Input has come since `window_ready` last said that there is nothing to score."""
+
+    @property
+    def sounding(self) -> bool:
+        """True while it has speech to send, and so wants each tick."""
+        ...
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
@@ -46,7 +56,7 @@ class Ticked(Protocol):
         ...
 
     def tick(self, now: float) -> None:
-        """Send what is due, and note what is missing."""
+        """Send what is due, and note what is missing. Each tick while it is sounding, else every fifth."""
         ...
 
     def broken(self, error: Exception) -> None:
@@ -211,7 +221,9 @@ class Engine:
             if not self._score():
                 break
         now = self.clock.now()
-        for session in list(self._sessions):
+        turn = self.counters.ticks % KEEPING
+        wanted = [s for n, s in enumerate(self._sessions) if s.sounding or n % KEEPING == turn]
+        for session in wanted:
             if session not in self._sessions:
                 continue  # one that was ticked before has ended it
             try:
@@ -233,7 +245,8 @@ class Engine:
 
     def _score(self) -> bool:
         """Score one window for each session that has one; False where none has."""
-        ready = [s for s in list(self._sessions) if self._is_ready(s)]
+        stirring = [s for s in self._sessions if s.stirring]
+        ready = [s for s in stirring if self._is_ready(s)]
         for i in range(0, len(ready), self.config.batch):
             batch = ready[i : i + self.config.batch]
             for row, session in enumerate(batch):

@@ -32,7 +32,7 @@ class Hearing:
         self._ring = Ring(max_bytes)
         self._window = window
         self._max_lag = max_lag
-        self._waiting = 0
+        self.waiting = 0
         """Samples that arrived and wait to be scored; what is missing does not count."""
         self._gaps: deque[Gap] = deque()
 
@@ -46,18 +46,25 @@ class Hearing:
         """Samples between the newest and the rules, those that never came among them."""
         return self._ring.end - self.position
 
+    @property
+    def has_gaps(self) -> bool:
+        """True where a gap waits to be told."""
+        return bool(self._gaps)
+
     def write(self, pcm: bytes) -> int:
         """Add 16-bit mono PCM; returns how many samples that waited were dropped for it, oldest first, as a gap."""
         samples = len(pcm) // 2
+        if self.waiting + samples <= self._max_lag:
+            self._ring.write(pcm)
+            self.waiting += samples
+            return 0
         useless = samples - self._max_lag
         if useless > 0:  # what the chunk itself makes too old need not be kept
             self._ring.skip(useless)
             pcm = pcm[2 * useless :]
         self._ring.write(pcm)
-        self._waiting += samples
-        excess = self._waiting - self._max_lag
-        if excess <= 0:
-            return 0
+        self.waiting += samples
+        excess = self.waiting - self._max_lag
         start = end = self.position
         left = excess
         while self._gaps and self._gaps[0].start - end < left:
@@ -65,7 +72,7 @@ class Hearing:
             left -= gap.start - end
             end = gap.end
         self._gaps.appendleft(Gap(start, end + left, "dropped"))
-        self._waiting -= excess
+        self.waiting -= excess
         self.dropped += excess
         return excess
 
@@ -79,7 +86,7 @@ class Hearing:
         last = self._gaps[-1] if self._gaps else None
         if last and (len(self._gaps) >= MAX_GAPS or (last.end == start and last.reason == reason)):
             self._gaps.pop()
-            self._waiting -= start - last.end
+            self.waiting -= start - last.end
             self.dropped += start - last.end
             start = last.start
         self._gaps.append(Gap(start, self._ring.end, reason))
@@ -93,14 +100,14 @@ class Hearing:
         """Copy the next window into `out` and go past it."""
         self._ring.copy_into(self.position, out)
         self.position += self._window
-        self._waiting -= self._window
+        self.waiting -= self._window
 
     def next_gap(self) -> Gap | None:
         """The gap that comes before another whole window can, if there is one; the position goes past it."""
         if not self._gaps or self._gaps[0].start >= self.position + self._window:
             return None
         gap = self._gaps.popleft()
-        self._waiting -= gap.start - self.position
+        self.waiting -= gap.start - self.position
         start, self.position = self.position, gap.end
         return Gap(start, gap.end, gap.reason)
 

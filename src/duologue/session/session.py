@@ -105,6 +105,7 @@ class VoiceSession:
         self.engine = engine
         self.record = CallRecord(self.id)
         self.vad_row = -1
+        self.stirring = False
         self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
         self._hearing = Hearing(
             window=engine.vad.window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
@@ -214,6 +215,7 @@ class VoiceSession:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         self._heard_at = self.engine.clock.now()
         dropped = self._hearing.write(pcm)
+        self.stirring = True
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
@@ -221,6 +223,7 @@ class VoiceSession:
         self._check_live()
         self._heard_at = self.engine.clock.now()
         self._hearing.skip(samples, "lost")
+        self.stirring = True
 
     async def feed(self, pcm: bytes) -> None:
         """Take audio of any length as fast as it can be understood: for files."""
@@ -285,10 +288,17 @@ class VoiceSession:
 
     # --- the tick ---
 
+    @property
+    def sounding(self) -> bool:
+        """True while a reply is prepared or played."""
+        return self._speaker.playout.active
+
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
-        self._tell_gaps()
-        return self._is_live and self._hearing.window_ready()
+        if self._hearing.has_gaps:
+            self._tell_gaps()
+        self.stirring = self._is_live and self._hearing.window_ready()
+        return self.stirring
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
@@ -310,7 +320,7 @@ class VoiceSession:
             missing = int((now - self._heard_at) * RATE)
             self._hearing.skip(missing, "missing")
             self._heard_at += missing / RATE
-            self._tell_gaps()
+            self.stirring = True
         self._hearing.discard(self._rules.needs_from)
         self._speaker.pump(now)
 

@@ -160,7 +160,7 @@ class _Network:
         samples = scratch.samples[:size]
         samples[:, 576:] = samples[:, 574:510:-1]
         frames = np.multiply(_sliding(samples, 4, FRAME, FRAME // 2), self.taper, out=scratch.frames[:size])
-        waves = np.fft.rfft(frames, out=scratch.waves[:size])
+        waves = np.fft.rfft(frames, out=scratch.waves[:size])  # type: ignore[arg-type]  # typed for double precision only
         spectrum = scratch.spectrum[:size]
         np.abs(waves, out=spectrum[:, 1:5])
 
