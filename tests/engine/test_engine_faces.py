@@ -10,6 +10,7 @@ import pytest
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, ModelSpeechToText, ModelTextToSpeech
 from duologue.engine.faces import as_float
+from duologue.engine.phrases import PhraseCache
 from duologue.errors import InvalidAudioError, InvalidStateError, ProviderError, UnsupportedLanguageError
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak, understand
@@ -30,6 +31,7 @@ class Desk:
         self.deadlines: list[float | None] = []
         self.jobs: list[asyncio.Future[Any]] = []
         self.came = asyncio.Event()
+        self.phrases = PhraseCache(0)
 
     @property
     def workers(self) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from duologue.engine.ledger import owned_by
 from duologue.engine.workers import Workers
 from duologue.errors import OverloadedError, ProviderError, RateLimitedError
 
@@ -114,10 +115,12 @@ async def test_the_earliest_deadline_is_first_and_equals_keep_their_order() -> N
 
 async def test_urgent_work_has_a_thread_of_its_own() -> None:
     model = Doubler()
-    async with running(general=1) as workers, held(workers, 0.0):
-        waits = workers.submit(model, 1, 0.0)
-        assert await workers.submit(model, 2, None) == 4
-        assert not waits.done()
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            waits = workers.submit(model, 1, 0.0)
+            assert await workers.submit(model, 2, None) == 4
+            assert not waits.done()
+        assert await waits == 2
     assert model.runs == [[2], [1]]
 
 
@@ -286,3 +289,33 @@ def test_results_that_come_after_the_loop_has_closed_are_nobodys() -> None:
     gate.opened.set()
     workers.close()
     assert not job.done()
+
+
+async def test_what_waits_is_worth_the_seconds_that_it_is_expected_to_take() -> None:
+    async with running(general=2) as workers:
+        workers.costs.note("doubler", items=1, size=1.0, wall=0.5, cpu=0.5)
+        idle = [workers.idle]
+        async with held(workers, 0.0, 0.0):
+            idle.append(workers.idle)
+            jobs = [workers.submit(Doubler(), 2.0, 1.0) for _ in range(3)]
+            assert workers.backlog == pytest.approx(3 * 2.0 * 0.5 / 2)
+        await asyncio.gather(*jobs)
+        assert idle == [True, False]
+        assert workers.backlog == pytest.approx(0.0)
+        assert workers.costs.of["doubler"].items == 4
+
+
+async def test_a_session_in_debt_waits_for_those_that_are_not() -> None:
+    model = Doubler()
+
+    async def submit(item: float) -> Any:
+        return await workers.submit(model, item, 1.0)
+
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            jobs = []
+            for owner, item in (("monologue", 40.0), ("monologue", 1.0), ("other", 2.0)):
+                jobs.append(asyncio.create_task(submit(item), context=owned_by(owner)))
+                await asyncio.sleep(0)
+        await asyncio.gather(*jobs)
+    assert model.runs == [[40.0], [2.0], [1.0]]

@@ -8,6 +8,7 @@ import pytest
 
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
+from duologue.engine.workers import Workers
 from duologue.errors import AuthenticationError, ProviderError, ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.stt import Transcript
@@ -219,3 +220,22 @@ async def test_a_provider_that_is_always_down_leaves_the_call_alive() -> None:
         call.session.send_text("I am typing now.")
         await call.settle()
         assert agent.turns[0].text == "I am typing now."
+
+
+async def test_a_judgement_that_would_come_too_late_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = FakeTurnModel(0.95)
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=model) as call:
+        monkeypatch.setattr(Workers, "backlog", 9.0)
+        await call.say("A table for four.")
+        assert call.heard == ["Yes."]
+        assert call.engine.workers.counters.rationed > 0
+        assert call.of(ErrorRaised) == []
+    assert model.asked == []
+
+
+async def test_words_for_show_wait_for_a_worker_that_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        monkeypatch.setattr(Workers, "idle", False)
+        await call.say("I would like to have a table for four people.")
+        assert call.of(tell.PartialTranscript) == []
+        assert call.heard == ["Yes."]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from duologue.clock import Clock, WallClock
 from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
+from duologue.engine.phrases import PhraseCache
 from duologue.engine.workers import Workers
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.stt import SpeechToText, SttModel
@@ -27,6 +29,8 @@ __all__ = ["Engine", "EngineConfig", "Ticked"]
 
 log = logging.getLogger(__name__)
 
+WARMING_PATIENCE = 10.0
+"""Seconds that a phrase may take which nobody has asked for yet."""
 KEEPING = 5
 """Ticks between two looks at a session that has nothing to send."""
 
@@ -80,6 +84,8 @@ class EngineConfig:
     """Windows scored in one call at most."""
     catch_up: int = 2
     """Windows scored for one session in one tick at most, so that a client in a hurry takes no more than its share."""
+    cache_max_bytes: int = 33_554_432
+    """Speech of models that is kept to be said again; 0 keeps none."""
     switch_interval: float = 0.0005
     """`sys.setswitchinterval` while the engine runs: how long a worker may keep the loop from the interpreter."""
 
@@ -129,6 +135,7 @@ class Engine:
         self.clock = clock or WallClock()
         self.paced = paced
         self.counters = TickCounters()
+        self.phrases = PhraseCache(self.config.cache_max_bytes)
         self._sessions: dict[Ticked, None] = {}
         self._workers: Workers | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -181,6 +188,17 @@ class Engine:
     def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
         """`provider` itself, or the face of a service for a model."""
         return ModelTextToSpeech(self, provider) if isinstance(provider, TtsModel) else provider
+
+    async def warm(self, tts: TextToSpeech, phrases: Iterable[str]) -> None:
+        """Have `phrases` spoken ahead, when nothing more pressing is to be done, so that they come from the cache.
+
+        Does nothing for a service that no model is behind, and where the cache is off.
+        """
+        if not isinstance(tts, ModelTextToSpeech) or not self.config.cache_max_bytes:
+            return
+        for phrase in phrases:
+            async for _ in tts.stream(phrase, deadline=time.monotonic() + WARMING_PATIENCE):
+                pass
 
     def admit(self) -> None:
         """Raise OverloadedError where one more session would be one too many."""

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.engine.phrases import PhraseCache
 from duologue.engine.workers import Workers
 from duologue.errors import InvalidAudioError, InvalidStateError, UnsupportedLanguageError
 from duologue.stt import SttModel, Transcript
@@ -26,6 +27,8 @@ PARTIAL_PATIENCE = 1.0
 
 
 class _Runner(Protocol):
+    phrases: PhraseCache
+
     @property
     def workers(self) -> Workers: ...
 
@@ -144,8 +147,12 @@ class ModelTextToSpeech:
         self._engine = engine
 
     async def synthesize(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> Speech:
-        """All of `text` as one piece."""
-        speech: Speech = await self._engine.workers.submit(self.model, SpeechRequest(text, seed), deadline)
+        """All of `text` as one piece; one that was spoken before comes from the cache."""
+        request = SpeechRequest(text, seed)
+        if (kept := self._engine.phrases.get(self.model, request)) is not None:
+            return kept
+        speech: Speech = await self._engine.workers.submit(self.model, request, deadline)
+        self._engine.phrases.put(self.model, request, speech)
         return speech
 
     async def stream(

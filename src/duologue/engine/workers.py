@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from duologue.engine.ledger import OWNER, Costs, Debts, Strain
 from duologue.errors import DuologueError, OverloadedError, ProviderError
 
 __all__ = ["Model", "Workers"]
+
+NICENESS = 5
+"""By how much the threads of models give way to the loop's, where the system knows of it."""
 
 
 class Model(Protocol):
@@ -35,11 +41,16 @@ class Model(Protocol):
 class Job:
     """One item that waits for a model."""
 
-    deadline: float
+    rank: float
+    """The deadline, and later by what its session owes the others."""
     order: int
     model: Model = field(compare=False)
     item: Any = field(compare=False)
     size: float = field(compare=False)
+    cost: float = field(compare=False)
+    """Seconds that it is expected to take."""
+    deadline: float = field(compare=False)
+    """By which it is wanted; for what is wanted at once, when it was asked for."""
     result: asyncio.Future[Any] = field(compare=False)
 
 
@@ -52,6 +63,8 @@ class Counters:
     """Runs of a model that were answered."""
     dropped: int = 0
     """Jobs that nobody wanted any more when their turn came."""
+    rationed: int = 0
+    """Judgements that were not asked for, because work was behind."""
     refused: int = 0
     failed: int = 0
 
@@ -60,9 +73,11 @@ class Workers:
     """Runs models off the event loop.
 
     `general` threads take the earliest deadline first; one more thread takes only what is wanted at once (the first
-    clause of a reply), so that it never waits behind a long transcription. Jobs whose future was cancelled are dropped
-    before they run. At most `max_waiting` jobs wait; one more is refused. Where a batch fails, its items are run one by
-    one, so that a bad item spoils no other session's work.
+    clause of a reply), so that it never waits behind a long transcription. What is less pressing has a later deadline
+    (a reply that may be discarded, words for show), so that it waits for the rest, and never for ever. A session that
+    has had more seconds of sound understood than others of late has its deadlines put off in proportion. Jobs whose
+    future was cancelled are dropped before they run. At most `max_waiting` jobs wait; one more is refused. Where a
+    batch fails, its items are run one by one, so that a bad item spoils no other session's work.
     """
 
     MAX_BATCH_SECONDS = 12.0
@@ -70,7 +85,14 @@ class Workers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, general: int = 2, max_waiting: int = 4096) -> None:
         self.counters = Counters()
+        self.costs = Costs()
         self.max_waiting = max_waiting
+        self.running = 0
+        """Threads that run a model now."""
+        self._strain = Strain()
+        self._debts = Debts()
+        self._general = general
+        self._queued = 0.0
         self._loop = loop
         self._heap: list[Job] = []
         self._urgent: list[Job] = []
@@ -90,6 +112,21 @@ class Workers:
         """Jobs that wait."""
         return len(self._heap) + len(self._urgent)
 
+    @property
+    def idle(self) -> bool:
+        """True where a thread is free and nothing waits, so that work which nobody waits for costs nobody anything."""
+        return not self.waiting and self.running < self._general
+
+    @property
+    def backlog(self) -> float:
+        """Seconds that what waits is expected to keep the general threads busy."""
+        return max(0.0, self._queued) / self._general
+
+    @property
+    def strain(self) -> float:
+        """Seconds by which work was done later than it was wanted, on average of late."""
+        return self._strain.at(time.monotonic())
+
     def submit(self, model: Model, item: Any, deadline: float | None) -> asyncio.Future[Any]:
         """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
 
@@ -106,12 +143,17 @@ class Workers:
         except Exception as error:
             raise _failure(model, error) from error
         result = self._loop.create_future()
-        job = Job(deadline or 0.0, next(self._order), model, item, size, result)
+        now, owner = time.monotonic(), OWNER.get()
+        rank = 0.0 if deadline is None else deadline + self._debts.delay(owner, now)
+        wanted = now if deadline is None else deadline
+        job = Job(rank, next(self._order), model, item, size, self.costs.expect(model.name, size), wanted, result)
         with self._lock:
             if self._closed:
                 raise _closed(model)
             heapq.heappush(self._urgent if deadline is None else self._heap, job)
+            self._queued += job.cost
             self._lock.notify_all()
+        self._debts.add(owner, size, now)
         return result
 
     def close(self) -> None:
@@ -121,6 +163,7 @@ class Workers:
             waiting = [*self._heap, *self._urgent]
             self._heap.clear()
             self._urgent.clear()
+            self._queued = 0.0
             self._lock.notify_all()
 
         def refuse() -> None:
@@ -133,11 +176,16 @@ class Workers:
             thread.join()
 
     def _work(self, urgent_only: bool) -> None:
+        with suppress(OSError, AttributeError):  # a thread has a priority of its own on Linux only
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while batch := self._take(urgent_only):
             self._run(batch)
+            with self._lock:
+                self.running -= 1
 
     def _run(self, batch: list[Job]) -> None:
         model = batch[0].model
+        began, cpu = time.monotonic(), time.thread_time()
         try:
             results = model.run([job.item for job in batch])
             if len(results) != len(batch):
@@ -150,6 +198,8 @@ class Workers:
             failure = _failure(model, error)
             self._deliver(batch, lambda job, _: job.result.set_exception(failure), failed=1)
         else:
+            cpu = time.thread_time() - cpu
+            self.costs.note(model.name, len(batch), sum(job.size for job in batch), time.monotonic() - began, cpu)
             self._deliver(batch, lambda job, i: job.result.set_result(results[i]))
 
     def _take(self, urgent_only: bool) -> list[Job]:
@@ -159,8 +209,12 @@ class Workers:
                 heap = self._urgent if self._urgent or urgent_only else self._heap
                 while heap:
                     job = heapq.heappop(heap)
+                    self._queued -= job.cost
                     if not job.result.cancelled():
-                        return [job, *self._companions(heap, job)]
+                        batch = [job, *self._companions(heap, job)]
+                        self._queued -= sum(other.cost for other in batch[1:])
+                        self.running += 1
+                        return batch
                     self.counters.dropped += 1
                 if self._closed:
                     return []
@@ -189,6 +243,9 @@ class Workers:
 
     def _deliver(self, batch: list[Job], answer: Callable[[Job, int], None], failed: int = 0) -> None:
         def answer_all() -> None:
+            now = time.monotonic()
+            for job in batch:
+                self._strain.note(max(0.0, now - job.deadline), now)
             self.counters.batches += 1
             self.counters.done += len(batch)
             self.counters.failed += failed

@@ -14,7 +14,8 @@ from duologue.conversation import inputs as got
 from duologue.conversation.config import RATE
 from duologue.engine import Engine
 from duologue.engine.faces import as_float
-from duologue.errors import DeadlineError, DuologueError, ProviderError
+from duologue.engine.ledger import owned_by
+from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
 from duologue.session.cancellation import cancelled_from_outside
 from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -33,6 +34,8 @@ CLOSING = 1.0
 
 class Host(Protocol):
     """What the listener needs of its session."""
+
+    id: str
 
     def tell_rules(self, input_: got.Input) -> None:
         """Tell the rules."""
@@ -71,14 +74,18 @@ class Listener:
         self._start(ask.ask, self._hear(ask, self._read(ask.start, ask.end).tobytes(), due_in))
 
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
-        """Judge a stretch by its sound."""
+        """Judge a stretch by its sound; where work is so far behind that it would come too late, do without."""
+        if self._engine.workers.backlog > due_in:
+            self._engine.workers.counters.rationed += 1
+            self._host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
+            return
         pcm = self._read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
 
     def ask_partial(self, ask: do.AskPartial) -> None:
-        """Show words so far: one pass at a time, and none while other work waits."""
+        """Show words so far: one pass at a time, and only where a worker would else be idle."""
         busy = self._partial is not None and not self._partial.done()
-        if not busy and not self._engine.workers.waiting:
+        if not busy and self._engine.workers.idle:
             pcm = self._read(ask.start, ask.end).tobytes()
             self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
@@ -101,7 +108,7 @@ class Listener:
         self._asks[ask] = self._task(work, f"ask-{ask}")
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work, name=name, context=owned_by(self._host.id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
 from duologue.engine import ModelTextToSpeech
+from duologue.engine.ledger import owned_by
 from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError
 from duologue.session.cancellation import cancelled_from_outside
 from duologue.session.retry import pause_before_retry
@@ -26,6 +27,8 @@ MAX_CLAUSES = 4
 """Clauses that may wait for the synthesiser; then the agent waits."""
 CLOSING = 0.1
 """Seconds that the reply before this one has to let go of the agent."""
+SPECULATION_PATIENCE = 0.25
+"""Seconds that the first clause of a reply may take which nobody waits for yet."""
 SETTLE = 0.15
 """Seconds after which a sentence is spoken although the agent, who has ended it, has not gone on."""
 
@@ -33,6 +36,8 @@ SETTLE = 0.15
 class Host(Protocol):
     """What a reply needs of its session."""
 
+    owner: str
+    """The session's id."""
     config: SessionConfig
     playout: Playout
     tts: TextToSpeech
@@ -90,8 +95,8 @@ class ReplyRun:
 
     def _start(self, source: Any) -> None:
         self._tasks = [
-            asyncio.create_task(source, name=f"think-{self.generation}"),
-            asyncio.create_task(self._voice(), name=f"voice-{self.generation}"),
+            asyncio.create_task(work, name=f"{name}-{self.generation}", context=owned_by(self._host.owner))
+            for name, work in (("think", source), ("voice", self._voice()))
         ]
 
     @property
@@ -213,13 +218,19 @@ class ReplyRun:
                 await self._committed.wait()
                 await host.playout.room()
             try:
-                await self._speak(clause, None if first else time.monotonic() + host.playout.ready)
+                await self._speak(clause, self._deadline(first))
             except DuologueError as error:
                 self._error = error
                 break
             first = False
         self._tasks[0].cancel()  # where the synthesiser failed, the agent need not go on
         host.reply_done(self, self._error)
+
+    def _deadline(self, first: bool) -> float | None:
+        """By when a clause is to sound: at once where it is waited for, else when what is ready has been played."""
+        if not first:
+            return time.monotonic() + self._host.playout.ready
+        return None if self.is_committed else time.monotonic() + SPECULATION_PATIENCE
 
     async def _speak(self, clause: str, deadline: float | None) -> None:
         """Speak one clause; a failure that passes is tried again as long as nothing of the clause was heard."""

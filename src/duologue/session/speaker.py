@@ -55,6 +55,8 @@ class AudioSink(Protocol):
 class Host(Protocol):
     """What the speaker needs of its session."""
 
+    id: str
+
     @property
     def accepted(self) -> int:
         """Samples of input so far."""
@@ -94,6 +96,7 @@ class Speaker:
         sink: AudioSink | None,
         user_data: Any,
     ) -> None:
+        self.owner = host.id
         self.config = config
         self.tts = tts
         self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready)
