@@ -1,6 +1,7 @@
 """The engine: what all sessions of a process share. Models, worker threads, the tick, admission."""
 
+from duologue.engine.admission import Admission
 from duologue.engine.engine import Engine, EngineConfig
 from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
 
-__all__ = ["Engine", "EngineConfig", "ModelSpeechToText", "ModelTextToSpeech"]
+__all__ = ["Admission", "Engine", "EngineConfig", "ModelSpeechToText", "ModelTextToSpeech"]

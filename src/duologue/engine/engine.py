@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -16,10 +16,12 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from duologue.clock import Clock, WallClock
+from duologue.engine.admission import Admission, Door, Load
 from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
+from duologue.engine.ledger import Strain
 from duologue.engine.phrases import PhraseCache
 from duologue.engine.workers import Workers
-from duologue.errors import ConfigError, InvalidStateError, OverloadedError
+from duologue.errors import ConfigError, InvalidStateError
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
@@ -84,6 +86,8 @@ class EngineConfig:
     """Windows scored in one call at most."""
     catch_up: int = 2
     """Windows scored for one session in one tick at most, so that a client in a hurry takes no more than its share."""
+    admission: Admission = field(default_factory=Admission)
+    """Beyond which measurements a new session is refused, though there are fewer than `max_sessions`."""
     cache_max_bytes: int = 33_554_432
     """Speech of models that is kept to be said again; 0 keeps none."""
     switch_interval: float = 0.0005
@@ -136,6 +140,8 @@ class Engine:
         self.paced = paced
         self.counters = TickCounters()
         self.phrases = PhraseCache(self.config.cache_max_bytes)
+        self.door = Door(self.config.admission)
+        self._lag = Strain()
         self._sessions: dict[Ticked, None] = {}
         self._workers: Workers | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -177,6 +183,18 @@ class Engine:
         return self._workers
 
     @property
+    def load(self) -> Load:
+        """What is measured now."""
+        workers = self._workers
+        return Load(
+            sessions=len(self._sessions),
+            max_sessions=self.config.max_sessions,
+            tick_lag=self._lag.at(time.monotonic()),
+            lateness=workers.strain if workers else 0.0,
+            backlog=workers.backlog if workers else 0.0,
+        )
+
+    @property
     def active(self) -> int:
         """Sessions that are live."""
         return len(self._sessions)
@@ -201,11 +219,8 @@ class Engine:
                 pass
 
     def admit(self) -> None:
-        """Raise OverloadedError where one more session would be one too many."""
-        if len(self._sessions) >= self.config.max_sessions:
-            raise OverloadedError(
-                f"This process carries {len(self._sessions)} sessions, which is all it may.", retry_after=5.0
-            )
+        """Raise OverloadedError where one more session would be one too many, by what is measured now."""
+        self.door.check(self.load)
 
     def attach(self, session: Ticked) -> None:
         """Let a session in, and give it a row in the VAD."""
@@ -223,7 +238,9 @@ class Engine:
         period = self.config.tick
         due = time.monotonic()
         while True:
-            late = time.monotonic() - due
+            now = time.monotonic()
+            late = now - due
+            self._lag.note(max(0.0, late), now)
             self.counters.worst_late = max(self.counters.worst_late, late)
             if late > period:
                 self.counters.late += 1

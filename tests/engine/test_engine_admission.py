@@ -1,0 +1,79 @@
+"""A call is refused by what is measured, with the reason and when to come again; those that run are left alone."""
+
+from pathlib import Path
+
+import pytest
+
+from duologue.clock import VirtualClock
+from duologue.engine import Admission, Engine, EngineConfig
+from duologue.engine.admission import Door, Load, free_bytes
+from duologue.engine.workers import Workers
+from duologue.errors import ConfigError, OverloadedError
+from duologue.testing.fakes import PeakVad, SentenceEnd
+
+GIB = 2**30
+
+
+def load(**measured: float) -> Load:
+    usual = {"sessions": 3, "max_sessions": 10, "tick_lag": 0.0, "lateness": 0.0, "backlog": 0.0}
+    return Load(**(usual | measured))  # type: ignore[arg-type]  # counts are whole
+
+
+def test_an_idle_process_lets_calls_in() -> None:
+    door = Door(Admission(), lambda: GIB)
+    door.check(load())
+    Door(Admission(), lambda: None).check(load())
+
+
+@pytest.mark.parametrize(
+    ("measured", "said", "reason"),
+    [
+        ({"sessions": 10}, "carries 10 sessions", "sessions"),
+        ({"tick_lag": 0.05}, "50 ms late", "tick_lag"),
+        ({"lateness": 0.4}, "400 ms late", "lateness"),
+        ({"backlog": 2.5}, "2.5 s of work", "backlog"),
+    ],
+)
+def test_a_full_process_says_why_and_when_to_come_again(measured: dict[str, float], said: str, reason: str) -> None:
+    door = Door(Admission(retry_after=7.0), lambda: GIB)
+    with pytest.raises(OverloadedError, match=said) as refused:
+        door.check(load(**measured))
+    assert refused.value.retry_after == 7.0
+    assert getattr(door.refusals, reason) == 1
+
+
+def test_memory_that_runs_out_refuses_calls() -> None:
+    door = Door(Admission(), lambda: 50 * 2**20)
+    with pytest.raises(OverloadedError, match="50 MiB"):
+        door.check(load())
+    assert door.refusals.memory == 1
+
+
+def test_free_memory_is_the_least_of_what_the_machine_and_the_group_have(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 4096 kB\nMemAvailable: 2048 kB\n")
+    assert free_bytes(meminfo, tmp_path) == 2048 * 1024
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("1024\n")
+    assert free_bytes(meminfo, tmp_path) == 2048 * 1024
+    (tmp_path / "memory.max").write_text("5120\n")
+    assert free_bytes(meminfo, tmp_path) == 4096
+    assert free_bytes(tmp_path / "none", tmp_path / "none") is None
+    meminfo.write_text("MemAvailable: much\n")
+    assert free_bytes(meminfo, tmp_path / "none") is None
+
+
+def test_a_limit_below_zero_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"admission\.max_backlog"):
+        Admission(max_backlog=-1.0)
+
+
+@pytest.mark.anyio
+async def test_an_engine_measures_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Engine(
+        vad=PeakVad(), words=SentenceEnd(), config=EngineConfig(max_sessions=1), clock=VirtualClock(), paced=False
+    ) as engine:
+        assert engine.load == load(sessions=0, max_sessions=1)
+        monkeypatch.setattr(Workers, "strain", 1.0)
+        with pytest.raises(OverloadedError, match="1000 ms late"):
+            engine.admit()
