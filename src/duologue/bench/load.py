@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
-
 import numpy as np
 
 from duologue.bench.corpus import Half, load
+from duologue.callers.load import BRISK, NORMAL, Load
 
 __all__ = ["BRISK", "NORMAL", "Load", "talk"]
 
 RATE = 16_000
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How a caller spends the time."""
-
-    name: str
-    talk: float
-    """Share of the time in which the caller speaks."""
-    turns_per_minute: float
-
-
-NORMAL: Final = Load("normal", 0.35, 4.0)
-BRISK: Final = Load("brisk", 0.40, 7.0)
 
 
 def talk(half: Half = "test", *, seconds: float = 240.0, load_: Load = NORMAL) -> bytes:

@@ -11,6 +11,7 @@ import typer
 from duologue import __version__
 from duologue.cli.bench import bench
 from duologue.cli.call import call
+from duologue.cli.callers import callers
 from duologue.cli.doctor import doctor
 from duologue.cli.models import models
 from duologue.cli.output import fail
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, call, transcribe, say, doctor):
+for command in (serve, call, callers, transcribe, say, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")

@@ -42,9 +42,12 @@ def fail(error: DuologueError, *, as_json: bool) -> NoReturn:
 
 @contextmanager
 def progress(label: str, total: float, *, shown: bool = True) -> Iterator[Any]:
-    """A progress bar on a terminal, nothing elsewhere; yields a function that takes the seconds done."""
+    """A progress bar on a terminal, nothing elsewhere.
+
+    Yields a function that takes the seconds done and, where the label changes, the new one.
+    """
     if not (shown and notes.is_terminal):
-        yield lambda _done: None
+        yield lambda _done, _label=None: None
         return
     with Progress(
         TextColumn("{task.description}", markup=False),
@@ -54,4 +57,4 @@ def progress(label: str, total: float, *, shown: bool = True) -> Iterator[Any]:
         transient=True,
     ) as bar:
         task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=min(done, total))
+        yield lambda done, label=None: bar.update(task, completed=min(done, total), description=label)

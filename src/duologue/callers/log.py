@@ -1,0 +1,115 @@
+"""What callers write down while they call: a record a turn, and counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from duologue.callers.script import Outcome
+from duologue.testing.wer import word_errors
+
+__all__ = ["Log", "Turn"]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One utterance and what came of it. Moments are seconds from the start of the run."""
+
+    caller: int
+    call: int
+    script: str
+    act: str
+    said: str
+    """The words as they were spoken."""
+    onset_s: float
+    """The first audible sample..."""
+    end_s: float
+    """...and the last."""
+    line_onset_s: float
+    """The same on the scale of the server: seconds of input since the call began."""
+    line_end_s: float
+    goes_on: bool = False
+    """No answer is waited for."""
+    ended: bool = False
+    """All of it was spoken."""
+    heard: dict[int, str] = field(default_factory=dict)
+    """What the server understood, by its own turns."""
+    reason: str = ""
+    """Why the server decided the last of them."""
+    cut_off: bool = False
+    """The server decided the turn before its end."""
+    generation: int | None = None
+    """The reply."""
+    reply: str = ""
+    voice_to_voice_s: float | None = None
+    """From the last audible sample to the first audible sample of the reply at the loudspeaker."""
+    processing_s: float | None = None
+    """As told by the server, like the two that follow."""
+    stages_s: dict[str, float] = field(default_factory=dict)
+    speculation: str = ""
+    starved_frames: int = 0
+    """Silent frames of 20 ms inside the reply."""
+    interrupts: bool = False
+    """Spoken while the agent spoke."""
+    yield_s: float | None = None
+    """From the onset to the agent's last sample at the loudspeaker."""
+    unanswered: bool = False
+    """No reply began before the caller lost patience."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        values = asdict(self)
+        values["heard"] = self.understood
+        return values
+
+    @property
+    def understood(self) -> str:
+        """What the server understood."""
+        return " ".join(self.heard.values())
+
+    @property
+    def spoken_s(self) -> float:
+        """Seconds that it lasted."""
+        return self.end_s - self.onset_s
+
+
+@dataclass(slots=True)
+class Log:
+    """What all callers of a run saw."""
+
+    turns: list[Turn] = field(default_factory=list)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    """Of calls that are over."""
+    calls: int = 0
+    """That were opened."""
+    connected_s: float = 0.0
+    """Of all callers together."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """That the server told of, by code."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Calls that were not opened, by code."""
+    retry_after_s: float | None = None
+    """The longest wait that a refusal asked for."""
+    closes: Counter[str] = field(default_factory=Counter)
+    """How connections ended, by code of the closing handshake; `none` where they broke off."""
+    input_gaps: Counter[str] = field(default_factory=Counter)
+    """Samples of input at 16 kHz that the server says it missed or dropped, by its reason."""
+    ack_gap_samples: int = 0
+    duplicate_samples: int = 0
+    late_evidence: int = 0
+    false_interruptions: int = 0
+    stray_turns: int = 0
+    """Turns that the server heard where nobody had spoken."""
+    starved_frames: int = 0
+    greetings: int = 0
+    story_errors: int = 0
+    """Words of monologues that were understood wrongly..."""
+    story_words: int = 0
+    """...of so many."""
+
+    def story(self, said: str, understood: str) -> None:
+        """Compare what was said in a monologue with what was understood of it."""
+        errors, words = word_errors(said, understood)
+        self.story_errors += errors
+        self.story_words += words

@@ -1,0 +1,230 @@
+"""A run: so many callers at once for so long, each calling again when a call is over."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal, get_args
+
+from duologue.callers.call import Call, Mouth
+from duologue.callers.goals import draw_goal, draw_habits
+from duologue.callers.line import kind, open_line
+from duologue.callers.load import Load, Pace
+from duologue.callers.log import Log
+from duologue.callers.result import Result
+from duologue.callers.script import Booker, Interrupter, Monologist, Script, Silent
+from duologue.callers.ticker import Ticker
+from duologue.callers.voice import Utterance, prepare, room_noise
+from duologue.errors import DuologueError, OverloadedError
+
+__all__ = ["MIXTURE", "SCRIPTS", "Plan", "Progress", "ScriptName", "load_voice", "prepare_run", "run"]
+
+ScriptName = Literal["booking", "monologue", "interrupter", "silent", "mixed"]
+SCRIPTS: Final[tuple[ScriptName, ...]] = get_args(ScriptName)
+
+MIXTURE: Final = ("booking",) * 7 + ("interrupter", "silent", "monologue")
+"""Of `mixed`, by tenths of the callers."""
+
+_SHORTEST_CALL_S: Final = 15.0
+_GOODBYE_S: Final = 3.0
+"""Time for the last messages of calls that are open at the end."""
+_REFUSED_S: Final = 1.0
+"""Wait after a refusal that names no time."""
+_LONGEST_WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be run. Seconds."""
+
+    url: str
+    sessions: int
+    seconds: float
+    """Measured, after `ramp`."""
+    script: ScriptName
+    load: Load
+    seed: int
+    ramp: float
+    """The callers begin one after another within this time; turns in it are not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run, as it stands."""
+
+    seconds: float
+    active: int
+    """Calls that are open."""
+    turns: int
+    booked: int
+    refused: int
+    late_s: float
+    """The latest that the callers' own clock was in the last second."""
+
+
+def load_voice() -> Any:
+    """The synthesiser. Raises NotInstalledError where it is missing."""
+    from duologue.tts.hibari import Hibari
+
+    return Hibari()
+
+
+class _Cast:
+    """Who calls: the script of each caller in each of its calls, the same for the same seed."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._today = date.today()
+        self._most = int((plan.ramp + plan.seconds) / _SHORTEST_CALL_S) + 2
+
+    def script(self, caller: int, call: int) -> Script:
+        """For one call; calls beyond the most that there can be are like the first ones."""
+        name = self._plan.script
+        if name == "mixed":
+            name = MIXTURE[caller % len(MIXTURE)]
+        draw = random.Random(f"{self._plan.seed} {caller} {call % self._most}")
+        match name:
+            case "monologue":
+                return Monologist()
+            case "silent":
+                return Silent()
+        goal = draw_goal(draw, self._today)
+        habits = draw_habits(draw, goal)
+        if name == "interrupter":
+            return Interrupter(goal, habits, today=self._today, draw=draw)
+        return Booker(goal, habits, today=self._today)
+
+    def texts(self) -> Iterator[str]:
+        """All that may be said in the run."""
+        for caller in range(self._plan.sessions):
+            for call in range(self._most):
+                yield from self.script(caller, call).texts()
+
+
+def prepare_run(
+    plan: Plan, *, make_voice: Callable[[], Any] = load_voice, on_progress: Callable[[int, int], None] | None = None
+) -> Mapping[str, Utterance]:
+    """The sound of all that may be said in a run of `plan`."""
+    return prepare(_Cast(plan).texts(), make_voice=make_voice, on_progress=on_progress)
+
+
+async def run(
+    plan: Plan, utterances: Mapping[str, Utterance], *, on_progress: Callable[[Progress], None] | None = None
+) -> Result:
+    """Call, measure, and hang up; cancelled, it hangs up at once and returns what was measured so far."""
+    callers = _Callers(plan, Mouth(utterances, room_noise()), on_progress)
+    return await callers.run()
+
+
+class _Callers:
+    """All callers of one run."""
+
+    def __init__(self, plan: Plan, mouth: Mouth, on_progress: Callable[[Progress], None] | None) -> None:
+        self._plan = plan
+        self._mouth = mouth
+        self._on_progress = on_progress
+        self._cast = _Cast(plan)
+        self._log = Log()
+        self._loop = asyncio.get_running_loop()
+        self._ticker = Ticker()
+        self._active: dict[int, Call] = {}
+        self._began = 0.0
+        self._ending = False
+        self._watched = 0
+
+    async def run(self) -> Result:
+        plan = self._plan
+        gc.collect()
+        gc.freeze()  # the sound of all utterances need not be looked through again and again
+        self._began = self._loop.time()
+        cpu = time.process_time()
+        self._ticker.start()
+        tasks = [asyncio.create_task(self._caller(number)) for number in range(plan.sessions)]
+        interrupted = False
+        try:
+            await self._watch(self._began + plan.ramp + plan.seconds)
+        except asyncio.CancelledError:
+            interrupted = True
+        elapsed = self._loop.time() - self._began
+        self._ending = True
+        cpu = time.process_time() - cpu
+        for call in self._active.values():
+            call.end()
+        _, left = await asyncio.wait(tasks, timeout=_GOODBYE_S)
+        for task in left:
+            task.cancel()
+        failures = [e for e in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(e, Exception)]
+        self._ticker.stop()
+        gc.unfreeze()
+        if failures:
+            raise failures[0]
+        return Result.of(
+            self._log, plan, lines=kind(), elapsed=elapsed, cpu=cpu, lateness=self._ticker.lateness,
+            interrupted=interrupted,
+        )  # fmt: skip
+
+    async def _watch(self, until: float) -> None:
+        while (left := until - self._loop.time()) > 0:
+            await asyncio.sleep(min(1.0, left))
+            if self._on_progress is not None:
+                late = self._ticker.lateness[self._watched :]
+                self._watched += len(late)
+                log = self._log
+                self._on_progress(
+                    Progress(
+                        self._loop.time() - self._began,
+                        len(self._active),
+                        len(log.turns),
+                        log.outcomes["booked"],
+                        sum(log.refusals.values()),
+                        max(late, default=0.0),
+                    )
+                )
+
+    async def _caller(self, number: int) -> None:
+        plan = self._plan
+        await asyncio.sleep(number * plan.ramp / plan.sessions)
+        pace = Pace(plan.load, self._loop.time())
+        calls = 0
+        while not self._ending:
+            script = self._cast.script(number, calls)
+            call = Call(script, self._mouth, pace, self._log, caller=number, call=calls, began=self._began)
+            await self._hold(number, call)
+            if call.started:
+                calls += 1
+            elif call.error is not None and not self._ending:
+                await self._refused(call.error)
+
+    async def _hold(self, number: int, call: Call) -> None:
+        """One call, from dialling to its end."""
+        try:
+            line = await open_line(self._plan.url, call)
+        except DuologueError as error:
+            call.error = error
+            return
+        began = self._loop.time()
+        call.begin(line)
+        self._active[number] = call
+        self._ticker.join(call.tick)
+        try:
+            await call.over
+        finally:
+            line.close()
+            self._ticker.leave(call.tick)
+            del self._active[number]
+            if call.started:
+                self._log.connected_s += self._loop.time() - began
+                outcome = call.script.outcome()
+                self._log.outcomes["open" if self._ending and outcome == "cut_off" else outcome] += 1
+
+    async def _refused(self, error: DuologueError) -> None:
+        self._log.refusals[error.code] += 1
+        after = error.retry_after if isinstance(error, OverloadedError) else None
+        if after is not None:
+            self._log.retry_after_s = max(after, self._log.retry_after_s or 0.0)
+        await asyncio.sleep(min(_LONGEST_WAIT_S, _REFUSED_S if after is None else after))

@@ -1,0 +1,126 @@
+"""`duologue callers`: simulated people call a server, and what they hear is measured."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from duologue.cli.output import AsJson, notes, print_json, progress
+from duologue.errors import ConfigError
+
+if TYPE_CHECKING:
+    from duologue.callers.result import Result
+    from duologue.callers.run import Plan, Progress
+
+__all__ = ["callers"]
+
+
+def callers(
+    url: Annotated[
+        str, typer.Option(help="The server's stream, as ws://HOST:PORT/v1/stream; the path may be left out.")
+    ] = "ws://127.0.0.1:8000/v1/stream",
+    sessions: Annotated[int, typer.Option(min=1, help="Callers at once; each calls again when its call is over.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to measure, after the ramp.")] = 60.0,
+    script: Annotated[
+        str, typer.Option(help="What they do: booking, monologue, interrupter, silent, or mixed (7:1:1:1).")
+    ] = "booking",
+    load: Annotated[
+        str, typer.Option(help="How much they talk: normal (35% of the time, 4 turns a minute), brisk (40%, 7).")
+    ] = "normal",
+    seed: Annotated[int, typer.Option(min=0, help="Fixes what each caller wants and does.")] = 1,
+    ramp: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Seconds in which the callers begin, not measured; a tenth of a second each."),
+    ] = None,
+    raw: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write each turn to this file, a JSON object a line.")
+    ] = None,
+    find_capacity: Annotated[
+        bool, typer.Option("--find-capacity", help="Begin with --sessions, and find how many the server carries.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Call a server as people do, at their pace, and measure what is heard.
+
+    All speech is made before the first call. The exit status is 1 where the callers were too slow to measure, or the
+    server could not be reached at all. Ctrl-C prints what was measured so far.
+    """
+    from duologue.callers.load import LOADS
+    from duologue.callers.run import SCRIPTS, Plan
+
+    if script not in SCRIPTS:
+        raise typer.BadParameter(
+            f"there is no script {script!r}; choose from {', '.join(SCRIPTS)}", param_hint="--script"
+        )
+    if load not in LOADS:
+        raise typer.BadParameter(f"there is no load {load!r}; choose from {', '.join(LOADS)}", param_hint="--load")
+    if ramp is None:
+        ramp = min(20.0, sessions / 10)
+    plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp)
+    if find_capacity:
+        from duologue.cli.callers_capacity import find
+
+        find(plan, raw=raw, as_json=as_json)
+        return
+    result = run_plan(plan)
+    if raw is not None:
+        write_turns(raw, [result])
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        from duologue.cli.callers_table import print_result
+
+        print_result(result)
+    if result.interrupted:
+        raise typer.Exit(130)
+    if not result.valid:
+        notes.print(f"error: the run is void: {result.why_void}.", style="red")
+        raise typer.Exit(1)
+    if not result.calls:
+        codes = ", ".join(result.refusals) or "none was tried"
+        notes.print(f"error: no call was opened ({codes}). Is {plan.url} there, and has it room?", style="red")
+        raise typer.Exit(1)
+
+
+def run_plan(plan: Plan) -> Result:
+    """Make the speech, and run."""
+    from duologue.callers.run import prepare_run, run
+
+    with progress("speech", 1.0) as show:
+        utterances = prepare_run(plan, on_progress=lambda done, of: show(done / of))
+    total = plan.ramp + plan.seconds
+    with progress(f"{plan.sessions} callers", total) as show:
+
+        def tell(now: Progress) -> None:
+            label = (
+                f"{now.active} of {plan.sessions} callers · {now.turns} turns · {now.booked} booked"
+                f" · {now.refused} refused · own clock {now.late_s * 1000:.0f} ms late"
+            )
+            show(now.seconds, label)
+
+        return asyncio.run(run(plan, utterances, on_progress=tell))
+
+
+def write_turns(path: Path, results: list[Result]) -> None:
+    """One JSON object a line. Raises ConfigError where the file cannot be written."""
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            for result in results:
+                for turn in result.raw:
+                    row: dict[str, Any] = {"sessions": result.sessions, **turn.as_dict()}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.", hint="Choose another file.") from None
+
+
+def _stream(url: str) -> str:
+    """The address of the stream, from what people have at hand."""
+    address = url.replace("http://", "ws://", 1).replace("https://", "wss://", 1).rstrip("/")
+    if "://" not in address:
+        address = f"ws://{address}"
+    host = address.partition("://")[2]
+    return address if "/" in host else f"{address}/v1/stream"

@@ -1,0 +1,69 @@
+"""`duologue callers --find-capacity`: how many callers a server carries."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import typer
+
+from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
+from duologue.callers.result import Result
+from duologue.callers.run import Plan, prepare_run, run
+from duologue.cli.callers import write_turns
+from duologue.cli.output import console, notes, print_json
+
+__all__ = ["find"]
+
+
+def find(plan: Plan, *, raw: Path | None, as_json: bool) -> None:
+    """Run with more and more callers, and print the knee; the exit status is 1 where there is none to be told."""
+    each = plan.ramp / plan.sessions
+
+    async def step(sessions: int) -> Result:
+        now = replace(plan, sessions=sessions, ramp=min(20.0, each * sessions))
+        return await run(now, prepare_run(now))
+
+    capacity = asyncio.run(find_knee(plan.sessions, step, on_step=_tell))
+    if raw is not None:
+        write_turns(raw, [step.result for step in capacity.steps])
+    if as_json:
+        print_json(_as_dict(capacity))
+    else:
+        _print(capacity)
+    if capacity.void == "interrupted":
+        raise typer.Exit(130)
+    if capacity.void:
+        notes.print(f"error: the search ended early: {capacity.void}.", style="red")
+        raise typer.Exit(1)
+
+
+def _tell(step: Step) -> None:
+    p95 = step.result.processing_s.p95
+    latency = f"processing p95 {1000 * p95:.0f} ms" if p95 is not None else "no turn measured"
+    notes.print(f"{step.sessions} callers: {latency}; {'; '.join(step.broken) or 'carried'}")
+
+
+def _print(capacity: Capacity) -> None:
+    if capacity.broken_at is None:
+        console.print(f"{capacity.carried} callers were carried; nothing broke")
+    else:
+        console.print(
+            f"{capacity.carried} callers are carried, {capacity.broken_at} are not: {'; '.join(capacity.why)}",
+            soft_wrap=True,
+        )
+
+
+def _as_dict(capacity: Capacity) -> dict[str, object]:
+    return {
+        "carried": capacity.carried,
+        "broken_at": capacity.broken_at,
+        "why": list(capacity.why),
+        "void": capacity.void,
+        "limits": asdict(LIMITS),
+        "steps": [
+            {"sessions": step.sessions, "broken": list(step.broken), "result": step.result.as_dict()}
+            for step in capacity.steps
+        ],
+    }
