@@ -61,7 +61,7 @@ def question_in(text: str) -> Question | None:
 
 def is_booked(text: str) -> bool:
     """True where the agent says that it is done."""
-    return re.search(r"\bbooked\b.*\breference\b", text.casefold()) is not None
+    return re.search(r"(?<!nothing )\b(?:is|it's) booked\b|\breference is\b", text.casefold()) is not None
 
 
 def is_goodbye(text: str) -> bool:

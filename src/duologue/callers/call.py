@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,13 +46,22 @@ class Mouth:
 
 
 class Call:
-    """The call of one caller. `closed` is set when it is over; `began` is when the run began, by the loop's clock."""
+    """The call of one caller: `began` is when the run began by the clock `now`; `on_over` is called at the end."""
 
     def __init__(
-        self, script: Script, mouth: Mouth, pace: Pace, log: Log, *, caller: int, call: int, began: float
+        self,
+        script: Script,
+        mouth: Mouth,
+        pace: Pace,
+        log: Log,
+        *,
+        caller: int,
+        call: int,
+        began: float,
+        now: Callable[[], float],
+        on_over: Callable[[], None],
     ) -> None:
         self.script = script
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.started = False
         self.error: DuologueError | None = None
         """What the server refused or broke off the call with."""
@@ -62,7 +70,8 @@ class Call:
         self._log = log
         self._caller, self._call, self._run_began = caller, call, began
         self._line: Line | None = None
-        self._now = asyncio.get_running_loop().time
+        self._now = now
+        self._on_over = on_over
         self._playback = Playback(PLAY_RATE)
         # Speaking: positions are samples of the line, `_base` the moment of its first.
         self._base: float | None = None
@@ -127,8 +136,7 @@ class Call:
             self.error = StreamError(f"The server closed the connection with code {code}: {reason or 'no reason'}.")
         self._line = None
         self._settle()
-        if not self.over.done():
-            self.over.set_result(None)
+        self._on_over()
 
     def _settle(self) -> None:
         log = self._log
@@ -166,10 +174,9 @@ class Call:
                 self._speak_at = self._pace.next_start(self._playback.end)
             else:
                 return self._speak(self._say)
-        elif due >= self._cut_at and self._cut_in is not None:
+        elif due >= self._cut_at and self._cut_in is not None and self._playback.sounding(due):
             say, self._cut_in, self._cut_at = self._cut_in, None, _NEVER
-            if self._playback.sounding(due):
-                return self._speak(say, interrupts=True)
+            return self._speak(say, interrupts=True)
         elif due >= self._patience_at:
             self._lost_patience(due)
         return self._mouth.noise[self._ticks % len(self._mouth.noise)]
@@ -274,7 +281,7 @@ class Call:
             if not self._frames:
                 self._patience_at = self._now() + PATIENCE_S
             return
-        if message.generation > self._before:
+        if message.generation >= self._before:
             self._repeats = 0
             self._answer(message.said, max(self._now(), self._playback.end))
 

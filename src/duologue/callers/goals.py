@@ -16,7 +16,7 @@ _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sat
 
 # Words that small speech-to-text models get right, and that are not taken for one another.
 NAMES: Final = (
-    "Jackson", "Johnson", "Wilson", "Anderson", "Thompson", "Robinson", "Cooper", "Taylor", "Bennett", "Peterson",
+    "Jackson", "Johnson", "Wilson", "Anderson", "Thompson", "Robinson", "Cooper", "Taylor", "Morrison", "Peterson",
     "Campbell", "Roberts", "Williams", "Edwards", "Richardson", "Henderson",
 )  # fmt: skip
 PEOPLE: Final = (3, 4, 5, 6, 7, 8)
@@ -30,7 +30,7 @@ class Goal:
     people: int
     day: date
     day_said: str
-    """The day as the caller says it: "tomorrow", "Friday"."""
+    """The day as the caller says it: "tomorrow", "on Friday"."""
     time: time
     time_said: str
     """The time as the caller says it: "seven o'clock", "half past seven"."""
@@ -63,7 +63,7 @@ def draw_goal(draw: random.Random, today: date) -> Goal:
     return Goal(
         people=draw.choice(PEOPLE),
         day=day,
-        day_said="tomorrow" if ahead == 1 else _WEEKDAYS[day.weekday()],
+        day_said="tomorrow" if ahead == 1 else f"on {_WEEKDAYS[day.weekday()]}",
         time=time(hour + 12, 30 if half else 0),
         time_said=said,
         name=draw.choice(NAMES),

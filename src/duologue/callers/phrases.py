@@ -26,17 +26,17 @@ _SAID: Final[dict[str, tuple[str, ...]]] = {
         "My whole family is in town, so we would like a table for | {people} people, please.",
     ),
     "day": (
-        "On {day}, please.",
-        "We would like to come on {day}, please.",
-        "If there is still something free, we would love to come on {day}.",
-        "Everybody has to work quite late in general, so it would be best if we could come on {day}.",
-        "I have asked everybody in the family, and it was not easy, but all of us can make it on {day}.",
+        "{day}, please.",
+        "We would like to come {day}, please.",
+        "If there is still something free, we would love to come {day}.",
+        "Everybody has to work quite late in general, so it would be best if we could come {day}.",
+        "I have asked everybody in the family, and it was not easy, but all of us can make it {day}.",
         "I have asked everybody in the family, and you know how difficult it always is, but it seems that all of us "
-        "can make it on {day}.",
+        "can make it {day}.",
     ),
     "day_hesitating": (
-        "We would like to come on | {day}, please.",
-        "I have asked everybody in the family, and all of us can make it on | {day}.",
+        "We would like to come | {day}, please.",
+        "I have asked everybody in the family, and all of us can make it | {day}.",
     ),
     "time": (
         "At {time}.",
@@ -63,16 +63,16 @@ _SAID: Final[dict[str, tuple[str, ...]]] = {
         "The name is | {name}.",
         "We have been with you before, but the name is | {name}.",
     ),
-    "all": (
-        "A table for {people} people on {day} at {time}, please.",
-        "We would like a table for {people} people on {day} at {time}, please.",
-        "My whole family is in town, so we would like a table for {people} people on {day} at {time}, please.",
+    "several": (
+        "A table for {people} people {day}, please.",
+        "We would like a table for {people} people {day}, if you have it.",
+        "My whole family is in town, so we would like a table for {people} people {day}, please.",
         "My whole family is in town, and everybody has been talking about your kitchen, so we would like a table for "
-        "{people} people on {day} at {time}, please.",
+        "{people} people {day}, please.",
     ),
-    "all_hesitating": (
-        "A table for {people} people on | {day} at {time}, please.",
-        "My whole family is in town, so we would like a table for {people} people on | {day} at {time}, please.",
+    "several_hesitating": (
+        "A table for {people} people | {day}, please.",
+        "My whole family is in town, so we would like a table for {people} people | {day}, please.",
     ),
     "slip": (
         "A table for {slip} people, please.",
@@ -84,7 +84,7 @@ _SAID: Final[dict[str, tuple[str, ...]]] = {
         "Sorry, no, make that {people} people, please.",
         "Oh, sorry, no, I was thinking of last year, make that {people} people, please.",
     ),
-    "correct_day": ("No, on {day}, please.", "No, sorry, we would like to come on {day}."),
+    "correct_day": ("No, {day}, please.", "No, sorry, we would like to come {day}."),
     "correct_time": ("No, at {time}, please.", "No, sorry, we would like to come at {time}."),
     "correct_name": ("No, the name is {name}.", "No, sorry, the name is {name}."),
     "yes": (

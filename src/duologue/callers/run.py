@@ -131,7 +131,7 @@ class _Callers:
         self._cast = _Cast(plan)
         self._log = Log()
         self._loop = asyncio.get_running_loop()
-        self._ticker = Ticker()
+        self._ticker = Ticker(self._loop)
         self._active: dict[int, Call] = {}
         self._began = 0.0
         self._ending = False
@@ -192,15 +192,18 @@ class _Callers:
         pace = Pace(plan.load, self._loop.time())
         calls = 0
         while not self._ending:
-            script = self._cast.script(number, calls)
-            call = Call(script, self._mouth, pace, self._log, caller=number, call=calls, began=self._began)
-            await self._hold(number, call)
+            over = asyncio.Event()
+            call = Call(
+                self._cast.script(number, calls), self._mouth, pace, self._log, caller=number, call=calls,
+                began=self._began, now=self._loop.time, on_over=over.set,
+            )  # fmt: skip
+            await self._hold(number, call, over)
             if call.started:
                 calls += 1
             elif call.error is not None and not self._ending:
                 await self._refused(call.error)
 
-    async def _hold(self, number: int, call: Call) -> None:
+    async def _hold(self, number: int, call: Call, over: asyncio.Event) -> None:
         """One call, from dialling to its end."""
         try:
             line = await open_line(self._plan.url, call)
@@ -212,7 +215,7 @@ class _Callers:
         self._active[number] = call
         self._ticker.join(call.tick)
         try:
-            await call.over
+            await over.wait()
         finally:
             line.close()
             self._ticker.leave(call.tick)

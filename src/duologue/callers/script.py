@@ -110,7 +110,7 @@ class Booker:
         if self._habits.hesitates:
             acts += [f"{slot}_hesitating" for slot in ("people", "day", "time", "name")]
         if self._habits.volunteers:
-            acts += ["all", "all_hesitating"] if self._habits.hesitates else ["all"]
+            acts += ["several", "several_hesitating"] if self._habits.hesitates else ["several"]
         if self._habits.slip is not None:
             acts.append("slip")
         for act in acts:
@@ -163,7 +163,7 @@ class Booker:
             self._slip, self._slipped = None, True
             return self._say("slip")
         if opening and self._habits.volunteers:
-            return self._say("all_hesitating" if self._habits.hesitates else "all")
+            return self._say("several_hesitating" if self._habits.hesitates else "several")
         self._slipped = False
         return self._slot("people")
 

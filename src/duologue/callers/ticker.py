@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from array import array
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
-__all__ = ["FRAME", "SLOTS", "Ticker"]
+__all__ = ["FRAME", "SLOTS", "Ticker", "Timers"]
 
 FRAME: Final = 0.02
 """Seconds."""
@@ -18,15 +17,35 @@ Tick = Callable[[float], None]
 """Told the time at which it was due."""
 
 
+class Timer(Protocol):
+    """Something that is to happen."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        ...
+
+
+class Timers(Protocol):
+    """As much of an event loop as the clock needs."""
+
+    def time(self) -> float:
+        """Monotonic seconds."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], Any], /) -> Timer:
+        """Call it then, or as soon after as can be."""
+        ...
+
+
 class Ticker:
     """Calls each member every 20 ms. A timer a slot, no task; what is late is made up for, and never left out."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: Timers) -> None:
+        self._loop = loop
         self._slots: list[list[Tick]] = [[] for _ in range(SLOTS)]
-        self._began = self._loop.time()
+        self._began = 0.0
         self._count = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self.lateness = array("f")
         """Seconds by which each slot was late."""
 
