@@ -56,13 +56,12 @@ def test_no_answer_is_measured_for_a_reply_that_begins_while_the_caller_speaks()
     table.wait(0.5)
     table.begin(2, "Sorry?")
     table.until(speaking=False)
-    (turn,) = table.log.turns
-    assert turn.voice_to_voice_s is None
+    assert [turn.generation for turn in table.log.turns] == [None]
     table.tell(wire.Interrupted(generation=2))
     table.heard(2, "Sorry?", interrupted=True)
     table.begin(3, "Sure, four people. Which day?")
-    assert turn.voice_to_voice_s is not None
-    assert turn.generation == 3
+    assert [turn.generation for turn in table.log.turns] == [3]
+    assert all(turn.voice_to_voice_s is not None for turn in table.log.turns)
 
 
 def test_a_caller_without_an_answer_says_it_again_and_at_last_hangs_up() -> None:
@@ -175,8 +174,7 @@ def test_a_silent_caller_never_speaks() -> None:
 
 def test_what_the_server_says_of_lost_input_is_counted() -> None:
     table = Table(Silent())
-    fields = {"start": 3200, "end": 4800}
-    table.tell(wire.Decision(name="audio_gap", reason="overrun", at_s=0.3, fields=fields))
+    table.tell(wire.Decision(name="audio_gap", reason="overrun", at_s=0.3, fields={"start": 3200, "end": 4800}))
     table.tell(wire.Decision(name="evidence_late", reason="", at_s=0.3, fields={}))
     table.tell(wire.Ack(position=6400, gaps=320, duplicates=160))
     table.tell(wire.Ack(position=9600, gaps=640, duplicates=160))

@@ -113,6 +113,12 @@ def test_a_wrong_booking_is_told_from_a_right_one() -> None:
     assert booker.outcome() == "wrong"
 
 
+@pytest.mark.parametrize("heard", ["wilson", "Willson", "Wil'son", "WILSON"])
+def test_a_name_that_sounds_the_same_is_right(heard: str) -> None:
+    booker = Booker(GOAL, PLAIN, today=TODAY)
+    assert acts(booker, RIGHT.replace("Wilson", heard) + " Is that right?") == ["yes"]
+
+
 def test_hope_is_lost_at_last() -> None:
     booker = Booker(GOAL, PLAIN, today=TODAY)
     wrong = RIGHT.replace("four", "five") + " Is that right?"

@@ -13,7 +13,7 @@ from command_line import CommandLine
 from duologue import __version__
 from duologue.cli.app import app
 
-COMMANDS = {"serve", "call", "transcribe", "say", "doctor", "models", "models list", "models install"}
+COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -76,6 +76,10 @@ def test_version_prints_the_version_alone(duologue: CommandLine) -> None:
         (["serve", "--port", "70000"], "'--port'"),
         (["serve", "--port", "http"], "'--port'"),
         (["serve", "--max-sessions", "0"], "'--max-sessions'"),
+        (["callers", "--sessions", "0"], "'--sessions'"),
+        (["callers", "--script", "opera"], "there is no script 'opera'"),
+        (["callers", "--load", "heavy"], "there is no load 'heavy'; choose from normal, brisk"),
+        (["callers", "--seconds", "0"], "'--seconds'"),
         (["models", "install"], "Missing argument"),
         (["models", "remove"], "No such command 'remove'"),
     ],

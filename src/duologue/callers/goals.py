@@ -17,7 +17,7 @@ _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sat
 # Words that small speech-to-text models get right, and that are not taken for one another.
 NAMES: Final = (
     "Jackson", "Johnson", "Wilson", "Anderson", "Thompson", "Robinson", "Cooper", "Taylor", "Morrison", "Peterson",
-    "Campbell", "Roberts", "Williams", "Edwards", "Richardson", "Henderson",
+    "Campbell", "Roberts", "Williams", "Sanders", "Richardson", "Henderson",
 )  # fmt: skip
 PEOPLE: Final = (3, 4, 5, 6, 7, 8)
 HOURS: Final = (5, 6, 7, 8, 9)

@@ -6,6 +6,8 @@ import asyncio
 import random
 import ssl
 import struct
+from functools import cache
+from importlib.util import find_spec
 from typing import Final, Literal, Protocol, cast
 
 from websockets.client import ClientProtocol
@@ -23,7 +25,7 @@ try:
 except ImportError:  # a platform without the compiled part
     from websockets.utils import apply_mask
 
-__all__ = ["Ears", "Kind", "Line", "open_line"]
+__all__ = ["Ears", "Kind", "Line", "best_kind", "open_line", "refusal"]
 
 Kind = Literal["picows", "websockets"]
 
@@ -63,14 +65,14 @@ class Line(Protocol):
         ...
 
 
-async def open_line(url: str, ears: Ears, *, timeout: float = 10.0) -> Line:
-    """Connect, with picows where that is installed.
+async def open_line(url: str, ears: Ears, *, timeout: float = 10.0, kind: Kind | None = None) -> Line:
+    """Connect; over the best package that is installed, unless `kind` names one.
 
     Raises OverloadedError where the server is full, DeadlineError after `timeout` seconds, else StreamError.
     """
     try:
         async with asyncio.timeout(timeout):
-            return await _open(url, ears)
+            return await _open(url, ears, kind or best_kind())
     except TimeoutError:
         raise DeadlineError(f"{url} did not answer in {timeout:g} s.") from None
     except InvalidURI as error:
@@ -79,17 +81,14 @@ async def open_line(url: str, ears: Ears, *, timeout: float = 10.0) -> Line:
         raise StreamError(f"{url} cannot be reached: {error}", hint="Is the server running?") from error
 
 
-def kind() -> Kind:
-    """Which package carries the lines of this process."""
-    try:
-        import picows  # noqa: F401
-    except ImportError:
-        return "websockets"
-    return "picows"
+@cache
+def best_kind() -> Kind:
+    """Which package carries the lines of this process: picows where it is installed."""
+    return "picows" if find_spec("picows") is not None else "websockets"
 
 
-async def _open(url: str, ears: Ears) -> Line:
-    if kind() == "picows":
+async def _open(url: str, ears: Ears, kind: Kind) -> Line:
+    if kind == "picows":
         from duologue.callers.line_picows import open_picows
 
         return await open_picows(url, ears)

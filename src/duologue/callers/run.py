@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args
 
 from duologue.callers.call import Call, Mouth
 from duologue.callers.goals import draw_goal, draw_habits
-from duologue.callers.line import kind, open_line
+from duologue.callers.line import best_kind, open_line
 from duologue.callers.load import Load, Pace
 from duologue.callers.log import Log
 from duologue.callers.result import Result
@@ -164,7 +164,7 @@ class _Callers:
         if failures:
             raise failures[0]
         return Result.of(
-            self._log, plan, lines=kind(), elapsed=elapsed, cpu=cpu, lateness=self._ticker.lateness,
+            self._log, plan, lines=best_kind(), elapsed=elapsed, cpu=cpu, lateness=self._ticker.lateness,
             interrupted=interrupted,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -193,7 +194,7 @@ class Booker:
             return "day"
         if read.time != goal.time:
             return "time"
-        return "name" if (read.name or "").casefold() != goal.name.casefold() else ""
+        return "name" if _sound(read.name or "") != _sound(goal.name) else ""
 
     def _correct(self, slot: str) -> Act:
         self._corrections += 1
@@ -210,6 +211,11 @@ class Booker:
 
     def _say(self, act: str) -> Say:
         return Say(act, phrases.options(act, self._values))
+
+
+def _sound(name: str) -> str:
+    """A name as it is heard: nobody hears an apostrophe, or one letter from two."""
+    return re.sub(r"(.)\1+", r"\1", re.sub(r"\W", "", name.casefold()))
 
 
 class Interrupter(Booker):

@@ -10,7 +10,7 @@ import typer
 
 from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
 from duologue.callers.result import Result
-from duologue.callers.run import Plan, prepare_run, run
+from duologue.callers.run import Plan
 from duologue.cli.callers import write_turns
 from duologue.cli.output import console, notes, print_json
 
@@ -19,6 +19,8 @@ __all__ = ["find"]
 
 def find(plan: Plan, *, raw: Path | None, as_json: bool) -> None:
     """Run with more and more callers, and print the knee; the exit status is 1 where there is none to be told."""
+    from duologue.callers.run import prepare_run, run
+
     each = plan.ramp / plan.sessions
 
     async def step(sessions: int) -> Result:
