@@ -149,6 +149,21 @@ def test_a_turn_decided_in_a_pause_is_a_cut_off_and_its_words_are_kept_together(
     assert (turn.processing_s, turn.stages_s, turn.speculation) == (0.03, {"decided": 0.37}, "hit")
 
 
+def test_what_the_server_takes_for_one_turn_is_compared_as_one() -> None:
+    table = Table(booker())
+    table.reply(1, "How many people?")
+    for times in (1, 2):
+        table.until(speaking=True)
+        table.until(speaking=False)
+        turn = table.log.turns[-1]
+        table.decided(1, " ".join([turn.said] * times), end=turn.line_end_s)
+    first, second = table.log.turns
+    assert first.joined
+    assert not first.heard
+    assert second.joins == first.said
+    assert second.understood == f"{first.said} {second.said}"
+
+
 def test_a_monologue_goes_on_and_is_scored_as_a_whole() -> None:
     table = Table(Monologist(), load=BRISK)
     table.wait(9.0)

@@ -53,6 +53,14 @@ def test_turns_are_counted_after_the_ramp_and_each_number_has_its_unit() -> None
     assert len(found.raw) == 4
 
 
+def test_words_that_were_taken_together_are_compared_together() -> None:
+    found = result(
+        turn(unanswered=True, joined=True),
+        turn(30.0, joins="a table for four", heard={1: "a table for four a table for five"}),
+    )
+    assert (found.word_error_rate, found.words) == (0.125, 8)
+
+
 def test_a_monologue_counts_for_words_alone() -> None:
     found = result(turn(goes_on=True), story_words=30, story_errors=3)
     assert (found.turns, found.word_error_rate) == (0, 0.1)

@@ -293,6 +293,10 @@ class Call:
         if turn is None:
             self._log.stray_turns += 1
             return
+        for before in self._turns:
+            if before is not turn and before.heard.pop(message.turn, None) is not None:
+                before.joined = True
+                turn.joins = f"{turn.joins} {before.joins} {before.said}".strip()
         turn.heard[message.turn] = message.text
         turn.reason = message.reason
         turn.cut_off = turn.cut_off or message.end_s < turn.line_end_s - _CUT_OFF_S

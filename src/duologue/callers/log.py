@@ -35,6 +35,10 @@ class Turn:
     """All of it was spoken."""
     heard: dict[int, str] = field(default_factory=dict)
     """What the server understood, by its own turns."""
+    joins: str = ""
+    """What was said before it that the server counts to the same turn, where it was said again or went on."""
+    joined: bool = False
+    """The server took it together with what was said next."""
     reason: str = ""
     """Why the server decided the last of them."""
     cut_off: bool = False

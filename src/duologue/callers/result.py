@@ -190,7 +190,7 @@ def _word_errors(turns: Iterable[Turn]) -> tuple[int, int]:
     """Wrong words and words, of the turns that were heard at all or left unanswered."""
     errors = words = 0
     for turn in turns:
-        if turn.heard or turn.unanswered:
-            wrong, said = word_errors(turn.said, turn.understood)
+        if turn.heard or (turn.unanswered and not turn.joined):
+            wrong, said = word_errors(f"{turn.joins} {turn.said}", turn.understood)
             errors, words = errors + wrong, words + said
     return errors, words
