@@ -105,8 +105,10 @@ class Moonshine:
         decoded = [Decoded(limit=int(self.size(item) * _TOKENS_PER_S) + _SPARE_TOKENS) for item in items]
         if not items:
             return decoded
-        encoded = [self._encode(item) for item in items]
-        frames = max(one.shape[2] for one in encoded)
+        # The longest first: who is last is likely to finish first, and then nothing needs to be moved.
+        rows = sorted(range(len(items)), key=lambda i: -len(items[i]))
+        encoded = [self._encode(items[i]) for i in rows]
+        frames = encoded[0].shape[2]
         memory = np.zeros((2 * LAYERS, len(items), HEADS, frames, HEAD_WIDTH), np.float32)
         hidden = np.zeros((len(items), 1, 1, frames), np.float32)
         for row, one in enumerate(encoded):
@@ -114,7 +116,7 @@ class Moonshine:
             hidden[row, :, :, one.shape[2] :] = _NOTHING
         past = 2 * LAYERS * [np.zeros((len(items), HEADS, 0, HEAD_WIDTH), np.float32)]
         token = np.full((len(items), 1), _START, np.int64)
-        live = decoded
+        live = [decoded[i] for i in rows]
         while live:
             *past, tokens, probabilities = self._decoder.run(
                 None,
@@ -123,7 +125,7 @@ class Moonshine:
                     "token": token,
                     "start": np.array([past[0].shape[2]]),
                     "hidden": hidden,
-                    **{f"memory{i}": one for i, one in enumerate(memory)},
+                    **{f"memory{i}": one[: len(live)] for i, one in enumerate(memory)},
                     **{f"past{i}": one for i, one in enumerate(past)},
                 },
             )
@@ -134,10 +136,14 @@ class Moonshine:
             ]
             token = tokens[-1][:, None]
             if not all(going):
-                stay = np.flatnonzero(going)
+                stay = list(range(len(live)))
+                for row in reversed(np.flatnonzero(np.logical_not(going)).tolist()):
+                    last = stay.pop()
+                    if row < len(stay):
+                        stay[row] = last
+                        memory[:, row] = memory[:, last]
                 live = [live[row] for row in stay]
-                token, hidden, memory = token[stay], hidden[stay], memory[:, stay]
-                past = [one[stay] for one in past]
+                token, hidden, past = token[stay], hidden[stay], [one[stay] for one in past]
         return decoded
 
 

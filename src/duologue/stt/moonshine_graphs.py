@@ -144,15 +144,19 @@ class _Source:
 
 
 class _Graph:
-    """A graph that grows node by node; the values between them are known by their names."""
+    """A graph that grows node by node; the values between them are known by their names.
 
-    def __init__(self, prefix: str = "v") -> None:
+    The constants of a graph inside `outer` are kept in that: onnxruntime would hold them twice.
+    """
+
+    def __init__(self, outer: _Graph | None = None) -> None:
         from onnx import helper, numpy_helper
 
-        self._prefix = prefix
+        self._prefix = "v" if outer is None else "inner"
+        self._constants: list[Any] = []
+        self._home = self._constants if outer is None else outer._constants
         self._make, self._tensor = helper, numpy_helper.from_array
         self._nodes: list[Any] = []
-        self._constants: list[Any] = []
         self._count = 0
 
     def add(self, operator: str, *inputs: str, outs: int = 1, domain: str = "", **attributes: Any) -> Any:
@@ -164,7 +168,7 @@ class _Graph:
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
         """The name of a value that never changes."""
         name = self._name()
-        self._constants.append(self._tensor(np.ascontiguousarray(value, dtype).reshape(np.shape(value)), name))
+        self._home.append(self._tensor(np.ascontiguousarray(value, dtype).reshape(np.shape(value)), name))
         return name
 
     def product(self, rows: str, *parts: _Product) -> Any:
@@ -281,7 +285,8 @@ def _decoder(source: _Source) -> bytes:
     from onnx import TensorProto
 
     layers = range(2 * LAYERS)
-    body = _Graph("b")
+    graph = _Graph()
+    body = _Graph(graph)
     grown, token, probability, going = _next_token(source, body)
     pasts = [(f"grown{i}", TensorProto.FLOAT, ["b", HEADS, None, HEAD_WIDTH]) for i in layers]
     one = ["b", 1, 1]
@@ -300,7 +305,6 @@ def _decoder(source: _Source) -> bytes:
             (probability, TensorProto.FLOAT, one),
         ],
     )
-    graph = _Graph()
     states = ["token", *(f"past{i}" for i in layers)]
     _, *ends = graph.add("Loop", "steps", "", *states, outs=len(states) + 2, body=step)
     return graph.serialised(
