@@ -1,16 +1,25 @@
-"""Where files of weights are: inside installed packages, and in a cache of our own."""
+"""Where files of weights are: inside installed packages, and, where we derive others, in a cache of our own."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from duologue.errors import NotInstalledError
 
-__all__ = ["cache_dir", "package_file"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["cache_dir", "cached_arrays", "check_pinned", "package_file"]
 
 
 def package_file(package: str, *parts: str) -> Path:
@@ -37,3 +46,54 @@ def package_file(package: str, *parts: str) -> Path:
 def cache_dir() -> Path:
     """The folder for derived weights and fetched models; `DUOLOGUE_CACHE` changes it."""
     return Path(os.environ.get("DUOLOGUE_CACHE") or platformdirs.user_cache_path("duologue"))
+
+
+def check_pinned(path: Path, sha256: str, requirement: str) -> None:
+    """Raises NotInstalledError where the file is not the one that `requirement`, a pinned package, brings."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise NotInstalledError(
+            f"{path.name} is not the file that duologue was checked with: its SHA-256 is {found}, not {sha256}.",
+            hint=f"Install the version that duologue pins: pip install --force-reinstall {requirement}",
+        )
+
+
+def cached_arrays(
+    path: Path,
+    derive: Callable[[], dict[str, NDArray[Any]]],
+    is_sound: Callable[[dict[str, NDArray[Any]]], bool],
+) -> dict[str, NDArray[Any]]:
+    """The arrays in the file `path` where they are sound, and else what `derive` makes, which is then written there.
+
+    A cache that cannot be read or written costs time, never the call.
+    """
+    arrays = _read(path)
+    if arrays is None or not is_sound(arrays):  # missing or damaged: what it is derived from is the truth
+        arrays = derive()
+        _write(path, arrays)
+    return arrays
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+    import numpy as np
+
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    import numpy as np
+
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except OSError:  # a read-only or full disk: the next process derives them again
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.errors import InvalidAudioError, NotInstalledError
+from duologue.errors import ConfigError, InvalidAudioError, NotInstalledError
 from duologue.stt import SttModel
 from duologue.stt.moonshine import Moonshine
 from duologue.testing.speech import Clip, real_speech
@@ -57,6 +57,13 @@ def test_at_most_five_words_in_a_hundred_of_real_speech_are_wrong(moonshine: Moo
 
 def test_a_batch_gives_what_single_runs_give(moonshine: Moonshine, clips: dict[str, Clip]) -> None:
     items = [clips[name].samples() for name in ("cards-1", "austen-0880", "command-1", "cards-4")]
+    assert moonshine.run(items) == [moonshine.run([item])[0] for item in items]
+
+
+def test_the_longest_may_finish_first(moonshine: Moonshine, clips: dict[str, Clip]) -> None:
+    few_words = np.concatenate([clips["cards-3"].samples(), np.zeros(4 * RATE, np.float32)])
+    items = [clips["command-1"].samples(), few_words, clips["cards-1"].samples(), clips["cards-4"].samples()]
+    assert len(few_words) == max(map(len, items))
     assert moonshine.run(items) == [moonshine.run([item])[0] for item in items]
 
 
@@ -121,6 +128,12 @@ def test_items_without_speech_keep_their_places(moonshine: Moonshine, clips: dic
 def test_bad_audio_is_refused(moonshine: Moonshine, item: NDArray[np.float32], message: str) -> None:
     with pytest.raises(InvalidAudioError, match=message):
         moonshine.run([item])
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 100.0])
+def test_segments_that_it_cannot_take_are_refused_when_it_is_made(seconds: float) -> None:
+    with pytest.raises(ConfigError, match="takes up to"):
+        Moonshine(max_segment_s=seconds)
 
 
 def test_the_longest_segment_is_a_choice(clips: dict[str, Clip]) -> None:

