@@ -14,6 +14,7 @@ from duologue import __version__
 from duologue.cli.app import app
 
 COMMANDS = {"serve", "call", "transcribe", "say", "doctor", "models", "models list", "models install"}
+COMMANDS |= {"bench", "bench chunk", "bench latency", "bench memory", "bench sessions"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
