@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from duologue.bench import sessions
 from duologue.bench.calls import CHUNK_S, CallWatch, Notes
 from duologue.bench.chunk import flat_out
 from duologue.bench.figures import Spread
@@ -30,7 +31,7 @@ def test_conversations_are_held_and_counted() -> None:
     run = asyncio.run(
         measure(PeakVad(), Work(a_line(), answer_s=0.2), sessions=3, seconds=3.0, warm=0.5, on_progress=seen.append)
     )
-    assert (run.sessions, run.chunks, run.seconds) == (3, 450, pytest.approx(3.0))
+    assert (run.sessions, run.chunks, run.cut_short) == (3, 450, False)
     assert run.lateness.count == run.chunks
     assert 0.9 < run.scored <= 1.0
     assert (run.dropped_samples, run.errors, run.frames_after) == (0, 0, 0)
@@ -56,7 +57,7 @@ def test_where_nothing_is_to_be_answered_nothing_is() -> None:
     run = asyncio.run(measure(PeakVad(), Work(a_line(), answer_s=0.0), sessions=1, seconds=2.0, warm=0.0))
     assert run.turns >= 1
     assert (run.processing.count, run.interrupted, run.silenced.count) == (0, 0, 0)
-    assert run.as_dict()["processing"] == {"count": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    assert run.as_dict()["processing"] == {"count": 0, **dict.fromkeys(("mean_ms", "p50_ms", "p95_ms", "p99_ms"))}
 
 
 def test_flat_out_is_a_whole_conversation_in_audio_time() -> None:
@@ -67,16 +68,16 @@ def test_flat_out_is_a_whole_conversation_in_audio_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "sessions", "seconds", "told"),
+    ("line", "count", "seconds", "told"),
     [
         (a_line(), 0, 1.0, "0 sessions"),
         (a_line(), 1, 0.0, "0 s"),
         (a_line(0.1, 0.1), 1, 1.0, "at least 1 s"),
     ],
 )
-def test_sizes_out_of_range_are_refused(line: Line, sessions: int, seconds: float, told: str) -> None:
+def test_sizes_out_of_range_are_refused(line: Line, count: int, seconds: float, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        asyncio.run(measure(PeakVad(), Work(line), sessions=sessions, seconds=seconds))
+        asyncio.run(measure(PeakVad(), Work(line), sessions=count, seconds=seconds))
     with pytest.raises(ConfigError, match="0 chunks"):
         asyncio.run(flat_out(PeakVad(), a_line(), chunks=0))
 
@@ -122,7 +123,7 @@ def test_speech_that_began_before_the_agent_did_is_no_labelled_barge_in() -> Non
 
 
 def test_a_spread_of_nothing_has_no_figures() -> None:
-    assert Spread.of([]).as_dict() == {"count": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
+    assert Spread.of([]).as_dict() == {"count": 0, **dict.fromkeys(("mean_ms", "p50_ms", "p95_ms", "p99_ms"))}
     assert Spread.of([0.001, 0.002, 0.003]).as_dict()["p50_ms"] == 2.0
 
 
@@ -134,3 +135,13 @@ def test_private_memory_grows_with_what_is_held() -> None:
     assert threads() >= 1
     with pytest.raises(ConfigError, match="only Linux"):
         private_bytes(0)
+
+
+@pytest.mark.parametrize("warm", [0.0, 0.2])
+def test_a_run_that_falls_hopelessly_behind_is_cut_short(warm: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "HOPELESS_S", -1.0)
+    run = asyncio.run(measure(PeakVad(), Work(a_line()), sessions=2, seconds=600.0, warm=warm))
+    assert (run.cut_short, run.kept_up, run.chunks) == (True, False, 2)
+    assert run.seconds < 1
+    assert run.lateness.count == 2
+    assert run.as_dict()["cpu_us_per_chunk"] is None

@@ -23,6 +23,7 @@ class Spread:
     """How a quantity was spread; seconds. NaN where there was none."""
 
     count: int
+    mean: float
     p50: float
     p95: float
     p99: float
@@ -30,11 +31,12 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float] | NDArray[np.float32]) -> Spread:
         """The spread of `values`."""
-        return cls(len(values), *(quantile(values, q) for q in (0.5, 0.95, 0.99)))
+        mean = float(np.mean(values)) if len(values) else math.nan
+        return cls(len(values), mean, *(quantile(values, q) for q in (0.5, 0.95, 0.99)))
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types: milliseconds, or null."""
-        ms = {f"{name}_ms": _rounded(getattr(self, name) * 1000) for name in ("p50", "p95", "p99")}
+        ms = {f"{name}_ms": _rounded(getattr(self, name) * 1000) for name in ("mean", "p50", "p95", "p99")}
         return {"count": self.count, **ms}
 
 
@@ -45,6 +47,8 @@ class SessionsRun:
     sessions: int
     seconds: float
     """Of audio, for each session; fewer than asked for where the process fell hopelessly behind."""
+    cut_short: bool
+    """The process fell hopelessly behind, and the run was ended."""
     chunks: int
     cpu_s: float
     """CPU of the whole process with its threads, the loop that hands the chunks in included."""
@@ -92,8 +96,8 @@ class SessionsRun:
 
     @property
     def cpu_per_chunk_s(self) -> float:
-        """CPU seconds for each chunk of 20 ms."""
-        return self.cpu_s / self.chunks
+        """CPU seconds for each chunk of 20 ms; NaN where the run was cut short, as most chunks had yet to be heard."""
+        return math.nan if self.cut_short else self.cpu_s / self.chunks
 
     @property
     def core_share(self) -> float:
@@ -103,7 +107,8 @@ class SessionsRun:
     @property
     def kept_up(self) -> bool:
         """True where every window was scored, nothing was dropped, and p99 of the chunks' lateness is under 20 ms."""
-        return self.scored >= 1 and not self.dropped_samples and not self.errors and self.lateness.p99 < LATE_S
+        clean = not (self.cut_short or self.dropped_samples or self.errors)
+        return clean and self.scored >= 1 and self.lateness.p99 < LATE_S
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -112,7 +117,8 @@ class SessionsRun:
             "seconds": round(self.seconds, 2),
             "kept_up": self.kept_up,
             "chunks": self.chunks,
-            "cpu_us_per_chunk": round(self.cpu_per_chunk_s * 1e6, 2),
+            "cut_short": self.cut_short,
+            "cpu_us_per_chunk": _rounded(self.cpu_per_chunk_s * 1e6),
             "core_share": round(self.core_share, 4),
             "cpu_s": round(self.cpu_s, 3),
             "wall_s": round(self.wall_s, 3),

@@ -133,6 +133,7 @@ class _Run:
         self._threads_before = 0
         self._tasks_before = self._tasks = self._most_tasks = 0
         self._windows = 0
+        self._cut_short = False
         self._cpu = self._wall = 0.0
 
     async def create(self) -> None:
@@ -166,25 +167,26 @@ class _Run:
         for n, watch in enumerate(self._watches):
             watch.start = began + n / sessions * CHUNK_S
         cpu, wall = time.process_time(), began
-        for done in range(-self._warm, self._rounds):
-            if done == 0:
+        for at in range(self._warm + self._rounds):
+            if at == self._warm:
                 cpu, wall = time.process_time(), clock()
                 self._notes.counts = True
+            row = late[max(0, at - self._warm)]  # those of the warm-up are written over
             for n, session in enumerate(self.live):
-                due = began + (self._warm + done + n / sessions) * CHUNK_S
+                due = began + (at + n / sessions) * CHUNK_S
                 if (wait := due - clock()) > 0:
                     await asyncio.sleep(wait)
-                session.process_audio(chunks[(first[n] + self._warm + done) % len(chunks)])
-                if done >= 0:
-                    late[done, n] = clock() - due
-            if done >= 0 and late[done, -1] > HOPELESS_S:
-                self._rounds = done + 1
+                session.process_audio(chunks[(first[n] + at) % len(chunks)])
+                row[n] = clock() - due
+            if row[-1] > HOPELESS_S:
+                self._rounds, self._cut_short = max(1, at + 1 - self._warm), True
+                self._warm = at + 1 - self._rounds
                 break
             await asyncio.sleep(0)  # where all is late, the tick still has its turn
-            if done % LOOK_EVERY == 0:
+            if at % LOOK_EVERY == 0:
                 self._most_tasks = max(self._most_tasks, len(asyncio.all_tasks()) - self._tasks_before)
                 if on_progress is not None:
-                    on_progress((self._warm + done + 1) * CHUNK_S)
+                    on_progress((at + 1) * CHUNK_S)
         self._cpu, self._wall = time.process_time() - cpu, clock() - wall
         self._notes.counts = False
 
@@ -197,11 +199,12 @@ class _Run:
         return SessionsRun(
             sessions=sessions,
             seconds=self._rounds * CHUNK_S,
+            cut_short=self._cut_short,
             chunks=self._rounds * sessions,
             cpu_s=self._cpu,
             wall_s=self._wall,
             lateness=Spread.of(self._late[: self._rounds].ravel()),
-            scored=(engine.counters.windows - self._windows) / owed,
+            scored=(engine.counters.windows - self._windows) / owed if owed else 1.0,
             dropped_samples=sum(session.dropped for session in self.live),
             starved_frames=sum(session.starved for session in self.live),
             errors=notes.errors,
