@@ -53,6 +53,7 @@ def test_all_are_measured_by_turns(tmp_path: Path) -> None:
     assert "| **4.5x** | sessions that one process keeps up with | 9 | 2 |" in text
     assert "| **12x** | CPU a chunk, one session flat out (µs) | 50 | 600 |" in text
     assert "| Other | 4 | 0 of 2 | 300 |" in text
+    assert "Medians of 2 alternated rounds on 2 cores" in text
 
 
 def test_where_time_is_up_nothing_more_is_begun(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_a_command_that_goes_on_after_its_object_is_ended_and_weighed(tmp_path: 
 
 def lap(who: str, sessions: int, **figures: float) -> Lap:
     told: Figures = {"kept_up": 1.0, **figures}
-    return Lap(who, "load", sessions, told, {}, "", 1.0)
+    return Lap(who, "load", sessions, told, {}, "", 1.0, 0.0)
 
 
 def test_memory_is_a_slope_over_what_was_kept_up_with() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -27,6 +28,8 @@ FEW: Final = 2
 """Sessions whose private memory the others' is compared with."""
 TRIES: Final = 8
 """Sizes tried in the search for a knee, at most."""
+SEARCH: Final = 0.5
+"""Share of the time that the search may take."""
 RESOLUTION: Final = 0.1
 LOOK_S: Final = 0.25
 WEIGH_EVERY: Final = 4
@@ -47,6 +50,8 @@ class Lap:
     error: str
     """Empty where it did not fail."""
     seconds: float
+    others: float
+    """Cores that other processes used meanwhile, on average."""
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -94,7 +99,7 @@ def per_session_mb(race: Race, who: str) -> float | None:
 
 
 def run_race(contestants: Sequence[Contestant], *, rounds: int, limit_s: float, on_lap: Callable[[Lap], None]) -> Race:
-    """Measure all by turns, `rounds` times; the knee of each is searched once, and measured again as often.
+    """Measure all by turns, `rounds` times; each knee is searched in the first round and measured again in the others.
 
     After `limit_s` nothing more is begun: the rounds that are left are dropped, and a knee is the largest size that was
     kept up with until then.
@@ -116,13 +121,14 @@ def run_race(contestants: Sequence[Contestant], *, rounds: int, limit_s: float, 
                 lap(contestant, trial_of(contestant))
 
     by_turns(lambda c: c.load(FEW))
-    _search(race, contestants, lap, end)
     for round_ in range(rounds):
         by_turns(lambda c: c.flat_out())
         by_turns(lambda c: c.load(COMMON))
         by_turns(lambda c: c.alone())
         by_turns(lambda c: c.barge_in())
-        if round_:
+        if round_ == 0:
+            _search(race, contestants, lap, min(end, time.monotonic() + SEARCH * limit_s))
+        else:
             by_turns(lambda c: c.load(max(1, race.knees[c.name])))
     return race
 
@@ -150,7 +156,7 @@ def _search(race: Race, contestants: Sequence[Contestant], lap: Callable[[Contes
 
 def _run(who: str, trial: Trial) -> Lap:
     """Run one command until it has printed its object, and weigh its process meanwhile."""
-    began = time.monotonic()
+    began, busy = time.monotonic(), _busy_s()
     environment = dict(os.environ)
     if trial.command[0] != sys.executable:
         environment.pop("PYTHONPATH", None)  # what our interpreter is told to import is nothing for another's
@@ -170,14 +176,15 @@ def _run(who: str, trial: Trial) -> Lap:
         finally:
             _end(process)
         seconds = time.monotonic() - began
+        others = max(0.0, (_busy_s() - busy) / seconds)
         if told is None:
             lines = errors.read_text(errors="replace").strip().splitlines() or ["it printed no JSON object"]
             reason = f"it took longer than {trial.limit_s:.0f} s" if seconds >= trial.limit_s else lines[-1]
-            return Lap(who, trial.what, trial.sessions, {}, None, reason, seconds)
+            return Lap(who, trial.what, trial.sessions, {}, None, reason, seconds, others)
     figures = trial.read(told)
     if weight:
         figures["private_mb"] = weight / 2**20
-    return Lap(who, trial.what, trial.sessions, figures, told, "", seconds)
+    return Lap(who, trial.what, trial.sessions, figures, told, "", seconds, others)
 
 
 def _watch(process: subprocess.Popen[bytes], out: Path, end: float) -> tuple[dict[str, Any] | None, int]:
@@ -196,6 +203,16 @@ def _watch(process: subprocess.Popen[bytes], out: Path, end: float) -> tuple[dic
             break
         time.sleep(LOOK_S)
     return None, weight
+
+
+def _busy_s() -> float:
+    """CPU seconds of all processes of the machine but this one and those that it has ended."""
+    user, nice, system, _, _, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    )
+    mine = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    all_ = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return all_ - sum(usage.ru_utime + usage.ru_stime for usage in mine)
 
 
 def _weigh(pid: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +78,12 @@ ROWS: Final = (
 
 def report(race: Race, *, cores: int, rounds: int, picture: str | None = None) -> str:
     """Both tables as markdown: the comparison, and every load that was tried. `picture`: its path from the document."""
-    names = ["", "", *race.titles.values()]
+    names = ["ratio", "", *race.titles.values()]
     parts = [
-        _table(names, [row.cells(race) for row in ROWS]),
-        f"Medians of {rounds} alternated rounds on {cores} {'core' if cores == 1 else 'cores'}, {_machine()}. The "
-        "first column is against the better peer. Written by `duologue bench peers`.",
+        _table(names, [row.cells(race) for row in ROWS], left=1),
+        f"Medians of {rounds} alternated {'round' if rounds == 1 else 'rounds'} on {cores} "
+        f"{'core' if cores == 1 else 'cores'}: {_machine()}. Other processes used {_others(race):.2f} cores meanwhile. "
+        "The ratio is against the better peer. Written by `duologue bench peers`.",
     ]
     if picture:
         parts.append(f"![Sessions, and what they cost]({picture})")
@@ -149,11 +151,11 @@ def _loads(race: Race) -> str:
                     pair("yielded_p50_ms", "yielded_p99_ms", 1),
                 ]
             )
-    return _table(names, rows)
+    return _table(names, rows, left=0)
 
 
-def _table(names: list[str], rows: list[list[str]]) -> str:
-    lines = [names, ["---:" if n != 1 else "---" for n in range(len(names))], *rows]
+def _table(names: list[str], rows: list[list[str]], *, left: int) -> str:
+    lines = [names, ["---" if n == left else "---:" for n in range(len(names))], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -162,7 +164,11 @@ def _machine() -> str:
         (line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith(("model name", "Model"))),
         platform.machine(),
     )
-    return f"{model}, of {os.cpu_count()} in the machine, CPython {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} in the machine, CPython {platform.python_version()}"
+
+
+def _others(race: Race) -> float:
+    return statistics.median(lap.others for lap in race.laps) if race.laps else 0.0
 
 
 def _cpuinfo() -> str:

@@ -105,4 +105,5 @@ def _tell(lap: Lap) -> None:
     if "kept_up" in lap.figures:
         figures.append("keeps up" if lap.figures["kept_up"] else "falls behind")
     sessions = f" {lap.sessions}" if lap.what == "load" else ""
-    notes.print(f"{lap.who}, {lap.what}{sessions}: {lap.error or ', '.join(figures) or 'done'} ({lap.seconds:.0f} s)")
+    told = lap.error or ", ".join(figures) or "done"
+    notes.print(f"{lap.who}, {lap.what}{sessions}: {told} ({lap.seconds:.0f} s; others use {lap.others:.1f} cores)")
