@@ -100,7 +100,13 @@ def _cores(text: str) -> set[int]:
 
 
 def _tell(lap: Lap) -> None:
-    shown = {"cpu_us": "µs a chunk", "late_p99_ms": "ms late p99", "processing_p50_ms": "ms to first audio"}
+    shown = {
+        "cpu_us": "µs a chunk",
+        "late_p99_ms": "ms late p99",
+        "processing_p50_ms": "ms to first audio",
+        "silenced_p50_ms": "ms from decision to silence",
+        "onset_p50_ms": "ms from voice to silence",
+    }
     figures = [f"{lap.figures[name]:.1f} {unit}" for name, unit in shown.items() if name in lap.figures]
     if "kept_up" in lap.figures:
         figures.append("keeps up" if lap.figures["kept_up"] else "falls behind")
