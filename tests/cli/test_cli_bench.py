@@ -41,9 +41,8 @@ def test_a_climb_ends_where_it_may_go_no_further(duologue: CommandLine, sound: P
 def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> None:
     told = duologue("bench", "memory", "--sessions", 2, "--seconds", 1, "--sound", sound, "--json").json
     assert told["tasks_per_session"] == 0
-    assert (
-        "private memory a session" in duologue("bench", "memory", "--sessions", 1, "--seconds", 1, "--sound", sound).out
-    )
+    text = duologue("bench", "memory", "--sessions", 1, "--seconds", 1, "--sound", sound).out
+    assert "private memory a session" in text
     told = duologue("bench", "chunk", "--seconds", 1, "--sound", sound, "--json").json
     assert (told["chunks"], told["processing"]["count"]) == (50, 0)
     told = duologue("bench", "chunk", "--flat-out", "--seconds", 2, "--sound", sound, "--json").json

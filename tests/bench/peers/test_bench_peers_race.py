@@ -45,6 +45,7 @@ def test_all_are_measured_by_turns(tmp_path: Path) -> None:
     us, other = Someone("duologue", tmp_path, limit=9, cpu=50.0), Someone("other", tmp_path, limit=2, cpu=600.0)
     race = run_race([us, other], rounds=2, limit_s=60.0, on_lap=laps.append)
     assert race.knees == {"duologue": 9, "other": 2}
+    assert not race.unsettled
     assert race.laps == laps
     assert [lap.who for lap in laps if lap.what == "flat out"] == ["duologue", "other"] * 2
     assert {lap.what for lap in laps} == {"flat out", "alone", "barge-in", "load"}
@@ -104,6 +105,11 @@ def test_memory_is_a_slope_over_what_was_kept_up_with() -> None:
     race.laps += [lap("duologue", 102, private_mb=130.0), lap("duologue", 200, private_mb=900.0, kept_up=0.0)]
     assert per_session_mb(race, "duologue") == pytest.approx(0.25)
     assert per_session_mb(Race({"duologue": "Us"}, race.laps[:1]), "duologue") is None
+
+
+def test_a_search_that_was_not_over_gives_a_lower_bound(tmp_path: Path) -> None:
+    race = Race({"duologue": "Us", "other": "Other"}, [], {"duologue": 40, "other": 4}, ["duologue"])
+    assert "| **10x** | sessions that one process keeps up with | ≥ 40 | 4 |" in report(race, cores=2, rounds=1)
 
 
 def test_the_tables_are_put_between_the_markers(tmp_path: Path) -> None:

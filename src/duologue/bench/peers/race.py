@@ -66,6 +66,8 @@ class Race:
     """By name; ours first."""
     laps: list[Lap] = field(default_factory=list)
     knees: dict[str, int] = field(default_factory=dict)
+    unsettled: list[str] = field(default_factory=list)
+    """Those whose search was not over: the knee is the most that was seen to be kept up with."""
 
     def of(self, who: str, what: str, sessions: int | None = None) -> list[Lap]:
         """The laps of one contestant that came through."""
@@ -77,7 +79,12 @@ class Race:
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {"titles": self.titles, "knees": self.knees, "laps": [lap.as_dict() for lap in self.laps]}
+        return {
+            "titles": self.titles,
+            "knees": self.knees,
+            "unsettled": self.unsettled,
+            "laps": [lap.as_dict() for lap in self.laps],
+        }
 
 
 def median(laps: Sequence[Lap], name: str) -> float | None:
@@ -143,15 +150,14 @@ def _search(race: Race, contestants: Sequence[Contestant], lap: Callable[[Contes
             if name not in sizes or time.monotonic() > end:
                 continue
             done = lap(contestant, contestant.load(sizes[name]))
-            kept_up = bool(done.figures.get("kept_up"))
-            if kept_up:
-                race.knees[name] = max(race.knees.get(name, 0), sizes[name])
             try:
-                sizes[name] = searches[name].send(kept_up)
+                sizes[name] = searches[name].send(bool(done.figures.get("kept_up")))
             except StopIteration:
                 del sizes[name]
-    for contestant in contestants:
-        race.knees.setdefault(contestant.name, 0)
+    race.unsettled = list(sizes)
+    for name in race.titles:
+        loads = race.of(name, "load")
+        race.knees[name] = max((lap.sessions for lap in loads if lap.figures.get("kept_up")), default=0)
 
 
 def _run(who: str, trial: Trial) -> Lap:

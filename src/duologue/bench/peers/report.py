@@ -34,6 +34,10 @@ class Row:
         """The ratio to the better peer, the label, and each contestant's value."""
         values = {who: self.value(race, who) for who in race.titles}
         shown = [NONE if v is None else f"{v:,.{self.digits}f}" for v in values.values()]
+        if self.value is _knee:
+            shown = [
+                f"≥ {s}" if who in race.unsettled and s != NONE else s for who, s in zip(values, shown, strict=True)
+            ]
         return [self._ratio(values), self.label, *shown]
 
     def _ratio(self, values: dict[str, float | None]) -> str:
