@@ -15,9 +15,6 @@ from duologue.cli.app import app
 
 COMMANDS = {"serve", "call", "transcribe", "say", "doctor", "models", "models list", "models install"}
 COMMANDS |= {"bench", "bench chunk", "bench latency", "bench memory", "bench peers", "bench sessions"}
-<<<<<<< HEAD
-=======
->>>>>>> 9640f97 (Ourselves beside other runtimes, by turns: one command measures, and writes the tables of docs/benchmarks.md)
 
 
 def commands() -> Iterator[tuple[str, Any]]:
