@@ -6,6 +6,9 @@ import typer
 
 from duologue.cli.bench.chunk import chunk
 from duologue.cli.bench.latency import latency
+from duologue.cli.bench.memory import memory
+from duologue.cli.bench.peers import peers
+from duologue.cli.bench.sessions import sessions
 
 __all__ = ["bench"]
 
@@ -13,5 +16,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (chunk, latency):
+for command in (chunk, latency, memory, peers, sessions):
     bench.command()(command)

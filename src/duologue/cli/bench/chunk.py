@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from duologue.cli.bench.sessions import SoundFile, line_of
 from duologue.cli.output import AsJson, console, print_json, progress
 
 __all__ = ["chunk"]
@@ -15,20 +16,40 @@ __all__ = ["chunk"]
 def chunk(
     sessions: Annotated[int, typer.Option(help="Sessions at once, in this process.", min=1)] = 1,
     seconds: Annotated[float, typer.Option(help="Seconds of audio for each session.")] = 10.0,
+    flat_out: Annotated[
+        bool, typer.Option("--flat-out", help="One session, with audio pushed as fast as the session takes it.")
+    ] = False,
+    sound: SoundFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """CPU time for each chunk of 20 ms, the Silero detector included; words, turn and speech are instant fakes."""
-    from duologue.bench.chunk import measure
-    from duologue.bench.load import talk
+    """CPU time for each chunk of 20 ms, the Silero detector included, where nothing is answered."""
+    from duologue.bench import chunk as bench
+    from duologue.bench.calls import CHUNK_S
+    from duologue.bench.sessions import Work, measure
     from duologue.vad.silero import Silero
 
-    with progress(f"{sessions} sessions", seconds) as show:
-        cost = asyncio.run(measure(Silero(), talk(), sessions=sessions, seconds=seconds, on_progress=show))
-    if as_json:
-        print_json(cost.as_dict())
+    if flat_out:
+        if sessions != 1:
+            raise typer.BadParameter("--flat-out pushes audio through one session.", param_hint="--sessions")
+        fast = asyncio.run(bench.flat_out(Silero(), line_of(sound), chunks=max(1, round(seconds / CHUNK_S))))
+        if as_json:
+            print_json(fast.as_dict())
+        else:
+            console.print(
+                f"{fast.cpu_per_chunk_s * 1e6:.1f} µs of CPU a chunk of 20 ms, one session, flat out: "
+                f"{fast.chunks / fast.wall_s:.0f} chunks a second",
+                soft_wrap=True,
+            )
         return
-    console.print(f"{cost.cpu_per_chunk_s * 1e6:.1f} µs of CPU a chunk of 20 ms, {sessions} sessions")
+    with progress(f"{sessions} sessions", seconds) as show:
+        work = Work(line_of(sound), answer_s=0.0)
+        run = asyncio.run(measure(Silero(), work, sessions=sessions, seconds=seconds, warm=0.0, on_progress=show))
+    if as_json:
+        print_json(run.as_dict())
+        return
+    console.print(f"{run.cpu_per_chunk_s * 1e6:.1f} µs of CPU a chunk of 20 ms, {sessions} sessions", soft_wrap=True)
     console.print(
-        f"late p50 {cost.lateness_p50_s * 1000:.2f} ms, p99 {cost.lateness_p99_s * 1000:.2f} ms; "
-        f"{cost.scored:.1%} of windows scored; {cost.dropped_samples} samples dropped; {cost.turns} turns"
+        f"late p50 {run.lateness.p50 * 1000:.2f} ms, p99 {run.lateness.p99 * 1000:.2f} ms; "
+        f"{run.scored:.1%} of windows scored; {run.dropped_samples} samples dropped; {run.turns} turns",
+        soft_wrap=True,
     )

@@ -1,0 +1,79 @@
+"""Benchmarks as a user runs them, tiny: that they run and what they print, not how fast anything is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command_line import CommandLine
+from duologue.audio.wav import write_wav
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    file = tmp_path / "hum.wav"
+    hum = 8000 * np.sin(2 * np.pi * 200 * np.arange(16_000) / 16_000)
+    write_wav(file, np.concatenate([hum, np.zeros(8000)]).astype("<i2").tobytes(), 16_000)
+    return file
+
+
+def test_sessions_are_measured(duologue: CommandLine, sound: Path) -> None:
+    told = duologue("bench", "sessions", "--sessions", 2, "--seconds", 1, "--warm", 0, "--sound", sound, "--json").json
+    assert (told["sessions"], told["chunks"], told["errors"]) == (2, 100, 0)
+    text = duologue("bench", "sessions", "--sessions", 1, "--seconds", 1, "--warm", 0, "--sound", sound)
+    assert text.code == 0
+    assert text.out.startswith("1 sessions, 1 s of audio each: ")
+    assert "private a session" in text.out
+
+
+def test_a_climb_ends_where_it_may_go_no_further(duologue: CommandLine, sound: Path, tmp_path: Path) -> None:
+    size = ("--sessions", 1, "--most", 1, "--seconds", 0.5, "--warm", 0)
+    plot = tmp_path / "climb.svg"
+    outcome = duologue("bench", "sessions", "--find-capacity", *size, "--sound", sound, "--plot", plot, "--json")
+    assert outcome.json["knee"] in (0, 1)
+    assert {run["sessions"] for run in outcome.json["runs"]} == {1}
+    assert "1 sessions: " in outcome.err
+    assert plot.stat().st_size > 1000
+
+
+def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> None:
+    told = duologue("bench", "memory", "--sessions", 2, "--seconds", 1, "--sound", sound, "--json").json
+    assert told["tasks_per_session"] == 0
+    text = duologue("bench", "memory", "--sessions", 1, "--seconds", 1, "--sound", sound).out
+    assert "private memory a session" in text
+    told = duologue("bench", "chunk", "--seconds", 1, "--sound", sound, "--json").json
+    assert (told["chunks"], told["processing"]["count"]) == (50, 0)
+    told = duologue("bench", "chunk", "--flat-out", "--seconds", 2, "--sound", sound, "--json").json
+    assert told["chunks"] == 100
+    assert "flat out" in duologue("bench", "chunk", "--flat-out", "--seconds", 1, "--sound", sound).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["sessions", "--plot", "climb.svg"], 2, "--find-capacity"),
+        (["sessions", "--find-capacity", "--plot", "climb.txt"], 1, ".png"),
+        (["chunk", "--flat-out", "--sessions", 2], 2, "one session"),
+        (["sessions", "--sound", "none.wav"], 1, "none.wav"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[object], code: int, told: str, duologue: CommandLine) -> None:
+    outcome = duologue("bench", *arguments)
+    assert outcome.code == code
+    assert told in outcome.told
+
+
+def test_peers_that_are_not_there_are_named(duologue: CommandLine, tmp_path: Path) -> None:
+    outcome = duologue("bench", "peers", "--dir", tmp_path)
+    assert outcome.code == 1
+    assert "Pipecat is left out" in outcome.told
+    assert "LiveKit Agents is left out" in outcome.told
+    assert "recording that all are to hear is missing" in outcome.told
+    assert duologue("bench", "peers", "--dir", tmp_path / "none").code == 2
+    page = tmp_path / "page.md"
+    page.write_text("no markers")
+    assert "no place for the tables" in duologue("bench", "peers", "--dir", tmp_path, "--write", page).told
+    cores = duologue("bench", "peers", "--dir", tmp_path, "--cores", "0,x")
+    assert (cores.code, "expected numbers" in cores.told) == (2, True)
