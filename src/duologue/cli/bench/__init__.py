@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from duologue.cli.bench.barge_in import barge_in
 from duologue.cli.bench.chunk import chunk
 
 __all__ = ["bench"]
@@ -12,5 +13,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (chunk,):
+for command in (barge_in, chunk):
     bench.command()(command)
