@@ -139,9 +139,7 @@ class EchoPath:
     ) -> None:
         self._delay = round(delay_s * RATE)
         if self._delay < block:
-            raise ConfigError(
-                f"The echo comes after {delay_s:g} s, and blocks of {block} samples are longer."
-            )
+            raise ConfigError(f"The echo comes after {delay_s:g} s, and blocks of {block} samples are longer.")
         dry = from_int16(usual)
         heard = reverberate(dry, room_s, seed)
         gain = gain_of(level_db + active_dbfs(dry) - active_dbfs(heard)) if dry.any() else 0.0

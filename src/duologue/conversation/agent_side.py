@@ -36,6 +36,10 @@ from duologue.errors import InvalidStateError
 __all__ = ["AgentSide", "Reply"]
 
 
+NEARLY = 0.5
+"""Seconds before the end of a question in which it may be answered."""
+
+
 @dataclass(slots=True)
 class Reply:
     """One reply or `say`, from its preparation until it has been heard."""
@@ -50,6 +54,19 @@ class Reply:
     dropped: bool = False
     """Cut off; the shell still owes how much of it was played."""
     segments: list[Segment] = field(default_factory=list)
+    sounded: int = 0
+    """Samples for which it has sounded."""
+
+    @property
+    def has_asked(self) -> bool:
+        """True where the last of its clauses that was heard to its end, or nearly, is a question."""
+        last, end = "", 0.0
+        for segment in self.segments:
+            end += segment.duration
+            if end - NEARLY > self.sounded / RATE:
+                break
+            last = segment.text
+        return last.rstrip().endswith("?")
 
 
 class AgentSide(ABC):
@@ -244,6 +261,8 @@ class AgentSide(ABC):
         r = self._reply
         if r is None or not r.started or r.dropped or not self._may_interrupt(r):
             return
+        if self.agent.state is not AgentState.PAUSED:
+            r.sounded += samples
         g = r.generation
         match self._watch.window(samples, is_speech, self.agent.state):
             case "duck":

@@ -67,7 +67,7 @@ class BargeIn:
     """What happens when the user speaks while the agent does."""
 
     enabled: bool = True
-    pause_after: float = 0.096
+    pause_after: float = 0.064
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
     confirm_after: float = 0.8
     """Speech this long interrupts without waiting for words."""
