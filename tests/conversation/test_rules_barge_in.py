@@ -106,7 +106,7 @@ def test_speech_that_lasts_interrupts() -> None:
     onset = s.pos
     s.speech(1.28)
     interrupted, heard = s.one(tell.Interrupted), s.one(tell.AgentHeard)
-    assert (interrupted.pos, interrupted.reason) == (onset + 25 * WINDOW, "duration")
+    assert (interrupted.pos, interrupted.reason) == (onset + 32 * WINDOW, "duration")
     assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=False)
     assert (heard.interrupted, heard.turn) == (True, 1)
     assert s.conversation.agent.state == "idle"

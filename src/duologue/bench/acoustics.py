@@ -124,7 +124,7 @@ class EchoPath:
     """The same echo as it comes: of sound that is still being played, whatever will be played next.
 
     `usual` (n,) int16 is what its level is set by: the sound as it would be played if nobody broke in. Raises
-    ConfigError for a delay shorter than `block` samples, as the echo of a block would be needed before it has sounded.
+    ConfigError for a delay shorter than 20 ms.
     """
 
     def __init__(
@@ -135,11 +135,10 @@ class EchoPath:
         room_s: float = 0.0,
         *,
         seed: int = 0,
-        block: int = 320,
     ) -> None:
         self._delay = round(delay_s * RATE)
-        if self._delay < block:
-            raise ConfigError(f"The echo comes after {delay_s:g} s, and blocks of {block} samples are longer.")
+        if self._delay < _FRAME:
+            raise ConfigError(f"The echo comes after {delay_s:g} s, and sound is played 20 ms at a time.")
         dry = from_int16(usual)
         heard = reverberate(dry, room_s, seed)
         gain = gain_of(level_db + active_dbfs(dry) - active_dbfs(heard)) if dry.any() else 0.0
@@ -147,13 +146,22 @@ class EchoPath:
         if room_s:
             response = _reverberation(room_s, seed)
             response[0] += 1.0
-        self._block = block
         self._reach = len(response) - 1
-        self._size = 1 << (self._reach + block - 1).bit_length()
+        self._block = self._delay // _FRAME * _FRAME
+        """Of the echo so much is known ahead, and made at once."""
+        self._made = np.zeros(0)
+        self._made_from = 0
+        self._size = 1 << (self._reach + self._block - 1).bit_length()
         self._response = np.fft.rfft(response * gain, self._size)
 
-    def block(self, line: Signal, at: int) -> Signal:
-        """The echo (block,) from sample `at` on, of the `line` (n,) that has sounded, known up to `at` at least."""
+    def next(self, line: Signal, at: int) -> Signal:
+        """The echo (320,) from sample `at` on, of the `line` (n,) that has sounded until `at`; to be asked in turn."""
+        if at >= self._made_from + len(self._made):
+            self._made, self._made_from = self._make(line, at), at
+        start = at - self._made_from
+        return self._made[start : start + _FRAME]
+
+    def _make(self, line: Signal, at: int) -> Signal:
         end = at + self._block - self._delay
         if end <= 0:
             return np.zeros(self._block)

@@ -82,7 +82,7 @@ class Caller:
             self._play()
             heard = self._hear_user()
             if self._echo is not None:
-                heard = heard + self._echo.block(self._line, self.at)
+                heard = heard + self._echo.next(self._line, self.at)
             self.at += CHUNK
             yield to_int16(heard).tobytes()
 

@@ -125,7 +125,7 @@ def judge(item: BargeIn, moments: Sequence[Moment], echo: EchoLabel | None, word
         echo.level_db if echo else None,
         echo.delay_s if echo else 0.0,
         echo.room_s if echo else 0.0,
-        softer[0] - item.onset_s if softer else None,
+        min(softer) - item.onset_s if softer else None,
         users[0].at_s - item.onset_s if users else None,
         users,
         own,

@@ -69,7 +69,7 @@ class BargeIn:
     enabled: bool = True
     pause_after: float = 0.064
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
-    confirm_after: float = 0.8
+    confirm_after: float = 1.0
     """Speech this long interrupts without waiting for words."""
     resume_after: float = 1.0
     """A paused agent goes on after this much silence when no words have come."""

@@ -16,7 +16,11 @@ TAIL = RATE // 2
 ALERT = 2 * RATE
 """Samples after an echo in which every window is looked at, and freed of it, before it is understood."""
 UNSURE = round(0.7 * RATE)
-"""Samples of a call's first sound of ours in which what is heard is taken for its echo, until its delay is found."""
+"""Where the first that may be speech is heard this soon after the first sound of ours in a call..."""
+LEARNING = round(0.32 * RATE)
+"""...it is taken for echo for so many samples: as many as it takes to find its delay."""
+ECHOES = 4
+"""Windows of echo in a row that make sure that there is one."""
 
 
 class EchoGuard:
@@ -32,13 +36,16 @@ class EchoGuard:
         self._held = np.zeros(0, np.int16)
         """What was sent and did not sound before the client paused."""
         self._alert_until = 0
+        self._echoes = 0
+        self._first: int | None = None
+        """Where our first sound could be heard, while nothing else was."""
         self._sure_from = 0
 
     def played(self, pos: int, frame: bytes) -> None:
         """Note a frame of ours, sent when the input was at `pos`."""
         if self._explainer is None or self._resampler is None:
             self._explainer, self._resampler = EchoExplainer(), Resampler(self._rate, RATE)
-            self._sure_from = pos + UNSURE
+            self._first = pos
         self._play(pos, np.frombuffer(self._resampler.process(frame), np.int16))
 
     def paused(self, pos: int) -> None:
@@ -85,9 +92,14 @@ class EchoGuard:
         """
         assert self._explainer is not None, "asked only while active"
         share = self._explainer.explained(end, mic)
-        if is_speech and share >= self._threshold:
+        if not is_speech:
+            return share
+        if self._first is not None:
+            self._sure_from = end + LEARNING if end < self._first + UNSURE else 0
+            self._first = None
+        self._echoes = self._echoes + 1 if share >= self._threshold else 0
+        if self._echoes >= ECHOES:
             self._alert_until = end + ALERT
-            self._sure_from = end
         return share if end >= self._sure_from else 1.0
 
     @property
