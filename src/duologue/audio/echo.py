@@ -45,6 +45,10 @@ _SURE: Final = 0.8
 """Where the last answer was at least this, the delay need not be looked for again..."""
 _LOOK_EVERY: Final = 4
 """...but in one of so many windows."""
+_FOREIGN: Final = 0.5
+"""A window of which the filter leaves more than this share teaches it nothing, where the one before was explained..."""
+_PATIENCE: Final = 16
+"""...for so many windows at most: then it is the echo that has changed."""
 _RIDGE: Final = 1e-3
 _PRIOR: Final = 1e5
 """Keeps the fit quiet where playout is: the energy of one window at -67 dBFS."""
@@ -66,6 +70,7 @@ class EchoExplainer:
         "_cross",
         "_delay",
         "_floor",
+        "_foreign",
         "_gram",
         "_heard",
         "_left",
@@ -77,6 +82,7 @@ class EchoExplainer:
         "_seen",
         "_share",
         "_spectra",
+        "_taps",
     )
 
     def __init__(self) -> None:
@@ -93,6 +99,8 @@ class EchoExplainer:
         self._share = 0.0
         self._rest = np.zeros(0, np.float32)
         self._looked = 0
+        self._taps: NDArray[np.float32] | None = None
+        self._foreign = _PATIENCE  # windows in a row that taught nothing
 
     @property
     def left(self) -> NDArray[np.int16]:
@@ -190,17 +198,26 @@ class EchoExplainer:
             self._delay = 2 * best
             self._gram[:] = 0
             self._cross[:] = 0
+            self._taps = None
 
     def _predict(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         end = pos_end - self._delay + _AHEAD
         delayed = sliding_window_view(playout.read(end - WINDOW - _TAPS + 1, end), _TAPS).copy()
+        if self._taps is not None:
+            echo: NDArray[np.float32] = delayed @ self._taps
+            left = heard - echo
+            if self._share >= _SURE:
+                self._foreign = 0
+            if left @ left > _FOREIGN * (heard @ heard) and self._foreign < _PATIENCE:
+                self._foreign += 1
+                return echo
         self._gram *= _KEEP_FIT
         self._gram += delayed.T @ delayed
         self._cross *= _KEEP_FIT
         self._cross += heard @ delayed
         ridge = _RIDGE * self._gram.trace() / _TAPS + _PRIOR
-        taps = np.linalg.solve(self._gram + ridge * _EYE, self._cross)
-        return delayed @ taps
+        self._taps = np.linalg.solve(self._gram + ridge * _EYE, self._cross)
+        return delayed @ self._taps
 
     def _weigh(self, heard: float, left: float, echo: float) -> float:
         self._floor = min(self._floor * _FLOOR_RISE, max(left, 1.0))

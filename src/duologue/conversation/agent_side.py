@@ -119,7 +119,7 @@ class AgentSide(ABC):
         u, start = self._utterance, self.pos - self._detector.hot
         if u and (u.held or self.user.state is UserState.SPEAKING or not self._long_silent(u, start)):
             return u.part_start
-        return self._padded(start)
+        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
 
     def waits_for_evidence(self, pos: int) -> bool:
         """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
@@ -325,7 +325,9 @@ class AgentSide(ABC):
         self._tell(tell.UserChanged, before, self.user.state, reason)
 
     def _padded(self, start: int) -> int:
-        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
+        r, c = self._reply, self.config
+        over_the_agent = r is not None and r.started and not r.dropped
+        return max(start - round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE), 0)
 
     def _long_silent(self, u: Utterance, start: int) -> bool:
         """True where speech from `start` on comes after so long a silence that it is understood on its own."""

@@ -24,7 +24,7 @@ ASSENT = frozenset([
     "absolutely", "agreed", "alright", "aye", "certainly", "cool", "definitely", "exactly", "fine", "good",
     "gotcha", "great", "indeed", "interesting", "lovely", "nice", "ok", "okay", "perfect", "really", "right",
     "sure", "totally", "true", "wow", "yah", "yea", "yeah", "yep", "yes", "yup",
-    "shore", "sore",  # "sure"
+    "shore", "soar", "sore",  # "sure"
 ])
 """Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
 

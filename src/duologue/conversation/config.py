@@ -75,6 +75,9 @@ class BargeIn:
     """A paused agent goes on after this much silence when no words have come."""
     unduck_after: float = 0.16
     """A ducked agent is loud again after this much silence."""
+    prefix_padding: float = 0.1
+    """Audio before the speech start that belongs to an utterance over the agent: less than over silence, as there may
+    be echo in it, and as short sounds are understood the better for it."""
     echo_threshold: float = 0.6
     """Sound of which our own playout explains at least this share is not the user's."""
 
