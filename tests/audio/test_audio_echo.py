@@ -243,3 +243,30 @@ def test_bad_input_is_refused() -> None:
         explainer.explained(320, np.zeros(320, np.int16))
     with pytest.raises(InvalidAudioError, match=r"\(512,\) int16"):
         explainer.explained(512, np.zeros(512, np.float32))
+
+
+def test_what_is_left_of_an_echo_is_soft_and_what_is_left_of_a_user_is_not() -> None:
+    playout = agent().astype(np.int16)
+    echo = echo_of(agent(), -10, 0.1)
+    over = late(user(), 2.5, len(echo))
+    mic = (echo + over + noise(len(echo))).astype(np.int16)
+    explainer = EchoExplainer()
+    explainer.play(0, playout[: WINDOW * 2])
+    left = []
+    for end in range(WINDOW, len(mic) - WINDOW, WINDOW):
+        explainer.play(end, playout[end : end + WINDOW])
+        explainer.explained(end, mic[end - WINDOW : end])
+        left.append(explainer.left)
+    rest = np.concatenate(left).astype(float)
+    alone, both = slice(RATE, int(2.4 * RATE)), slice(int(2.6 * RATE), len(rest))
+    assert np.square(rest[alone]).sum() < 0.01 * np.square(echo[alone]).sum()
+    assert np.square(rest[both] - over[both]).sum() < 0.5 * np.square(over[both]).sum()
+
+
+def test_what_is_taken_back_can_be_played_later() -> None:
+    explainer = EchoExplainer()
+    assert len(explainer.take_back(0)) == 0
+    playout = agent().astype(np.int16)[:2000]
+    explainer.play(100, playout)
+    np.testing.assert_array_equal(explainer.take_back(1000), playout[900:])
+    assert len(explainer.take_back(1000)) == 0

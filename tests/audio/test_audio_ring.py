@@ -262,3 +262,35 @@ def test_bad_input_is_refused() -> None:
         with pytest.raises(ConfigError, match="256 bytes or more"):
             Ring(size)
     assert ring.end == 0
+
+
+def test_what_is_held_can_be_replaced() -> None:
+    ring = Ring(65_536)
+    ring.write(np.arange(3000, dtype=np.int16).tobytes())
+    ring.skip(100)
+    ring.write(np.arange(1000, dtype=np.int16).tobytes())
+    ring.replace(2900, np.full(100, 7, np.int16))
+    ring.replace(3100, np.full(50, 8, np.int16))
+    held = ring.read(2899, 3152)
+    assert held[[0, 1, 100]].tolist() == [2899, 7, 7]
+    assert not held[101:201].any()
+    assert held[201:].tolist() == [8] * 50 + [50, 51]
+
+
+def test_what_is_replaced_may_go_round_the_end() -> None:
+    ring = Ring(8_192)
+    for _ in range(5):
+        ring.write(np.zeros(1500, np.int16).tobytes())
+    for start in range(ring.first, ring.end - 500, 500):
+        ring.replace(start, np.full(500, start, np.int16))
+        assert ring.read(start, start + 500).tolist() == [start] * 500
+
+
+@pytest.mark.parametrize("start", [-1, 2950, 3050, 3150])
+def test_what_is_not_held_cannot_be_replaced(start: int) -> None:
+    ring = Ring(65_536)
+    ring.write(bytes(6000))
+    ring.skip(100)
+    ring.write(bytes(200))
+    with pytest.raises(InvalidStateError, match="cannot be replaced"):
+        ring.replace(start, np.zeros(100, np.int16))

@@ -14,7 +14,7 @@ from duologue import __version__
 from duologue.cli.app import app
 
 COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
-COMMANDS |= {"bench", "bench chunk", "bench latency", "bench memory", "bench peers", "bench sessions"}
+COMMANDS |= {"bench", "bench barge-in", "bench chunk", "bench latency", "bench memory", "bench peers", "bench sessions"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

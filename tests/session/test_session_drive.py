@@ -1,11 +1,13 @@
 """Recorded sound drives a session, in audio time as fast as it goes, or at the pace of the wall."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from duologue.agent import EndCall
 from duologue.clock import WallClock
+from duologue.conversation.config import ConversationConfig
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import DeadlineError
 from duologue.session import SessionConfig, VoiceSession, drive
@@ -93,3 +95,19 @@ async def test_in_real_time_it_takes_as_long_as_the_sound() -> None:
             await play(session, engine, speak("Hi."), longest_tail=1.2)
             assert loop.time() - began >= 1.0
         assert [t.user_text for t in session.record.turns] == ["Hi."]
+
+
+async def test_sound_may_depend_on_what_was_sent_before_it() -> None:
+    """Each piece is taken when all that came of the one before has been sent."""
+    async with VirtualCall(ScriptedAgent([]), config=SessionConfig(rules=ConversationConfig(greeting="Hi."))) as call:
+        sent: list[int] = []
+
+        def pieces() -> Iterator[bytes]:
+            for _ in range(5):
+                sent.append(call.session._speaker.playout.position)
+                yield bytes(640)
+
+        await play(call.session, call.engine, pieces(), longest_tail=0.0)
+        frame = 480
+        assert sent == [frame * (4 + i) for i in range(5)]  # the lead, and one more for each
+        assert call.clock.now() == pytest.approx(0.1)

@@ -32,11 +32,23 @@ _BAND: Final = slice(6, 257)
 _WHITEN: Final = 0.8
 """0 is plain cross-correlation, which follows pitch; 1 is the phase transform, which follows noise."""
 _KEEP_PEAK: Final = 0.9
-_KEEP_FIT: Final = 0.9
+_KEEP_FIT: Final = 0.95
 _KEEP_ENERGY: Final = 0.4
 """What a sum keeps from one window to the next."""
 _BETTER: Final = 1.3
 """A new delay must beat the one in use by this factor."""
+_LEAK: Final = 0.12
+"""Share of an echo's energy that a room sends after it and the filter cannot predict..."""
+_KEEP_LEAK: Final = 0.5
+"""...and what is left of that after a window: 0.3 s of reverberation."""
+_SURE: Final = 0.8
+"""Where the last answer was at least this, the delay need not be looked for again..."""
+_LOOK_EVERY: Final = 4
+"""...but in one of so many windows."""
+_FOREIGN: Final = 0.5
+"""A window of which the filter leaves more than this share teaches it nothing, where the one before was explained..."""
+_PATIENCE: Final = 16
+"""...for so many windows at most: then it is the echo that has changed."""
 _RIDGE: Final = 1e-3
 _PRIOR: Final = 1e5
 """Keeps the fit quiet where playout is: the energy of one window at -67 dBFS."""
@@ -58,13 +70,19 @@ class EchoExplainer:
         "_cross",
         "_delay",
         "_floor",
+        "_foreign",
         "_gram",
         "_heard",
         "_left",
+        "_looked",
         "_peaks",
         "_playout",
+        "_rest",
+        "_room",
         "_seen",
+        "_share",
         "_spectra",
+        "_taps",
     )
 
     def __init__(self) -> None:
@@ -77,6 +95,19 @@ class EchoExplainer:
         self._cross = np.zeros(0, np.float32)
         self._floor = _FLOOR_START
         self._heard = self._left = 0.0  # energy of the microphone, and what of it is not explained
+        self._room = 0.0  # energy of the echo that the room still holds
+        self._share = 0.0
+        self._rest = np.zeros(0, np.float32)
+        self._looked = 0
+        self._taps: NDArray[np.float32] | None = None
+        self._foreign = _PATIENCE  # windows in a row that taught nothing
+
+    @property
+    def left(self) -> NDArray[np.int16]:
+        """The last window (512,) without what playout explains of it, and softer the more that was."""
+        soft = self._rest * (1.0 - self._share)
+        left: NDArray[np.int16] = np.clip(np.rint(soft), -32768, 32767).astype(np.int16)
+        return left
 
     @property
     def delay(self) -> float:
@@ -101,6 +132,14 @@ class EchoExplainer:
                 self._cross = np.zeros(_TAPS, np.float32)
         self._playout.put(pos, samples)
 
+    def take_back(self, pos: int) -> NDArray[np.int16]:
+        """Forget the playout from `pos` on, which does not sound after all; returns it (n,)."""
+        if self._playout is None or pos >= self._playout.end:
+            return np.zeros(0, np.int16)
+        taken = self._playout.read(pos, self._playout.end).astype(np.int16)
+        self._playout.put(pos, taken[:0])
+        return taken
+
     def stop(self) -> None:
         """Forget the playout: nothing is explained any more until the next `play`.
 
@@ -123,19 +162,27 @@ class EchoExplainer:
             return 0.0
         heard = mic.astype(np.float32)
         heard -= heard.mean()
-        self._find_delay(self._playout, pos_end, heard)
-        left = heard - self._predict(self._playout, pos_end, heard)
-        return self._weigh(float(heard @ heard), float(left @ left))
+        self._follow(self._playout, pos_end)
+        self._looked += 1
+        if self._share < _SURE or self._looked >= _LOOK_EVERY:
+            self._looked = 0
+            self._find_delay(heard)
+        echo = self._predict(self._playout, pos_end, heard)
+        self._rest = left = heard - echo
+        self._share = share = self._weigh(float(heard @ heard), float(left @ left), float(echo @ echo))
+        return share
 
-    def _find_delay(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> None:
+    def _follow(self, playout: _Playout, pos_end: int) -> None:
         if pos_end == self._seen + WINDOW:
             self._spectra[1:] = self._spectra[:-1]
             self._spectra[0] = np.fft.rfft(playout.read(pos_end - 2 * WINDOW, pos_end))[_BAND]
         else:
             windows = sliding_window_view(playout.read(pos_end - (_PARTS + 1) * WINDOW, pos_end), 2 * WINDOW)
             self._spectra = np.fft.rfft(windows[::-WINDOW])[:, _BAND].astype(np.complex64)
-            self._heard = self._left = 0.0
+            self._heard = self._left = self._room = 0.0
         self._seen = pos_end
+
+    def _find_delay(self, heard: NDArray[np.float32]) -> None:
         cross = self._spectra * np.fft.rfft(heard, 2 * WINDOW)[_BAND].conj()
         cross /= np.abs(cross) ** _WHITEN + 1
         padded = np.zeros((_PARTS, WINDOW // 2 + 1), np.complex64)
@@ -151,57 +198,67 @@ class EchoExplainer:
             self._delay = 2 * best
             self._gram[:] = 0
             self._cross[:] = 0
+            self._taps = None
 
     def _predict(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         end = pos_end - self._delay + _AHEAD
         delayed = sliding_window_view(playout.read(end - WINDOW - _TAPS + 1, end), _TAPS).copy()
+        if self._taps is not None:
+            echo: NDArray[np.float32] = delayed @ self._taps
+            left = heard - echo
+            if self._share >= _SURE:
+                self._foreign = 0
+            if left @ left > _FOREIGN * (heard @ heard) and self._foreign < _PATIENCE:
+                self._foreign += 1
+                return echo
         self._gram *= _KEEP_FIT
         self._gram += delayed.T @ delayed
         self._cross *= _KEEP_FIT
         self._cross += heard @ delayed
         ridge = _RIDGE * self._gram.trace() / _TAPS + _PRIOR
-        taps = np.linalg.solve(self._gram + ridge * _EYE, self._cross)
-        return delayed @ taps
+        self._taps = np.linalg.solve(self._gram + ridge * _EYE, self._cross)
+        return delayed @ self._taps
 
-    def _weigh(self, heard: float, left: float) -> float:
+    def _weigh(self, heard: float, left: float, echo: float) -> float:
         self._floor = min(self._floor * _FLOOR_RISE, max(left, 1.0))
+        self._room = _KEEP_LEAK * self._room + echo
         self._heard = _KEEP_ENERGY * self._heard + max(0.0, heard - self._floor)
-        self._left = _KEEP_ENERGY * self._left + max(0.0, left - self._floor)
+        self._left = _KEEP_ENERGY * self._left + max(0.0, left - self._floor - _LEAK * self._room)
         return 1.0 - min(1.0, self._left / self._heard) if self._heard > 0 else 1.0
 
 
 class _Playout:
     """The last 1.5 s of playout by position; zero where none was."""
 
-    __slots__ = ("_end", "_first", "_samples")
+    __slots__ = ("_first", "_samples", "end")
 
     def __init__(self, pos: int) -> None:
-        self._first = self._end = pos
+        self._first = self.end = pos
         self._samples = np.zeros(_RING, np.int16)
 
     def put(self, pos: int, samples: NDArray[np.int16]) -> None:
-        if not self._first <= pos <= self._end + _RING:
-            self._first = self._end = pos
-        if pos > self._end:
-            self._store(self._end, np.zeros(pos - self._end, np.int16))
+        if not self._first <= pos <= self.end + _RING:
+            self._first = self.end = pos
+        if pos > self.end:
+            self._store(self.end, np.zeros(pos - self.end, np.int16))
         self._store(pos, samples)
 
     def _store(self, pos: int, samples: NDArray[np.int16]) -> None:
-        self._end = pos + len(samples)
-        self._first = max(self._first, self._end - _RING)
+        self.end = pos + len(samples)
+        self._first = max(self._first, self.end - _RING)
         samples = samples[-_RING:]
-        at = (self._end - len(samples)) % _RING
+        at = (self.end - len(samples)) % _RING
         head = samples[: _RING - at]
         self._samples[at : at + len(head)] = head
         self._samples[: len(samples) - len(head)] = samples[len(head) :]
 
     def reaches(self, pos: int) -> bool:
         """Whether any of it could be heard in the window before `pos`."""
-        return self._first < pos and self._end > pos - (_PARTS + 1) * WINDOW
+        return self._first < pos and self.end > pos - (_PARTS + 1) * WINDOW
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         out = np.zeros(end - start, np.float32)
-        low, high = max(start, self._first), min(end, self._end)
+        low, high = max(start, self._first), min(end, self.end)
         if low < high:
             at = low % _RING
             cut = min(high - low, _RING - at)

@@ -141,6 +141,20 @@ class Ring:
         else:
             self._copy(start - self.first, out)
 
+    def replace(self, start: int, samples: NDArray[np.int16]) -> None:
+        """Put other samples (n,) in the place of [start, start + n), in which there is no gap.
+
+        Raises InvalidStateError where that is not all held.
+        """
+        end = start + len(samples)
+        inside = any(gap < end and start < gap + length for gap, length in self._gaps)
+        if start < self.first or end > self.end or inside:
+            raise InvalidStateError(f"Samples {start} to {end} are not all held, and cannot be replaced.")
+        at = (self._head + start - self.first - sum(n for gap, n in self._gaps if gap < start)) % self._capacity
+        head = samples[: self._capacity - at]
+        self._samples[at : at + len(head)] = head
+        self._samples[: len(samples) - len(head)] = samples[len(head) :]
+
     def discard(self, before: int) -> None:
         """Let go of everything before the position `before`, which no one will read again.
 

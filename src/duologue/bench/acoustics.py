@@ -13,7 +13,18 @@ from numpy.typing import NDArray
 
 from duologue.errors import ConfigError
 
-__all__ = ["RATE", "Signal", "active_dbfs", "coloured", "echo", "from_int16", "gain_of", "reverberate", "to_int16"]
+__all__ = [
+    "RATE",
+    "EchoPath",
+    "Signal",
+    "active_dbfs",
+    "coloured",
+    "echo",
+    "from_int16",
+    "gain_of",
+    "reverberate",
+    "to_int16",
+]
 
 RATE: Final = 16_000
 Signal = NDArray[np.float64]
@@ -72,13 +83,18 @@ def reverberate(signal: Signal, rt60_s: float, seed: int) -> Signal:
         raise ConfigError(f"A room of {rt60_s} s was asked for; its reverberation time is 0 to 1 s.")
     if rt60_s == 0:
         return signal
+    tail = _reverberation(rt60_s, seed)
+    size = len(signal) + len(tail)
+    wet: Signal = np.fft.irfft(np.fft.rfft(signal, size) * np.fft.rfft(tail, size), size)[: len(signal)]
+    return signal + wet
+
+
+def _reverberation(rt60_s: float, seed: int) -> Signal:
     first, n = int(0.003 * RATE), int(rt60_s * RATE)
     tail = np.random.RandomState(seed).standard_normal(n) * 10 ** (-3 * np.arange(n) / n)
     tail[:first] = 0
     tail *= gain_of(-_DIRECT_DB) / math.sqrt(float(np.square(tail).sum()))
-    size = len(signal) + n
-    wet: Signal = np.fft.irfft(np.fft.rfft(signal, size) * np.fft.rfft(tail, size), size)[: len(signal)]
-    return signal + wet
+    return tail
 
 
 def echo(
@@ -102,3 +118,53 @@ def echo(
     heard = reverberate(delayed, room_s, seed)
     gain = level_db + active_dbfs(delayed) - active_dbfs(heard) if delayed.any() else 0.0
     return to_int16(heard * gain_of(gain))
+
+
+class EchoPath:
+    """The same echo as it comes: of sound that is still being played, whatever will be played next.
+
+    `usual` (n,) int16 is what its level is set by: the sound as it would be played if nobody broke in. Raises
+    ConfigError for a delay shorter than 20 ms.
+    """
+
+    def __init__(
+        self,
+        usual: NDArray[np.int16],
+        level_db: float,
+        delay_s: float,
+        room_s: float = 0.0,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._delay = round(delay_s * RATE)
+        if self._delay < _FRAME:
+            raise ConfigError(f"The echo comes after {delay_s:g} s, and sound is played 20 ms at a time.")
+        dry = from_int16(usual)
+        heard = reverberate(dry, room_s, seed)
+        gain = gain_of(level_db + active_dbfs(dry) - active_dbfs(heard)) if dry.any() else 0.0
+        response = np.ones(1)
+        if room_s:
+            response = _reverberation(room_s, seed)
+            response[0] += 1.0
+        self._reach = len(response) - 1
+        self._block = self._delay // _FRAME * _FRAME
+        """Of the echo so much is known ahead, and made at once."""
+        self._made = np.zeros(0)
+        self._made_from = 0
+        self._size = 1 << (self._reach + self._block - 1).bit_length()
+        self._response = np.fft.rfft(response * gain, self._size)
+
+    def next(self, line: Signal, at: int) -> Signal:
+        """The echo (320,) from sample `at` on, of the `line` (n,) that has sounded until `at`; to be asked in turn."""
+        if at >= self._made_from + len(self._made):
+            self._made, self._made_from = self._make(line, at), at
+        start = at - self._made_from
+        return self._made[start : start + _FRAME]
+
+    def _make(self, line: Signal, at: int) -> Signal:
+        end = at + self._block - self._delay
+        if end <= 0:
+            return np.zeros(self._block)
+        stretch = line[max(0, end - self._block - self._reach) : end]
+        whole: Signal = np.fft.irfft(np.fft.rfft(stretch, self._size) * self._response, self._size)[: len(stretch)]
+        return np.pad(whole, (max(0, self._block - len(whole)), 0))[-self._block :]

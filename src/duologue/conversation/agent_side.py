@@ -36,6 +36,10 @@ from duologue.errors import InvalidStateError
 __all__ = ["AgentSide", "Reply"]
 
 
+NEARLY = 0.5
+"""Seconds before the end of a question in which it may be answered."""
+
+
 @dataclass(slots=True)
 class Reply:
     """One reply or `say`, from its preparation until it has been heard."""
@@ -50,6 +54,19 @@ class Reply:
     dropped: bool = False
     """Cut off; the shell still owes how much of it was played."""
     segments: list[Segment] = field(default_factory=list)
+    sounded: int = 0
+    """Samples for which it has sounded."""
+
+    @property
+    def has_asked(self) -> bool:
+        """True where the last of its clauses that was heard to its end, or nearly, is a question."""
+        last, end = "", 0.0
+        for segment in self.segments:
+            end += segment.duration
+            if end - NEARLY > self.sounded / RATE:
+                break
+            last = segment.text
+        return last.rstrip().endswith("?")
 
 
 class AgentSide(ABC):
@@ -104,7 +121,7 @@ class AgentSide(ABC):
         u, start = self._utterance, self.pos - self._detector.hot
         if u and (u.held or self.user.state is UserState.SPEAKING or not self._long_silent(u, start)):
             return u.part_start
-        return self._padded(start)
+        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
 
     def waits_for_evidence(self, pos: int) -> bool:
         """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
@@ -246,6 +263,8 @@ class AgentSide(ABC):
         r = self._reply
         if r is None or not r.started or r.dropped or not self._may_interrupt(r):
             return
+        if self.agent.state is not AgentState.PAUSED:
+            r.sounded += samples
         g = r.generation
         match self._watch.window(samples, is_speech, self.agent.state):
             case "duck":
@@ -308,7 +327,9 @@ class AgentSide(ABC):
         self._tell(tell.UserChanged, before, self.user.state, reason)
 
     def _padded(self, start: int) -> int:
-        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
+        r, c = self._reply, self.config
+        over_the_agent = r is not None and r.started and not r.dropped
+        return max(start - round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE), 0)
 
     def _long_silent(self, u: Utterance, start: int) -> bool:
         """True where speech from `start` on comes after so long a silence that it is understood on its own."""

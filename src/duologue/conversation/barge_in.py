@@ -12,15 +12,28 @@ __all__ = ["BargeInWatch", "Step", "is_backchannel"]
 
 Step = Literal["duck", "unduck", "pause", "resume", "interrupt", ""]
 
-LISTENING = frozenset(
-    ["ah", "aha", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmhmm", "mmm", "oh", "uh", "uhhuh", "uhuh", "um"]
-)
+# fmt: off
+LISTENING = frozenset([
+    "ah", "aha", "ahh", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmhmm", "mmm", "oh", "ooh", "uh", "uhhuh", "uhuh",
+    "um",
+    "hum", "mama", "mamma", "mmhum", "uhhum",  # "mm-hm" as it is often understood
+])
 """Sounds that say only "I am listening"."""
 
-ASSENT = frozenset(
-    ["alright", "cool", "exactly", "good", "gotcha", "great", "i", "interesting", "nice", "ok", "okay"]  # "I see"
-) | frozenset(["really", "right", "see", "sure", "wow", "yeah", "yep", "yes", "yup"])
+ASSENT = frozenset([
+    "absolutely", "agreed", "alright", "aye", "certainly", "cool", "definitely", "exactly", "fine", "good",
+    "gotcha", "great", "indeed", "interesting", "lovely", "nice", "ok", "okay", "perfect", "really", "right",
+    "sure", "totally", "true", "wow", "yah", "yea", "yeah", "yep", "yes", "yup",
+    "shore", "soar", "sore",  # "sure"
+])
 """Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
+
+PHRASES = re.compile(
+    r"\b(?:all right|fair enough|got it|got you|i (?:do|know|see|understand)|makes sense|of course"
+    r"|that s (?:right|true))\b"
+)
+"""The same in several words."""
+# fmt: on
 
 
 def is_backchannel(text: str, asked: bool) -> bool:
@@ -28,9 +41,11 @@ def is_backchannel(text: str, asked: bool) -> bool:
 
     `asked`: the agent's words end in a question, to which an assent is an answer.
     """
-    words = re.findall(r"[^\W_]+", text.lower().replace("-", "").replace("'", ""))
-    meant = LISTENING if asked else LISTENING | ASSENT
-    return 0 < len(words) <= 3 and all(w in meant for w in words)
+    words = re.findall(r"[^\W_]+", text.lower().replace("-", ""))
+    if asked:
+        return 0 < len(words) <= 3 and LISTENING.issuperset(words)
+    words = PHRASES.sub("yes", " ".join(words)).split()
+    return 0 < len(words) <= 3 and all(w in LISTENING or w in ASSENT for w in words)
 
 
 @dataclass(slots=True)

@@ -67,14 +67,17 @@ class BargeIn:
     """What happens when the user speaks while the agent does."""
 
     enabled: bool = True
-    pause_after: float = 0.096
+    pause_after: float = 0.064
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
-    confirm_after: float = 0.8
+    confirm_after: float = 1.0
     """Speech this long interrupts without waiting for words."""
     resume_after: float = 1.0
     """A paused agent goes on after this much silence when no words have come."""
     unduck_after: float = 0.16
     """A ducked agent is loud again after this much silence."""
+    prefix_padding: float = 0.1
+    """Audio before the speech start that belongs to an utterance over the agent: less than over silence, as there may
+    be echo in it, and as short sounds are understood the better for it."""
     echo_threshold: float = 0.6
     """Sound of which our own playout explains at least this share is not the user's."""
 

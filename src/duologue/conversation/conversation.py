@@ -345,8 +345,7 @@ class Conversation(AgentSide):
         u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience)
         r = self._reply
         if r and r.started and not r.dropped:
-            asked = bool(r.segments) and r.segments[-1].text.rstrip().endswith("?")
-            if not u.settled and is_backchannel(u.words, asked):
+            if not u.settled and is_backchannel(u.words, r.has_asked):
                 self._tell(tell.Backchannel, r.generation, u.words, "backchannel")
                 self._no_turn(u, "backchannel")
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from duologue.clock import VirtualClock
 from duologue.conversation.config import RATE
@@ -23,13 +23,16 @@ STUCK = 60.0
 async def drive(
     session: VoiceSession,
     engine: Engine,
-    pcm: bytes,
+    pcm: bytes | Iterable[bytes],
     *,
     settle: float = 0.5,
     longest_tail: float = 60.0,
     on_progress: Callable[[float], None] | None = None,
 ) -> None:
     """Play 16 kHz mono PCM16 to a live session, then silence until both sides have finished.
+
+    `pcm` may be given 20 ms at a time; each piece is taken when all that was sent before it has sounded, so that it can
+    hold the echo of that.
 
     With an engine that is paced this takes as long as the sound. With `Engine(paced=False, clock=VirtualClock())` it
     runs in audio time: the sound waits wherever evidence is due or speech is owed, so that it decides as in real time.
@@ -39,16 +42,21 @@ async def drive(
     clock = engine.clock
     frame = int(CHUNK * RATE) * 2
     loop = asyncio.get_running_loop()
-    began, chunks, settled = loop.time(), 0, 0.0
-    last = (len(pcm) + frame - 1) // frame + int(longest_tail / CHUNK)
-    while chunks < last:
+    began, chunks, settled, tail = loop.time(), 0, 0.0, 0
+    pieces = _cut(pcm, frame) if isinstance(pcm, bytes) else iter(pcm)
+    while True:
         if isinstance(clock, VirtualClock):
             await _catch_up(session)
         else:
             await asyncio.sleep(began + chunks * CHUNK - loop.time())
         if session.state is SessionState.ENDED:
             return
-        session.process_audio(pcm[chunks * frame : (chunks + 1) * frame].ljust(frame, b"\0"))
+        piece = next(pieces, b"")
+        if not piece:
+            if tail >= int(longest_tail / CHUNK):
+                return
+            tail += 1
+        session.process_audio(piece.ljust(frame, b"\0"))
         if isinstance(clock, VirtualClock):
             clock.advance(CHUNK)
             engine.step()
@@ -56,10 +64,14 @@ async def drive(
         chunks += 1
         if on_progress is not None:
             on_progress(chunks * CHUNK)
-        if chunks * frame >= len(pcm):
+        if tail:
             settled = settled + CHUNK if session.settled else 0.0
             if settled >= settle:
                 return
+
+
+def _cut(pcm: bytes, frame: int) -> Iterator[bytes]:
+    return (pcm[i : i + frame] for i in range(0, len(pcm), frame))
 
 
 async def _catch_up(session: VoiceSession) -> None:

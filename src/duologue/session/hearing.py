@@ -115,6 +115,10 @@ class Hearing:
         """A copy of what is still held of [start, end)."""
         return self._ring.read(max(start, self._ring.first), min(end, self._ring.end))
 
+    def replace(self, start: int, samples: NDArray[np.int16]) -> None:
+        """Put other samples in the place of a window that was scored."""
+        self._ring.replace(start, samples)
+
     def discard(self, before: int) -> None:
         """Let go of what nobody will ask for again."""
         self._ring.discard(min(before, self.position))

@@ -310,8 +310,12 @@ class VoiceSession:
         explained = 0.0
         echo = self._speaker.echo
         window = self.engine.vad.window
-        if echo and echo.active(end) and probability >= self.config.rules.speech.stop_threshold:
-            explained = echo.explained(end, self._hearing.read(end - window, end))
+        if echo and echo.active(end):
+            alert, is_speech = echo.alert(end), probability >= self.config.rules.speech.stop_threshold
+            if alert or is_speech:
+                explained = echo.explained(end, self._hearing.read(end - window, end), is_speech)
+            if alert:
+                self._hearing.replace(end - window, echo.left)
         self.tell_rules(got.VadScored(end - window, end, probability, explained))
 
     def tick(self, now: float) -> None:

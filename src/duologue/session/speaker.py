@@ -101,7 +101,7 @@ class Speaker:
         self.tts = tts
         self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready)
         self.stopwatch = Stopwatch()
-        self.echo = EchoGuard(tts.rate) if config.echo == "server" else None
+        self.echo = EchoGuard(tts.rate, config.rules.barge_in.echo_threshold) if config.echo == "server" else None
         self._host = host
         self._engine = engine
         self._agent = agent
@@ -156,6 +156,8 @@ class Speaker:
         played, started = playout.played(self._engine.clock.now(), self._mark), playout.started
         playout.drop()
         if started:
+            if self.echo is not None:
+                self.echo.flushed(self._host.accepted)
             self._sound("flush", e.generation)
             self._host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
 
@@ -170,11 +172,15 @@ class Speaker:
     def pause(self, e: do.Pause) -> None:
         """Stop, and keep the rest."""
         self.playout.pause(self._engine.clock.now())
+        if self.echo is not None:
+            self.echo.paused(self._host.accepted)
         self._sound("pause", e.generation)
 
     def resume(self, e: do.Resume) -> None:
         """Go on."""
         self.playout.resume(self._engine.clock.now())
+        if self.echo is not None:
+            self.echo.resumed(self._host.accepted)
         self._sound("resume", e.generation)
 
     # --- what the reply brings ---

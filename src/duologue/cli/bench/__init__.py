@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from duologue.cli.bench.barge_in import barge_in
 from duologue.cli.bench.chunk import chunk
 from duologue.cli.bench.latency import latency
 from duologue.cli.bench.memory import memory
@@ -16,5 +17,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (chunk, latency, memory, peers, sessions):
+for command in (barge_in, chunk, latency, memory, peers, sessions):
     bench.command()(command)

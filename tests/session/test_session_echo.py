@@ -1,0 +1,140 @@
+"""The guard keeps playout in line with what is heard: through pauses, and before anything is known of the echo."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from duologue.session.echo import ALERT, LEARNING, TAIL, UNSURE, EchoGuard
+
+RATE = 16_000
+WINDOW = 512
+FRAME = 320
+DELAY = 1600
+THRESHOLD = 0.6
+
+Sound = NDArray[np.int16]
+
+
+def voice(n: int, seed: int) -> Sound:
+    """Noise in bursts of a tenth of a second, some of them silent."""
+    random = np.random.default_rng(seed)
+    loud = np.repeat(random.uniform(0, 6000, n // 1600 + 1), 1600)[:n]
+    return (loud * random.standard_normal(n) / 3).astype(np.int16)
+
+
+class Line:
+    """Plays through a guard; what sounds comes back after DELAY, 10 dB softer, with the user's voice."""
+
+    def __init__(self, seconds: float = 8.0) -> None:
+        self.guard = EchoGuard(RATE, THRESHOLD)
+        self.playout = voice(int(seconds * RATE), 1)
+        self.sounded = np.zeros(int(seconds * RATE) + RATE, np.int16)
+        self.at = self.sent = self.began = self.shift = 0
+
+    def listen(self, windows: int, user: Sound | None = None, *, echo: bool = True) -> list[float]:
+        """The guard's answers to as many windows of speech."""
+        answers = []
+        for i in range(windows):
+            end = self.at + WINDOW
+            while self.sent + FRAME <= end - self.shift + 960:  # 60 ms ahead
+                self.guard.played(max(self.at, 0), self.playout[self.sent : self.sent + FRAME].tobytes())
+                self.sent += FRAME
+            self.sounded[self.at : end] = self.playout[self.at - self.shift : end - self.shift]
+            mic = np.zeros(WINDOW)
+            if echo and end > DELAY:
+                heard = self.sounded[max(0, end - WINDOW - DELAY) : end - DELAY]
+                mic[WINDOW - len(heard) :] += 0.3 * heard
+            if user is not None:
+                mic += user[i * WINDOW : (i + 1) * WINDOW]
+            answers.append(self.guard.explained(end, mic.astype(np.int16), True))
+            self.at = end
+        return answers
+
+    def pause(self, windows: int) -> None:
+        """The client is silent for so long, and goes on where it was."""
+        self.guard.paused(self.at)
+        self.at += windows * WINDOW
+        self.shift += windows * WINDOW
+        self.guard.resumed(self.at)
+
+
+def test_after_a_pause_the_echo_is_where_it_was() -> None:
+    line = Line()
+    line.listen(60)
+    line.pause(30)
+    assert min(line.listen(40)) > THRESHOLD
+
+
+def test_what_the_client_forgot_is_no_longer_expected() -> None:
+    line = Line()
+    line.listen(60)
+    line.guard.flushed(line.at)
+    line.guard.resumed(line.at)
+    heard = line.playout[line.at : line.at + WINDOW]
+    for n in range(1, 12):
+        share = line.guard.explained(line.at + n * WINDOW, np.roll(heard, n), True)
+    assert share < THRESHOLD
+
+
+def test_the_first_sound_after_ours_is_taken_for_its_echo_until_it_is_known() -> None:
+    line = Line()
+    answers = line.listen(40, echo=True)
+    learning = LEARNING // WINDOW
+    assert answers[:learning] == [1.0] * learning
+    assert min(answers[learning:]) > THRESHOLD
+
+
+def test_a_user_who_speaks_at_once_is_heard_when_it_turns_out_to_be_no_echo() -> None:
+    user = voice(60 * WINDOW, 9)
+    answers = Line().listen(60, user, echo=False)
+    assert np.median(answers[LEARNING // WINDOW + 1 :]) < 0.2
+
+
+def test_a_user_after_silence_is_heard_at_once() -> None:
+    line = Line()
+    quiet = UNSURE // WINDOW + 1
+    for _ in range(quiet):  # nothing that may be speech: the guard is not asked
+        line.guard.played(line.at, line.playout[line.at : line.at + WINDOW].tobytes())
+        line.at += WINDOW
+    line.sent = line.at
+    assert line.listen(1, voice(WINDOW * 2, 9) + np.int16(3000), echo=False)[0] < 0.3
+
+
+def test_where_an_echo_was_heard_all_that_comes_soon_is_freed_of_it() -> None:
+    line = Line()
+    assert not line.guard.alert(0)
+    line.listen(60)
+    assert line.guard.alert(line.at)
+    assert not line.guard.alert(line.at + ALERT)
+    echo = 0.3 * line.sounded[line.at - WINDOW - DELAY : line.at - DELAY]
+    assert np.abs(line.guard.left).max() < 0.2 * np.abs(echo).max()
+
+
+def test_a_user_without_echo_is_understood_as_recorded() -> None:
+    line = Line()
+    line.listen(100, voice(100 * WINDOW, 9), echo=False)
+    assert not line.guard.alert(line.at)
+
+
+def test_silence_keeps_nobody_alert() -> None:
+    line = Line()
+    for n in range(1, 20):
+        line.guard.played(line.at, bytes(2 * WINDOW))
+        assert line.guard.explained(n * WINDOW, np.zeros(WINDOW, np.int16), False) == 1.0
+    assert not line.guard.alert(20 * WINDOW)
+
+
+@pytest.mark.parametrize("after", [0, TAIL - 1, TAIL])
+def test_it_is_active_until_the_last_echo_has_come(after: int) -> None:
+    guard = EchoGuard(RATE, THRESHOLD)
+    assert not guard.active(0)
+    guard.played(0, bytes(2 * FRAME))
+    assert guard.active(FRAME + after) == (after < TAIL)
+
+
+def test_a_pause_before_any_sound_is_nothing() -> None:
+    guard = EchoGuard(RATE, THRESHOLD)
+    guard.paused(100)
+    guard.resumed(200)
+    guard.flushed(300)
+    assert not guard.active(300)
