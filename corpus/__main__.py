@@ -26,20 +26,29 @@ def main() -> int:
         if options.again or not (folder / "manifest.json").is_file():
             started = time.monotonic()
             build(folder, _show)
-            _show(f"built in {time.monotonic() - started:.0f} s\n")
+            _clear()
+            print(f"The corpus was built in {time.monotonic() - started:.0f} s.", file=sys.stderr)
         if options.freeze:
             freeze(folder)
             write_tables(folder)
         verdict = compare(folder)
     except DuologueError as error:
-        print(f"\nThe corpus cannot be built: {error}", file=sys.stderr)
+        _clear()
+        print(f"The corpus cannot be built: {error}", file=sys.stderr)
         return 1
     print(f"The corpus in {folder} is {verdict}.", file=sys.stderr)
     return 1 if verdict.kind == "different" else 0
 
 
 def _show(line: str) -> None:
-    print(f"\r\033[Kcorpus: {line}", end="", file=sys.stderr, flush=True)
+    """One line that is written over again and again, on a terminal; a file would keep every one of them."""
+    if sys.stderr.isatty():
+        print(f"\r\033[Kcorpus: {line}", end="", file=sys.stderr, flush=True)
+
+
+def _clear() -> None:
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

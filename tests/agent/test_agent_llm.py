@@ -453,6 +453,19 @@ async def test_settings_that_cannot_work_are_refused(
         LLMAgent(**({"model": "test", "instructions": ""} | options))
 
 
+@pytest.mark.parametrize("key", ["sk-hidden\n", "sk-hidden\n1", " sk-hidden", "sk-hidden“", "sk-\thidden"])
+@pytest.mark.parametrize("base_url", [None, "http://127.0.0.1:9/v1"])
+async def test_a_key_that_cannot_be_sent_is_refused_unshown(
+    key: str, base_url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="no key has") as given:
+        openai_model("openai:any", base_url=base_url, api_key=key)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(ConfigError, match="no key has") as found:
+        openai_model("openai:any", base_url=base_url)
+    assert "hidden" not in f"{given.value}{found.value}"
+
+
 async def test_a_model_object_takes_no_address() -> None:
     from pydantic_ai.models.test import TestModel
 

@@ -15,7 +15,10 @@ import pytest
 
 from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
+from duologue.errors import ConfigError
 from duologue.server import run
+from duologue.server.listener import Listener
+from duologue.session import SessionConfig
 
 PATIENCE = 60.0
 """Seconds that a server may take to be ready; it takes about three."""
@@ -71,6 +74,24 @@ def test_a_port_that_is_taken_is_told_before_models_are_loaded(duologue: Command
     assert outcome.code == 1
     assert f"error: Port {port} on 127.0.0.1 is taken. Choose another" in outcome.told
     assert not outcome.out
+
+
+def test_a_port_is_taken_from_the_first_moment(unused_port: int) -> None:
+    with run._listen("127.0.0.1", unused_port), pytest.raises(ConfigError, match=f"Port {unused_port} .* is taken"):
+        run._listen("127.0.0.1", unused_port)
+
+
+@pytest.mark.parametrize(
+    ("config", "pinged"),
+    [(None, 30.0), (SessionConfig(keep_alive_interval=5.0), 5.0), (SessionConfig(enable_keep_alive=False), None)],
+)
+def test_clients_are_pinged_as_the_session_is_told(
+    config: SessionConfig | None, pinged: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intervals: list[Any] = []
+    monkeypatch.setattr(Listener, "run", lambda self, **_: intervals.append(self.config.ws_ping_interval))
+    run.serve(BookingAgent, port=0, config=config, say=lambda _: None)
+    assert intervals == [pinged]
 
 
 @pytest.mark.usefixtures("unloadable")

@@ -86,12 +86,18 @@ async def test_bytes_that_are_not_whole_samples_are_refused(engine: Engine) -> N
 
 async def test_a_language_that_the_model_does_not_know_is_refused(engine: Engine) -> None:
     stt = ModelSpeechToText(engine, FakeSttModel())
-    with pytest.raises(UnsupportedLanguageError, match="'de'; it understands en"):
+    with pytest.raises(UnsupportedLanguageError, match=r"'de' was asked for; .* knows en"):
         await stt.transcribe(speak("Hallo."), language="de")
     with pytest.raises(UnsupportedLanguageError):
         stt.stream(language="de")
     with pytest.raises(UnsupportedLanguageError):
         await stt.transcribe_batch([speak("Hallo.")], language="de")
+
+
+async def test_a_region_is_no_other_language(engine: Engine) -> None:
+    stt = ModelSpeechToText(engine, FakeSttModel())
+    assert (await stt.transcribe(speak("Hello."), language="en-GB")).text == "Hello."
+    stt.stream(language="EN_us")
 
 
 async def test_a_stream_shows_partials_and_ends_with_the_final(engine: Engine) -> None:

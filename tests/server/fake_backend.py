@@ -129,9 +129,9 @@ class FakeBackend:
 
 
 @asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[tuple[Listener, str]]:
+async def listening(app: Starlette, **options: Any) -> AsyncIterator[tuple[Listener, str]]:
     """A real server of `app` on a free port; gives it and its address, `127.0.0.1:port`."""
-    listener = Listener(app, port=0, log_config=None)
+    listener = Listener(app, port=0, log_config=None, **options)
     serving = asyncio.create_task(listener.serve())
     async with asyncio.timeout(DEADLINE):
         while not listener.started and not serving.done():

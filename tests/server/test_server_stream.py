@@ -367,6 +367,17 @@ async def test_a_client_that_vanishes_leaves_nothing_behind(server: Server) -> N
         assert session.reason == "client_gone"
 
 
+async def test_a_client_that_gives_no_sign_of_life_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.server.listener.PONG_TIMEOUT", 0.01)
+    backend = FakeBackend()
+    async with listening(create_app(backend.build), keep_alive=0.01) as (listener, address):
+        async with Server(backend, listener, address).started() as (client, session), asyncio.timeout(DEADLINE):
+            client.socket.transport.pause_reading()
+            await session.closed.wait()
+            client.socket.transport.resume_reading()
+        assert session.reason == "client_gone"
+
+
 async def test_a_client_that_vanishes_before_it_starts(server: Server) -> None:
     async with server.client() as client:
         client.socket.transport.abort()

@@ -229,12 +229,14 @@ async def test_a_sink_that_fails_ends_its_call() -> None:
         assert call.session.state is SessionState.ENDED
 
 
-async def test_a_session_that_breaks_tells_why_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_that_breaks_tells_why_and_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with VirtualCall(ScriptedAgent("Yes.")) as call:
         await call.speak("Hello.")
 
         def broken(*_: Any) -> Any:
-            raise ZeroDivisionError("in the rules")
+            raise ZeroDivisionError("a secret")
 
         monkeypatch.setattr(call.session._hearing, "discard", broken)
         for _ in range(KEEPING):
@@ -242,7 +244,9 @@ async def test_a_session_that_breaks_tells_why_and_ends(monkeypatch: pytest.Monk
         assert await call.session.wait_ended() == "error"
         error = call.one(ErrorRaised)
         assert error.code == DuologueError.code
-        assert "in the rules" in error.message
+        assert "ZeroDivisionError" in error.message
+        assert "secret" not in error.message + error.hint
+        assert "a secret" in caplog.text
         assert call.engine.active == 0
 
 

@@ -398,6 +398,7 @@ def test_the_buffer_must_hold_an_utterance() -> None:
         ({"max_retries": -1}, "max_retries"),
         ({"max_input_lag": 0.01}, "max_input_lag"),
         ({"echo": "sever"}, "echo"),
+        ({"keep_alive_interval": 0.0}, "keep_alive_interval"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: Any, message: str) -> None:

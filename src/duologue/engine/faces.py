@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from duologue.engine.phrases import PhraseCache
 from duologue.engine.workers import Workers
-from duologue.errors import InvalidAudioError, InvalidStateError, UnsupportedLanguageError
+from duologue.errors import InvalidAudioError, InvalidStateError
 from duologue.stt import SttModel, Transcript
+from duologue.stt.language import check_language
 from duologue.tts import Speech, SpeechRequest, TtsModel
 from duologue.tts.clauses import ClauseSplitter
 
@@ -48,16 +49,9 @@ class ModelSpeechToText:
         self.model = model
         self._engine = engine
 
-    def _check(self, language: str | None) -> None:
-        if language is not None and language not in self.model.languages:
-            known = ", ".join(sorted(self.model.languages))
-            raise UnsupportedLanguageError(
-                f"{self.name} does not understand {language!r}; it understands {known}.", provider=self.name
-            )
-
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """The words in one utterance of 16 kHz mono PCM16; none in no audio, without asking the model."""
-        self._check(language)
+        check_language(self.model, language)
         audio = as_float(pcm)
         if not len(audio):
             return Transcript("")
@@ -71,7 +65,7 @@ class ModelSpeechToText:
 
     def stream(self, *, language: str | None = None, partial_every: float = 1.0) -> BufferedStream:
         """Open a live utterance; partials come about each `partial_every` seconds of audio."""
-        self._check(language)
+        check_language(self.model, language)
         return BufferedStream(self, partial_every)
 
 

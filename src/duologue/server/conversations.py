@@ -10,6 +10,7 @@ from duologue.errors import ConfigError
 from duologue.session import AudioSink, SessionConfig, VoiceSession
 from duologue.settings.agents import AgentFactory
 from duologue.settings.local import LocalModels
+from duologue.stt.language import check_language
 from duologue.wire.messages import Start
 
 __all__ = ["Conversations"]
@@ -43,10 +44,8 @@ class Conversations:
         if name not in self._agents:
             known = ", ".join(self._agents)
             raise ConfigError(f"There is no agent {name!r} here.", hint=f"Ask for one of: {known}.")
-        languages = self._models.stt.languages
-        if start.language is not None and start.language.split("-")[0] not in languages:
-            known = ", ".join(sorted(languages))
-            raise ConfigError(f"The language {start.language!r} is not understood here.", hint=f"Ask for: {known}.")
+        language = self._config.language if start.language is None else start.language
+        language = check_language(self._models.stt, language)
         rules = self._config.rules
         rules = replace(rules, turns=start.turns, greeting=rules.greeting if start.greeting else "")
         return VoiceSession(
@@ -54,6 +53,6 @@ class Conversations:
             stt=self._models.stt,
             tts=self._models.tts,
             agent=self._agents[name](),
-            config=replace(self._config, rules=rules),
+            config=replace(self._config, rules=rules, language=language),
             sink=sink,
         )

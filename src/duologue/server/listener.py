@@ -24,8 +24,8 @@ MAX_UNREAD: Final = 16
 LINGER: Final = 1.0
 """Seconds that a connection has for its last bytes and its closing handshake."""
 
-KEEP_ALIVE: Final = 10.0
-"""Seconds between pings, and until a missing pong ends the connection."""
+PONG_TIMEOUT: Final = 10.0
+"""Seconds until a missing pong ends the connection."""
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
@@ -61,10 +61,19 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 class Listener(uvicorn.Server):
     """Serves an application of `create_app` on a TCP port; 0 takes any free one.
 
-    Ends when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
+    Clients are pinged each `keep_alive` seconds, or never where it is None. Ends when the backend cannot be built, and
+    then `run` and `serve` raise what kept it from it.
     """
 
-    def __init__(self, app: Starlette, *, host: str = "127.0.0.1", port: int = 8000, **options: Any) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        keep_alive: float | None = 30.0,
+        **options: Any,
+    ) -> None:
         self._service = service_of(app)
         super().__init__(
             uvicorn.Config(
@@ -75,8 +84,8 @@ class Listener(uvicorn.Server):
                 ws_per_message_deflate=False,
                 # Twice the limit, so that a message a little too long gets an answer that says so.
                 ws_max_size=2 * MAX_MESSAGE_BYTES,
-                ws_ping_interval=KEEP_ALIVE,
-                ws_ping_timeout=KEEP_ALIVE,
+                ws_ping_interval=keep_alive,
+                ws_ping_timeout=PONG_TIMEOUT,
                 timeout_graceful_shutdown=5,
                 lifespan="on",
                 **options,

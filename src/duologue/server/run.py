@@ -70,8 +70,11 @@ def serve(
                 await asyncio.wait([warming])
 
     say("loading models")
+    asked = config or SessionConfig()
+    keep_alive = asked.keep_alive_interval if asked.enable_keep_alive else None
+    app = create_app(build, allowed_origins=allowed_origins)
     with listening, suppress(KeyboardInterrupt):
-        Listener(create_app(build, allowed_origins=allowed_origins), log_level="warning").run(sockets=[listening])
+        Listener(app, keep_alive=keep_alive, log_level="warning").run(sockets=[listening])
     say("ended")
 
 
@@ -87,6 +90,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # Two that are bound and do not listen yet would both believe to have the port.
     except (OSError, OverflowError) as error:
         listening.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:

@@ -27,6 +27,7 @@ from duologue.errors import (
 )
 from duologue.server.backend import Backend, Session
 from duologue.server.outbox import Outbox
+from duologue.server.pace import Pace
 from duologue.server.sound import SoundIn, SoundOut
 from duologue.server.translate import Translator
 from duologue.wire import messages as wire
@@ -56,6 +57,8 @@ class StreamLimits:
     """Time for the last messages of a session that has ended."""
     max_ahead: float = 1.0
     """Input may run this far ahead of real time; beyond, it is held back."""
+    max_behind: float = 5.0
+    """Input that was held up on its way may come at once: so much of it, and `max_ahead` more."""
     max_errors: int = 20
     """Mistakes that a client may make in `error_window`; one more ends the session."""
     error_window: float = 10.0
@@ -89,7 +92,7 @@ class Stream:
         self._closing: Closing | None = None
         self._now = asyncio.get_running_loop().time
         self._mistakes: deque[float] = deque(maxlen=limits.max_errors)
-        self._due = 0.0
+        self._pace = Pace(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
         self._warned = float("-inf")
 
     def stop(self, closing: Closing) -> None:
@@ -192,7 +195,7 @@ class Stream:
                             seconds = sound.take(data)
                             if (ack := sound.ack()) is not None:
                                 self._outbox.put(ack)
-                            await self._pace(seconds)
+                            await self._hold_back(seconds)
                     except SessionNotActiveError:
                         continue  # It has just ended, and why has been told.
                     except DuologueError as error:
@@ -224,11 +227,10 @@ class Stream:
             case wire.Start():
                 raise InvalidStateError("The session has been started.", hint="Connect again for another session.")
 
-    async def _pace(self, seconds: float) -> None:
+    async def _hold_back(self, seconds: float) -> None:
         """Hold back a client that sends faster than sound passes, so that it takes no time from others."""
         now = self._now()
-        self._due = max(self._due, now) + seconds
-        ahead = self._due - now - self._limits.max_ahead
+        ahead = self._pace.take(seconds, now)
         if ahead > 0:
             if now - self._warned >= 1:
                 self._warned = now

@@ -23,6 +23,10 @@ class SessionConfig:
     """The longest it may live without a turn."""
     max_retries: int = 3
     """How often a call to a provider that failed for a passing reason is made again, within its deadline."""
+    enable_keep_alive: bool = True
+    """Whether the transport asks its client for a sign of life..."""
+    keep_alive_interval: float = 30.0
+    """...this often; a client that gives none within 10 s of it is gone, and its session ends."""
     max_buffer_bytes: int = 1_048_576
     """All input audio that the session holds, at most; allocated as it is needed."""
     max_input_lag: float = 1.0
@@ -61,5 +65,7 @@ class SessionConfig:
             raise ConfigError(f"lead is {self.lead} s, and must be between 0.02 and 1 s.")
         if self.echo not in get_args(Echo):
             raise ConfigError(f"echo is {self.echo!r}, and must be one of {', '.join(get_args(Echo))}.")
+        if not self.keep_alive_interval > 0:
+            raise ConfigError(f"keep_alive_interval is {self.keep_alive_interval} s, and must be more than 0 s.")
         if self.max_retries < 0 or self.max_input_lag < 0.1:
             raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")

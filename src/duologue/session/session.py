@@ -382,7 +382,14 @@ class VoiceSession:
     def broken(self, error: Exception) -> None:
         """The engine cannot serve the session any more: tell why, and end the call."""
         if not isinstance(error, DuologueError):
-            cause, error = error, DuologueError(f"The session broke off: {error!r}.", hint="Start a new one.")
+            # Its words may hold what is not the client's to read; the log has them.
+            cause, error = (
+                error,
+                DuologueError(
+                    f"The session broke off: {type(error).__name__}.",
+                    hint="Start a new one; the server's log says why.",
+                ),
+            )
             error.__cause__ = cause
         self.failed(error)
         self.tell_rules(got.EndRequested("error"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -26,11 +27,21 @@ def chat_model(model: str, base_url: str | None, api_key: str | None) -> Model:
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
+        _check_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
         name = name if prefix in ("openai", "openai-chat") else model
         # The client's own retries would double ours and know nothing of our deadline.
         return OpenAIChatModel(name, provider=OpenAIProvider(base_url, api_key), settings={"max_retries": 0})
     except (UserError, ValueError) as error:
         raise ConfigError(f"No language model can be made from {model!r}: {error}") from error
+
+
+def _check_key(key: str) -> None:
+    """Refuse what no header can carry: it would fail in each turn, and read as if nobody could be reached."""
+    if not (key.isascii() and key.isprintable()) or key != key.strip():
+        raise ConfigError(
+            "The key for the language model holds a character that no key has.",
+            hint="Look for a line break, a space or a quote in OPENAI_API_KEY; it is not shown here.",
+        )
 
 
 def make_agent(model: Model, instructions: str, settings: Mapping[str, Any]) -> Agent[Any, Output]:

@@ -1,0 +1,52 @@
+"""What `make` says where it cannot go on."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+OLD = """#!/bin/sh
+case "$*" in
+  -V) echo 'Python 3.9.2' ;;
+  *version_info*) exit 1 ;;
+  *) exit 99 ;;
+esac
+"""
+BARE = """#!/bin/sh
+case "$*" in
+  *version_info*) exit 0 ;;
+  *ensurepip*) echo 'ModuleNotFoundError' >&2; exit 1 ;;
+  *) exit 99 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("goal", ["run", "test"])
+@pytest.mark.parametrize(
+    ("python", "told"),
+    [
+        (None, "No ./python here. duologue needs Python 3.11 or newer: on Debian, apt install python3 python3-venv."),
+        (OLD, "duologue needs Python 3.11 or newer, and ./python is Python 3.9.2. Try: make PYTHON=python3.12 {goal}"),
+        (BARE, "This Python has no venv module. On Debian: apt install python3-venv."),
+    ],
+    ids=["no Python", "too old", "no venv module"],
+)
+def test_what_is_missing_is_said_plainly(python: str | None, told: str, goal: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    if python is not None:
+        (tmp_path / "python").write_text(python)
+        (tmp_path / "python").chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    made = subprocess.run(
+        ["make", "--no-print-directory", goal, "PYTHON=./python"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert made.returncode == 2
+    assert told.format(goal=goal) in made.stdout
+    assert "ModuleNotFoundError" not in made.stdout + made.stderr
+    assert not (tmp_path / ".venv").exists()
