@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from duologue.conversation.history import Message
 
-__all__ = ["Agent", "EndCall", "Reply", "Stateful", "Turn"]
+__all__ = ["Agent", "EndCall", "Reply", "Stateful", "Stocked", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,14 @@ class Agent(Protocol):
     def reply(self, turn: Turn) -> AsyncIterator[Reply]:
         """Stream the answer as text, in pieces of any size. Closing the iterator means: stop."""
         ...
+
+
+@runtime_checkable
+class Stocked(Protocol):
+    """An agent that says some things often, so that they can be spoken ahead and kept."""
+
+    phrases: Sequence[str]
+    """Whole sentences, or whole answers."""
 
 
 @runtime_checkable

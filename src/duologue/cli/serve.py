@@ -23,6 +23,7 @@ def serve(
     instructions: Instructions = None,
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
+    cache_mb: Annotated[int, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none.")] = 32,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
@@ -49,7 +50,7 @@ def serve(
         host=host,
         port=port,
         config=SessionConfig(rules=ConversationConfig(greeting=greeting)),
-        engine=EngineConfig(max_sessions=max_sessions),
+        engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,
         allowed_origins=allow_origin or (),
         say=(lambda _: None) if as_json else notes.print,

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from duologue.agent import Stocked
 from duologue.agent.function import as_agent
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
@@ -59,7 +60,14 @@ def serve(
             say(f"ready in {took:.1f} s: talk at {address} (Ctrl-C ends it)")
             if on_ready is not None:
                 on_ready(address, took)
-            yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
+            stocked = as_agent(agent)
+            phrases = stocked.phrases if isinstance(stocked, Stocked) else ()
+            warming = asyncio.create_task(running.warm(running.tts(models.tts), phrases), name="duologue-warm")
+            try:
+                yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
+            finally:
+                warming.cancel()
+                await asyncio.wait([warming])
 
     say("loading models")
     with listening, suppress(KeyboardInterrupt):

@@ -9,7 +9,7 @@ from duologue.agent import EndCall, Reply, Turn
 from duologue.agent.booking.dialogue import Heard, respond, silence
 from duologue.agent.booking.parse import Slot, parse
 from duologue.agent.booking.state import Booking, State
-from duologue.agent.booking.wording import GREETING
+from duologue.agent.booking.wording import GREETING, PHRASES
 from duologue.conversation.history import Message
 from duologue.errors import InvalidStateError
 
@@ -27,6 +27,7 @@ class BookingAgent:
     """
 
     speculative = True
+    phrases = PHRASES
     greeting = GREETING
     """What to say first, where the agent speaks first; it asks the first question."""
 

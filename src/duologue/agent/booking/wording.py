@@ -10,7 +10,18 @@ from duologue.agent.booking.parse import Slot
 from duologue.agent.booking.state import Booking, Question, State
 from duologue.agent.booking.vocabulary import ordinal_word, word
 
-__all__ = ["GREETING", "MOST_PEOPLE", "day_words", "details", "echo", "pick", "question", "sentence", "time_words"]
+__all__ = [
+    "GREETING",
+    "MOST_PEOPLE",
+    "PHRASES",
+    "day_words",
+    "details",
+    "echo",
+    "pick",
+    "question",
+    "sentence",
+    "time_words",
+]
 
 MOST_PEOPLE = 20
 
@@ -46,6 +57,18 @@ _ASK: dict[Slot | Question, Sequence[str]] = {
     Question.AGAIN: ("shall we start again?", "would you like to start again?"),
     Question.MORE: ("is there anything else?", "anything else?"),
 }
+
+
+PHRASES = (
+    GREETING,
+    *(IMPOSSIBLE.values()),
+    *STILL_THERE,
+    *TAKE_YOUR_TIME,
+    *BOOKED,
+    *WELCOME,
+    *(text[0].upper() + text[1:] for texts in (HELP.values(), *_ASK.values()) for text in texts if "{" not in text),
+)
+"""What it says often, whole sentences that nothing is filled into."""
 
 
 def question(state: State, turn: int) -> str:
