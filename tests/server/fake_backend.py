@@ -95,6 +95,9 @@ class FakeSession:
     def send_text(self, text: str) -> None:
         self._call("send_text", text)
 
+    def meter(self, every: float) -> None:
+        self._call("meter", every)
+
     def mark_playback(self, position: int) -> None:
         self._call("mark_playback", position)
 
