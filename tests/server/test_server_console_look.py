@@ -47,8 +47,9 @@ CONTRAST = """() => {
   return found;
 }"""
 
-UNNAMED = """() => [...document.querySelectorAll("button, input, select, [role=meter]")].filter((element) =>
-  element.checkVisibility() && !(element.ariaLabel || element.textContent.trim() || element.labels?.length)).map((element) => element.outerHTML)"""
+UNNAMED = """() => [...document.querySelectorAll("button, input, select, [role=meter]")]
+  .filter((e) => e.checkVisibility() && !(e.ariaLabel || e.textContent.trim() || e.labels?.length))
+  .map((e) => e.outerHTML)"""
 
 
 async def converse(page: Page, backend: FakeBackend) -> None:
