@@ -16,6 +16,7 @@ import pytest
 from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from playwright.async_api import Browser, Page, async_playwright
 
+from duologue.errors import OverloadedError
 from duologue.server.app import create_app
 
 MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
@@ -90,10 +91,21 @@ async def text(page: Page, selector: str) -> str:
     return str(await page.evaluate("selector => document.querySelector(selector)?.textContent ?? ''", selector))
 
 
-async def notice(page: Page, phase: str = "idle") -> str:
+async def notice(page: Page) -> str:
+    """The words that stand when a conversation could not begin."""
     await until(page, "duologue.notice")
-    assert await page.evaluate("duologue.phase") == phase
+    assert await page.evaluate("duologue.phase") == "idle"
     return await text(page, "#notice")
+
+
+async def noticed(page: Page, title: str) -> None:
+    """Wait until the page has said this, though it may have gone on since."""
+    await until(page, f"duologue.notices.includes('{title}')")
+
+
+def full() -> OverloadedError:
+    """Holds a page that wants to come back."""
+    return OverloadedError("This process carries 2 sessions, which is all it may.", retry_after=30.0)
 
 
 def at(seconds: float) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
-from console_page import address, backend, chromium, notice, opened, page, talk, text, until
+from console_page import address, backend, chromium, full, noticed, opened, page, talk, text, until
 from fake_backend import DEADLINE, FakeBackend, listening
 from playwright.async_api import Browser, Page
 
-from duologue.errors import OverloadedError
 from duologue.server.app import create_app
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -17,8 +17,12 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
 async def test_a_server_that_goes_can_be_found_again(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
+    backend.refuses = full()
     session.finish("shutdown")
-    assert "The server is gone" in await notice(page, "waiting")
+    await noticed(page, "The server is gone")
+    await noticed(page, "The server is busy")
+    assert await page.is_visible("#notice")
+    backend.refuses = None
     await page.click("#notice-action")
     await backend.session()
     await until(page, "duologue.phase === 'live'")
@@ -34,9 +38,9 @@ async def test_the_server_starts_anew_and_the_page_comes_back(chromium: Browser,
         first = await talk(page, backend)
         await first.called("process_audio", 640)
         await page.fill("#text", "Remember me")
-    assert "The server is gone" in await notice(page, "waiting")
-    assert await text(page, "#status") == "Reconnecting"
-    assert "Next try in" in await text(page, "#notice-count")
+    await noticed(page, "The server is gone")
+    await until(page, "document.querySelector('#status').textContent === 'Reconnecting'")
+    await until(page, "document.querySelector('#notice-count').textContent.startsWith('Next try in ')")
 
     async with listening(create_app(backend.build), port=unused_port):
         second = await backend.session()
@@ -55,8 +59,6 @@ async def test_what_was_said_stays_and_a_line_says_that_the_agent_forgot(page: P
     session.tell_words("Hello there.", generation=7)
     await until(page, "document.querySelector('.entry.agent')")
     session.finish("shutdown")
-    await notice(page, "waiting")
-    await page.click("#notice-action")
     again = await backend.session()
     await until(page, "document.querySelector('.divider')")
     assert "the agent does not remember the one before" in await text(page, ".divider")
@@ -77,7 +79,7 @@ async def test_a_line_that_breaks_without_a_word(chromium: Browser) -> None:
         first = await talk(page, backend)
         for connection in list(listener.server_state.connections):
             connection.transport.abort()
-        assert "The connection was lost" in await notice(page, "waiting")
+        await noticed(page, "The connection was lost")
         async with asyncio.timeout(DEADLINE):
             await first.closed.wait()
         await backend.session()
@@ -85,12 +87,13 @@ async def test_a_line_that_breaks_without_a_word(chromium: Browser) -> None:
 
 
 async def test_a_full_server_says_when_to_come_again(page: Page, backend: FakeBackend) -> None:
-    backend.refuses = OverloadedError("This process carries 2 sessions, which is all it may.", retry_after=30.0)
+    backend.refuses = full()
     await page.click("#talk")
-    told = await notice(page, "waiting")
-    assert "The server takes no conversation now" in told
+    await noticed(page, "The server is busy")
+    assert await page.evaluate("duologue.phase") == "waiting"
+    told = await text(page, "#notice")
     assert "This process carries 2 sessions, which is all it may." in told
-    assert "Next try in 30 s." in told
+    assert re.search(r"Next try in [23]\d s\.", told)
     backend.refuses = None
     await page.click("#notice-action")
     await backend.session()
@@ -98,12 +101,13 @@ async def test_a_full_server_says_when_to_come_again(page: Page, backend: FakeBa
 
 
 async def test_waiting_can_be_given_up(page: Page, backend: FakeBackend) -> None:
-    backend.refuses = OverloadedError("Full.", retry_after=30.0)
+    backend.refuses = full()
     await page.click("#talk")
-    await notice(page, "waiting")
+    await noticed(page, "The server is busy")
     assert await text(page, "#talk .label") == "End"
     await page.click("#talk")
     await until(page, "duologue.phase === 'idle'")
+    assert not await page.is_visible("#notice")
     backend.refuses = None
     await talk(page, backend)
 

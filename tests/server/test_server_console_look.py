@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console_page import MICROPHONE, address, at, backend, browser, chromium, notice, opened, page, talk, until
-from fake_backend import FakeBackend
+from console_page import address, at, backend, chromium, full, noticed, opened, page, talk, until
+from fake_backend import FakeBackend, FakeSession
 from playwright.async_api import Browser, Page
 
 from duologue.conversation import events as told
@@ -52,7 +52,7 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, select, [role=m
   .map((e) => e.outerHTML)"""
 
 
-async def converse(page: Page, backend: FakeBackend) -> None:
+async def converse(page: Page, backend: FakeBackend) -> FakeSession:
     """A little of everything that is shown."""
     session = await talk(page, backend)
     decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
@@ -81,18 +81,26 @@ async def converse(page: Page, backend: FakeBackend) -> None:
         told.PartialTranscript(**at(3), turn=2, text="At seven"),
     )
     await until(page, "document.querySelector('.partial')")
+    return session
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_all_text_can_be_read(page: Page, backend: FakeBackend, theme: Any) -> None:
     await page.emulate_media(color_scheme=theme)
     found = await page.evaluate(CONTRAST)
-    await converse(page, backend)
+    session = await converse(page, backend)
     for panel in ("decisions", "settings"):
         await page.click(f"#{panel}-toggle")
         found += await page.evaluate(CONTRAST)
     await page.click("#settings .close")
-    assert {"Talk", "End", "At seven", "When?", "Save as JSON"} <= {text.split(". ")[-1] for _, text in found}
+    backend.refuses = full()
+    session.finish("shutdown")
+    await noticed(page, "The server is busy")
+    found += await page.evaluate(CONTRAST)
+    backend.refuses = None
+    assert {"The server is busy", "Talk", "End", "At seven", "When?", "Save as JSON"} <= {
+        text.split(". ")[-1] for _, text in found
+    }
     assert [(text, ratio) for ratio, text in found if ratio < 4.5] == []
 
 

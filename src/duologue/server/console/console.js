@@ -24,10 +24,11 @@ const STATES = {
   away: "Still there?",
   ended: "Ended",
 };
+const PHASES = { idle: "Not connected", connecting: "Connecting", live: "Connected", waiting: "Reconnecting" };
 const CAUSES = {
   lost: ["The connection was lost", "The server does not answer, or the network has dropped."],
   shutdown: ["The server is gone", "It is shutting down or starting anew."],
-  full: ["The server takes no conversation now", ""],
+  full: ["The server is busy", ""],
 };
 
 const options = new URLSearchParams(location.search);
@@ -45,6 +46,9 @@ const page = (window.duologue = {
   microphoneRate: null,
   get notice() {
     return notice.shown;
+  },
+  get notices() {
+    return notice.history;
   },
 });
 
@@ -123,6 +127,7 @@ function waiting({ cause, seconds, error }) {
 
 function over({ reason, close }) {
   call = null;
+  if (reason === "client_end") notice.hide();
   setPhase("idle");
   document.body.dataset.state = "ended";
   $("#status").textContent = reason && reason !== "client_end" ? `Ended: ${reason.replaceAll("_", " ")}` : "Not connected";
@@ -206,7 +211,7 @@ function keep(list, item, most = MAX_LOG) {
 function setPhase(phase) {
   page.phase = document.body.dataset.phase = phase;
   if (phase === "live") meter.reset();
-  if (phase !== "live") $("#status").textContent = { idle: "Not connected", connecting: "Connecting", waiting: "Reconnecting" }[phase];
+  $("#status").textContent = PHASES[phase];
   show();
 }
 

@@ -105,7 +105,7 @@ const DECISIONS = {
     "Sound is missing",
     `${ms((f.end - f.start) / 16000)} were ${reason}; they count as silence.`,
   ],
-  evidence_late: ({ fields: f }) => ["trouble", "An answer was late", `The ${f.kind} came ${ms(f.late)} after they were due.`],
+  evidence_late: ({ fields: f }) => ["trouble", "Evidence was late", `The ${f.kind} came ${ms(f.late)} after they were due.`],
 };
 
 const AGENT = {

@@ -1,5 +1,7 @@
 // What went wrong, or is being waited for, and what can be done about it.
 
+const MAX_HISTORY = 100;
+
 export class Notice {
   constructor(root) {
     this.root = root;
@@ -7,11 +9,14 @@ export class Notice {
     this.parts = { title: part("title"), text: part("text"), count: part("count"), action: part("action") };
     part("close").onclick = () => this.hide();
     this.shown = null;
+    this.history = []; // titles, the newest last
   }
 
   /** `action` is {label, run}; with `seconds` the time runs down beside the text. */
   show(title, text, { action = null, seconds = null } = {}) {
     this.shown = { title, text };
+    this.history.push(title);
+    if (this.history.length > MAX_HISTORY) this.history.shift();
     this.parts.title.textContent = title;
     this.parts.text.textContent = text;
     this.parts.action.hidden = !action;
