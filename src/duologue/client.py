@@ -225,12 +225,14 @@ def connect(
     turns: Literal["auto", "manual"] = "auto",
     greeting: bool = True,
     marks: bool = False,
+    meter: float | None = None,
     timeout: float = 10.0,
     ping_interval: float | None = 20.0,
 ) -> Conversation:
     """A conversation with the server at `url`, to be entered with `async with`.
 
     `timeout` is the seconds in which it must have started. The rest is told to the server; see `Start`.
+    `meter` is its `meter_s`: seconds between two `Meter` that tell what the detectors make of the sound.
     """
     start = Start(
         version=VERSION,
@@ -241,6 +243,7 @@ def connect(
         turns=turns,
         greeting=greeting,
         marks=marks,
+        meter_s=meter,
     )
     return Conversation(url, start, timeout=timeout, ping_interval=ping_interval)
 

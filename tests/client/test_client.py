@@ -85,7 +85,9 @@ async def test_it_asks_for_what_it_was_told_to() -> None:
 
     async with server(script) as url:
         phone = Audio(encoding="mulaw", rate=8000)
-        async with connect(url, audio_in=phone, agent="booking", turns="manual", greeting=False, marks=True) as call:
+        async with connect(
+            url, audio_in=phone, agent="booking", turns="manual", greeting=False, marks=True, meter=0.5
+        ) as call:
             assert call.started == STARTED
     assert got == [
         {
@@ -98,6 +100,7 @@ async def test_it_asks_for_what_it_was_told_to() -> None:
             "turns": "manual",
             "greeting": False,
             "marks": True,
+            "meter_s": 0.5,
         }
     ]
 

@@ -105,6 +105,19 @@ def test_patience_stretches_the_timeout() -> None:
     assert silence_at_decision(s) == 1.92
 
 
+def test_what_is_known_of_the_open_turn_can_be_watched() -> None:
+    s = timed()
+    assert (s.conversation.end_of_turn, s.conversation.silence) == (None, None)
+    s.understand("I would like", probability=0.1)
+    s.speech(0.64)
+    assert (s.conversation.end_of_turn, s.conversation.silence) == (None, 0.0)
+    s.silence(0.32)
+    assert (s.conversation.end_of_turn, s.conversation.silence) == (0.1, 0.32)
+    s.silence(0.96)
+    assert s.one(tell.TurnDecided)
+    assert (s.conversation.end_of_turn, s.conversation.silence) == (None, None)
+
+
 def test_the_event_of_the_decision_tells_what_it_rests_on() -> None:
     s = timed()
     s.say_turn("Hello.")

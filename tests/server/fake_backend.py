@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from starlette.applications import Starlette
 
+from duologue.conversation import events as told
 from duologue.conversation.events import Event
 from duologue.errors import DuologueError
 from duologue.server.listener import Listener
@@ -49,6 +50,10 @@ class FakeSession:
     def tell(self, *events: Event) -> None:
         for event in events:
             self._on_event(event)
+
+    def tell_words(self, text: str, generation: int) -> None:
+        """The agent says this."""
+        self.tell(told.AgentSaid(0, 0.0, generation, text))
 
     def finish(self, reason: str) -> None:
         if not self.reason:
@@ -95,6 +100,9 @@ class FakeSession:
     def send_text(self, text: str) -> None:
         self._call("send_text", text)
 
+    def meter(self, every: float) -> None:
+        self._call("meter", every)
+
     def mark_playback(self, position: int) -> None:
         self._call("mark_playback", position)
 
@@ -129,9 +137,9 @@ class FakeBackend:
 
 
 @asynccontextmanager
-async def listening(app: Starlette, **options: Any) -> AsyncIterator[tuple[Listener, str]]:
-    """A real server of `app` on a free port; gives it and its address, `127.0.0.1:port`."""
-    listener = Listener(app, port=0, log_config=None, **options)
+async def listening(app: Starlette, port: int = 0, **options: Any) -> AsyncIterator[tuple[Listener, str]]:
+    """A real server of `app` on a free port, or on this one; gives it and its address, `127.0.0.1:port`."""
+    listener = Listener(app, port=port, log_config=None, **options)
     serving = asyncio.create_task(listener.serve())
     async with asyncio.timeout(DEADLINE):
         while not listener.started and not serving.done():

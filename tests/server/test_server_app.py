@@ -75,7 +75,8 @@ async def test_the_console_is_served_under_a_strict_policy(address: str, path: s
     assert response.headers["content-type"] == media_type
     assert response.headers["x-content-type-options"] == "nosniff"
     policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
-    assert policy["default-src"] == "'self'"
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "img-src")} == {"'self'"}
     assert policy["connect-src"] == f"'self' ws://{address} wss://{address}"
     assert {policy[name] for name in ("object-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
     again = await get(address, path, **{"if-none-match": response.headers["etag"]})

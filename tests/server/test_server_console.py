@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import shutil
 import struct
-import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
-from playwright.async_api import Browser, Page, async_playwright
+from console_page import MICROPHONE, address, at, backend, browser, chromium, notice, opened, page, talk, text, until
+from fake_backend import FakeBackend
+from playwright.async_api import Page
 
 from duologue.conversation import events as told
 from duologue.conversation.state import AgentState, CallState, UserState
-from duologue.server.app import create_app
+from duologue.session import Metered
 from duologue.session.events import TurnMeasured
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
-MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 FRAME = 480
-
-
-@asynccontextmanager
-async def browser(*arguments: str) -> AsyncIterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=path,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *arguments],
-        )
-        try:
-            yield chromium
-        finally:
-            await chromium.close()
-
-
-@pytest.fixture(scope="module")
-async def backend(anyio_backend: str) -> FakeBackend:
-    return FakeBackend()
-
-
-@pytest.fixture(scope="module")
-async def address(backend: FakeBackend) -> AsyncIterator[str]:
-    async with listening(create_app(backend.build)) as (_, address):
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def chromium(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
-    """A browser whose microphone hears a tone of 440 Hz."""
-    path = tmp_path_factory.mktemp("microphone") / "tone.wav"
-    write_tone(path)
-    async with browser(*MICROPHONE, f"--use-file-for-fake-audio-capture={path}") as chromium:
-        yield chromium
-
-
-@pytest.fixture
-async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
-    async with opened(chromium, f"http://{address}/?keep=1&aec=0") as page:
-        yield page
-
-
-@asynccontextmanager
-async def opened(chromium: Browser, url: str) -> AsyncIterator[Page]:
-    """A page that has had no error and broken no policy when it is closed."""
-    context = await chromium.new_context()
-    page = await context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    await page.goto(url)
-    yield page
-    await context.close()
-    assert not [fault for fault in faults if "WebSocket" not in fault and "403" not in fault]
-
-
-def write_tone(path: Path, rate: int = 48_000) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(
-            b"".join(struct.pack("<h", round(8000 * math.sin(math.tau * 440 * n / rate))) for n in range(rate))
-        )
 
 
 def tone_share(samples: tuple[int, ...]) -> float:
@@ -97,25 +27,6 @@ def tone_share(samples: tuple[int, ...]) -> float:
     sine = sum(sample * math.sin(math.tau * 440 * n / 16_000) for n, sample in enumerate(samples))
     power = sum(sample * sample for sample in samples)
     return 2 * (cosine**2 + sine**2) / len(samples) / max(power, 1)
-
-
-async def until(page: Page, expression: str) -> Any:
-    """Wait until this is true in the page; its own policy forbids `wait_for_function`, which evaluates text."""
-    async with asyncio.timeout(DEADLINE):
-        while not (value := await page.evaluate(expression)):
-            await asyncio.sleep(0.01)
-    return value
-
-
-async def talk(page: Page, backend: FakeBackend) -> FakeSession:
-    await page.click("#talk")
-    session = await backend.session()
-    await until(page, "duologue.phase === 'live'")
-    return session
-
-
-async def text(page: Page, selector: str) -> str:
-    return str(await page.evaluate("selector => document.querySelector(selector)?.textContent ?? ''", selector))
 
 
 async def test_the_microphone_reaches_the_session_without_a_loss(page: Page, backend: FakeBackend) -> None:
@@ -164,10 +75,6 @@ async def test_a_pause_holds_the_voice_and_a_flush_drops_it(page: Page, backend:
     assert max(before) - sounding < 0.4 * 24_000
 
 
-def at(pos: int) -> dict[str, Any]:
-    return {"pos": pos, "wall": 0.0}
-
-
 async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
     session.tell(
@@ -200,18 +107,20 @@ async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None
     assert await text(page, "#status") == "Thinking"
     assert await text(page, ".entry.user p") == "A table for two."
     assert await text(page, ".entry.agent p") == "For two. At what time?"
-    assert await text(page, ".latency") == "400 ms30 ms processing, prepared"
+    assert await text(page, ".latency summary") == "400 ms30 ms processing, prepared"
     assert await page.evaluate("[...document.querySelectorAll('.waterfall i')].map(step => step.className)") == [
         "words",
         "decided",
         "first_audio",
     ]
     assert await text(page, "#vitals") == "400 ms median of 1 turn"
+    rows = "[...document.querySelectorAll('.stages dt')].map(dt => dt.textContent + dt.nextSibling.textContent)"
+    assert await page.evaluate(rows) == ["Speech end0 ms", "Words200 ms", "Decided300 ms", "First audio400 ms"]
 
     session.tell(
-        told.Interrupted(**at(16_000), generation=1, reason="words"),
+        told.Interrupted(**at(1), generation=1, reason="words"),
         told.AgentHeard(
-            **at(16_000),
+            **at(1),
             generation=1,
             turn=1,
             text="For two.",
@@ -221,7 +130,67 @@ async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None
         ),
     )
     await until(page, "document.querySelector('.unheard')?.textContent === ' At what time?'")
-    assert "interrupted words" in await text(page, "#decisions ol")
+    decisions = await text(page, "#decisions ol")
+    assert "The agent is interruptedWhat you said over it was a turn of its own." in decisions
+
+
+async def test_what_the_detectors_think_as_it_changes(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    await session.called("meter", 0.1)
+    opinion: dict[str, Any] = {"speech": 0.75, "explained": 0.1, "end_of_turn": None, "silence": None}
+    session.tell(Metered(**at(1), **opinion))
+    await until(page, "document.querySelector('.speech dd').textContent === '0.75'")
+    assert await text(page, ".end dd") == "–"
+    session.tell(Metered(**at(1), **{**opinion, "end_of_turn": 0.5, "silence": 0.25, "explained": 0.9}))
+    await until(page, "document.querySelector('.end dd').textContent === '0.50 after 0.3 s'")
+    assert await text(page, ".speech dd") == "0.75 own voice"
+    assert await page.get_attribute(".end dd", "aria-valuenow") == "0.5"
+    # The microphone's tone has a peak of 8000.
+    await until(page, "document.querySelector('.level dd').textContent === '−12 dB'")
+    assert await page.evaluate("[duologue.meters, duologue.log.some(({type}) => type === 'meter')]") == [2, False]
+
+
+async def test_each_decision_is_explained(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    spoke: dict[str, Any] = {"before": AgentState.SPEAKING, "state": AgentState.DUCKED, "reason": "onset"}
+    session.tell(
+        told.TurnScored(
+            **at(1), turn=1, text="A", words=0.4, sound=0.8, probability=0.7, silence=0.3, reason="unmarked"
+        ),
+        told.SpeculationStarted(**at(1), turn=1, generation=1, text="A table", reason="unmarked"),
+        told.SpeculationDiscarded(**at(1.5), turn=1, generation=1, reason="went_on"),
+        told.TurnDecided(**at(2), turn=1, text="A", start=0, end=0, silence=0.96, probability=0.3, reason="timeout"),
+        told.AgentChanged(**at(3), **spoke),
+        told.AgentChanged(**at(3.1), before=AgentState.DUCKED, state=AgentState.PAUSED, reason="speech"),
+        told.Backchannel(**at(4), generation=2, text="Mhm.", reason="backchannel"),
+        told.AgentChanged(**at(4), before=AgentState.PAUSED, state=AgentState.SPEAKING, reason="backchannel"),
+        told.FalseInterruption(**at(5), generation=2, reason="too_short"),
+        told.AudioGap(**at(6), start=0, end=8000, reason="missing"),
+        told.Interrupted(**at(7), generation=2, reason="duration"),
+    )
+    item = "({children: [time, title, why]}) => [time.textContent, title.textContent, why.textContent]"
+    await until(page, "document.querySelectorAll('#decisions li').length === 11")
+    assert (await page.evaluate(f"[...document.querySelectorAll('#decisions li')].map({item})"))[::-1] == [
+        [
+            "0:01.00",
+            "End of turn scored 0.70",
+            "The words end without a mark (0.40), the sound says 0.80, after 300 ms of silence.",
+        ],
+        ["0:01.00", "An answer is prepared", "Before the turn is decided, for “A table”"],
+        ["0:01.50", "The prepared answer is dropped", "You went on speaking."],
+        [
+            "0:01.50",
+            "Turn 1 is decided",
+            "It had been silent for so long that doubt no longer counted: 0.30 after 960 ms of silence.",
+        ],
+        ["0:03.00", "The agent speaks softly", "You may be starting to speak."],
+        ["0:03.10", "The agent pauses", "You speak; what you say decides whether it goes on."],
+        ["0:04.00", "You are listening", "“Mhm.” only says so, and the agent goes on."],
+        ["0:04.00", "The agent resumes", "It only said that you listen."],
+        ["0:05.00", "A false interruption", "The agent keeps the floor: the sound was too short."],
+        ["0:06.00", "Sound is missing", "500 ms were missing; they count as silence."],
+        ["0:07.00", "The agent is interrupted", "You spoke over it for long enough."],
+    ]
 
 
 async def test_typing_needs_no_microphone(page: Page, backend: FakeBackend) -> None:
@@ -242,22 +211,6 @@ async def test_the_keyboard_is_enough(page: Page, backend: FakeBackend) -> None:
     await page.keyboard.type("typed")
     await page.keyboard.press("Enter")
     await session.called("send_text", "typed")
-
-
-async def notice(page: Page) -> str:
-    await until(page, "duologue.notice")
-    assert await page.evaluate("duologue.phase") == "idle"
-    return await text(page, "#notice")
-
-
-async def test_a_server_that_goes_can_be_found_again(page: Page, backend: FakeBackend) -> None:
-    session = await talk(page, backend)
-    session.finish("shutdown")
-    assert "The server is gone" in await notice(page)
-    await page.click("#notice-action")
-    await backend.session()
-    await until(page, "duologue.phase === 'live'")
-    assert not await page.is_visible("#notice")
 
 
 async def test_a_microphone_that_is_blocked(address: str) -> None:
@@ -287,6 +240,8 @@ async def test_a_page_that_is_not_on_localhost(address: str) -> None:
         browser(*MICROPHONE, "--host-resolver-rules=MAP console.test 127.0.0.1") as chromium,
         opened(chromium, f"http://console.test:{address.split(':')[1]}/") as page,
     ):
+        assert "HTTPS or on localhost" in await notice(page), "it says so at once"
+        await page.click("#notice-close")
         await page.click("#talk")
         assert "HTTPS or on localhost" in await notice(page)
 

@@ -6,7 +6,7 @@ import pytest
 
 from duologue.errors import SlowClientError
 from duologue.server.outbox import Outbox
-from duologue.wire.messages import Ended, Pong, dump
+from duologue.wire.messages import Ended, Meter, Pong, dump
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +63,19 @@ async def test_dropped_audio_is_not_sent() -> None:
     outbox.close(Ended(reason="over"))
     await outbox.run(client.send)
     assert client.got[:-1] == [b"3"]
+
+
+async def test_a_meter_is_left_out_where_the_client_is_behind() -> None:
+    outbox = Outbox(progress_timeout=5)
+    client = Client()
+    meter = Meter(at_s=1.0, speech=0.5, explained=0.0, end_of_turn=None, silence_s=None)
+    outbox.put(meter)
+    for number in range(8):
+        outbox.put(Pong(id=number))
+    outbox.put(meter)
+    outbox.close(Ended(reason="over"))
+    await outbox.run(client.send)
+    assert client.got == [dump(meter), *(pong(number) for number in range(8)), dump(Ended(reason="over"))]
 
 
 async def test_too_much_audio_is_a_slow_client() -> None:

@@ -156,6 +156,15 @@ async def test_what_a_client_may_ask(server: Server, message: dict[str, Any], ca
         await session.called(*call)
 
 
+async def test_a_meter_is_for_those_who_ask(server: Server) -> None:
+    async with server.started(meter_s=0.25) as (_, session):
+        await session.called("meter", 0.25)
+    async with server.started() as (client, session):
+        await client.say(type="interrupt")
+        await session.called("interrupt")
+        assert [call[0] for call in session.calls] == ["interrupt"]
+
+
 async def test_a_ping_is_answered(server: Server) -> None:
     async with server.started() as (client, _):
         await client.say(type="ping", id=42)

@@ -8,7 +8,7 @@ import pytest
 from duologue.conversation import events as told
 from duologue.conversation.state import AgentState, CallState, UserState
 from duologue.server.translate import Translator
-from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.session.events import ErrorRaised, Metered, TurnMeasured
 from duologue.wire import messages as wire
 
 COMMON: dict[str, Any] = {field.name: 16_000 for field in fields(told.Event)}
@@ -18,7 +18,9 @@ OWN = {
     told.PartialTranscript(**COMMON, turn=2, text="so far"): wire.TranscriptPartial(turn=2, text="so far"),
     told.TurnDecided(
         **COMMON, turn=2, text="All.", start=8000, end=12_000, silence=0.25, probability=0.9, reason="words"
-    ): wire.TranscriptFinal(turn=2, text="All.", reason="words", start_s=0.5, end_s=0.75),
+    ): wire.TranscriptFinal(
+        turn=2, text="All.", reason="words", start_s=0.5, end_s=0.75, silence_s=0.25, probability=0.9
+    ),
     told.AgentSaid(**COMMON, generation=3, text="Hi,"): wire.AgentText(generation=3, text="Hi,"),
     told.AgentHeard(
         **COMMON, generation=3, turn=2, text="Hi,", said="Hi, there.", interrupted=True, estimated=False
@@ -34,16 +36,18 @@ def test_events_with_a_message_of_their_own(event: told.Event) -> None:
 def test_the_states_are_told_together() -> None:
     translator = Translator()
     assert translator.translate(told.CallChanged(**COMMON, state=CallState.LIVE, reason="start")) == wire.State(
-        session="listening", user="silent", agent="idle", reason="start"
+        session="listening", user="silent", agent="idle", reason="start", at_s=1.0
     )
     spoke = told.UserChanged(**COMMON, before=UserState.SILENT, state=UserState.SPEAKING, reason="vad")
-    assert translator.translate(spoke) == wire.State(session="listening", user="speaking", agent="idle", reason="vad")
+    assert translator.translate(spoke) == wire.State(
+        session="listening", user="speaking", agent="idle", reason="vad", at_s=1.0
+    )
     thinks = told.AgentChanged(**COMMON, before=AgentState.IDLE, state=AgentState.THINKING, reason="turn_decided")
     assert translator.translate(thinks) == wire.State(
-        session="processing", user="speaking", agent="thinking", reason="turn_decided"
+        session="processing", user="speaking", agent="thinking", reason="turn_decided", at_s=1.0
     )
     assert translator.translate(told.CallChanged(**COMMON, state=CallState.ENDED, reason="client_end")) == wire.State(
-        session="ended", user="speaking", agent="thinking", reason="client_end"
+        session="ended", user="speaking", agent="thinking", reason="client_end", at_s=1.0
     )
 
 
@@ -59,6 +63,13 @@ def test_what_has_no_message_of_its_own_is_a_decision() -> None:
     )
     assert Translator().translate(told.EvidenceLate(**COMMON, kind="words", due=15_000, late=0.0625)) == wire.Decision(
         name="evidence_late", reason="", at_s=1.0, fields={"kind": "words", "due": 15_000, "late": 0.0625}
+    )
+
+
+def test_the_opinion_of_the_detectors() -> None:
+    metered = Metered(**COMMON, speech=0.9, explained=0.1, end_of_turn=None, silence=0.25)
+    assert Translator().translate(metered) == wire.Meter(
+        at_s=1.0, speech=0.9, explained=0.1, end_of_turn=None, silence_s=0.25
     )
 
 

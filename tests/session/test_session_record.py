@@ -35,7 +35,7 @@ async def test_a_turn_as_plain_types() -> None:
     }
     stages = latency.pop("stages")
     assert set(latency) == {"processing_s", "voice_to_voice_s", "speculation"}
-    assert list(stages) == ["words", "decided", "first_text", "first_clause", "first_audio"]
+    assert list(stages) == ["words", "score", "decided", "first_text", "first_clause", "first_audio"]
     assert list(stages.values()) == sorted(stages.values())
     assert stages["decided"] >= 0.256
     assert (

@@ -116,6 +116,17 @@ class AgentSide(ABC):
         return not (self._utterance or self._reply or self._says or self._typed)
 
     @property
+    def end_of_turn(self) -> float | None:
+        """Probability that the open turn is over, as scored last; None where no turn is open or none was scored."""
+        u = self._utterance
+        return u.evidence.probability if u and u.evidence else None
+
+    @property
+    def silence(self) -> float | None:
+        """Seconds since the last speech of the open turn; None where none is open."""
+        return self._seconds_since(self._utterance.last_speech) if self._utterance else None
+
+    @property
     def needs_from(self) -> int:
         """The first sample that may still be asked for."""
         u, start = self._utterance, self.pos - self._detector.hot

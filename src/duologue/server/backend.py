@@ -71,6 +71,10 @@ class Session(Protocol):
         """The client has played all output before this sample."""
         ...
 
+    def meter(self, every: float) -> None:
+        """Tell what the detectors make of the sound, each `every` seconds of it."""
+        ...
+
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         """Call `on_event` with all that happens from now on, and `on_end` with the reason after it."""
         ...

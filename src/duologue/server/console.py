@@ -52,7 +52,8 @@ def console_routes() -> list[Route]:
 def _headers(host: str, digest: str) -> dict[str, str]:
     # Safari does not count ws: as 'self', so the sockets are named.
     policy = (
-        f"default-src 'self'; connect-src 'self' ws://{host} wss://{host}; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self' ws://{host} wss://{host}; "
         "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from duologue.errors import SlowClientError
-from duologue.wire.messages import Ended, ServerMessage, dump
+from duologue.wire.messages import Ended, Meter, ServerMessage, dump
 
 __all__ = ["Outbox"]
 
@@ -17,12 +17,16 @@ MAX_FRAMES: Final = 100
 
 MAX_MESSAGES: Final = 256
 
+METERS_BEHIND: Final = 8
+"""Where more messages wait, a meter is left out."""
+
 
 class Outbox:
     """Messages and audio frames on their way to one client.
 
     Messages overtake audio, so that a pause or an interruption is not behind the sound that it concerns. Nothing is
-    dropped except audio of a generation that is over: where the client does not keep up, `run` raises SlowClientError.
+    dropped except audio of a generation that is over, and meters that would have to wait long: where the client does
+    not keep up, `run` raises SlowClientError.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Outbox:
 
     def put(self, message: ServerMessage) -> None:
         """Send `message` as soon as those before it are gone."""
-        if self._open:
+        if self._open and not (len(self._messages) > METERS_BEHIND and isinstance(message, Meter)):
             if len(self._messages) >= self._max_messages:
                 self._overflow(f"{self._max_messages} messages")
             else:

@@ -171,6 +171,8 @@ class Stream:
             self._outbox.put(_started(session, start))
             self._send_outbox()
             started = True
+            if start.meter_s is not None:
+                session.meter(start.meter_s)
             for event in early:
                 tell(event)
             try:

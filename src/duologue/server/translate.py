@@ -9,7 +9,7 @@ from typing import Final
 from duologue.conversation import events as told
 from duologue.conversation.config import RATE
 from duologue.conversation.state import AgentState, CallState, UserState, session_state
-from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.session.events import ErrorRaised, Metered, TurnMeasured
 from duologue.wire import messages as wire
 
 __all__ = ["Translator"]
@@ -33,13 +33,13 @@ class Translator:
         match event:
             case told.CallChanged():
                 self._call = event.state
-                return self._state(event.reason)
+                return self._state(event)
             case told.UserChanged():
                 self._user = event.state
-                return self._state(event.reason)
+                return self._state(event)
             case told.AgentChanged():
                 self._agent = event.state
-                return self._state(event.reason)
+                return self._state(event)
             case told.SpeechStarted():
                 return wire.SpeechStarted(turn=event.turn, at_s=event.start / RATE, reason=event.reason)
             case told.SpeechStopped():
@@ -55,6 +55,8 @@ class Translator:
                     reason=event.reason,
                     start_s=max(0, event.start) / RATE,
                     end_s=event.end / RATE,
+                    silence_s=event.silence,
+                    probability=event.probability,
                 )
             case told.AgentSaid():
                 return wire.AgentText(generation=event.generation, text=event.text)
@@ -76,6 +78,14 @@ class Translator:
                     stages=event.stages,
                     speculation=event.speculation,
                 )
+            case Metered():
+                return wire.Meter(
+                    at_s=event.pos / RATE,
+                    speech=event.speech,
+                    explained=event.explained,
+                    end_of_turn=event.end_of_turn,
+                    silence_s=event.silence,
+                )
             case ErrorRaised():
                 return wire.Error(
                     code=event.code,
@@ -89,12 +99,13 @@ class Translator:
             case _:
                 return _decision(event)
 
-    def _state(self, reason: str) -> wire.State:
+    def _state(self, event: told.CallChanged | told.UserChanged | told.AgentChanged) -> wire.State:
         return wire.State(
             session=session_state(self._call, self._user, self._agent).value,
             user=self._user.value,
             agent=self._agent.value,
-            reason=reason,
+            reason=event.reason,
+            at_s=event.pos / RATE,
         )
 
 

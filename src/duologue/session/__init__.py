@@ -1,7 +1,7 @@
 """One live conversation: the shell that drives the rules."""
 
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.session.events import ErrorRaised, Metered, TurnMeasured
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.session import SpeechHandle, VoiceSession
 from duologue.session.speaker import AudioSink
@@ -10,6 +10,7 @@ __all__ = [
     "AudioSink",
     "CallRecord",
     "ErrorRaised",
+    "Metered",
     "SessionConfig",
     "SpeechHandle",
     "TurnMeasured",

@@ -13,7 +13,7 @@ from duologue.conversation import events as tell
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
 
-__all__ = ["ErrorRaised", "Subscription", "TurnMeasured"]
+__all__ = ["ErrorRaised", "Metered", "Subscription", "TurnMeasured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,21 @@ class TurnMeasured(Event):
     speculation: Literal["hit", "none"]
     """Whether the reply had been prepared before the turn was decided."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds after the user's last sample: `words`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+    """Seconds after the last sample: `words`, `score`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metered(Event):
+    """What the detectors make of the sound; told only in a session whose `meter` was asked for."""
+
+    speech: float
+    """Probability of speech, 0 to 1: the highest since the last of these events."""
+    explained: float
+    """Share of that sound which the agent's own voice explains, 0 to 1."""
+    end_of_turn: float | None
+    """Probability that the open turn is over, as scored last; None where no turn is open or none was scored."""
+    silence: float | None
+    """Seconds since the last speech of the open turn; None where none is open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ class Stopwatch:
 
     words: float = 0.0
     """Seconds after the user's last sample, as for the stages."""
+    score: float = 0.0
+    """The last score before the decision."""
     decided: float = 0.0
     decided_wall: float = 0.0
     turn: int = 0
@@ -28,7 +30,8 @@ class Stopwatch:
     speculation: Literal["hit", "none"] = "none"
 
     def scored(self, event: tell.TurnScored) -> None:
-        """The words are in."""
+        """The words are in, or the sound has been judged as well."""
+        self.score = event.silence
         if event.sound is None:
             self.words = event.silence
 
@@ -38,6 +41,7 @@ class Stopwatch:
         self.decided = event.silence + lag
         self.decided_wall = wall
         self.words = min(self.words, self.decided)
+        self.score = min(self.score, self.decided)
 
     def answering(self, generation: int, *, prepared: bool) -> None:
         """The decided turn is answered by this reply."""
@@ -58,6 +62,7 @@ class Stopwatch:
 
         stages = {
             "words": self.words,
+            "score": self.score,
             "decided": self.decided,
             "first_text": after_speech(self.first_text.get(generation, wall)),
             "first_clause": after_speech(self.first_clause.get(generation, wall)),

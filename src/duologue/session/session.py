@@ -40,6 +40,7 @@ from duologue.session.events import ErrorRaised, Subscription, TurnMeasured
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
+from duologue.session.meter import Meter
 from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
 from duologue.session.speaker import AudioSink, Speaker
@@ -123,6 +124,7 @@ class VoiceSession:
         """By generation; the one that speaks."""
         self._inputs: deque[Input] = deque()
         self._telling = False
+        self._score: Callable[[got.VadScored], None] = self.tell_rules
         self._heard_at = 0.0
         self._ended = asyncio.Event()
         self._progress = asyncio.Event()
@@ -201,6 +203,21 @@ class VoiceSession:
         For transports: plain calls on the loop's thread, which must neither wait nor raise. Others read `events()`.
         """
         self._watchers.append((on_event, on_end))
+
+    def meter(self, every: float) -> None:
+        """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about.
+
+        It takes the place of what hands scores to the rules, so that sessions without it pay nothing for it.
+        """
+        meter = Meter(every)
+
+        def score(window: got.VadScored) -> None:
+            self.tell_rules(window)
+            measured = meter.take(window, self._rules, self.engine.clock.now())
+            if measured is not None and self._is_live:
+                self._publish(measured)
+
+        self._score = score
 
     # --- what a transport and an application call ---
 
@@ -316,7 +333,7 @@ class VoiceSession:
                 explained = echo.explained(end, self._hearing.read(end - window, end), is_speech)
             if alert:
                 self._hearing.replace(end - window, echo.left)
-        self.tell_rules(got.VadScored(end - window, end, probability, explained))
+        self._score(got.VadScored(end - window, end, probability, explained))
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""

@@ -49,6 +49,9 @@ class Start(Model):
         default=False,
         description="Whether the client will send `mark`; without, what was heard is estimated from what was sent.",
     )
+    meter_s: Seconds | None = Field(
+        default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."
+    )
 
 
 class Mark(Model):
@@ -126,6 +129,7 @@ class State(Model):
     user: Literal["silent", "speaking", "away"] = Field(description="What the user does.")
     agent: Literal["idle", "thinking", "speaking", "ducked", "paused"] = Field(description="What the agent does.")
     reason: str = Field(description="Why it changed.")
+    at_s: Seconds = Field(description="When, from the start of the input.")
 
 
 class SpeechStarted(Model):
@@ -163,6 +167,8 @@ class TranscriptFinal(Model):
     reason: str = Field(description="Why the turn was decided: `words`, `sound`, `timeout`, `manual`, `text`, …")
     start_s: Seconds = Field(description="First sample of the turn, from the start of the input.")
     end_s: Seconds = Field(description="Last sample of the user's speech, from the start of the input.")
+    silence_s: Seconds = Field(description="From there to the decision.")
+    probability: float = Field(description="Probability that the turn was over, 0 to 1.")
 
 
 class AgentText(Model):
@@ -229,11 +235,26 @@ class Latency(Model):
         description="From the end of the user's speech, as heard here, to the same; null where the turn was typed."
     )
     stages: dict[str, Seconds] = Field(
-        description="When each was there, from the end of the user's speech: `words`, `decided`, `first_text`, "
-        "`first_clause`, `first_audio`."
+        description="When each was there, from the end of the user's speech: `words`, `score` (the last), `decided`, "
+        "`first_text`, `first_clause`, `first_audio`."
     )
     speculation: Literal["hit", "none"] = Field(
         description="`hit` where the reply had been prepared before the turn was decided."
+    )
+
+
+class Meter(Model):
+    """What the detectors make of the sound; sent where `start` asks for it, audio comes, and the client reads."""
+
+    type: Literal["meter"] = "meter"
+    at_s: Seconds = Field(description="End of the sound that it is about, from the start of the input.")
+    speech: float = Field(description="Probability of speech, 0 to 1: the highest since the last `meter`.")
+    explained: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
+    end_of_turn: float | None = Field(
+        description="Probability that the open turn is over, as scored last; null where there is none."
+    )
+    silence_s: Seconds | None = Field(
+        description="Time since the last speech of the open turn; null where none is open."
     )
 
 
@@ -294,6 +315,7 @@ ServerMessage = (
     | Interrupted
     | Decision
     | Latency
+    | Meter
     | Ack
     | Pong
     | Error

@@ -1,7 +1,9 @@
-// One conversation with the server: messages as JSON text, sound as frames with a header of 12 bytes.
+// One connection to the server: messages as JSON text, sound as frames with a header of 12 bytes.
 
 const HEADER_BYTES = 12;
 const MAX_BUFFERED = 64000; // two seconds of sound that the network has not taken
+const PING_EVERY = 2000; // milliseconds
+const SILENT_FOR = 8000; // a network that has dropped says nothing, so silence this long is its end
 
 /**
  * Opens the stream and starts a session. Calls `message(object)`, `frame({position, generation, samples})` with 16-bit
@@ -10,10 +12,24 @@ const MAX_BUFFERED = 64000; // two seconds of sound that the network has not tak
 export class Stream {
   constructor(url, start, { message, frame, closed }) {
     this.socket = new WebSocket(url);
+    this.closed = closed;
+    this.pings = 0;
+    this.heard = performance.now();
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => this.send({ type: "start", version: 1, ...start });
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? message(JSON.parse(data)) : frame(unpack(data)));
-    this.socket.onclose = ({ code, reason }) => closed({ code, reason });
+    this.socket.onmessage = ({ data }) => {
+      this.heard = performance.now();
+      if (typeof data === "string") message(JSON.parse(data));
+      else frame(unpack(data));
+    };
+    this.socket.onclose = ({ code, reason }) => this.over({ code, reason });
+    this.heart = setInterval(() => this.beat(), PING_EVERY);
+  }
+
+  beat() {
+    const silent = performance.now() - this.heard;
+    if (silent > SILENT_FOR) this.drop();
+    else if (silent > PING_EVERY / 2) this.send({ type: "ping", id: ++this.pings });
   }
 
   send(message) {
@@ -28,7 +44,20 @@ export class Stream {
   /** Asks for the end, and closes where the server does not. */
   end() {
     this.send({ type: "end" });
-    setTimeout(() => this.socket.close(), this.socket.readyState === WebSocket.OPEN ? 2000 : 0);
+    setTimeout(() => this.drop(), this.socket.readyState === WebSocket.OPEN ? 2000 : 0);
+  }
+
+  /** Gives the connection up, without waiting for the other side. */
+  drop() {
+    this.socket.close();
+    this.over({ code: 1006, reason: "" });
+  }
+
+  over(close) {
+    clearInterval(this.heart);
+    this.socket.onmessage = this.socket.onclose = null;
+    this.closed?.(close);
+    this.closed = null;
   }
 }
 

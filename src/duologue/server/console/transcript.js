@@ -1,11 +1,22 @@
 // The words of both sides, as they come, change, are heard, or are cut off.
 
+import { waterfall } from "./waterfall.js";
+
 const MAX_ENTRIES = 500;
+const CUT = {
+  duration: "You spoke over it.",
+  words: "You spoke over it.",
+  manual: "You pressed the button to talk.",
+  text: "You typed over it.",
+  request: "You silenced it.",
+  went_on: "You went on.",
+};
 
 export class Transcript {
   constructor(list) {
     this.list = list;
-    this.entries = new Map(); // "user 3" and "agent 5" → {item, words, …}
+    this.entries = new Map(); // "user 3" and "agent 5" → {item, body, words, kind, text, …}
+    this.session = 0;
   }
 
   clear() {
@@ -13,44 +24,64 @@ export class Transcript {
     this.list.replaceChildren();
   }
 
+  /** A new session begins: its numbers are its own, and what was said before is none of its business. */
+  begin(note = "") {
+    this.session += 1;
+    if (!note || !this.entries.size) return;
+    const item = document.createElement("li");
+    item.className = "divider";
+    item.textContent = note;
+    this.list.append(item);
+    this.entries.set(`${this.session} note`, { item, kind: "note", text: note });
+    this.follow();
+  }
+
   /** What the user says or has said; empty words take the entry away. */
   user(turn, text, { partial = false } = {}) {
     if (!text && !partial) return this.remove(`user ${turn}`);
-    const { words } = this.entry(`user ${turn}`, "user", "You");
-    words.replaceChildren(span(text || "…", partial ? "partial" : ""));
-    words.ariaLive = partial ? "off" : null;
+    const entry = this.entry(`user ${turn}`, "user", "You");
+    entry.text = text;
+    entry.words.replaceChildren(span(text || "…", partial ? "partial" : ""));
+    entry.words.ariaLive = partial ? "off" : null;
     this.follow();
   }
 
   /** A clause that the agent is about to say. */
   clause(generation, text) {
     const entry = this.entry(`agent ${generation}`, "agent", "Agent");
-    entry.said = `${entry.said ?? ""} ${text}`.trim();
-    if (!entry.over) entry.words.replaceChildren(span(entry.said));
+    entry.text = `${entry.text ?? ""} ${text}`.trim();
+    if (!entry.over) entry.words.replaceChildren(span(entry.text));
     this.follow();
   }
 
   /** What was heard of a reply; the rest is shown as not heard. */
   heard(generation, text, said) {
-    const entry = this.entries.get(`agent ${generation}`);
+    const entry = this.find(`agent ${generation}`);
     if (!entry) return;
     entry.over = true;
+    entry.heard = text;
     const rest = said.startsWith(text) ? said.slice(text.length) : text ? "" : said;
     entry.words.replaceChildren(span(text));
     if (rest.trim()) {
-      const unheard = span(rest, "unheard");
-      unheard.title = "Not heard";
-      entry.words.append(unheard, span(" not heard", "visually-hidden"));
+      entry.words.append(span(rest, "unheard"));
+      this.note(entry, `${CUT[entry.cause] ?? "It was cut off."} The struck-out words were not heard.`);
     }
     this.follow();
   }
 
   /** The reply was cut off; what was heard of it is told soon. */
-  cut(generation) {
-    for (const [key, entry] of this.entries) {
-      const [who, number] = key.split(" ");
-      if (who === "agent" && Number(number) <= generation && !entry.over) this.heard(Number(number), "", entry.said);
-    }
+  cut(generation, cause) {
+    const entry = this.find(`agent ${generation}`);
+    if (!entry || entry.over) return;
+    entry.cause = cause;
+    this.heard(generation, "", entry.text);
+  }
+
+  note(entry, text) {
+    entry.note ??= document.createElement("p");
+    entry.note.className = "note";
+    entry.note.textContent = text;
+    entry.words.after(entry.note);
   }
 
   /** A reply that nobody will hear anything of. */
@@ -58,57 +89,47 @@ export class Transcript {
     this.remove(`agent ${generation}`);
   }
 
-  /** How long the turn took: a figure and a waterfall of its stages. */
-  latency({ generation, processing_s, voice_to_voice_s, stages, speculation }) {
-    const entry = this.entries.get(`agent ${generation}`);
+  /** How long the turn took. The newest is open; one that nobody has touched closes when the next comes. */
+  latency(message) {
+    const entry = this.find(`agent ${message.generation}`);
     if (!entry) return;
-    const total = voice_to_voice_s ?? processing_s;
-    const figure = document.createElement("span");
-    figure.textContent = milliseconds(total);
-    const bar = document.createElement("span");
-    bar.className = "waterfall";
-    // The bar is a second long, so that turns can be compared; slower turns fill it.
-    const steps = Object.entries(stages).sort(([, a], [, b]) => a - b);
-    let from = 0;
-    for (const [name, at] of steps) {
-      const step = document.createElement("i");
-      step.className = name;
-      step.style.flexGrow = Math.max(0, at - from);
-      from = Math.max(from, at);
-      bar.append(step);
-    }
-    bar.title = steps.map(([name, at]) => `${name.replaceAll("_", " ")} ${milliseconds(at)}`).join("\n");
-    bar.role = "img";
-    bar.ariaLabel = bar.title.replaceAll("\n", ", ");
-    const detail = document.createElement("span");
-    detail.textContent = `${milliseconds(processing_s)} processing${speculation === "hit" ? ", prepared" : ""}`;
-    const line = document.createElement("div");
-    line.className = "latency";
-    line.ariaLive = "off";
-    line.append(figure, bar, detail);
+    entry.latency = message;
+    const timing = waterfall(message);
     entry.body.querySelector(".latency")?.remove();
-    entry.body.append(line);
+    entry.body.append(timing);
+    if (this.newest && !this.newest.touched) this.newest.open = false;
+    timing.open = true;
+    timing.querySelector("summary").onclick = () => (timing.touched = true);
+    this.newest = timing;
     this.follow();
   }
 
+  find(key) {
+    return this.entries.get(`${this.session} ${key}`);
+  }
+
   entry(key, kind, who) {
-    const known = this.entries.get(key);
+    const known = this.find(key);
     if (known) return known;
     const item = document.createElement("li");
     item.className = `entry ${kind}`;
-    const name = span(who, "who");
     const body = document.createElement("div");
     const words = document.createElement("p");
+    words.className = "said";
     body.append(words);
-    item.append(name, body);
+    item.append(span(who, "who"), body);
     this.list.append(item);
-    const entry = { item, body, words };
-    this.entries.set(key, entry);
-    if (this.entries.size > MAX_ENTRIES) this.remove(this.entries.keys().next().value);
+    const entry = { item, body, words, kind };
+    this.entries.set(`${this.session} ${key}`, entry);
+    if (this.entries.size > MAX_ENTRIES) this.drop(this.entries.keys().next().value);
     return entry;
   }
 
   remove(key) {
+    this.drop(`${this.session} ${key}`);
+  }
+
+  drop(key) {
     this.entries.get(key)?.item.remove();
     this.entries.delete(key);
   }
@@ -116,12 +137,8 @@ export class Transcript {
   /** Stays with the newest words, unless the reader has scrolled up. */
   follow() {
     const view = this.list.parentElement;
-    if (view.scrollHeight - view.scrollTop - view.clientHeight < 160) view.scrollTop = view.scrollHeight;
+    if (view.scrollHeight - view.scrollTop - view.clientHeight < 240) view.scrollTop = view.scrollHeight;
   }
-}
-
-export function milliseconds(seconds) {
-  return seconds < 9.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
 
 function span(text, className = "") {

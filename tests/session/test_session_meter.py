@@ -1,0 +1,50 @@
+"""The detectors' opinion, told to those who ask for it and to nobody else."""
+
+from itertools import pairwise
+
+import pytest
+
+from duologue.conversation import events as tell
+from duologue.session import Metered
+from duologue.testing.agents import ScriptedAgent
+from duologue.testing.virtual import VirtualCall
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_nobody_is_told_who_did_not_ask() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        await call.say("A table please.")
+        assert not call.of(Metered)
+
+
+async def test_the_opinion_follows_the_turn_at_the_rate_that_was_asked_for() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        call.session.meter(0.1)
+        await call.silence(1.0)
+        quiet = call.of(Metered)
+        assert {(m.speech, m.end_of_turn, m.silence) for m in quiet} == {(0.0, None, None)}
+        steps = [b.pos - a.pos for a, b in pairwise(quiet)]
+        assert len(steps) >= 6
+        assert set(steps) == {2048}, "the first window that ends 0.1 s later or more"
+
+        await call.say("A table for")
+        told = call.of(Metered)[len(quiet) :]
+        decided = call.one(tell.TurnDecided)
+        scored = call.one(tell.TurnScored)
+        assert max(m.speech for m in told) > 0.5
+        judged = [m for m in told if m.end_of_turn is not None]
+        assert {m.end_of_turn for m in judged} == {scored.probability}
+        assert all(scored.pos <= m.pos < decided.pos for m in judged)
+        silences = [m.silence for m in told if m.silence is not None]
+        assert min(silences) == 0.0
+        assert silences[-1] == max(silences) > 0.1
+        assert all(m.end_of_turn is None for m in told if m.pos > decided.pos)
+
+
+async def test_the_loudest_window_between_two_counts() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        await call.silence(0.2)
+        call.session.meter(1.0)
+        await call.play(bytes(2 * 1024) + b"\xff\x7f" * 512 + bytes(2 * 512 * 40))
+        assert [round(m.speech, 2) for m in call.of(Metered)][:2] == [0.0, 1.0]
