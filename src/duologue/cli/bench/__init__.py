@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from duologue.cli.bench.chunk import chunk
+from duologue.cli.bench.turns import turns
 
 __all__ = ["bench"]
 
@@ -12,5 +13,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (chunk,):
+for command in (chunk, turns):
     bench.command()(command)
