@@ -14,7 +14,8 @@ from duologue import __version__
 from duologue.cli.app import app
 
 COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
-COMMANDS |= {"bench", "bench barge-in", "bench chunk", "bench latency", "bench memory", "bench peers", "bench sessions"}
+COMMANDS |= {f"bench {name}" for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "turns")}
+COMMANDS |= {"bench"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

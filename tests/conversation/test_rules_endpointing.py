@@ -12,7 +12,7 @@ from duologue.conversation.endpointing import Evidence, Verdict, combine, decide
 from duologue.errors import ConfigError
 from duologue.testing.conversation import Script
 
-POLICY = Endpointing(threshold=0.5, action_delay=0.25, timeout=1.0)
+POLICY = Endpointing(threshold=0.5, wait_below=0.5, action_delay=0.25, timeout=1.0)
 
 
 def evidence(words: float, sound: float | None = None, patience: float = 1.0) -> Evidence:
@@ -160,7 +160,7 @@ def test_doubtful_words_wait_for_the_sound_which_is_applied_when_due() -> None:
 
 
 def test_the_sound_is_judged_again_while_silence_lasts_and_only_so_often() -> None:
-    s = timed(timeout=4.0, rescore_every=0.32, max_scores=3)
+    s = timed(timeout=4.0, wait_below=0.5, rescore_every=0.32, max_scores=3)
     s.understand("I would", probability=0.3)
     s.judge(0.1)
     s.speech(0.64)

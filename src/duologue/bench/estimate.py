@@ -49,15 +49,17 @@ def rate_of(rows: Sequence[tuple[int, int]]) -> Estimate:
 
 def quantile_of(rows: Sequence[Sequence[float | None]], q: float) -> Estimate:
     """The `q` quantile of seconds, from those of each item; None counts as longer than any other. NaN without any."""
-    values = [np.array([math.inf if v is None else v for v in row], float) for row in rows]
-    everything = np.concatenate([*values, np.empty(0)])
-    if not len(everything):
+    values = np.array([math.inf if v is None else v for row in rows for v in row], float)
+    if not len(values):
         return Estimate(math.nan, math.nan, math.nan, 0)
+    order = np.argsort(values, kind="stable")
+    values, owner = values[order], np.repeat(np.arange(len(rows)), [len(row) for row in rows])[order]
 
     def pick(chosen: Any) -> float:
-        return quantile(np.concatenate([values[i] for i in chosen]), q)
+        seen = np.cumsum(np.bincount(chosen, minlength=len(rows))[owner])  # values up to each, as often as drawn
+        return float(values[np.searchsorted(seen, math.ceil(q * seen[-1]))]) if seen[-1] else math.nan
 
-    return _estimate(quantile(everything, q), len(everything), len(values), pick)
+    return _estimate(quantile(values, q), len(values), len(rows), pick)
 
 
 def quantile(values: Any, q: float) -> float:

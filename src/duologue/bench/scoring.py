@@ -20,6 +20,11 @@ class Decision:
     at_s: float
     """Seconds from the start of the item."""
     reason: str
+    text: str = ""
+    ahead_s: float | None = None
+    """How long before, in audio time, the answer to these words was begun; None where it was not."""
+    processing_s: float | None = None
+    """From the decision to the first audible sample of the answer; None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class EndOutcome:
     latency_s: float | None
     """From the user's last sample to the decision; None where none came before the next turn or the end of the item."""
     reason: str
+    text: str = ""
+    """What was understood."""
+    processing_s: float | None = None
+    """From there to the first audible sample of the answer; None where it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +67,11 @@ class ItemOutcome:
     """Decisions inside a turn and in no labelled pause: the detector took speech for silence."""
     extra: int
     """Decisions between turns, besides the one that ends each."""
+    asked: int = 0
+    """How often the turn model was asked."""
 
 
-def score(item: Item, decisions: Sequence[Decision]) -> ItemOutcome:
+def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutcome:
     """Hold the decisions of one run, in order, against the labels of `item`.
 
     A decision inside a pause splits the labelled turn; what is left of it still counts: its other pauses, and its end.
@@ -71,10 +82,14 @@ def score(item: Item, decisions: Sequence[Decision]) -> ItemOutcome:
     for i, turn in enumerate(item.turns):
         until = item.turns[i + 1].start_s if i + 1 < len(item.turns) else float("inf")
         found = _take(left, turn.end_s, until, most=1)
-        latency, reason = (found[0].at_s - turn.end_s, found[0].reason) if found else (None, "")
-        ends.append(EndOutcome(turn.end_s, latency, reason))
+        if found:
+            (d,) = found
+            ends.append(EndOutcome(turn.end_s, d.at_s - turn.end_s, d.reason, d.text, d.processing_s))
+        else:
+            ends.append(EndOutcome(turn.end_s, None, ""))
     in_speech = sum(any(turn.start_s <= d.at_s < turn.end_s for turn in item.turns) for d in left)
-    return ItemOutcome(item.id, item.source != "synthetic", pauses, tuple(ends), in_speech, len(left) - in_speech)
+    real = item.source != "synthetic"
+    return ItemOutcome(item.id, real, pauses, tuple(ends), in_speech, len(left) - in_speech, asked)
 
 
 def _pause(pause: Pause, found: Sequence[Decision]) -> PauseOutcome:

@@ -42,6 +42,8 @@ class Endpointing:
 
     threshold: float = 0.5
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
+    wait_below: float = 0.1
+    """Probability at or below which it is decided by the `timeout` alone; in between, the surer the sooner."""
     action_delay: float = 0.256
     """Silence after which a turn that sounds finished is decided."""
     timeout: float = 0.96

@@ -6,10 +6,12 @@ import typer
 
 from duologue.cli.bench.barge_in import barge_in
 from duologue.cli.bench.chunk import chunk
+from duologue.cli.bench.conversations import conversations
 from duologue.cli.bench.latency import latency
 from duologue.cli.bench.memory import memory
 from duologue.cli.bench.peers import peers
 from duologue.cli.bench.sessions import sessions
+from duologue.cli.bench.turns import turns
 
 __all__ = ["bench"]
 
@@ -17,5 +19,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (barge_in, chunk, latency, memory, peers, sessions):
+for command in (barge_in, chunk, conversations, latency, memory, peers, sessions, turns):
     bench.command()(command)

@@ -1,0 +1,164 @@
+"""One item of the corpus and what the models make of it: each stretch of sound is asked once, whatever the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.bench.corpus import Item
+from duologue.bench.policies import SURE, UNSURE, Setting
+from duologue.bench.scoring import Decision
+from duologue.conversation import effects as do
+from duologue.conversation import events as tell
+from duologue.conversation import inputs as got
+from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.conversation import Conversation
+from duologue.conversation.effects import Effect
+from duologue.conversation.inputs import Now
+from duologue.conversation.speculation import keeps
+from duologue.stt import SttModel
+from duologue.turn import Judgement, TurnModel, WordsPolicy
+from duologue.vad import VoiceActivityDetector
+
+__all__ = ["Ears", "Heard", "Played"]
+
+SOUND_WINDOW: Final = 8 * RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """The models that listen."""
+
+    vad: VoiceActivityDetector
+    stt: SttModel
+    words: WordsPolicy
+    turn_model: TurnModel | None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What the rules made of one item."""
+
+    decisions: tuple[Decision, ...]
+    asked: int
+    """How often the turn model was asked."""
+
+
+class Heard:
+    """One item in one version. The detector scores it when it is made; other models are asked as settings need them."""
+
+    def __init__(self, item: Item, version: str, ears: Ears) -> None:
+        self.item = item
+        self._ears = ears
+        self._samples = item.samples(version)
+        self._windows = _windows(self._samples, ears.vad)
+        self._words: dict[tuple[int, int], str] = {}
+        self._sound: dict[tuple[int, int], float] = {}
+
+    def play(self, setting: Setting) -> Played:
+        """Tell the rules of the item, with every answer in good time, and return what they decided.
+
+        The agent answers with nothing, so that it never talks over the caller and a decision is never taken back.
+        """
+        rules = ConversationConfig(
+            speech=setting.speech, endpointing=setting.endpointing, partial_every=0.0, apology="", away_after=1e6
+        )
+        conversation = Conversation(rules)
+        play = _Play(conversation, self, setting)
+        play.tell(got.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
+        for window in self._windows:
+            play.tell(window, Now(window.end, window.end / RATE))
+        return Played(tuple(play.decisions), play.asked)
+
+    def words(self, start: int, end: int) -> str:
+        """The words between two samples."""
+        if (start, end) not in self._words:
+            (text,) = self._ears.stt.run([_floats(self._samples[start:end])])
+            self._words[start, end] = text.strip()
+        return self._words[start, end]
+
+    def sound(self, start: int, end: int) -> float:
+        """What the turn model says of the turn from `start` to `end`."""
+        model = self._ears.turn_model
+        assert model is not None, "settings that hear the sound are only for ears that have a turn model"
+        if (start, end) not in self._sound:
+            (probability,) = model.run([_floats(self._samples[max(start, end - SOUND_WINDOW) : end])])
+            self._sound[start, end] = probability
+        return self._sound[start, end]
+
+    def judge(self, text: str) -> Judgement:
+        """What the words policy says of words."""
+        return self._ears.words.judge(text)
+
+
+class _Play:
+    """The rules, answered at once: they apply each answer where it is due."""
+
+    def __init__(self, conversation: Conversation, heard: Heard, setting: Setting) -> None:
+        self.decisions: list[Decision] = []
+        self.asked = 0
+        self._conversation = conversation
+        self._heard = heard
+        self._setting = setting
+        self._prepared: tuple[str, int] = ("", 0)
+        """The text that a reply was prepared for last, and where."""
+
+    def tell(self, input_: got.Input, now: Now) -> None:
+        """Tell the rules, and whatever follows from what they want."""
+        waiting: list[got.Input] = [input_]
+        while waiting:
+            for effect in self._conversation.handle(waiting.pop(0), now):
+                answer = self._answer(effect)
+                if answer is not None:
+                    waiting.append(answer)
+
+    def _answer(self, effect: Effect) -> got.Input | None:
+        match effect:
+            case do.AskWords():
+                return self._words(effect)
+            case do.AskSound():
+                self.asked += 1
+                return got.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))
+            case do.StartReply(speculative=True):
+                if not keeps("discard", self._prepared[0], effect.text):
+                    self._prepared = effect.text, self._conversation.pos
+            case do.StartReply():
+                return got.ReplyFailed(effect.generation, "empty")
+            case do.CommitReply():
+                return got.ReplyFailed(effect.generation, "empty")
+            case tell.TurnDecided():
+                text, at = self._prepared
+                ahead = (effect.pos - at) / RATE if keeps("discard", text, effect.text) else None
+                self.decisions.append(Decision(effect.pos / RATE, effect.reason, effect.text, ahead))
+                self._prepared = "", 0
+            case _:
+                pass
+        return None
+
+    def _words(self, ask: do.AskWords) -> got.WordsArrived:
+        if not self._setting.hears_words:
+            probability = UNSURE if self._setting.hears_sound else SURE
+            return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
+        text = self._heard.words(ask.start, ask.end)
+        j = self._heard.judge(text)
+        return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
+
+
+def _windows(samples: NDArray[np.int16], vad: VoiceActivityDetector) -> Sequence[got.VadScored]:
+    row = vad.open()
+    rows = np.array([row], np.intp)
+    try:
+        return [
+            got.VadScored(at, at + vad.window, float(vad.score(rows, samples[None, at : at + vad.window])[0]))
+            for at in range(0, len(samples) - vad.window + 1, vad.window)
+        ]
+    finally:
+        vad.close(row)
+
+
+def _floats(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    return samples.astype(np.float32) * np.float32(1 / 32768)

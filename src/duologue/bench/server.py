@@ -1,0 +1,138 @@
+"""A server in a process of its own, to be called and measured from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from duologue.bench.memory import private_bytes
+from duologue.errors import ProviderError
+
+__all__ = ["Footprint", "ServerProcess"]
+
+READY_PATIENCE: Final = 120.0
+"""Seconds in which the models are loaded."""
+ENDING: Final = 15.0
+"""Seconds in which it ends by itself."""
+TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a process holds and has used."""
+
+    cpu_s: float
+    private_bytes: int
+    threads: int
+    descriptors: int
+
+
+class ServerProcess:
+    """`duologue serve` on a free port, with the local models and the booking agent: `async with ServerProcess() as s`.
+
+    `options` go to the command. What it prints goes to a file that is shown where it fails. Linux only: what the
+    process uses is read from /proc. Raises ProviderError where it is not ready in two minutes.
+    """
+
+    def __init__(self, options: Sequence[str] = ()) -> None:
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+        self._log = Path(tempfile.mkstemp(prefix="duologue-serve-", suffix=".log")[1])
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "duologue", "serve", "--port", str(self._port), *self._options]
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        try:
+            async with asyncio.timeout(READY_PATIENCE):
+                while not await asyncio.to_thread(self._is_ready):
+                    if self._process.returncode is not None:
+                        raise ProviderError(f"The server ended before it was ready:\n{self._last_lines()}")
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            await self._end()
+            raise ProviderError(f"The server was not ready in {READY_PATIENCE:g} s:\n{self._last_lines()}") from None
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+        self._log.unlink(missing_ok=True)
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(process.wait(), ENDING)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def _last_lines(self) -> str:
+        return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    @property
+    def address(self) -> str:
+        """Where it is, as http://HOST:PORT."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """Its stream."""
+        return f"ws://127.0.0.1:{self._port}/v1/stream"
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None, "entered"
+        return self._process.pid
+
+    async def ops(self) -> dict[str, Any]:
+        """What it says of itself."""
+        return await asyncio.to_thread(self._ops)
+
+    def _ops(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.address}/ops", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def footprint(self) -> Footprint:
+        """What it holds and has used by now."""
+        folder = Path("/proc") / str(self.pid)
+        fields = (folder / "stat").read_text("ascii").rpartition(")")[2].split()
+        user, system, threads = (int(fields[n]) for n in (11, 12, 17))
+        return Footprint(
+            cpu_s=(user + system) / TICKS_PER_S,
+            private_bytes=private_bytes(self.pid),
+            threads=threads,
+            descriptors=len(list((folder / "fd").iterdir())),
+        )
