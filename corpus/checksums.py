@@ -26,7 +26,7 @@ CHECKSUMS = Path(__file__).parent / "CHECKSUMS"
 _TOLERANCE_MS = 20
 """By which labels and lengths may differ..."""
 _LATE_LABELS = 0.02
-"""...but for this share of all: a synthesiser counts in frames of 25 ms, and last bits decide between one and the next..."""
+"""...but for this share of all: a voice counts in frames of 25 ms, and last bits decide between one and the next..."""
 _LIMIT_MS = 60
 """...by no more than this."""
 _TOLERANCE_DB = 2
@@ -89,8 +89,8 @@ def compare(folder: Path) -> Verdict:
         return Verdict("different", f"{labels[1]} of {labels[0]} labels differ by more than {_TOLERANCE_MS} ms")
     if levels[1] > _LOUD_LEVELS * levels[0]:
         return Verdict("different", f"{levels[1]} of {levels[0]} levels differ by more than {_TOLERANCE_DB} dB")
-    beyond = f"{labels[1]} of {labels[0]} labels differ by more than {_TOLERANCE_MS} ms, none by {_LIMIT_MS}"
-    return Verdict("equivalent", f"other sums for {', '.join(sums[:6])}; {beyond}")
+    apart = f"{labels[1]} of {labels[0]} labels differ by more than {_TOLERANCE_MS} ms, none by {_LIMIT_MS}"
+    return Verdict("equivalent", f"other sums for {', '.join(sums[:6])}; {apart}")
 
 
 def _describe(folder: Path) -> Iterator[str]:

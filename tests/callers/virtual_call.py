@@ -109,7 +109,11 @@ class Table:
         )
 
     def decided(self, turn: int, text: str, *, end: float) -> None:
-        self.tell(wire.TranscriptFinal(turn=turn, text=text, reason="words", start_s=0.0, end_s=end))
+        self.tell(
+            wire.TranscriptFinal(
+                turn=turn, text=text, reason="words", start_s=0.0, end_s=end, silence_s=0.3, probability=0.9
+            )
+        )
 
     @property
     def speaking(self) -> bool:

@@ -14,7 +14,10 @@ from duologue import __version__
 from duologue.cli.app import app
 
 COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
-COMMANDS |= {f"bench {name}" for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "turns")}
+COMMANDS |= {
+    f"bench {name}"
+    for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "turns")
+}
 COMMANDS |= {"bench"}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from duologue.bench.acoustics import EchoPath
 from duologue.bench.caller import Caller
 from duologue.bench.corpus import BargeIn
-from duologue.bench.memo import RememberedSpeechToText
+from duologue.bench.remembered import RememberedSpeechToText
 from duologue.bench.yielding import Moment, Outcome, judge
 from duologue.clock import VirtualClock
 from duologue.conversation.config import RATE, ConversationConfig

@@ -141,4 +141,3 @@ def check(measured: Measured, alone: Measured) -> list[Held]:
 
 def _most(name: str, value: float | None) -> Held:
     return Held(name, value, LIMITS[name], value is not None and value < LIMITS[name])
-

@@ -50,7 +50,9 @@ def conversations(
     holding = [m.result.sessions for m, held in runs[1:] if all(h.ok for h in held)]
     if as_json:
         found = [{**m.as_dict(), "limits": [_plain(h) for h in held]} for m, held in runs]
-        print_json({"load": load, "listener": listener, "cached": cached, "runs": found, "holds": max(holding, default=0)})
+        print_json(
+            {"load": load, "listener": listener, "cached": cached, "runs": found, "holds": max(holding, default=0)}
+        )
     else:
         _print(runs)
         if find:
@@ -116,7 +118,9 @@ def _print(runs: list[tuple[Measured, list[Held]]]) -> None:
     console.print(table)
     for measured, held in runs[1:]:
         broken = [f"{h.name} {h.value:.3g} (limit {h.limit:g})" for h in held if not h.ok and h.value is not None]
-        said = "every limit holds" if all(h.ok for h in held) else "broken: " + ", ".join(broken or ["nothing measured"])
+        said = (
+            "every limit holds" if all(h.ok for h in held) else "broken: " + ", ".join(broken or ["nothing measured"])
+        )
         console.print(f"{measured.result.sessions} callers: {said}")
 
 
