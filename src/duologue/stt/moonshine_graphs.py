@@ -1,7 +1,7 @@
 """Moonshine's graphs as duologue runs them: built from the weights in its package, without what they are exported with.
 
 The exported decoder spends more time on the shapes of its arrays than on their products: 900 nodes a token, where the
-network has 130. Here sizes are known, attention is one node, what the decoder reads of the sound is computed once, and
+network has 132. Here sizes are known, attention is one node, what the decoder reads of the sound is computed once, and
 the loop over tokens is part of the graph. The integer products are the same, so the same words come out.
 """
 
