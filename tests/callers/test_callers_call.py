@@ -194,6 +194,7 @@ def test_what_the_server_says_of_lost_input_is_counted() -> None:
     table.tell(wire.Ack(position=6400, gaps=320, duplicates=160))
     table.tell(wire.Ack(position=9600, gaps=640, duplicates=160))
     table.close()
+    table.call.settle()
     assert table.log.input_gaps == {"overrun": 1600}
     assert (table.log.late_evidence, table.log.ack_gap_samples, table.log.duplicate_samples) == (1, 640, 160)
     assert table.log.closes == {"1000": 1}

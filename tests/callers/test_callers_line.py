@@ -116,6 +116,19 @@ async def test_a_connection_that_breaks_off_has_no_code(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+async def test_a_line_can_be_cut_from_this_side(kind: Kind) -> None:
+    async def wait(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async with server(wait) as url:
+        heard = Heard()
+        line = await open_line(url, heard, kind=kind)
+        line.abort()
+        await heard.until(1)
+    assert heard.all == [(None, "")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_ping_is_answered(kind: Kind) -> None:
     answered = asyncio.Event()
 

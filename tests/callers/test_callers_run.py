@@ -14,6 +14,7 @@ from duologue.callers.load import NORMAL, Load
 from duologue.callers.run import MIXTURE, Plan, Progress, prepare_run, run
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import EngineConfig
+from duologue.engine.admission import Admission
 from duologue.server.app import create_app
 from duologue.server.conversations import Conversations
 from duologue.server.listener import Listener
@@ -32,7 +33,10 @@ async def served(models: LocalModels, *, max_sessions: int = 10) -> AsyncIterato
     @asynccontextmanager
     async def build() -> AsyncIterator[Conversations]:
         config = SessionConfig(seed=1, rules=ConversationConfig(greeting=BookingAgent.greeting))
-        async with models.engine(config=EngineConfig(max_sessions=max_sessions)) as engine:
+        # A machine that is busy with something else admits the callers too: only their number is limited here.
+        admission = Admission(max_tick_lag=60.0, max_lateness=60.0, max_backlog=600.0)
+        engine_config = EngineConfig(max_sessions=max_sessions, admission=admission)
+        async with models.engine(config=engine_config) as engine:
             yield Conversations(engine, models, {"default": BookingAgent}, config)
 
     listener = Listener(create_app(build), port=0, log_config=None)

@@ -69,6 +69,9 @@ class Table:
     def close(self) -> None:
         self.call.closed(1000, "")
 
+    def abort(self) -> None:
+        self.close()
+
     def _end(self) -> None:
         self.over = True
 

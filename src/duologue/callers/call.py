@@ -134,11 +134,14 @@ class Call:
         self._log.closes[str(code) if code else "none"] += 1
         if not self.started and self.error is None:
             self.error = StreamError(f"The server closed the connection with code {code}: {reason or 'no reason'}.")
-        self._line = None
-        self._settle()
+        self.settle()
         self._on_over()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Write down what is counted over the whole call, once; nothing more is sent."""
+        if self._line is None:
+            return
+        self._line = None
         log = self._log
         log.ack_gap_samples += self._gaps
         log.duplicate_samples += self._duplicates

@@ -64,6 +64,10 @@ class Line(Protocol):
         """Close; `closed` follows."""
         ...
 
+    def abort(self) -> None:
+        """Cut the connection, without waiting for the other side."""
+        ...
+
 
 async def open_line(url: str, ears: Ears, *, timeout: float = 10.0, kind: Kind | None = None) -> Line:
     """Connect; over the best package that is installed, unless `kind` names one.
@@ -169,7 +173,9 @@ class _WebSocket(asyncio.Protocol):
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(1000)
             self._flush()
-        elif self._transport is not None:
+
+    def abort(self) -> None:
+        if self._transport is not None:
             self._transport.abort()
 
     def _answered(self) -> None:

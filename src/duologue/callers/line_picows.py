@@ -65,3 +65,7 @@ class _Listener(picows.WSListener):  # type: ignore[misc]  # a compiled class wi
         if self._transport is not None:
             self._transport.send_close(picows.WSCloseCode.OK)
             self._transport.disconnect()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect(graceful=False)

@@ -216,7 +216,11 @@ class _Callers:
         self._ticker.join(call.tick)
         try:
             await over.wait()
+        except asyncio.CancelledError:
+            line.abort()  # the run is over, and the server did not say goodbye
+            raise
         finally:
+            call.settle()
             line.close()
             self._ticker.leave(call.tick)
             del self._active[number]
