@@ -46,7 +46,7 @@ def test_an_ask_without_an_answer_is_never_ripe_and_is_waited_for() -> None:
 def test_dropped_asks_are_nobodys() -> None:
     orders = Orders()
     words, sound = orders.place("words", 0, 10), orders.place("sound", 0, 10)
-    assert orders.drop("words", "segment") == [words.id]
+    assert orders.drop("words", "segment") == [words]
     assert orders.answer(WORDS) is None
     assert list(orders.open) == [sound.id]
 
@@ -120,6 +120,21 @@ def test_late_words_are_applied_when_they_come_and_logged() -> None:
     assert (late.kind, late.due, late.late) == ("words", due, (late.pos - due) / 16000)
     assert s.one(tell.TurnScored).pos == late.pos > due
     assert s.one(tell.TurnDecided).pos == late.pos
+
+
+def test_words_that_are_late_when_the_user_goes_on_are_logged() -> None:
+    """In time they might have decided the turn, as the same audio does where it is played faster."""
+    s = Script()
+    s.lose_words()
+    s.speech(0.64)
+    s.silence(0.48)
+    due = s.one(do.AskWords).due
+    assert s.pos > due
+    s.speech(0.64)
+    late, dropped = s.one(tell.EvidenceLate), s.one(do.DropAsk)
+    assert (late.kind, late.due, late.late) == ("words", due, (late.pos - due) / 16000)
+    assert late.pos == s.of(tell.SpeechStarted)[1].pos
+    assert dropped.ask == s.one(do.AskWords).ask
 
 
 def test_a_shell_that_runs_faster_than_real_time_can_wait() -> None:

@@ -371,7 +371,10 @@ class Conversation(AgentSide):
             self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due))
 
     def _drop_asks(self, *kinds: str) -> None:
-        self._out.extend(do.DropAsk(i) for i in self._orders.drop(*kinds))
+        for ask in self._orders.drop(*kinds):
+            if ask.answer is None and ask.due <= self.pos:
+                self._tell(tell.EvidenceLate, ask.kind, ask.due, (self.pos - ask.due) / RATE)
+            self._out.append(do.DropAsk(ask.id))
 
     def _partial_arrived(self, i: got.PartialArrived) -> None:
         u = self._utterance

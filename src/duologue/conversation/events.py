@@ -232,7 +232,7 @@ class AudioGap(Event):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLate(Event):
-    """Words or a score came after the position at which they were due."""
+    """Words or a score were not there at the position at which they were due: they came later, or never."""
 
     kind: str
     """`words`, `segment` (a part of a long utterance) or `sound`."""

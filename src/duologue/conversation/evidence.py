@@ -1,7 +1,8 @@
 """Evidence on order: what was asked for, when it is due, and what has come.
 
 An answer is applied at its due position, never before; one that comes later is applied when it comes, and is late.
-So a call in real time and the same audio played faster decide alike wherever nothing was late.
+So a call in real time and the same audio played faster decide alike wherever nothing was late. One that is not there
+when it is due, and that nobody needs any more before it comes, is late too: it might have decided otherwise.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ class Orders:
             ask.kind = "segment"
         return bool(words)
 
-    def drop(self, *kinds: str) -> list[int]:
-        """Forget the asks of these kinds; returns their ids."""
-        ids = [a.id for a in self.open.values() if a.kind in kinds]
-        for i in ids:
-            del self.open[i]
-        return ids
+    def drop(self, *kinds: str) -> list[Ask]:
+        """Forget the asks of these kinds; returns them."""
+        asks = [a for a in self.open.values() if a.kind in kinds]
+        for ask in asks:
+            del self.open[ask.id]
+        return asks
 
     def waiting_until(self, pos: int) -> bool:
         """True where an answer due at or before `pos` has not come."""
