@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from console_page import MICROPHONE, address, at, backend, browser, chromium, notice, opened, page, talk, text, until
+from console_page import address, at, backend, browser, chromium, notice, opened, page, talk, text, until
 from fake_backend import FakeBackend
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
 from duologue.conversation import events as told
 from duologue.conversation.state import AgentState, CallState, UserState
@@ -213,13 +214,26 @@ async def test_the_keyboard_is_enough(page: Page, backend: FakeBackend) -> None:
     await session.called("send_text", "typed")
 
 
-async def test_a_microphone_that_is_blocked(address: str) -> None:
-    async with (
-        browser("--use-fake-device-for-media-stream", "--deny-permission-prompts") as chromium,
-        opened(chromium, f"http://{address}/") as page,
-    ):
+@pytest.fixture(scope="module")
+async def shut(anyio_backend: str) -> AsyncIterator[Browser]:
+    """A browser that lets no page use the microphone, and knows the server by another name than localhost."""
+    names = "--host-resolver-rules=MAP console.test 127.0.0.1"
+    async with browser("--use-fake-device-for-media-stream", "--deny-permission-prompts", names) as shut:
+        yield shut
+
+
+async def test_a_microphone_that_is_blocked(shut: Browser, address: str) -> None:
+    async with opened(shut, f"http://{address}/") as page:
         await page.click("#talk")
         assert "The microphone is blocked" in await notice(page)
+
+
+async def test_a_page_that_is_not_on_localhost(shut: Browser, address: str) -> None:
+    async with opened(shut, f"http://console.test:{address.split(':')[1]}/") as page:
+        assert "HTTPS or on localhost" in await notice(page), "it says so at once"
+        await page.click("#notice-close")
+        await page.click("#talk")
+        assert "HTTPS or on localhost" in await notice(page)
 
 
 async def test_no_microphone(address: str, backend: FakeBackend) -> None:
@@ -233,17 +247,6 @@ async def test_no_microphone(address: str, backend: FakeBackend) -> None:
         await page.press("#text", "Enter")
         session = await backend.session()
         await session.called("send_text", "I can type")
-
-
-async def test_a_page_that_is_not_on_localhost(address: str) -> None:
-    async with (
-        browser(*MICROPHONE, "--host-resolver-rules=MAP console.test 127.0.0.1") as chromium,
-        opened(chromium, f"http://console.test:{address.split(':')[1]}/") as page,
-    ):
-        assert "HTTPS or on localhost" in await notice(page), "it says so at once"
-        await page.click("#notice-close")
-        await page.click("#talk")
-        assert "HTTPS or on localhost" in await notice(page)
 
 
 # The worklets, in audio time.
