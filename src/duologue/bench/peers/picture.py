@@ -22,6 +22,7 @@ def draw_race(race: Race, target: Path) -> None:
     """Write three curves for each contestant to a PNG, SVG or PDF file; loads that were not kept up with are hollow."""
     check_plot(target)
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(12, 4), layout="constrained")
     for axes, (name, label) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
@@ -38,6 +39,10 @@ def draw_race(race: Race, target: Path) -> None:
                 axes.scatter(sessions, value, edgecolors=f"C{number}", facecolors=f"C{number}" if kept_up else "none")
             axes.plot([], [], color=f"C{number}", marker="o", label=title)
         axes.set(xscale="log", yscale="log", xlabel="sessions in one process", ylabel=label)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            axis.set_minor_locator(NullLocator())
         axes.grid(alpha=0.3)
         if name == "late_p99_ms":
             axes.axhline(LATE_S * 1000, color="C3", linestyle=":")
