@@ -57,6 +57,9 @@ def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> N
         (["sessions", "--find-capacity", "--plot", "climb.txt"], 1, ".png"),
         (["chunk", "--flat-out", "--sessions", 2], 2, "one session"),
         (["sessions", "--sound", "none.wav"], 1, "none.wav"),
+        (["barge-in", "--half", "train"], 1, "no half 'train'"),
+        (["barge-in", "--plot", "plot.txt"], 1, ".png"),
+        (["barge-in", "--raw", "nowhere/raw.json"], 1, "no folder nowhere"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[object], code: int, told: str, duologue: CommandLine) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from duologue.bench.acoustics import EchoPath
 from duologue.bench.caller import Caller
 from duologue.bench.corpus import BargeIn
-from duologue.bench.remembered import RememberedSpeechToText
 from duologue.bench.yielding import Moment, Outcome, judge
 from duologue.clock import VirtualClock
 from duologue.conversation.config import RATE, ConversationConfig
@@ -103,11 +102,8 @@ async def play(
         raise ConfigError("There are no interruptions to play.", hint="Ask for at least one.")
     rules = replace(rules or ConversationConfig(), partial_every=0.0, apology="", speculation="off")
     outcomes: list[Outcome] = []
-    stt: tuple[str, SttModel] = ("", ears.stt)
     for done, one in enumerate(chosen):
-        if stt[0] != one.item.id:
-            stt = one.item.id, RememberedSpeechToText(ears.stt)
-        moments, words = await _moments(one, replace(ears, stt=stt[1]), rules, version)
+        moments, words = await _moments(one, ears, rules, version)
         outcomes.append(judge(one.item, moments, one.echo, words))
         if on_progress is not None:
             on_progress((done + 1) / len(chosen))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from duologue.cli.bench.options import HalfName, the_half
 from duologue.cli.output import AsJson, console, print_json, progress
 from duologue.errors import ConfigError
 
@@ -16,7 +17,7 @@ __all__ = ["barge_in"]
 
 
 def barge_in(
-    half: Annotated[str, typer.Option(help="Of the corpus: dev to tune on, test to report on.")] = "dev",
+    half: HalfName = "dev",
     version: Annotated[str, typer.Option(help="Of the user's sound: clean, g711, noise20, noise10, noise5.")] = "clean",
     limit: Annotated[int | None, typer.Option(help="Play about so many interruptions, of all kinds.", min=1)] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw it: a PNG, SVG or PDF file.", metavar="FILE")] = None,
@@ -30,7 +31,7 @@ def barge_in(
     """
     from duologue.bench.barge_in import Ears, play, plays
     from duologue.bench.barge_in_plot import draw_barge_in
-    from duologue.bench.corpus import HALVES, load_barge_ins
+    from duologue.bench.corpus import load_barge_ins
     from duologue.bench.plot import check_plot
     from duologue.bench.yield_figures import summary
     from duologue.settings.local import load_local
@@ -39,10 +40,7 @@ def barge_in(
         check_plot(plot)
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write to.")
-    chosen = next((name for name in HALVES if name == half), None)
-    if chosen is None:
-        raise ConfigError(f"The corpus has no half {half!r}; it has {' and '.join(HALVES)}.")
-    items = load_barge_ins(chosen)
+    items = load_barge_ins(the_half(half))
     if limit is not None:
         items = items[:: max(1, round(len(items) / limit))]
     todo = plays(items)
