@@ -207,7 +207,7 @@ async def test_a_turn_is_decided_without_its_sound_where_that_fails(fault: Excep
     async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=Broken()) as call:
         await call.say("so I thought")
         assert call.one(ErrorRaised).provider == "fake-turn"
-        assert call.turns[0].end_reason == "timeout"
+        assert call.turns[0].end_reason == "words"
 
 
 async def test_a_provider_that_is_always_down_leaves_the_call_alive() -> None:
