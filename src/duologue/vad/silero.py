@@ -127,6 +127,10 @@ class _Scratch:
         self.step = zeros(2 * HIDDEN)
         """What the LSTM reads: the encoder's output, then its own hidden state."""
         self.gates = zeros(4 * HIDDEN)
+        # Overlapping frames along each row, as views: made once, because making one costs more than a small product.
+        self.sliding_samples = _sliding(self.samples, 4, FRAME, FRAME // 2)
+        self.sliding_spectrum = _sliding(self.spectrum.reshape(size, -1), 4, 387, 129)
+        self.sliding_layer1 = _sliding(self.layer1.reshape(size, -1), 2, 384, 256)
 
 
 class _Network:
@@ -159,16 +163,16 @@ class _Network:
         """Score `size` rows of `scratch.samples`; moves `cell` (size, 128) and the hidden part of `scratch.step` on."""
         samples = scratch.samples[:size]
         samples[:, 576:] = samples[:, 574:510:-1]
-        frames = np.multiply(_sliding(samples, 4, FRAME, FRAME // 2), self.taper, out=scratch.frames[:size])
+        frames = np.multiply(scratch.sliding_samples[:size], self.taper, out=scratch.frames[:size])
         waves = np.fft.rfft(frames, out=scratch.waves[:size])  # type: ignore[arg-type]  # typed for double precision only
         spectrum = scratch.spectrum[:size]
         np.abs(waves, out=spectrum[:, 1:5])
 
-        np.copyto(scratch.taps1[:size], _sliding(spectrum, 4, 387, 129))
+        np.copyto(scratch.taps1[:size], scratch.sliding_spectrum[:size])
         layer1 = scratch.layer1[:size]
         layer1[:, 1:5] = _relu(_product(scratch.taps1[:size], self.conv1, scratch.sums1[:size]), self.bias1)
 
-        np.copyto(scratch.taps2[:size], _sliding(layer1, 2, 384, 256))
+        np.copyto(scratch.taps2[:size], scratch.sliding_layer1[:size])
         layer2 = _relu(_product(scratch.taps2[:size], self.conv2, scratch.layer2[:size]), self.bias2)
         layer3 = _relu(np.matmul(layer2.reshape(size, 128), self.conv3, out=scratch.layer3[:size]), self.bias3)
         layer4 = _relu(np.matmul(layer3, self.conv4, out=scratch.layer4[:size]), self.bias4)
