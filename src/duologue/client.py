@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -19,6 +18,7 @@ from duologue.errors import (
     InvalidStateError,
     OverloadedError,
     StreamError,
+    error_class,
 )
 from duologue.wire import frames
 from duologue.wire.fields import VERSION, Audio
@@ -250,14 +250,8 @@ def connect(
 
 def as_exception(message: Error) -> DuologueError:
     """The error that a message tells of, as the class that bears its code."""
-    kind = next((kind for kind in _tree(DuologueError) if kind.code == message.code), StreamError)
+    kind = error_class(message.code) or StreamError
     return kind(message.message, hint=message.hint, provider=message.provider, retry_after=message.retry_after_s)
-
-
-def _tree(kind: type[DuologueError]) -> Iterator[type[DuologueError]]:
-    yield kind
-    for below in kind.__subclasses__():
-        yield from _tree(below)
 
 
 def _refusal(url: str, status: int) -> DuologueError:

@@ -57,6 +57,7 @@ __all__ = [
     "SlowClientError",
     "StreamError",
     "UnsupportedLanguageError",
+    "error_class",
 ]
 
 
@@ -96,6 +97,16 @@ class DuologueError(Exception):
             "provider": self.provider,
             "retry_after_s": self.retry_after,
         }
+
+
+def error_class(code: str) -> type[DuologueError] | None:
+    """The class that bears this code; None where there is none."""
+    below: list[type[DuologueError]] = [DuologueError]
+    for kind in below:
+        if kind.code == code:
+            return kind
+        below += kind.__subclasses__()
+    return None
 
 
 class ConfigError(DuologueError):

@@ -40,12 +40,14 @@ def test_without_options_the_booking_agent_is_served(served: list[dict[str, Any]
     assert call["config"].rules.greeting == BookingAgent.greeting
     assert call["smart_turn"] is True
     assert not call["allowed_origins"]
+    assert (call["workers"], call["listener"]) == (1, "uvicorn")
 
 
 def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLine) -> None:
     outcome = duologue(
         "serve", "--host", "0.0.0.0", "--port", "0", "--agent", "echo", "--greeting", "Hi.", "--max-sessions", "7",
         "--allow-origin", "https://one.example", "--allow-origin", "https://two.example", "--no-smart-turn",
+        "--workers", "3", "--listener", "picows",
     )  # fmt: skip
     assert outcome.code == 0
     (call,) = served
@@ -54,6 +56,7 @@ def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLi
     assert call["engine"].max_sessions == 7
     assert list(call["allowed_origins"]) == ["https://one.example", "https://two.example"]
     assert call["smart_turn"] is False
+    assert (call["workers"], call["listener"]) == (3, "picows")
 
 
 def test_host_and_port_come_from_the_environment(
@@ -92,6 +95,30 @@ def test_clients_are_pinged_as_the_session_is_told(
     monkeypatch.setattr(Listener, "run", lambda self, **_: intervals.append(self.config.ws_ping_interval))
     run.serve(BookingAgent, port=0, config=config, say=lambda _: None)
     assert intervals == [pinged]
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_a_port_that_is_taken_is_told_before_workers_are_started(duologue: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        outcome = duologue("serve", "--port", other.getsockname()[1], "--workers", "2")
+    assert outcome.code == 1
+    assert "is taken. Choose another" in outcome.told
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_fewer_sessions_than_workers_cannot_be_divided(duologue: CommandLine) -> None:
+    outcome = duologue("serve", "--port", "0", "--workers", "3", "--max-sessions", "2")
+    assert outcome.code == 1
+    assert "error: 2 sessions cannot be divided among 3 workers." in outcome.told
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_a_listener_that_is_not_installed_is_told(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "picows", None)
+    monkeypatch.delitem(sys.modules, "duologue.server.fast", raising=False)
+    outcome = duologue("serve", "--port", "0", "--listener", "picows")
+    assert outcome.code == 1
+    assert "The package picows is not installed. Run `pip install 'duologue[fast]'`" in outcome.told
 
 
 @pytest.mark.usefixtures("unloadable")
@@ -145,6 +172,24 @@ async def test_a_server_from_its_start_to_ctrl_c(tmp_path: Path) -> None:
     assert server.returncode == 0
     assert errors.decode() == "ended\n"
     assert out == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.models
+async def test_two_workers_from_their_start_to_ctrl_c(tmp_path: Path) -> None:
+    async with process("serve", "--port", "0", "--workers", "2", cwd=tmp_path) as server, httpx.AsyncClient() as client:
+        ready = await line_with(server.stderr, "talk at ")
+        address = ready.partition("talk at ")[2].split()[0]
+        async with asyncio.timeout(PATIENCE):
+            while len((shown := (await client.get(f"{address}/ops")).json())["workers"]) < 2:
+                await asyncio.sleep(0.02)
+        assert shown["sum"]["ready"] == 2
+        assert {"ticks", "late_ticks", "worst_tick_late_s", "batches", "jobs_refused"} <= set(shown["sum"])
+        server.send_signal(signal.SIGINT)
+        _, errors = await server.communicate()
+    assert server.returncode == 0
+    assert errors.decode() == "ended\n"
+    assert not any(Path(f"/proc/{worker['pid']}").exists() for worker in shown["workers"])
 
 
 @pytest.mark.anyio

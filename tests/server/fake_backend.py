@@ -30,6 +30,7 @@ class FakeSession:
         self.sink = sink
         self.heard = bytearray()
         self.accepted = 0
+        self.dropped = 0
         self.calls: list[tuple[Any, ...]] = []
         self.closed = asyncio.Event()
         self._backend = backend
@@ -125,6 +126,9 @@ class FakeBackend:
     def check(self) -> None:
         if self.refuses is not None:
             raise self.refuses
+
+    def counters(self) -> dict[str, float]:
+        return {"ticks": 3, "worst_tick_late_s": 0.25}
 
     async def session(self) -> FakeSession:
         """The next session that was opened."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,9 +12,9 @@ from fake_backend import DEADLINE, FakeBackend, listening
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from duologue.errors import NotInstalledError, OverloadedError
+from duologue.errors import ConfigError, NotInstalledError, OverloadedError
 from duologue.server.app import create_app
-from duologue.server.listener import Listener
+from duologue.server.listener import WEBSOCKETS, Listener
 
 pytestmark = pytest.mark.anyio
 
@@ -22,10 +24,10 @@ async def backend(anyio_backend: str) -> FakeBackend:
     return FakeBackend()
 
 
-@pytest.fixture(scope="module")
-async def address(backend: FakeBackend) -> AsyncIterator[str]:
+@pytest.fixture(scope="module", params=WEBSOCKETS)
+async def address(backend: FakeBackend, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     app = create_app(backend.build, allowed_origins=["https://friend.example"])
-    async with listening(app) as (_, address):
+    async with listening(app, websockets=request.param) as (_, address):
         yield address
 
 
@@ -138,9 +140,10 @@ async def test_while_the_models_load_it_lives_but_is_not_ready() -> None:
                 pass
 
 
-async def test_connections_are_counted() -> None:
+@pytest.mark.parametrize("websockets", WEBSOCKETS)
+async def test_connections_are_counted(websockets: str) -> None:
     backend = FakeBackend()
-    async with listening(create_app(backend.build, max_connections=1)) as (_, address):
+    async with listening(create_app(backend.build, max_connections=1), websockets=websockets) as (_, address):
         async with connect(f"ws://{address}/v1/stream", proxy=None) as first:
             await first.send('{"type": "start", "version": 1}')
             await backend.session()
@@ -184,3 +187,51 @@ async def test_a_backend_that_cannot_be_built_ends_the_server(error: Exception) 
     async with asyncio.timeout(DEADLINE):
         with pytest.raises(type(error), match=str(error.args[0])):
             await listener.serve()
+
+
+async def test_ops_shows_what_the_server_does_and_has_done() -> None:
+    backend = FakeBackend()
+    async with listening(create_app(backend.build, max_connections=1)) as (_, address):
+        async with connect(f"ws://{address}/v1/stream", proxy=None) as first:
+            await first.send('{"type": "start", "version": 1}')
+            session = await backend.session()
+            session.dropped = 320
+            async with connect(f"ws://{address}/v1/stream", proxy=None) as second:
+                await second.wait_closed()
+            during = (await get(address, "/ops")).json()
+        async with asyncio.timeout(DEADLINE):
+            while (after := (await get(address, "/ops")).json())["sum"]["connections"]:
+                pass
+    assert len(during["workers"]) == 1
+    assert during["workers"][0].pop("pid") == os.getpid()
+    assert during["workers"][0] == during["sum"]
+    assert during["sum"].pop("up_s") >= 0
+    assert during["sum"] == {
+        "ready": False,
+        "connections": 1,
+        "sessions": 1,
+        "came": 2,
+        "refused": 1,
+        "dropped_samples": 320,
+        "ticks": 3,
+        "worst_tick_late_s": 0.25,
+    }
+    assert {name: after["sum"][name] for name in ("ready", "sessions", "came", "refused", "dropped_samples")} == {
+        "ready": True,
+        "sessions": 0,
+        "came": 2,
+        "refused": 1,
+        "dropped_samples": 320,
+    }
+
+
+def test_a_listener_that_is_not_installed_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "picows", None)
+    monkeypatch.delitem(sys.modules, "duologue.server.fast", raising=False)
+    with pytest.raises(NotInstalledError, match=r"picows is not installed. Run `pip install 'duologue\[fast\]'`"):
+        Listener(create_app(FakeBackend().build), websockets="picows")
+
+
+def test_a_listener_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match=r"no listener 'nginx'\. Choose one of: uvicorn, picows"):
+        Listener(create_app(FakeBackend().build), websockets="nginx")

@@ -35,7 +35,7 @@ def tone(rate: int, seconds: float) -> bytes:
 
 
 def new_session() -> FakeSession:
-    outbox = Outbox(progress_timeout=1)
+    outbox = new_outbox()
     return FakeSession(Start(version=1), SoundOut(Audio(), outbox), FakeBackend())
 
 
@@ -124,25 +124,25 @@ async def test_what_is_no_frame_is_refused_and_changes_nothing() -> None:
     assert session.calls == []
 
 
-async def sent(outbox: Outbox) -> list[tuple[int, int, bytes]]:
-    """The frames in the outbox."""
-    frames = []
-    while (item := outbox._next()) is not None:
-        if isinstance(item, bytes):
-            frame = unpack(item, 1)
-            frames.append((frame.position, frame.generation, bytes(frame.audio)))
-    return frames
+def new_outbox() -> Outbox:
+    return Outbox(lambda _: None, lambda _: None, progress_timeout=1)
+
+
+def sent(outbox: Outbox) -> list[tuple[int, int, bytes]]:
+    """The frames that wait in the outbox."""
+    frames = [unpack(data, 1) for _, data in outbox._frames]
+    return [(frame.position, frame.generation, bytes(frame.audio)) for frame in frames]
 
 
 @pytest.mark.parametrize("audio", AUDIOS, ids=str)
 async def test_a_second_said_is_a_second_out(audio: Audio) -> None:
-    outbox = Outbox(progress_timeout=1)
+    outbox = new_outbox()
     sink = SoundOut(audio, outbox)
     sink.rate = 24_000
     pcm = tone(24_000, 1)
     for at in range(0, len(pcm), 960):
         sink.send(pcm[at : at + 960], at // 2, 1)
-    frames = await sent(outbox)
+    frames = sent(outbox)
     expected = 0
     for position, generation, data in frames:
         assert (position, generation) == (expected, 1)
@@ -152,19 +152,19 @@ async def test_a_second_said_is_a_second_out(audio: Audio) -> None:
 
 
 async def test_a_new_reply_begins_with_nothing_of_the_old_one_in_the_filter() -> None:
-    outbox = Outbox(progress_timeout=1)
+    outbox = new_outbox()
     sink = SoundOut(Audio(rate=8000), outbox)
     sink.rate = 24_000
     loud = tone(24_000, 0.1)
     sink.send(loud, 0, 1)
     sink.send(bytes(960), 2400, 2)
-    frames = await sent(outbox)
+    frames = sent(outbox)
     assert [(position, generation) for position, generation, _ in frames] == [(0, 1), (800, 2)]
     assert not any(frames[1][2])
 
 
 async def test_a_flush_drops_the_sound_here_and_tells_the_client() -> None:
-    outbox = Outbox(progress_timeout=1)
+    outbox = new_outbox()
     sink = SoundOut(Audio(rate=24_000), outbox)
     sink.rate = 24_000
     sink.send(b"\1\0", 0, 1)
@@ -172,9 +172,9 @@ async def test_a_flush_drops_the_sound_here_and_tells_the_client() -> None:
     sink.pause(2)
     sink.resume(2)
     sink.flush(1)
-    assert [outbox._next() for _ in range(3)] == [
+    assert list(outbox._messages) == [
         '{"type":"pause","generation":2}',
         '{"type":"resume","generation":2}',
         '{"type":"interrupted","generation":1}',
     ]
-    assert await sent(outbox) == [(1, 2, b"\2\0")]
+    assert sent(outbox) == [(1, 2, b"\2\0")]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
 import pytest
@@ -18,7 +18,7 @@ from duologue.conversation import events as told
 from duologue.conversation.state import CallState
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.server.app import create_app
-from duologue.server.listener import Listener
+from duologue.server.listener import WEBSOCKETS, Listener
 from duologue.server.stream import StreamLimits
 from duologue.wire.frames import MAX_MESSAGE_BYTES, pack, unpack
 
@@ -82,11 +82,11 @@ class Client:
         await self.ends(close, code)
 
 
-@pytest.fixture(scope="module")
-async def shared(anyio_backend: str) -> AsyncIterator[Server]:
+@pytest.fixture(scope="module", params=WEBSOCKETS)
+async def shared(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     backend = FakeBackend()
     limits = StreamLimits(start_timeout=0.05, max_errors=3, progress_timeout=0.2, close_timeout=0.2)
-    async with listening(create_app(backend.build, limits=limits)) as (listener, address):
+    async with listening(create_app(backend.build, limits=limits), websockets=request.param) as (listener, address):
         yield Server(backend, listener, address)
 
 
@@ -361,29 +361,88 @@ async def test_sound_in_a_hurry_is_held_back_and_told_of_once_a_second(server: S
         await session.called("process_audio", 3200)
 
 
-# Clients that go, or do not read.
+# What WebSockets allow besides whole messages.
 
 
-async def test_a_client_that_vanishes_leaves_nothing_behind(server: Server) -> None:
+async def test_a_message_may_come_in_parts(server: Server) -> None:
     async with server.started() as (client, session):
-        before = asyncio.all_tasks()
-        assert {task.get_name() for task in before} >= {"duologue.sender"}
-        client.socket.transport.abort()
+        frame = pack(0, 0, b"\1\2" * 320)
+        await client.socket.send([frame[:5], frame[5:100], frame[100:]])
+        await session.called("process_audio", 640)
+        assert session.heard == b"\1\2" * 320
+        await client.socket.send(['{"type": "text", ', '"text": "In p', 'arts"}'])
+        await session.called("send_text", "In parts")
+
+
+async def test_a_message_in_parts_has_the_same_bound(server: Server) -> None:
+    async with server.started() as (client, session):
+        with suppress(ConnectionClosed):
+            await client.socket.send([bytes(MAX_MESSAGE_BYTES)] * 3)
+        async with asyncio.timeout(DEADLINE):
+            await client.socket.wait_closed()
+        assert client.socket.close_code == 1009
         async with asyncio.timeout(DEADLINE):
             await session.closed.wait()
-            while "duologue.sender" in {task.get_name() for task in asyncio.all_tasks()}:
-                await asyncio.sleep(0)
+        assert session.heard == b""
+
+
+async def test_text_that_is_none_ends_the_connection(server: Server) -> None:
+    async with server.started() as (client, session):
+        await client.socket.send(b"\xff\xfe", text=True)
+        code, _ = await client.closed()
+        assert code == 1007
+        async with asyncio.timeout(DEADLINE):
+            await session.closed.wait()
         assert session.reason == "client_gone"
 
 
-async def test_a_client_that_gives_no_sign_of_life_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("duologue.server.listener.PONG_TIMEOUT", 0.01)
-    backend = FakeBackend()
-    async with listening(create_app(backend.build), keep_alive=0.01) as (listener, address):
-        async with Server(backend, listener, address).started() as (client, session), asyncio.timeout(DEADLINE):
-            client.socket.transport.pause_reading()
+async def test_a_websocket_ping_is_answered(server: Server) -> None:
+    async with server.started() as (client, _), asyncio.timeout(DEADLINE):
+        await (await client.socket.ping())
+
+
+async def test_a_client_that_closes_without_a_word_is_answered(server: Server) -> None:
+    async with server.started() as (client, session), asyncio.timeout(DEADLINE):
+        await client.socket.close()
+        assert client.socket.close_code == 1000
+        await session.closed.wait()
+        assert session.reason == "client_gone"
+
+
+@pytest.mark.parametrize("size", [1, 100, 125, 126, 4000, 65_535, 65_536, 100_000])
+async def test_messages_of_every_length_reach_the_client(server: Server, size: int) -> None:
+    async with server.started() as (client, session):
+        session.tell(told.AgentSaid(0, 0.0, generation=1, text="é" * size))
+        assert (await client.hear())["text"] == "é" * size
+
+
+async def test_a_flood_of_small_messages_is_held_back(server: Server) -> None:
+    async with server.started() as (client, session):
+        for number in range(4000):
+            await client.say(type="mark", position=number)
+        error = await client.hear()
+        assert (error["code"], error["fatal"]) == ("rate_limited", False)
+        await session.called("mark_playback", 749)
+
+
+# Clients that go, or do not read.
+
+
+def held_by(server: Server) -> list[asyncio.Task[None]]:
+    """The tasks of the connections that the server holds."""
+    return list(cast(Any, server.listener).server_state.tasks)
+
+
+async def test_a_client_that_vanishes_leaves_nothing_behind(server: Server) -> None:
+    before = held_by(server)
+    async with server.started() as (client, session):
+        held = [task for task in held_by(server) if task not in before]
+        assert len(held) == 1
+        client.socket.transport.abort()
+        async with asyncio.timeout(DEADLINE):
             await session.closed.wait()
-            client.socket.transport.resume_reading()
+            while not held[0].done() or held[0] in held_by(server):
+                await asyncio.sleep(0)
         assert session.reason == "client_gone"
 
 
@@ -405,7 +464,7 @@ async def flood(session: FakeSession, stop: Callable[[], bool]) -> None:
 async def test_a_client_that_does_not_read_is_cut_off(
     server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("duologue.server.listener.LINGER", 0.1)
+    monkeypatch.setattr("duologue.server.sockets.LINGER", 0.1)
     with socket.socket() as narrow:
         # With a small buffer of its own the client's side holds nothing for it.
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -424,12 +483,27 @@ async def test_a_client_that_does_not_read_is_cut_off(
     assert "could not be told" in caplog.text
 
 
+@pytest.mark.parametrize("websockets", WEBSOCKETS)
+async def test_a_client_that_answers_no_ping_is_given_up(websockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.server.listener.PONG_TIMEOUT", 0.02)
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build), keep_alive=0.02, websockets=websockets) as (listener, address),
+        Server(backend, listener, address).started() as (client, session),
+        asyncio.timeout(DEADLINE),
+    ):
+        client.socket.transport.pause_reading()
+        await session.closed.wait()
+        assert session.reason == "client_gone"
+
+
 # The end of the server.
 
 
-async def test_a_server_that_ends_tells_its_clients() -> None:
+@pytest.mark.parametrize("websockets", WEBSOCKETS)
+async def test_a_server_that_ends_tells_its_clients(websockets: str) -> None:
     backend = FakeBackend()
-    async with listening(create_app(backend.build)) as (listener, address):
+    async with listening(create_app(backend.build), websockets=websockets) as (listener, address):
         server = Server(backend, listener, address)
         async with server.started() as (client, session), server.client() as idle:
             listener.should_exit = True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duologue.errors import DuologueError
-from duologue.server import stream
+from duologue.server import closing
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 from duologue.wire.reference import message_tables
 
@@ -40,7 +40,15 @@ def test_the_document_names_each_error_code() -> None:
 
 
 def test_the_document_names_each_close_code() -> None:
-    for code in (stream.NORMAL, stream.GOING_AWAY, stream.POLICY, stream.SERVER_ERROR, stream.TRY_AGAIN, 1009, 1012):
+    for code in (
+        closing.NORMAL,
+        closing.GOING_AWAY,
+        closing.POLICY,
+        closing.SERVER_ERROR,
+        closing.TRY_AGAIN,
+        1009,
+        1012,
+    ):
         assert f"| {code} |" in DOCUMENT
 
 

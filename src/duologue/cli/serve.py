@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,12 @@ def serve(
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
     cache_mb: Annotated[int, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none.")] = 32,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that share the port and the load; for more than two cores.")
+    ] = 1,
+    listener: Annotated[
+        Literal["uvicorn", "picows"], typer.Option(help="What holds the WebSockets; picows takes less of a core.")
+    ] = "uvicorn",
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
@@ -53,6 +59,8 @@ def serve(
         engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,
         allowed_origins=allow_origin or (),
+        workers=workers,
+        listener=listener,
         say=(lambda _: None) if as_json else notes.print,
         on_ready=_print_ready if as_json else None,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -19,8 +21,12 @@ from starlette.websockets import WebSocket
 
 from duologue.errors import DuologueError, OverloadedError
 from duologue.server.backend import Backend
+from duologue.server.closing import GOING_AWAY, Closing
+from duologue.server.connection import Connection
 from duologue.server.console import console_routes
-from duologue.server.stream import GOING_AWAY, Closing, Stream, StreamLimits
+from duologue.server.report import Report, total
+from duologue.server.sockets import connection_of
+from duologue.server.stream import Stream, StreamLimits
 
 __all__ = ["MAX_CONNECTIONS", "Service", "create_app", "service_of"]
 
@@ -44,6 +50,41 @@ class Service:
         self._backend: Backend | None = None
         self._draining = False
         self._streams: dict[Stream, asyncio.Task[None] | None] = {}
+        self._came = 0
+        self._refused = 0
+        self._dropped = 0
+        self._born = time.monotonic()
+        self.pid = os.getpid()
+        self.others: Sequence[Report] = ()
+        """What the other workers last told, where there are several."""
+
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether one would be let in now."""
+        try:
+            self.backend()
+        except DuologueError:
+            return False
+        return True
+
+    @property
+    def connections(self) -> int:
+        """Those that are open."""
+        return len(self._streams)
+
+    def report(self) -> Report:
+        """What this process does and has done."""
+        return {
+            "pid": self.pid,
+            "ready": self.takes_sessions,
+            "up_s": round(time.monotonic() - self._born, 1),
+            "connections": len(self._streams),
+            "sessions": sum(stream.conversing for stream in self._streams),
+            "came": self._came,
+            "refused": self._refused,
+            "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
+            **(self._backend.counters() if self._backend is not None else {}),
+        }
 
     def backend(self, *, held: int = 0) -> Backend:
         """The backend, for a caller that holds `held` connections itself.
@@ -76,14 +117,17 @@ class Service:
         finally:
             self._backend = None
 
-    async def serve(self, socket: WebSocket) -> None:
+    async def serve(self, connection: Connection) -> None:
         """One connection, from its acceptance to its end."""
-        stream = Stream(socket, self.limits)
+        stream = Stream(connection, self.limits)
         self._streams[stream] = asyncio.current_task()
+        self._came += 1
         try:
             await stream.run(partial(self.backend, held=1))
         finally:
             del self._streams[stream]
+            self._refused += stream.refused
+            self._dropped += stream.dropped
 
     async def drain(self) -> None:
         """Take nothing new, tell every client that the server ends, and wait until they are told."""
@@ -131,7 +175,7 @@ def create_app(
             await socket.close()  # Before it is accepted: the handshake is answered with 403.
             return
         await socket.accept()
-        await service.serve(socket)
+        await service.serve(connection_of(socket.scope))
 
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"live": True})
@@ -140,15 +184,22 @@ def create_app(
         try:
             service.backend()
         except DuologueError as error:
+            if any(other["ready"] for other in service.others):
+                return JSONResponse({"ready": True})
             headers = {} if error.retry_after is None else {"Retry-After": str(ceil(error.retry_after))}
             return JSONResponse({"ready": False, **error.as_dict()}, 503, headers)
         return JSONResponse({"ready": True})
+
+    async def ops(_: Request) -> JSONResponse:
+        workers = [service.report(), *service.others]
+        return JSONResponse({"workers": workers, "sum": total(workers)}, headers={"Cache-Control": "no-store"})
 
     app = Starlette(
         routes=[
             WebSocketRoute("/v1/stream", stream),
             Route("/live", live),
             Route("/ready", ready),
+            Route("/ops", ops),
             *console_routes(),
         ],
         lifespan=lifespan,

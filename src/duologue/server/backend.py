@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -31,6 +31,11 @@ class Session(Protocol):
     @property
     def accepted(self) -> int:
         """Samples of input so far, at 16 kHz; what was missing or skipped among them."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Samples of input that were dropped because they waited too long."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -97,4 +102,8 @@ class Backend(Protocol):
 
     def check(self) -> None:
         """Raise OverloadedError where a session would be refused now."""
+        ...
+
+    def counters(self) -> Mapping[str, float]:
+        """What it has done since it was built, as plain numbers."""
         ...

@@ -38,6 +38,28 @@ class Conversations:
         """Raise OverloadedError where a session would be refused now."""
         self._engine.admit()
 
+    def counters(self) -> Mapping[str, float]:
+        """What the engine has done, as plain numbers; a name with `worst` is a maximum and no sum."""
+        ticks = self._engine.counters
+        work = self._engine.workers
+        return {
+            "ticks": ticks.ticks,
+            "late_ticks": ticks.late,
+            "worst_tick_late_s": round(ticks.worst_late, 4),
+            "windows": ticks.windows,
+            "batches": work.counters.batches,
+            "jobs_waiting": work.waiting,
+            "jobs_done": work.counters.done,
+            "jobs_dropped": work.counters.dropped,
+            "jobs_refused": work.counters.refused,
+            "jobs_failed": work.counters.failed,
+            "jobs_rationed": work.counters.rationed,
+            "backlog_s": round(self._engine.load.backlog, 3),
+            "cache_bytes": self._engine.phrases.bytes,
+            "cache_hits": self._engine.phrases.counters.hits,
+            "cache_misses": self._engine.phrases.counters.misses,
+        }
+
     def open_session(self, start: Start, sink: AudioSink) -> VoiceSession:
         """A session as the client asked for it, not entered yet."""
         name = start.agent or next(iter(self._agents))

@@ -1,68 +1,46 @@
-"""uvicorn as this server needs it: no compression, prompt notice of stuck clients, and a goodbye to each client."""
+"""uvicorn as this server needs it: no compression, prompt notice of stuck clients, and a goodbye to each client.
+
+The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked for, by picows (`fast.py`).
+"""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from duologue.errors import ConfigError
 from duologue.server.app import service_of
-from duologue.wire.frames import MAX_MESSAGE_BYTES
+from duologue.server.sockets import MAX_SIZE, StreamProtocol
 
-__all__ = ["Listener"]
-
-SEND_BUFFER_BYTES: Final = 65_536
-"""What the kernel holds for a client; its own choice can be a minute of audio, and hides a stuck client so long."""
-
-MAX_UNREAD: Final = 16
-"""Messages of a client that may wait to be handled before nothing more is read from it."""
-
-LINGER: Final = 1.0
-"""Seconds that a connection has for its last bytes and its closing handshake."""
+__all__ = ["WEBSOCKETS", "Listener", "protocol_of"]
 
 PONG_TIMEOUT: Final = 10.0
 """Seconds until a missing pong ends the connection."""
 
+WEBSOCKETS: Final = ("uvicorn", "picows")
+"""What may hold the WebSockets."""
 
-class StreamProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, for many small messages, and for clients that never take their last bytes."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bound what waits in the kernel and in asyncio."""
-        super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+def protocol_of(websockets: str) -> type[StreamProtocol]:
+    """The class that holds WebSockets. Raises ConfigError where there is none of the name, NotInstalledError."""
+    if websockets == "uvicorn":
+        return StreamProtocol
+    if websockets == "picows":
+        from duologue.server.fast import PicowsProtocol
 
-    def send_receive_event_to_app(self) -> None:
-        """Queue a message, and stop reading only where several wait.
-
-        uvicorn stops and starts for each message, which costs two system calls and more time than the message does.
-        """
-        keep_reading = not self.read_paused and self.queue.qsize() < MAX_UNREAD
-        if keep_reading:
-            self.read_paused = True
-        super().send_receive_event_to_app()
-        if keep_reading:
-            self.read_paused = False
-
-    async def run_asgi(self) -> None:
-        """Run the application, and cut the connection a little after it has returned."""
-        try:
-            await super().run_asgi()
-        finally:
-            self.loop.call_later(LINGER, self.transport.abort)
+        return PicowsProtocol
+    raise ConfigError(f"There is no listener {websockets!r}.", hint=f"Choose one of: {', '.join(WEBSOCKETS)}.")
 
 
 class Listener(uvicorn.Server):
     """Serves an application of `create_app` on a TCP port; 0 takes any free one.
 
-    Clients are pinged each `keep_alive` seconds, or never where it is None. Ends when the backend cannot be built, and
-    then `run` and `serve` raise what kept it from it.
+    Clients are pinged each `keep_alive` seconds, or never where it is None.
+    `websockets` is what holds the WebSockets, one of WEBSOCKETS; NotInstalledError where that is not installed. Ends
+    when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
     """
 
     def __init__(
@@ -72,6 +50,7 @@ class Listener(uvicorn.Server):
         host: str = "127.0.0.1",
         port: int = 8000,
         keep_alive: float | None = 30.0,
+        websockets: str = "uvicorn",
         **options: Any,
     ) -> None:
         self._service = service_of(app)
@@ -80,10 +59,9 @@ class Listener(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
-                ws=StreamProtocol,
+                ws=protocol_of(websockets),
                 ws_per_message_deflate=False,
-                # Twice the limit, so that a message a little too long gets an answer that says so.
-                ws_max_size=2 * MAX_MESSAGE_BYTES,
+                ws_max_size=MAX_SIZE,
                 ws_ping_interval=keep_alive,
                 ws_ping_timeout=PONG_TIMEOUT,
                 timeout_graceful_shutdown=5,

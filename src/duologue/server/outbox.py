@@ -1,10 +1,10 @@
-"""What waits to be sent to one client: bounded, and emptied by one task."""
+"""What waits to be sent to one client: bounded, and empty while the client keeps up."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 from duologue.errors import SlowClientError
@@ -24,90 +24,128 @@ METERS_BEHIND: Final = 8
 class Outbox:
     """Messages and audio frames on their way to one client.
 
-    Messages overtake audio, so that a pause or an interruption is not behind the sound that it concerns. Nothing is
-    dropped except audio of a generation that is over, and meters that would have to wait long: where the client does
-    not keep up, `run` raises SlowClientError.
+    What comes is handed to `send` at once, on the caller's stack, and waits only before `open` and while the client is
+    `blocked`. Messages overtake audio that waits, so that a pause or an interruption is not behind the sound that it
+    concerns. Nothing is dropped except audio of a generation that is over, and meters that would have to wait long:
+    where the client does not keep up, `on_slow` is given a SlowClientError.
     """
 
+    __slots__ = (
+        "_blocked", "_direct", "_frames", "_last", "_max_frames", "_max_messages", "_messages", "_on_slow", "_open",
+        "_opened", "_progress_timeout", "_send", "_timer", "emptied",
+    )  # fmt: skip
+
     def __init__(
-        self, *, progress_timeout: float, max_frames: int = MAX_FRAMES, max_messages: int = MAX_MESSAGES
+        self,
+        send: Callable[[str | bytes], None],
+        on_slow: Callable[[SlowClientError], None],
+        *,
+        progress_timeout: float,
+        max_frames: int = MAX_FRAMES,
+        max_messages: int = MAX_MESSAGES,
     ) -> None:
+        self._send = send
+        self._on_slow = on_slow
         self._progress_timeout = progress_timeout
         self._max_frames = max_frames
         self._max_messages = max_messages
         self._messages: deque[str] = deque()
         self._frames: deque[tuple[int, bytes]] = deque()
-        self._open = True
         self._last: str | None = None
-        self._too_much = ""
-        self._progress: asyncio.Timeout | None = None
-        self._wake = asyncio.Event()
+        self._open = True
+        self._opened = False
+        self._blocked = False
+        self._direct = False
+        """Nothing waits, and nothing has to."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.emptied = asyncio.Event()
+        """All is sent, the last message too."""
 
     def __len__(self) -> int:
         return len(self._messages) + len(self._frames)
 
     def put(self, message: ServerMessage) -> None:
-        """Send `message` as soon as those before it are gone."""
-        if self._open and not (len(self._messages) > METERS_BEHIND and isinstance(message, Meter)):
+        """Send `message`, before audio that waits."""
+        if self._direct:
+            self._send(dump(message))
+        elif self._open and not (len(self._messages) > METERS_BEHIND and isinstance(message, Meter)):
             if len(self._messages) >= self._max_messages:
-                self._overflow(f"{self._max_messages} messages")
+                self._slow(f"{self._max_messages} messages are waiting for a client that does not read them.")
             else:
                 self._messages.append(dump(message))
-                self._wake.set()
 
     def put_audio(self, frame: bytes, generation: int) -> None:
-        """Send `frame`, unless its generation is dropped before its time comes."""
-        if self._open:
+        """Send `frame`, unless its generation is dropped while it waits."""
+        if self._direct:
+            self._send(frame)
+        elif self._open:
             if len(self._frames) >= self._max_frames:
-                self._overflow(f"{self._max_frames} frames of audio")
+                self._slow(f"{self._max_frames} frames of audio are waiting for a client that does not read them.")
             else:
                 self._frames.append((generation, frame))
-                self._wake.set()
 
     def drop_audio(self, generation: int) -> None:
-        """Forget the audio of this generation and older."""
-        self._frames = deque(item for item in self._frames if item[0] > generation)
+        """Forget the audio of this generation and older that waits."""
+        if self._frames:
+            self._frames = deque(item for item in self._frames if item[0] > generation)
+
+    def open(self) -> None:
+        """Send what waits, and from now on what comes."""
+        self._opened = True
+        self._flush()
+
+    def block(self) -> None:
+        """The client takes nothing for now; `on_slow` is told where that lasts longer than `progress_timeout`."""
+        if not self._blocked:
+            self._blocked = True
+            self._direct = False
+            self._timer = asyncio.get_running_loop().call_later(
+                self._progress_timeout, self._slow, f"The client has read nothing for {self._progress_timeout:g} s."
+            )
+
+    def unblock(self) -> None:
+        """The client goes on."""
+        self._blocked = False
+        self._stop_timer()
+        self._flush()
 
     def close(self, last: Ended) -> None:
-        """Take nothing more; `last` is sent after everything else, and `run` returns."""
-        if self._open:
-            self._open = False
+        """Take nothing more; `last` is sent after everything else."""
+        if self._last is None and not self.emptied.is_set():
+            self._open = self._direct = False
             self._last = dump(last)
-            self._wake.set()
+            if self._opened:
+                self._flush()
 
-    async def run(self, send: Callable[[str | bytes], Awaitable[None]]) -> None:
-        """Send until `close`. Raises SlowClientError where there is no progress or too much is waiting."""
-        clock = asyncio.get_running_loop().time
-        try:
-            async with asyncio.timeout(None) as self._progress:
-                while not self._too_much:
-                    if (item := self._next()) is not None:
-                        self._progress.reschedule(clock() + self._progress_timeout)
-                        await send(item)
-                    elif self._open:
-                        self._progress.reschedule(None)
-                        self._wake.clear()
-                        await self._wake.wait()
-                    else:
-                        return
-        except TimeoutError:
-            pass
-        finally:
-            self._open = False
-            self._progress = None
-        raise SlowClientError(self._too_much or f"The client has read nothing for {self._progress_timeout:g} s.")
+    def discard(self) -> None:
+        """The client is gone: forget everything."""
+        self._open = self._direct = False
+        self._messages.clear()
+        self._frames.clear()
+        self._last = None
+        self._stop_timer()
+        self.emptied.set()
 
-    def _next(self) -> str | bytes | None:
-        if self._messages:
-            return self._messages.popleft()
-        if self._frames:
-            return self._frames.popleft()[1]
-        last, self._last = self._last, None
-        return last
+    def _flush(self) -> None:
+        while self._opened and not self._blocked:
+            if self._messages:
+                self._send(self._messages.popleft())
+            elif self._frames:
+                self._send(self._frames.popleft()[1])
+            elif self._last is not None:
+                last, self._last = self._last, None
+                self._send(last)
+                self.emptied.set()
+            else:
+                self._direct = self._open
+                return
 
-    def _overflow(self, what: str) -> None:
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _slow(self, why: str) -> None:
         self._open = False
-        self._too_much = f"{what} are waiting for a client that does not read them."
-        self._wake.set()
-        if self._progress is not None and not self._progress.expired():
-            self._progress.reschedule(asyncio.get_running_loop().time())  # It may be stuck in the middle of a send.
+        self._stop_timer()
+        self._on_slow(SlowClientError(why))

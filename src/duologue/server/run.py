@@ -8,14 +8,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+from starlette.applications import Starlette
 
 from duologue.agent import Stocked
 from duologue.agent.function import as_agent
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
-from duologue.server.app import create_app
+from duologue.server.app import MAX_CONNECTIONS, create_app
 from duologue.server.conversations import Conversations
-from duologue.server.listener import Listener
+from duologue.server.listener import Listener, protocol_of
+from duologue.server.supervisor import Supervisor, share
+from duologue.server.worker import serve_as_worker
 from duologue.session import SessionConfig
 from duologue.settings.local import load_local
 
@@ -31,6 +36,8 @@ def serve(
     engine: EngineConfig | None = None,
     smart_turn: bool = True,
     allowed_origins: Sequence[str] = (),
+    workers: int = 1,
+    listener: str = "uvicorn",
     say: Callable[[str], None] | None = None,
     on_ready: Callable[[str, float], None] | None = None,
 ) -> None:
@@ -39,43 +46,81 @@ def serve(
     `agent` is anything that `as_agent` takes: an `async` function of the user's words, one that yields text, an Agent
     or a class of agents. An Agent *instance* with state of its own would be shared by all calls: give its class. `say`
     is told what happens, a line at a time; without it that is printed. `on_ready` is given the address and the seconds
-    that it took. Raises ConfigError where the port cannot be taken, NotInstalledError where a model is missing.
+    that it took. `workers` processes share the port and divide `max_sessions` among them; each loads models of its own.
+    `listener` holds the WebSockets: `uvicorn`, or `picows`. Raises ConfigError where the port cannot be taken,
+    NotInstalledError where a model or the listener is missing.
     """
     say = say or _print
+    carries = engine or EngineConfig()
+    if workers < 1 or carries.max_sessions < workers:
+        raise ConfigError(
+            f"{carries.max_sessions} sessions cannot be divided among {workers} workers.",
+            hint="Allow more sessions, or start fewer workers.",
+        )
+    protocol_of(listener)
     listening = _listen(host, port)
     name = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
     address = f"http://{name}:{listening.getsockname()[1]}"
 
-    @asynccontextmanager
-    async def build() -> AsyncIterator[Conversations]:
-        began = time.perf_counter()
-        models = await asyncio.to_thread(
-            load_local, lambda name, took: say(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
+    began = time.perf_counter()
+
+    def app(index: int) -> Starlette:
+        """The application of one worker, with its share of what all may carry."""
+        part = replace(
+            carries,
+            max_sessions=share(carries.max_sessions, workers, index),
+            cache_max_bytes=carries.cache_max_bytes // workers,
         )
-        if smart_turn and models.turn_model is None:
-            say("  Smart Turn is not installed, and words alone judge the end of a turn;")
-            say("  to install it: duologue models install smart-turn")
-        async with models.engine(config=engine) as running:
-            took = time.perf_counter() - began
-            say(f"ready in {took:.1f} s: talk at {address} (Ctrl-C ends it)")
-            if on_ready is not None:
-                on_ready(address, took)
-            stocked = as_agent(agent)
-            phrases = stocked.phrases if isinstance(stocked, Stocked) else ()
-            warming = asyncio.create_task(running.warm(running.tts(models.tts), phrases), name="duologue-warm")
-            try:
-                yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
-            finally:
-                warming.cancel()
-                await asyncio.wait([warming])
+
+        @asynccontextmanager
+        async def build() -> AsyncIterator[Conversations]:
+            tell = say if index == 0 else _nothing
+            models = await asyncio.to_thread(
+                load_local, lambda name, took: tell(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
+            )
+            if smart_turn and models.turn_model is None:
+                tell("  Smart Turn is not installed, and words alone judge the end of a turn;")
+                tell("  to install it: duologue models install smart-turn")
+            async with models.engine(config=part) as running:
+                if workers == 1:
+                    ready()
+                stocked = as_agent(agent)
+                phrases = stocked.phrases if isinstance(stocked, Stocked) else ()
+                warming = asyncio.create_task(running.warm(running.tts(models.tts), phrases), name="duologue-warm")
+                try:
+                    yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
+                finally:
+                    warming.cancel()
+                    await asyncio.wait([warming])
+
+        return create_app(
+            build, allowed_origins=allowed_origins, max_connections=share(MAX_CONNECTIONS, workers, index)
+        )
+
+    def ready() -> None:
+        took = time.perf_counter() - began
+        say(f"ready in {took:.1f} s: talk at {address} (Ctrl-C ends it)")
+        if on_ready is not None:
+            on_ready(address, took)
+
+    def work(index: int, link: socket.socket) -> int:
+        return serve_as_worker(
+            app(index), link, listening, keep_alive=keep_alive, websockets=listener, log_level="warning"
+        )
 
     say("loading models")
     asked = config or SessionConfig()
     keep_alive = asked.keep_alive_interval if asked.enable_keep_alive else None
-    app = create_app(build, allowed_origins=allowed_origins)
     with listening, suppress(KeyboardInterrupt):
-        Listener(app, keep_alive=keep_alive, log_level="warning").run(sockets=[listening])
+        if workers == 1:
+            Listener(app(0), keep_alive=keep_alive, websockets=listener, log_level="warning").run(sockets=[listening])
+        else:
+            Supervisor(work, workers, on_ready=ready).run()
     say("ended")
+
+
+def _nothing(line: str) -> None:
+    pass
 
 
 def _print(line: str) -> None:

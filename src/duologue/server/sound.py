@@ -27,6 +27,9 @@ class SoundIn:
     def __init__(self, audio: Audio, session: Session) -> None:
         self._audio = audio
         self._session = session
+        self._bytes_per_sample = audio.bytes_per_sample
+        self._bytes_per_second = audio.bytes_per_sample * audio.rate
+        self._as_it_is = audio.rate == SESSION_RATE and audio.encoding == "pcm_s16le"
         self._continuity = frames.Continuity(audio.rate, audio.bytes_per_sample)
         self._resampler = Resampler(audio.rate, SESSION_RATE)
         self._given = 0
@@ -38,14 +41,14 @@ class SoundIn:
 
         Raises InvalidAudioError where it is no frame, too long, or too far ahead.
         """
-        frame = frames.unpack(message, self._audio.bytes_per_sample)
-        seconds = len(frame.audio) / self._audio.bytes_per_sample / self._audio.rate
+        frame = frames.unpack(message, self._bytes_per_sample)
+        seconds = len(frame.audio) / self._bytes_per_second
         if seconds > frames.MAX_FRAME_S:
             raise InvalidAudioError(f"A frame holds {seconds:.1f} s of sound, and may hold {frames.MAX_FRAME_S:g} s.")
         gap, data = self._continuity.accept(frame)
         if gap:
             self._resampler.flush()  # The last 3 ms before a gap are lost in it.
-            start = self._continuity.position - len(data) // self._audio.bytes_per_sample
+            start = self._continuity.position - len(data) // self._bytes_per_sample
             # From the absolute position, so that rounding does not add up over many gaps.
             missing = max(0, start * SESSION_RATE // self._audio.rate - self._given)
             self._given += missing
@@ -54,11 +57,13 @@ class SoundIn:
             if missing > 0:
                 self._session.skip_audio(missing)
         if data:
-            pcm = self._resampler.process(g711.decode(bytes(data), self._audio.encoding))
+            pcm = bytes(data)
+            if not self._as_it_is:
+                pcm = self._resampler.process(g711.decode(pcm, self._audio.encoding))
             self._given += len(pcm) // 2
             self._session.process_audio(pcm)
         self._accepted = self._session.accepted
-        return len(data) / self._audio.bytes_per_sample / self._audio.rate
+        return len(data) / self._bytes_per_second
 
     def ack(self) -> Ack | None:
         """The acknowledgement, where one is due."""
@@ -76,7 +81,9 @@ class SoundOut:
         self._audio = audio
         self._outbox = outbox
         self._rate = audio.rate
+        self._bytes_per_sample = audio.bytes_per_sample
         self._resampler = Resampler(audio.rate, audio.rate)
+        self._as_it_is = audio.encoding == "pcm_s16le"
         self._expected = -1
         self._generation = -1
         self._position = 0
@@ -91,6 +98,7 @@ class SoundOut:
         self._rate = rate
         self._expected = -1
         self._resampler = Resampler(rate, self._audio.rate)
+        self._as_it_is = rate == self._audio.rate and self._audio.encoding == "pcm_s16le"
 
     def send(self, pcm: bytes, position: int, generation: int) -> None:
         """Put a frame in the outbox."""
@@ -100,10 +108,10 @@ class SoundOut:
             self._generation = generation
             self._position = position * self._audio.rate // self._rate
         self._expected = position + len(pcm) // 2
-        data = g711.encode(self._resampler.process(pcm), self._audio.encoding)
+        data = pcm if self._as_it_is else g711.encode(self._resampler.process(pcm), self._audio.encoding)
         if data:
             self._outbox.put_audio(frames.pack(self._position, generation, data), generation)
-            self._position += len(data) // self._audio.bytes_per_sample
+            self._position += len(data) // self._bytes_per_sample
 
     def pause(self, generation: int) -> None:
         """Have the client hold the reply."""

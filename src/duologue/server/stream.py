@@ -7,25 +7,21 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
-
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from typing import Final
 
 from duologue.conversation.events import Event
 from duologue.errors import (
-    ConfigError,
     DeadlineError,
     DuologueError,
-    InputError,
     InvalidMessageError,
     InvalidStateError,
-    OverloadedError,
     RateLimitedError,
-    SessionError,
     SessionNotActiveError,
     SlowClientError,
 )
 from duologue.server.backend import Backend, Session
+from duologue.server.closing import NORMAL, POLICY, TRY_AGAIN, Closing, close_code, failure
+from duologue.server.connection import Connection
 from duologue.server.outbox import Outbox
 from duologue.server.pace import Pace
 from duologue.server.sound import SoundIn, SoundOut
@@ -34,15 +30,12 @@ from duologue.wire import messages as wire
 from duologue.wire.fields import VERSION
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
-__all__ = ["GOING_AWAY", "TRY_AGAIN", "Closing", "Stream", "StreamLimits"]
+__all__ = ["Stream", "StreamLimits"]
 
 log = logging.getLogger(__name__)
 
-NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
-POLICY: Final = 1008
-SERVER_ERROR: Final = 1011
-TRY_AGAIN: Final = 1013
+MESSAGE_S: Final = 0.001
+"""Seconds that a message counts as at least where a client's pace is measured: a flood of small ones costs as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,87 +57,135 @@ class StreamLimits:
     error_window: float = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """How a connection ends."""
-
-    code: int
-    """Of the WebSocket's closing handshake."""
-    reason: str
-    """As told in `ended`."""
-    error: DuologueError | None = None
-    """As told before it."""
-
-
 class Stream:
     """One client's connection, from the moment it is accepted to its end.
 
-    One task beside the one that runs it: the sender, which empties the outbox. The client's frames are handled where
-    they are read, and the session's events where they happen.
+    One task, which runs it. It sleeps while the session lives: the client's frames are handled where they are read, the
+    session's events and sound are sent where they come about.
     """
 
-    def __init__(self, socket: WebSocket, limits: StreamLimits) -> None:
-        self._socket = socket
+    def __init__(self, connection: Connection, limits: StreamLimits) -> None:
+        self._connection = connection
         self._limits = limits
-        self._outbox = Outbox(progress_timeout=limits.progress_timeout)
-        self._sender: asyncio.Task[None] | None = None
-        self._reading: asyncio.Timeout | None = None
+        self._outbox = Outbox(connection.write, self._slow, progress_timeout=limits.progress_timeout)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._now = loop.time
+        self._first: asyncio.Future[str | bytes | None] = loop.create_future()
+        self._over = asyncio.Event()
+        self._lost = False
         self._closing: Closing | None = None
-        self._now = asyncio.get_running_loop().time
+        self._handling = False
+        """Messages are handled as they come; otherwise they wait in the inbox, and nothing more is read."""
+        self._inbox: deque[str | bytes] = deque()
+        self._held: asyncio.TimerHandle | None = None
         self._mistakes: deque[float] = deque(maxlen=limits.max_errors)
         self._pace = Pace(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
         self._warned = float("-inf")
+        self._session: Session | None = None
+        self._sink: SoundOut
+        self._sound: SoundIn
+        connection.attach(self)
+
+    @property
+    def conversing(self) -> bool:
+        """Whether it has a session."""
+        return self._session is not None and not self._over.is_set()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the client was sent away because there was no room."""
+        return self._closing is not None and self._closing.code == TRY_AGAIN
+
+    @property
+    def dropped(self) -> int:
+        """Samples of input that its session dropped because they waited too long."""
+        return 0 if self._session is None else self._session.dropped
 
     def stop(self, closing: Closing) -> None:
         """End the session from the server's side; the first reason counts."""
         if self._closing is None:
             self._closing = closing
-            if self._reading is not None:
-                self._reading.reschedule(self._now())
+            self._finish()
 
     async def run(self, find_backend: Callable[[], Backend]) -> None:
-        """Serve until the connection is closed. What `find_backend` raises is told to the client."""
+        """Serve until the connection is to be closed. What `find_backend` raises is told to the client."""
         try:
-            await self._close(await self._serve(find_backend))
-        except WebSocketDisconnect:
-            pass  # Nobody is left to be told.
+            await self._serve(find_backend)
+            if self._closing is not None and not self._lost:
+                await self._close(self._closing)
         finally:
-            if self._sender is not None:
-                self._sender.cancel()
+            self._handling = False
+            if self._held is not None:
+                self._held.cancel()
+            self._outbox.discard()
 
-    async def _serve(self, find_backend: Callable[[], Backend]) -> Closing:
+    # What the connection tells.
+
+    def received(self, message: str | bytes) -> None:
+        """Handle a message, or keep it until its time comes."""
+        if self._handling:
+            self._handle(message)
+        elif self._closing is None:
+            if not self._first.done():
+                self._first.set_result(message)
+            else:
+                self._inbox.append(message)
+            # One message is enough to wait; more come only where they were read together with it.
+            self._connection.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The client takes nothing for now."""
+        self._outbox.block()
+
+    def resume_writing(self) -> None:
+        """It goes on."""
+        self._outbox.unblock()
+
+    def lost(self) -> None:
+        """Nobody is left to be told."""
+        self._lost = True
+        self._outbox.discard()
+        self._finish()
+
+    def _finish(self) -> None:
+        self._handling = False
+        self._inbox.clear()
+        self._over.set()
+        if not self._first.done():
+            self._first.set_result(None)
+
+    def _slow(self, error: SlowClientError) -> None:
+        self.stop(Closing(close_code(error), error.code, error))
+
+    # Its life.
+
+    async def _serve(self, find_backend: Callable[[], Backend]) -> None:
         try:
             backend = find_backend()
             start = await self._start()
             if start is not None:
                 await self._converse(backend, start)
-        except WebSocketDisconnect:
-            raise
         except DuologueError as error:
-            return Closing(_close_code(error), error.code, error)
+            self.stop(Closing(close_code(error), error.code, error))
         except Exception as error:
-            return _failure(error)
-        assert self._closing is not None
-        return self._closing
+            self.stop(failure(error))
 
     async def _start(self) -> wire.Start | None:
-        """The first message; None where the server is stopped before it comes.
+        """The first message; None where the server is stopped or the client gone before it comes.
 
         Raises InvalidMessageError where it is another, DeadlineError where none comes.
         """
         try:
-            async with asyncio.timeout(self._limits.start_timeout) as self._reading:
-                frame = await self._receive()
+            async with asyncio.timeout(self._limits.start_timeout):
+                text = await self._first
         except TimeoutError:
-            if self._closing is not None:
-                return None
             raise DeadlineError(
                 f"No `start` came in {self._limits.start_timeout:g} s.", hint="Send it first."
             ) from None
-        finally:
-            self._reading = None
-        text = frame.get("text")
         if text is None:
+            return None
+        if not isinstance(text, str):
             raise InvalidMessageError("Audio came before `start`.")
         message = wire.parse_client(text)
         if not isinstance(message, wire.Start):
@@ -169,49 +210,57 @@ class Stream:
         session.watch(tell, lambda reason: self.stop(Closing(NORMAL, reason)))
         async with session:
             self._outbox.put(_started(session, start))
-            self._send_outbox()
+            self._outbox.open()
             started = True
             if start.meter_s is not None:
                 session.meter(start.meter_s)
             for event in early:
                 tell(event)
-            try:
-                await self._read(session, SoundIn(start.audio_in, session), sink)
-            except WebSocketDisconnect:
-                await session.close("client_gone")
-                raise
+            self._session, self._sink, self._sound = session, sink, SoundIn(start.audio_in, session)
+            self._go_on()
+            await self._over.wait()
             if self._closing is not None:
                 await session.close(self._closing.reason)
+            else:
+                await session.close("client_gone")
 
-    async def _read(self, session: Session, sound: SoundIn, sink: SoundOut) -> None:
-        """Take the client's frames until the session is to end."""
+    async def _close(self, closing: Closing) -> None:
+        if closing.error is not None:
+            self._outbox.put(wire.Error.of(closing.error, fatal=True))
+        self._outbox.close(wire.Ended(reason=closing.reason))
+        self._outbox.open()
         try:
-            async with asyncio.timeout(None) as self._reading:
-                while self._closing is None:
-                    frame = await self._receive()
-                    try:
-                        data = frame.get("bytes")
-                        if data is None:
-                            self._obey(wire.parse_client(frame["text"]), session, sink)
-                        else:
-                            seconds = sound.take(data)
-                            if (ack := sound.ack()) is not None:
-                                self._outbox.put(ack)
-                            await self._hold_back(seconds)
-                    except SessionNotActiveError:
-                        continue  # It has just ended, and why has been told.
-                    except DuologueError as error:
-                        self._complain(error)
+            async with asyncio.timeout(self._limits.close_timeout):
+                await self._outbox.emptied.wait()
         except TimeoutError:
-            if self._closing is None:
-                raise
-        finally:
-            self._reading = None
+            log.warning("A client that does not read could not be told that its session ended: %s.", closing.reason)
+        else:
+            self._connection.finish(closing.code, closing.reason)
 
-    def _obey(self, message: wire.ClientMessage, session: Session, sink: SoundOut) -> None:
+    # Its messages.
+
+    def _handle(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, str):
+                assert self._session is not None
+                self._obey(wire.parse_client(message), self._session)
+                self._hold_back(MESSAGE_S)
+            else:
+                seconds = self._sound.take(message)
+                if (ack := self._sound.ack()) is not None:
+                    self._outbox.put(ack)
+                self._hold_back(seconds)
+        except SessionNotActiveError:
+            pass  # It has just ended, and why has been told.
+        except DuologueError as error:
+            self._complain(error)
+        except Exception as error:
+            self.stop(failure(error))
+
+    def _obey(self, message: wire.ClientMessage, session: Session) -> None:
         match message:
             case wire.Mark():
-                session.mark_playback(sink.played(message.position))
+                session.mark_playback(self._sink.played(message.position))
             case wire.Text():
                 session.send_text(message.text)
             case wire.Interrupt():
@@ -225,28 +274,43 @@ class Stream:
             case wire.Ping():
                 self._outbox.put(wire.Pong(id=message.id))
             case wire.End():
-                self._closing = self._closing or Closing(NORMAL, "client_end")
+                self.stop(Closing(NORMAL, "client_end"))
             case wire.Start():
                 raise InvalidStateError("The session has been started.", hint="Connect again for another session.")
 
-    async def _hold_back(self, seconds: float) -> None:
+    def _hold_back(self, seconds: float) -> None:
         """Hold back a client that sends faster than sound passes, so that it takes no time from others."""
         now = self._now()
-        ahead = self._pace.take(seconds, now)
-        if ahead > 0:
-            if now - self._warned >= 1:
-                self._warned = now
-                self._outbox.put(
-                    wire.Error.of(
-                        RateLimitedError(
-                            f"Audio comes faster than it sounds: it is {ahead + self._limits.max_ahead:.1f} s ahead.",
-                            hint="Send it as it is recorded, at the rate that `start` gave; it is held back meanwhile.",
-                        ),
-                        fatal=False,
-                    )
+        ahead = self._pace.take(seconds if seconds > MESSAGE_S else MESSAGE_S, now)
+        if ahead > 0 and self._handling:
+            self._hold(ahead, now)
+
+    def _hold(self, ahead: float, now: float) -> None:
+        self._handling = False
+        self._connection.pause_reading()
+        # At most a second, so that a client that has gone is noticed.
+        self._held = self._loop.call_later(min(ahead, 1.0), self._go_on)
+        if now - self._warned >= 1:
+            self._warned = now
+            self._outbox.put(
+                wire.Error.of(
+                    RateLimitedError(
+                        f"Audio comes faster than it sounds: it is {ahead + self._limits.max_ahead:.1f} s ahead.",
+                        hint="Send it as it is recorded, at the rate that `start` gave; it is held back meanwhile.",
+                    ),
+                    fatal=False,
                 )
-            # At most a second, so that a client that has gone is noticed.
-            await asyncio.sleep(min(ahead, 1.0))
+            )
+
+    def _go_on(self) -> None:
+        """Handle what waits, and from now on what comes."""
+        if self._over.is_set():
+            return
+        self._handling = True
+        while self._inbox and self._handling:
+            self._handle(self._inbox.popleft())
+        if self._handling:
+            self._connection.resume_reading()
 
     def _complain(self, error: DuologueError) -> None:
         now = self._now()
@@ -256,53 +320,6 @@ class Stream:
         else:
             mistakes.append(now)
             self._outbox.put(wire.Error.of(error, fatal=False))
-
-    async def _receive(self) -> Any:
-        frame = await self._socket.receive()
-        if frame["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(frame.get("code", 1006))
-        return frame
-
-    def _send_outbox(self) -> None:
-        self._sender = asyncio.create_task(self._outbox.run(self._send), name="duologue.sender")
-        self._sender.add_done_callback(self._task_done)
-
-    async def _send(self, frame: str | bytes) -> None:
-        await self._socket.send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or (error := task.exception()) is None or isinstance(error, WebSocketDisconnect):
-            return
-        if isinstance(error, DuologueError):
-            self.stop(Closing(_close_code(error), error.code, error))
-        else:
-            self.stop(_failure(error))
-
-    async def _close(self, closing: Closing) -> None:
-        if closing.error is not None:
-            self._outbox.put(wire.Error.of(closing.error, fatal=True))
-        self._outbox.close(wire.Ended(reason=closing.reason))
-        if self._sender is None:
-            self._send_outbox()
-        assert self._sender is not None
-        try:
-            async with asyncio.timeout(self._limits.close_timeout):
-                await asyncio.wait([self._sender])
-                await self._socket.close(closing.code, closing.reason)
-        except TimeoutError:
-            log.warning("A client that does not read could not be told that its session ended: %s.", closing.reason)
-
-
-def _close_code(error: DuologueError) -> int:
-    if isinstance(error, OverloadedError):
-        return TRY_AGAIN
-    by_client = InputError | SessionError | ConfigError | SlowClientError | DeadlineError
-    return POLICY if isinstance(error, by_client) else SERVER_ERROR
-
-
-def _failure(error: BaseException) -> Closing:
-    log.error("A session broke off.", exc_info=error)
-    return Closing(SERVER_ERROR, "error", DuologueError("The server failed.", hint="Its log says why."))
 
 
 def _started(session: Session, start: wire.Start) -> wire.Started:

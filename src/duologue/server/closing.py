@@ -1,0 +1,53 @@
+"""How a connection ends: the codes of the WebSocket's closing handshake, and which error leads to which."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from duologue.errors import (
+    ConfigError,
+    DeadlineError,
+    DuologueError,
+    InputError,
+    OverloadedError,
+    SessionError,
+    SlowClientError,
+)
+
+__all__ = ["GOING_AWAY", "NORMAL", "POLICY", "SERVER_ERROR", "TRY_AGAIN", "Closing", "close_code", "failure"]
+
+log = logging.getLogger(__name__)
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+POLICY: Final = 1008
+SERVER_ERROR: Final = 1011
+TRY_AGAIN: Final = 1013
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a connection ends."""
+
+    code: int
+    """Of the WebSocket's closing handshake."""
+    reason: str
+    """As told in `ended`."""
+    error: DuologueError | None = None
+    """As told before it."""
+
+
+def close_code(error: DuologueError) -> int:
+    """The code for a session that `error` ended."""
+    if isinstance(error, OverloadedError):
+        return TRY_AGAIN
+    by_client = InputError | SessionError | ConfigError | SlowClientError | DeadlineError
+    return POLICY if isinstance(error, by_client) else SERVER_ERROR
+
+
+def failure(error: BaseException) -> Closing:
+    """The end of a session by a fault of ours, which goes to the log and not to the client."""
+    log.error("A session broke off.", exc_info=error)
+    return Closing(SERVER_ERROR, "error", DuologueError("The server failed.", hint="Its log says why."))

@@ -1,0 +1,51 @@
+"""What a stream needs of a WebSocket, and what a WebSocket tells a stream: whichever listener holds the socket."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Connection", "Receiver"]
+
+
+class Receiver(Protocol):
+    """Is told what happens on a connection. These are plain calls on the loop's thread, made where it happens."""
+
+    def received(self, message: str | bytes) -> None:
+        """A whole message has come."""
+        ...
+
+    def pause_writing(self) -> None:
+        """The client takes nothing more for now; what is written all the same waits in memory."""
+        ...
+
+    def resume_writing(self) -> None:
+        """It goes on."""
+        ...
+
+    def lost(self) -> None:
+        """The client has closed the connection, or it broke; may be told more than once."""
+        ...
+
+
+class Connection(Protocol):
+    """One client's WebSocket, once its handshake is done. No call waits or fails; on a lost one they do nothing."""
+
+    def attach(self, receiver: Receiver) -> None:
+        """Tell `receiver` what happens from now on."""
+        ...
+
+    def write(self, message: str | bytes) -> None:
+        """Send a text or binary message."""
+        ...
+
+    def finish(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Read nothing more; what has been read already may still come."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+        ...

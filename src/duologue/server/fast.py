@@ -1,0 +1,176 @@
+"""The WebSocket of a stream held by picows, whose parser and frames are compiled: for many calls in one process."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from duologue.errors import NotInstalledError
+from duologue.server.sockets import MAX_SIZE, StreamProtocol
+
+try:
+    from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+    from picows.picows import WSProtocol
+except ImportError:
+    raise NotInstalledError(
+        "The package picows is not installed.", hint="Run `pip install 'duologue[fast]'`, or use the listener uvicorn."
+    ) from None
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
+
+__all__ = ["PicowsProtocol"]
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_TIMEOUT: Final = 5.0
+"""Seconds."""
+
+READ_BUFFER: Final = 16_384
+"""Bytes kept for each connection; grows up to twice the longest message where one is long."""
+
+TEXT: Final = WSMsgType.TEXT
+BINARY: Final = WSMsgType.BINARY
+
+
+class PicowsProtocol(StreamProtocol):
+    """A Connection whose handshake is judged by the application, and which is picows's from the answer on.
+
+    One port and one origin serve pages and streams: uvicorn reads the request, the application accepts it, and picows
+    is handed the socket together with a request of the same key.
+    """
+
+    _picows: WSTransport | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Take over where the application accepts the connection."""
+        if message["type"] == "websocket.accept" and not self.handshake_complete:
+            if not self.transport.is_closing():
+                self._take_over()
+        else:
+            await super().send(message)
+
+    def _take_over(self) -> None:
+        self.handshake_complete = True
+        listener = _Listener(self)
+        every, patience = self.config.ws_ping_interval, self.config.ws_ping_timeout
+        # picows wants its patience to end before the next ping.
+        patience = None if every is None or patience is None else min(every, patience)
+        protocol = WSProtocol(
+            None, None, False, lambda _: listener, log, True, HANDSHAKE_TIMEOUT,
+            patience is not None, every, patience, WSAutoPingStrategy.PING_WHEN_IDLE,
+            True, MAX_SIZE, None, READ_BUFFER,
+        )  # fmt: skip
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        request = (
+            "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {self.request.headers['Sec-WebSocket-Key']}\r\n\r\n"
+        ).encode()
+        protocol.get_buffer(-1)[: len(request)] = request
+        protocol.buffer_updated(len(request))
+        self._picows = protocol.transport
+
+    def write(self, message: str | bytes) -> None:
+        """Send a message as one frame."""
+        picows = self._picows
+        if picows is not None and not self.transport.is_closing():
+            picows.send(TEXT if isinstance(message, str) else BINARY, message)
+
+    def finish(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        if self._picows is not None and not self.transport.is_closing():
+            self._picows.send_close(code, reason)
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        self.resume_reading()
+
+    def shutdown(self) -> None:
+        """The server ends, and has said goodbye before, where there was time."""
+        if self._picows is None:
+            super().shutdown()
+        elif self.close_sent:
+            self.transport.close()
+        else:
+            self._close(WSCloseCode.SERVICE_RESTART)
+
+    def message(self, message: str | bytes) -> None:
+        """picows has read a whole one."""
+        if self._receiver is not None and not self.close_sent:
+            self._receiver.received(message)
+
+    def closed(self, code: int) -> None:
+        """The client closes the connection, or has answered our close."""
+        if self.close_sent:
+            self.transport.close()
+        else:
+            self._close(code)
+
+    def fail(self, code: int) -> None:
+        """The client broke the rules of WebSockets."""
+        self._close(code)
+
+    def _close(self, code: int) -> None:
+        assert self._picows is not None
+        if not self.close_sent:
+            self._picows.send_close(code)
+            self.close_sent = True
+        self.transport.close()
+        self._lost()
+
+
+class _Listener(WSListener):
+    """What picows tells."""
+
+    def __init__(self, protocol: PicowsProtocol) -> None:
+        self._protocol = protocol
+        self._parts = bytearray()
+        self._text = False
+        """What the message is whose parts are coming."""
+        self._more = False
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == BINARY and frame.fin and not self._more:
+            self._protocol.message(frame.get_payload_as_bytes())
+        elif kind == TEXT and frame.fin and not self._more:
+            self._take_text(frame.get_payload_as_bytes())
+        elif kind == WSMsgType.CLOSE:
+            self._protocol.closed(frame.get_close_code() or WSCloseCode.OK)
+        elif kind in (BINARY, TEXT, WSMsgType.CONTINUATION):
+            self._take_part(frame)
+
+    def _take_text(self, data: bytes) -> None:
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._protocol.fail(WSCloseCode.INVALID_TEXT)
+        else:
+            self._protocol.message(text)
+
+    def _take_part(self, frame: WSFrame) -> None:
+        first = frame.msg_type != WSMsgType.CONTINUATION
+        if first == self._more:
+            self._protocol.fail(WSCloseCode.PROTOCOL_ERROR)
+            return
+        if first:
+            self._text = frame.msg_type == TEXT
+        self._parts += frame.get_payload_as_memoryview()
+        self._more = not frame.fin
+        if len(self._parts) > MAX_SIZE:
+            self._protocol.fail(WSCloseCode.MESSAGE_TOO_BIG)
+        elif frame.fin:
+            whole, self._parts = bytes(self._parts), bytearray()
+            if self._text:
+                self._take_text(whole)
+            else:
+                self._protocol.message(whole)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._protocol.connection_lost(None)
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()

@@ -1,0 +1,177 @@
+"""The WebSocket of a stream under uvicorn, whose handshake is the application's and whose messages go past it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from struct import Struct
+from typing import Any, Final, cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import State
+
+from duologue.server.connection import Connection, Receiver
+from duologue.wire.frames import MAX_MESSAGE_BYTES
+
+__all__ = ["CONNECTION", "MAX_SIZE", "StreamProtocol", "connection_of"]
+
+CONNECTION: Final = "duologue.connection"
+"""The extension of the ASGI scope that is the Connection."""
+
+MAX_SIZE: Final = 2 * MAX_MESSAGE_BYTES
+"""Bytes beyond which a message ends the connection: twice the limit, so that one a little too long is answered."""
+
+SEND_BUFFER_BYTES: Final = 65_536
+"""What the kernel holds for a client; its own choice can be a minute of audio, and hides a stuck client so long."""
+
+READ_BYTES: Final = 16_384
+"""Read at once; asyncio's own 256 KiB are mapped and unmapped for each read, which costs more than all else in it."""
+
+LINGER: Final = 1.0
+"""Seconds that a connection has for its last bytes and its closing handshake."""
+
+_SHORT: Final = Struct("!BB")
+_MEDIUM: Final = Struct("!BBH")
+_LONG: Final = Struct("!BBQ")
+
+
+def connection_of(scope: Any) -> Connection:
+    """The connection behind an ASGI scope of Listener's."""
+    return cast(Connection, scope["extensions"][CONNECTION])
+
+
+class StreamProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket as a Connection.
+
+    Its handshake, its pings and its end are uvicorn's. Messages do not pass through ASGI, where each costs a queue, a
+    task's turn and several dictionaries.
+    """
+
+    _receiver: Receiver | None = None
+
+    def attach(self, receiver: Receiver) -> None:
+        """Tell `receiver` what happens from now on."""
+        self._receiver = receiver
+        if self.disconnected:
+            receiver.lost()
+
+    def write(self, message: str | bytes) -> None:
+        """Send a message as one frame."""
+        if self.conn.state is State.OPEN and not self.close_sent and not self.transport.is_closing():
+            # websockets' own frames take three times as long to make; a server's are not masked.
+            if isinstance(message, str):
+                message, first = message.encode(), 0x81
+            else:
+                first = 0x82
+            size = len(message)
+            if size < 126:
+                header = _SHORT.pack(first, size)
+            elif size < 65_536:
+                header = _MEDIUM.pack(first, 126, size)
+            else:
+                header = _LONG.pack(first, 127, size)
+            self.transport.write(header + message)
+
+    def finish(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; the connection ends with it, or LINGER after the application has returned."""
+        if self.conn.state is State.OPEN and not self.close_sent:
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+            self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        self.resume_reading()
+
+    def pause_reading(self) -> None:
+        """Read nothing more."""
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    # What asyncio and uvicorn tell.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Bound what is read at once, and what waits in the kernel."""
+        super().connection_made(transport)
+        if hasattr(transport, "max_size"):
+            transport.max_size = READ_BYTES
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def handle_connect(self, event: Request) -> None:
+        """Let the application find the connection."""
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            cast(dict[str, Any], self.scope["extensions"])[CONNECTION] = self
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message to the stream."""
+        receiver = self._receiver
+        if receiver is None:
+            super().send_receive_event_to_app()
+            return
+        frames, self.frames = self.frames, []
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "bytes":
+            receiver.received(data)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self.conn.send_close(1007)
+            self.handle_parser_exception()
+        else:
+            receiver.received(text)
+
+    def handle_close(self, event: Frame) -> None:
+        """The client closes the connection."""
+        super().handle_close(event)
+        self._lost()
+
+    def handle_parser_exception(self) -> None:
+        """The client broke the rules of WebSockets."""
+        super().handle_parser_exception()
+        self._lost()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        super().connection_lost(exc)
+        self._lost()
+
+    def shutdown(self) -> None:
+        """The server ends, and has said goodbye before, where there was time."""
+        super().shutdown()
+        self._lost()
+
+    def pause_writing(self) -> None:
+        """The client does not keep up."""
+        super().pause_writing()
+        if self._receiver is not None:
+            self._receiver.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        if self._receiver is not None:
+            self._receiver.resume_writing()
+
+    async def run_asgi(self) -> None:
+        """Run the application, and cut the connection a little after it has returned."""
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(LINGER, self.transport.abort)
+
+    def _lost(self) -> None:
+        if self._receiver is not None:
+            self._receiver.lost()

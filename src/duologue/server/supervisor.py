@@ -1,0 +1,288 @@
+"""Several processes at one port: started, watched, started again, and ended together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, Final
+
+from duologue.errors import ConfigError, DuologueError, error_class
+from duologue.server.report import Report
+from duologue.server.worker import MAX_LETTER
+
+__all__ = ["MAX_WORKERS", "Supervisor", "share"]
+
+log = logging.getLogger(__name__)
+
+MAX_WORKERS: Final = 64
+
+BROADCAST_EVERY: Final = 0.1
+"""Seconds between what the workers are told of each other, at least."""
+
+FIRST_DELAY: Final = 0.25
+"""Seconds before a worker that died is replaced; doubles with each death that follows soon, up to LONGEST_DELAY."""
+
+LONGEST_DELAY: Final = 30.0
+
+STEADY: Final = 60.0
+"""Seconds after which a worker counts as having lived well."""
+
+FRUITLESS: Final = 3
+"""Deaths before any worker was ever ready, after which it is given up."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+PATIENCE: Final = 15.0
+"""Seconds that workers have to say goodbye and end; those that remain are killed."""
+
+
+def share(total: int, parts: int, index: int) -> int:
+    """The part of `total` that falls to the worker of this index; the parts add up to it."""
+    return total // parts + (index < total % parts)
+
+
+class _Worker:
+    """A place for a worker, and the process that fills it."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.pid = 0
+        self.link: socket.socket | None = None
+        """Open while the process lives, as far as is known."""
+        self.report: Report | None = None
+        self.was_ready = False
+        self.deaths = 0
+        self.started = 0.0
+        self.due = 0.0
+        """When a process is to be started, where there is none."""
+
+
+class Supervisor:
+    """Runs `count` worker processes until a signal.
+
+    `work` is called in each process with its index and its link to here, and returns its exit status. Processes are
+    forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
+    are ready. A worker that dies is replaced; workers whose supervisor dies end by themselves.
+    """
+
+    def __init__(self, work: Callable[[int, socket.socket], int], count: int, *, on_ready: Callable[[], None]) -> None:
+        if not 2 <= count <= MAX_WORKERS:
+            raise ConfigError(f"{count} workers were asked for; one needs no supervisor, and {MAX_WORKERS} are most.")
+        if threading.active_count() > 1:
+            raise ConfigError(
+                "A thread runs already, and workers are forked.",
+                hint="Call serve(workers=…) before threads are started.",
+            )
+        self._work = work
+        self._on_ready = on_ready
+        self._workers = [_Worker(index) for index in range(count)]
+        self._selector = selectors.DefaultSelector()
+        self._ending = 0.0
+        """When the patience with those that remain ends; 0 while nothing ends."""
+        self._signals = 0
+        self._failure: DuologueError | None = None
+        self._news = False
+        self._told_at = 0.0
+
+    def run(self) -> None:
+        """Run until a signal. Raises what kept the workers from working, where none ever did."""
+        woken, waker = socket.socketpair()
+        for end in (woken, waker):
+            end.setblocking(False)
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+        self._private = [woken, waker]
+        self._selector.register(woken, selectors.EVENT_READ)
+        try:
+            while self._step(woken):
+                pass
+        finally:
+            for worker in self._workers:
+                if worker.link is not None:
+                    self._kill(worker)
+                    self._close(worker)
+            signal.set_wakeup_fd(-1)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._selector.close()
+            woken.close()
+            waker.close()
+        if self._failure is not None:
+            raise self._failure
+
+    def _on_signal(self, number: int, _: Any) -> None:
+        self._signals += 1
+
+    def _step(self, woken: socket.socket) -> bool:
+        """Wait for what comes next and deal with it; False when all is over."""
+        now = time.monotonic()
+        if self._signals and not self._ending:
+            self._end(now)
+        elif self._signals > 1:
+            self._signals = 1
+            self._tell_all(signal.SIGINT)  # uvicorn takes the second one as: at once.
+        for worker in self._workers:
+            if worker.link is not None and (how := self._reap(worker)) is not None:
+                self._bury(worker, how)
+            elif worker.link is None and not self._ending and now >= worker.due:
+                self._start(worker, now)
+        if self._ending:
+            if all(worker.link is None for worker in self._workers):
+                return False
+            if now > self._ending:
+                log.warning("Some workers do not end, and are killed.")
+                return False
+        for key, _ in self._selector.select(BROADCAST_EVERY):
+            if key.fileobj is woken:
+                woken.recv(4096)
+            else:
+                self._hear(key.data)
+        self._broadcast()
+        return True
+
+    def _start(self, worker: _Worker, now: float) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A signal for the new process waits until it has handlers of its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        pid = os.fork()
+        if pid == 0:
+            self._become_worker(worker.index, ours, theirs)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        theirs.close()
+        ours.setblocking(False)
+        worker.pid, worker.link, worker.report, worker.started = pid, ours, None, now
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+
+    def _become_worker(self, index: int, ours: socket.socket, theirs: socket.socket) -> None:
+        """The life of the new process: nothing of the supervisor goes on in it."""
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            self._selector.close()
+            for end in (ours, *self._private, *(worker.link for worker in self._workers)):
+                if end is not None:
+                    end.close()
+            status = self._work(index, theirs)
+        except KeyboardInterrupt:
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _hear(self, worker: _Worker) -> None:
+        assert worker.link is not None
+        try:
+            letter = worker.link.recv(MAX_LETTER)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            letter = b""
+        if not letter:
+            self._bury(worker, self._kill(worker))
+            return
+        told = json.loads(letter)
+        if (failure := told.get("failure")) is not None:
+            self._take_failure(failure)
+        else:
+            self._news = True
+            worker.report = told["report"]
+            if not worker.was_ready and told["report"]["ready"]:
+                worker.was_ready = True
+                if all(each.was_ready for each in self._workers):
+                    on_ready, self._on_ready = self._on_ready, lambda: None
+                    on_ready()
+
+    def _bury(self, worker: _Worker, how: str) -> None:
+        """A worker is dead: another takes its place after a while."""
+        self._close(worker)
+        self._news = True
+        if self._ending:
+            return
+        now = time.monotonic()
+        worker.deaths = 1 if now - worker.started > STEADY else worker.deaths + 1
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (worker.deaths - 1))
+        worker.due = now + delay
+        if worker.deaths >= FRUITLESS and not any(each.was_ready for each in self._workers):
+            self._failure = self._failure or DuologueError("The workers cannot work.", hint="The log says why.")
+            self._end(now)
+        else:
+            log.warning(
+                "Worker %d (process %d) %s; another takes its place in %.2g s.", worker.index, worker.pid, how, delay
+            )
+
+    def _take_failure(self, failure: dict[str, Any]) -> None:
+        kind = error_class(failure["code"]) or DuologueError
+        error = kind(failure["message"], hint=failure["hint"], provider=failure["provider"])
+        if any(each.was_ready for each in self._workers):
+            log.error("A worker cannot work: %s", error)
+        elif self._failure is None:
+            self._failure = error
+            self._end(time.monotonic())
+
+    def _reap(self, worker: _Worker) -> str | None:
+        """How the process ended; None where it has not."""
+        pid, status = os.waitpid(worker.pid, os.WNOHANG)
+        if not pid:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+
+    def _kill(self, worker: _Worker) -> str:
+        """Make sure that the process is no more, and say how it ended."""
+        # Who closes its link is about to end; who does not in a second will not.
+        deadline = time.monotonic() + (0.0 if self._ending and time.monotonic() > self._ending else 1.0)
+        while (how := self._reap(worker)) is None:
+            if time.monotonic() > deadline:
+                os.kill(worker.pid, signal.SIGKILL)
+                deadline = float("inf")
+            time.sleep(0.005)
+        return how
+
+    def _close(self, worker: _Worker) -> None:
+        assert worker.link is not None
+        self._selector.unregister(worker.link)
+        worker.link.close()
+        worker.link = worker.report = None
+
+    def _end(self, now: float) -> None:
+        self._ending = now + PATIENCE
+        self._signals = 1
+        self._tell_all(signal.SIGTERM)
+
+    def _tell_all(self, number: int) -> None:
+        for worker in self._workers:
+            if worker.link is not None:
+                os.kill(worker.pid, number)
+
+    def _broadcast(self) -> None:
+        now = time.monotonic()
+        if not self._news or now - self._told_at < BROADCAST_EVERY:
+            return
+        self._news = False
+        self._told_at = now
+        letter = json.dumps([worker.report for worker in self._workers if worker.report is not None]).encode()
+        for worker in self._workers:
+            if worker.link is not None:
+                try:
+                    worker.link.send(letter)
+                except OSError:
+                    self._news = True  # It is busy, or dead, which is noticed elsewhere.

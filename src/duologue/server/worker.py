@@ -1,0 +1,174 @@
+"""One of several processes that serve one port: it takes its share of the connections, and ends with its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
+
+from duologue.errors import DuologueError
+from duologue.server.listener import Listener
+from duologue.server.report import Report
+
+__all__ = ["MAX_LETTER", "Worker", "serve_as_worker"]
+
+log = logging.getLogger(__name__)
+
+MAX_LETTER: Final = 65_536
+"""Bytes of a message between a worker and its supervisor."""
+
+REPORT_EVERY: Final = 10
+"""Ticks of uvicorn, of 0.1 s each, between reports where nothing changed."""
+
+LEAD: Final = 4
+"""Connections that a worker may hold beyond the one that holds fewest before it leaves new ones to the others."""
+
+
+class Worker(Listener):
+    """A Listener whose port is shared.
+
+    Of the processes that wait at one port any may get the next connection. So that none is refused by a full worker
+    while another has room, and none is far busier than another, a worker takes one connection at a time, and none
+    while it is not ready, or well ahead, and another is better placed. `link` is a SOCK_SEQPACKET socket to the
+    supervisor; where that closes it, the worker ends.
+    """
+
+    def __init__(self, app: Starlette, link: socket.socket, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._link = link
+        self._door: socket.socket | None = None
+        self._door_is_open = False
+        self._make: Callable[[], asyncio.Protocol]
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._told: tuple[float, ...] = ()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Like uvicorn's, except that the port is not handed to asyncio, which would take all who wait at once."""
+        assert sockets is not None
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        self.servers = []
+        http: Any = self.config.http_protocol_class
+        self._make = partial(
+            http,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        (self._door,) = sockets
+        self._door.setblocking(False)
+        self._door.listen(self.config.backlog)
+        self._link.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._link, self._hear)
+        self.started = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell the supervisor what changed, and open or close the door."""
+        ends = await super().on_tick(counter)
+        if not ends:
+            self._report(always=counter % REPORT_EVERY == 0)
+            self._mind_the_door()
+        return ends
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nobody new, and say goodbye to the clients."""
+        self._open_door(False)
+        asyncio.get_running_loop().remove_reader(self._link)
+        await super().shutdown(sockets)
+
+    def _report(self, *, always: bool) -> None:
+        report = self._service.report()
+        changed = (report["ready"], report["connections"], report["sessions"])
+        if always or changed != self._told:
+            self._told = changed
+            self.tell({"report": report})
+
+    def tell(self, letter: dict[str, Any]) -> None:
+        """Send something to the supervisor; where it does not keep up, what is told later says more."""
+        try:
+            self._link.send(json.dumps(letter).encode())
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.should_exit = True
+
+    def _hear(self) -> None:
+        """Take what the supervisor says of the others."""
+        try:
+            letter = self._link.recv(MAX_LETTER)
+        except BlockingIOError:
+            return
+        except OSError:
+            letter = b""
+        if not letter:
+            asyncio.get_running_loop().remove_reader(self._link)
+            self.should_exit = True
+            return
+        mine = self._service.pid
+        reports: list[Report] = json.loads(letter)
+        self._service.others = [report for report in reports if report["pid"] != mine]
+        self._mind_the_door()
+
+    def _mind_the_door(self) -> None:
+        elsewhere = [other["connections"] for other in self._service.others if other["ready"]]
+        if not elsewhere:
+            self._open_door(True)
+        else:
+            ahead = self._service.connections - min(elsewhere)
+            self._open_door(self._service.takes_sessions and ahead <= LEAD)
+
+    def _open_door(self, is_open: bool) -> None:
+        if self._door is None or is_open == self._door_is_open:
+            return
+        self._door_is_open = is_open
+        loop = asyncio.get_running_loop()
+        if is_open:
+            loop.add_reader(self._door, self._welcome)
+        else:
+            loop.remove_reader(self._door)
+
+    def _welcome(self) -> None:
+        self._mind_the_door()
+        if self._door is None or not self._door_is_open:
+            return
+        try:
+            guest, _ = self._door.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # Another worker was faster, or the client has gone.
+        except OSError:
+            log.exception("No connection can be taken for now.")
+            self._open_door(False)  # Until the next tick: it may be out of file descriptors.
+            return
+        guest.setblocking(False)
+        arrival = asyncio.get_running_loop().create_task(
+            asyncio.get_running_loop().connect_accepted_socket(self._make, guest)
+        )
+        self._arriving.add(arrival)
+        arrival.add_done_callback(self._arriving.discard)
+
+
+def serve_as_worker(app: Starlette, link: socket.socket, door: socket.socket, **options: Any) -> int:
+    """Serve `app` until a signal or the end of the supervisor, and return the process's exit status.
+
+    What kept the backend from being built is told to the supervisor.
+    """
+    worker = Worker(app, link, **options)
+    try:
+        worker.run(sockets=[door])
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except DuologueError as error:
+        worker.tell({"failure": error.as_dict()})
+        return 1
+    return 0
