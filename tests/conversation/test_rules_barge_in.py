@@ -287,7 +287,7 @@ def test_what_was_said_far_apart_over_uninterruptible_speech_is_understood_apart
     s.speech(0.64)
     s.silence(2.0)
     first, second = s.of(do.AskWords)
-    assert second.start == round(2.56 * 16000) - 4800 > first.end
+    assert second.start == round(2.56 * 16000) - 1600 > first.end
     assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
 
 

@@ -48,7 +48,9 @@ _LOOK_EVERY: Final = 4
 _FOREIGN: Final = 0.5
 """A window of which the filter leaves more than this share teaches it nothing, where the one before was explained..."""
 _PATIENCE: Final = 16
-"""...for so many windows at most: then it is the echo that has changed."""
+"""...for so many windows at most: then it is the echo that has changed..."""
+_TAUGHT: Final = 24
+"""...and only once so many windows have taught it."""
 _RIDGE: Final = 1e-3
 _PRIOR: Final = 1e5
 """Keeps the fit quiet where playout is: the energy of one window at -67 dBFS."""
@@ -83,6 +85,7 @@ class EchoExplainer:
         "_share",
         "_spectra",
         "_taps",
+        "_taught",
     )
 
     def __init__(self) -> None:
@@ -100,7 +103,8 @@ class EchoExplainer:
         self._rest = np.zeros(0, np.float32)
         self._looked = 0
         self._taps: NDArray[np.float32] | None = None
-        self._foreign = _PATIENCE  # windows in a row that taught nothing
+        self._taught = 0  # windows that taught the filter
+        self._foreign = 0  # windows in a row that taught it nothing
 
     @property
     def left(self) -> NDArray[np.int16]:
@@ -198,12 +202,12 @@ class EchoExplainer:
             self._delay = 2 * best
             self._gram[:] = 0
             self._cross[:] = 0
-            self._taps = None
+            self._taught = 0
 
     def _predict(self, playout: _Playout, pos_end: int, heard: NDArray[np.float32]) -> NDArray[np.float32]:
         end = pos_end - self._delay + _AHEAD
         delayed = sliding_window_view(playout.read(end - WINDOW - _TAPS + 1, end), _TAPS).copy()
-        if self._taps is not None:
+        if self._taps is not None and self._taught >= _TAUGHT:
             echo: NDArray[np.float32] = delayed @ self._taps
             left = heard - echo
             if self._share >= _SURE:
@@ -211,6 +215,7 @@ class EchoExplainer:
             if left @ left > _FOREIGN * (heard @ heard) and self._foreign < _PATIENCE:
                 self._foreign += 1
                 return echo
+        self._taught += 1
         self._gram *= _KEEP_FIT
         self._gram += delayed.T @ delayed
         self._cross *= _KEEP_FIT

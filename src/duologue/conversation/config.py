@@ -80,7 +80,7 @@ class BargeIn:
     prefix_padding: float = 0.1
     """Audio before the speech start that belongs to an utterance over the agent: less than over silence, as there may
     be echo in it, and as short sounds are understood the better for it."""
-    echo_threshold: float = 0.6
+    echo_threshold: float = 0.5
     """Sound of which our own playout explains at least this share is not the user's."""
 
 
