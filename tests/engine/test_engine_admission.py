@@ -21,8 +21,8 @@ def load(**measured: float) -> Load:
 
 def test_an_idle_process_lets_calls_in() -> None:
     door = Door(Admission(), lambda: GIB)
-    door.check(load())
-    Door(Admission(), lambda: None).check(load())
+    door.enter(load())
+    Door(Admission(), lambda: None).enter(load())
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,11 @@ def test_an_idle_process_lets_calls_in() -> None:
 )
 def test_a_full_process_says_why_and_when_to_come_again(measured: dict[str, float], said: str, reason: str) -> None:
     door = Door(Admission(retry_after=7.0), lambda: GIB)
-    with pytest.raises(OverloadedError, match=said) as refused:
+    with pytest.raises(OverloadedError, match=said):
         door.check(load(**measured))
+    assert getattr(door.refusals, reason) == 0, "who only asks is not refused"
+    with pytest.raises(OverloadedError, match=said) as refused:
+        door.enter(load(**measured))
     assert refused.value.retry_after == 7.0
     assert getattr(door.refusals, reason) == 1
 
@@ -45,7 +48,7 @@ def test_a_full_process_says_why_and_when_to_come_again(measured: dict[str, floa
 def test_memory_that_runs_out_refuses_calls() -> None:
     door = Door(Admission(), lambda: 50 * 2**20)
     with pytest.raises(OverloadedError, match="50 MiB"):
-        door.check(load())
+        door.enter(load())
     assert door.refusals.memory == 1
 
 

@@ -69,24 +69,33 @@ class Door:
         self.refusals = Refusals()
         self._free = free or _Memory().free
 
+    def enter(self, load: Load) -> None:
+        """Raise OverloadedError where one more call is one too many, and count it."""
+        if (found := self._objection(load)) is not None:
+            reason, message = found
+            setattr(self.refusals, reason, getattr(self.refusals, reason) + 1)
+            raise OverloadedError(message, retry_after=self.config.retry_after)
+
     def check(self, load: Load) -> None:
         """Raise OverloadedError where one more call would be one too many."""
+        if (found := self._objection(load)) is not None:
+            raise OverloadedError(found[1], retry_after=self.config.retry_after)
+
+    def _objection(self, load: Load) -> tuple[str, str] | None:
+        """The name of what stands against one more call, and how to say it."""
         c = self.config
         if load.sessions >= load.max_sessions:
-            self._refuse("sessions", f"This process carries {load.sessions} sessions, which is all it may.")
+            return "sessions", f"This process carries {load.sessions} sessions, which is all it may."
         if load.tick_lag > c.max_tick_lag:
-            self._refuse("tick_lag", f"The calls that run are looked at {load.tick_lag * 1000:.0f} ms late.")
+            return "tick_lag", f"The calls that run are looked at {load.tick_lag * 1000:.0f} ms late."
         if load.lateness > c.max_lateness:
-            self._refuse("lateness", f"Words and speech come {load.lateness * 1000:.0f} ms late.")
+            return "lateness", f"Words and speech come {load.lateness * 1000:.0f} ms late."
         if load.backlog > c.max_backlog:
-            self._refuse("backlog", f"{load.backlog:.1f} s of work wait for the models.")
+            return "backlog", f"{load.backlog:.1f} s of work wait for the models."
         free = self._free()
         if free is not None and free < c.min_free_bytes:
-            self._refuse("memory", f"{free / 2**20:.0f} MiB of memory are left.")
-
-    def _refuse(self, reason: str, message: str) -> None:
-        setattr(self.refusals, reason, getattr(self.refusals, reason) + 1)
-        raise OverloadedError(message, retry_after=self.config.retry_after)
+            return "memory", f"{free / 2**20:.0f} MiB of memory are left."
+        return None
 
 
 class _Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -55,6 +56,12 @@ class Conversations:
             "jobs_failed": work.counters.failed,
             "jobs_rationed": work.counters.rationed,
             "backlog_s": round(self._engine.load.backlog, 3),
+            "worst_tick_lag_s": round(self._engine.load.tick_lag, 4),
+            "worst_lateness_s": round(self._engine.load.lateness, 4),
+            "tasks": len(asyncio.all_tasks()),
+            **{f"cpu_s_{name}": round(cost.cpu, 3) for name, cost in work.costs.of.items()},
+            **{f"runs_{name}": cost.runs for name, cost in work.costs.of.items()},
+            **{f"items_{name}": cost.items for name, cost in work.costs.of.items()},
             "cache_bytes": self._engine.phrases.bytes,
             "cache_hits": self._engine.phrases.counters.hits,
             "cache_misses": self._engine.phrases.counters.misses,
