@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from plain import PLAIN, script
 
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
-from duologue.conversation.endpointing import Evidence, Verdict, combine, decide
+from duologue.conversation.endpointing import Evidence, Verdict, combine, decide, wait
 from duologue.errors import ConfigError
 from duologue.testing.conversation import Script
 
@@ -33,7 +36,7 @@ def evidence(words: float, sound: float | None = None, patience: float = 1.0) ->
         (0.49, None, 2.5, 2.49, None),
         (0.49, None, 2.5, 2.5, "timeout"),
         (0.49, None, 0.5, 0.5, "timeout"),
-        (0.4, 0.9, 1.0, 0.25, "sound"),
+        (0.49, 0.9, 1.0, 0.25, "sound"),
         (0.6, 0.1, 1.0, 0.25, None),
         (0.6, 0.1, 1.0, 1.0, "timeout"),
         (0.9, None, 9.0, 0.25, "words"),
@@ -50,26 +53,54 @@ def test_threshold_action_delay_timeout(
 @pytest.mark.parametrize(
     ("words", "sound", "low", "high"),
     [
-        (0.5, 0.5, 0.5, 0.5),
-        (0.9, 0.9, 0.9, 1.0),
+        (0.5, 0.8, 0.5, 0.5),
+        (0.9, 0.98, 0.9, 1.0),
         (0.1, 0.1, 0.0, 0.1),
-        (0.2, 0.8, 0.49, 0.51),
-        (0.3, 0.95, 0.7, 0.95),
-        (0.0, 1.0, 0.49, 0.51),
+        (0.8, 0.1, 0.3, 0.5),
+        (0.3, 0.98, 0.5, 0.7),
+        (0.0, 1.0, 0.1, 0.2),
         (0.0, 0.0, 0.0, 0.01),
     ],
 )
 def test_words_and_sound_combine(words: float, sound: float, low: float, high: float) -> None:
-    """Two that agree are surer than one, opposites cancel, and the surer one wins."""
-    assert low <= combine(words, sound) <= high
-    assert combine(words, sound) == pytest.approx(combine(sound, words))
+    """Two that agree are surer than one, the sound says nothing at 0.8, and the words count for more."""
+    assert low <= round(combine(words, sound), 6) <= high
+
+
+GRADED = Endpointing(threshold=0.8, wait_below=0.5, action_delay=0.4, timeout=1.6)
+
+
+@pytest.mark.parametrize(
+    ("probability", "patience", "seconds"),
+    [
+        (0.99, 1.0, 0.4),
+        (0.8, 9.0, 0.4),
+        (2 / 3, 1.0, 1.0),  # odds of 2, half way between those of 1 and 4
+        (2 / 3, 2.0, 1.8),
+        (0.5, 1.0, 1.6),
+        (0.1, 2.0, 3.2),
+        (0.1, 0.1, 0.4),
+    ],
+)
+def test_the_surer_the_sooner(probability: float, patience: float, seconds: float) -> None:
+    assert wait(probability, patience, GRADED) == pytest.approx(seconds)
+
+
+def test_a_turn_that_is_neither_sure_nor_open_is_decided_by_what_was_judged() -> None:
+    assert decide(evidence(2 / 3), 0.99, GRADED) is None
+    assert decide(evidence(2 / 3), 1.01, GRADED) == Verdict(2 / 3, "words")
+
+
+def test_a_moment_that_speaks_against_an_end_takes_off_log_odds() -> None:
+    e = Evidence("Hello.", 0.8, "sentence", 1.0, against=math.log(4))
+    assert e.probability == pytest.approx(0.5)
 
 
 # --- in a conversation ---
 
 
 def timed(**changes: float) -> Script:
-    s = Script(ConversationConfig(endpointing=Endpointing(**changes)), judges_sound=True)  # type: ignore[arg-type]
+    s = script(ConversationConfig(endpointing=replace(PLAIN, **changes)), judges_sound=True)  # type: ignore[arg-type]
     s.silence(0.96)
     return s
 
@@ -138,10 +169,10 @@ def test_the_sound_is_judged_only_where_the_words_leave_doubt(words: float, aske
 
 
 def test_the_sound_is_not_asked_where_no_model_is_at_hand() -> None:
-    s = Script()
+    s = script()
     s.understand("Hello", probability=0.6)
     s.speech(0.64)
-    s.silence(0.64)
+    s.silence(2.0)
     assert s.of(do.AskSound) == []
     assert s.one(tell.TurnDecided).reason == "words"
 
@@ -225,12 +256,36 @@ def test_a_late_judgement_is_applied_when_it_comes() -> None:
     assert s.one(tell.TurnDecided).pos == s.one(tell.EvidenceLate).pos
 
 
+def test_the_sound_is_judged_beside_the_words_once_the_silence_is_no_longer_short() -> None:
+    s = timed(sound_after=0.16, action_delay=0.32, words_budget=0.256)
+    s.understand("Hello", probability=0.95)
+    s.judge(0.98)
+    s.speech(0.64)
+    s.silence(0.96)
+    words, sound = s.one(do.AskWords), s.one(do.AskSound)
+    assert sound.end == 15360 + 10240 + round(0.16 * 16000)
+    assert sound.due < words.due
+    scored = s.one(tell.TurnScored)
+    assert (scored.pos, scored.words, scored.sound) == (words.due, 0.95, 0.98)
+    assert s.one(tell.TurnDecided).reason == "sound"
+
+
+@pytest.mark.parametrize(("turns", "decided"), [(1, [0.96]), (2, [0.96, 0.256])])
+def test_the_first_turn_of_a_call_is_given_more_time(turns: int, decided: list[float]) -> None:
+    s = timed(opening=3.0)
+    for _ in range(turns):
+        s.say_turn("Hello.", pause=1.5)
+        s.play("Yes?", seconds=0.5)
+        s.silence(1.0)
+    assert [e.silence for e in s.of(tell.TurnDecided)] == decided
+
+
 def test_speech_that_goes_on_takes_the_judgement_back() -> None:
     s = timed()
     s.understand("Hello", "Hello, is this the restaurant?", probability=0.6)
     s.judge(0.95)
     s.speech(0.64)
-    s.silence(0.32)
+    s.silence(0.224)
     s.speech(0.64)
     s.silence(0.96)
     first, second = s.of(do.AskSound)

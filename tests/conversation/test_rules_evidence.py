@@ -1,17 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from typing import Literal
 
 import pytest
+from plain import PLAIN, script
 
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import ConversationConfig, Endpointing
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import WINDOW
 from duologue.conversation.evidence import Answer, Orders
-from duologue.testing.conversation import Script
 
 WORDS = got.WordsArrived(1, "Hello.", 0.9)
 
@@ -93,17 +94,17 @@ def test_the_first_answer_counts() -> None:
 
 @pytest.mark.parametrize("seconds", [0.32, 2.56, 9.6])
 def test_words_are_due_after_a_budget_that_grows_with_the_speech(seconds: float) -> None:
-    s = Script()
+    s = script()
     s.speech(seconds)
     s.silence(0.128)
-    ask, c = s.one(do.AskWords), Endpointing()
+    ask, c = s.one(do.AskWords), PLAIN
     budget = c.words_budget + c.words_budget_per_s * (ask.end - ask.start) / 16000
     assert ask.due == s.pos + ceil(budget * 16000 / WINDOW) * WINDOW
 
 
 @pytest.mark.parametrize("after", [0.0, 0.032, 0.064, 0.096])
 def test_words_are_applied_exactly_when_due_however_early_they_come(after: float) -> None:
-    s = Script()
+    s = script()
     s.understand("Hello.", after=after)
     s.speech(0.64)
     s.silence(0.64)
@@ -112,7 +113,7 @@ def test_words_are_applied_exactly_when_due_however_early_they_come(after: float
 
 
 def test_late_words_are_applied_when_they_come_and_logged() -> None:
-    s = Script()
+    s = script()
     s.understand("Hello.", after=0.48)
     s.speech(0.64)
     s.silence(0.96)
@@ -138,7 +139,7 @@ def test_words_that_are_late_when_the_user_goes_on_are_logged() -> None:
 
 
 def test_a_shell_that_runs_faster_than_real_time_can_wait() -> None:
-    s = Script()
+    s = script()
     s.lose_words()
     s.speech(0.64)
     s.silence(0.128)
@@ -150,7 +151,7 @@ def test_a_shell_that_runs_faster_than_real_time_can_wait() -> None:
 
 
 def test_answers_that_nobody_waits_for_are_nothing() -> None:
-    s = Script()
+    s = script()
     s.say_turn("Hello.")
     done = s.one(do.AskWords).ask
     for answer in (got.WordsArrived(done, "Again.", 1.0), got.SoundScored(99, 1.0), got.EvidenceFailed(98, "timeout")):
@@ -158,7 +159,7 @@ def test_answers_that_nobody_waits_for_are_nothing() -> None:
 
 
 def test_words_that_never_come_are_given_up_and_the_speech_is_reported() -> None:
-    s = Script(ConversationConfig(endpointing=Endpointing(words_timeout=4.0)))
+    s = script(ConversationConfig(endpointing=replace(PLAIN, words_timeout=4.0)))
     s.lose_words()
     s.speech(0.64)
     s.silence(0.128 + 4.0)
@@ -168,7 +169,7 @@ def test_words_that_never_come_are_given_up_and_the_speech_is_reported() -> None
 
 
 def test_a_gap_longer_than_the_patience_does_not_lose_words_that_could_not_come_yet() -> None:
-    s = Script()
+    s = script()
     s.understand("I was cut off.")
     s.speech(0.64)
     s.gap(20.0)
@@ -177,7 +178,7 @@ def test_a_gap_longer_than_the_patience_does_not_lose_words_that_could_not_come_
 
 
 def test_words_that_fail_leave_speech_that_is_reported_with_the_code() -> None:
-    s = Script()
+    s = script()
     s.fail_words("rate_limited")
     s.speech(0.64)
     s.silence(0.64)
@@ -186,7 +187,7 @@ def test_words_that_fail_leave_speech_that_is_reported_with_the_code() -> None:
 
 
 def test_evidence_for_speech_that_went_on_is_dropped() -> None:
-    s = Script()
+    s = script()
     s.understand("I would like", "I would like a table.", after=0.25)
     s.speech(0.64)
     s.silence(0.192)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from plain import script
 
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
@@ -36,7 +37,7 @@ def test_which_replies_may_answer_other_words(strategy: str, prepared: str, text
 
 def doubtful(strategy: Strategy = "discard", *, speculates: bool = True, probability: float = 0.4) -> Script:
     """Words that leave the turn open until the timeout: time for a reply to be prepared."""
-    s = Script(ConversationConfig(speculation=strategy), speculates=speculates)
+    s = script(ConversationConfig(speculation=strategy), speculates=speculates)
     s.understand("A table for two", probability=probability)
     s.speech(0.64)
     s.silence(0.32)
@@ -67,7 +68,7 @@ def test_clauses_that_were_prepared_are_said_only_once_committed() -> None:
 
 
 def test_a_turn_that_is_decided_at_once_is_no_speculation() -> None:
-    s = Script(speculates=True)
+    s = script(speculates=True)
     s.understand("Hello.", after=0.32)
     s.speech(0.64)
     s.silence(0.64)
@@ -76,7 +77,7 @@ def test_a_turn_that_is_decided_at_once_is_no_speculation() -> None:
 
 
 def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
-    s = Script(speculates=True, judges_sound=True)
+    s = script(speculates=True, judges_sound=True)
     s.understand("A table for two", probability=0.6)
     s.speech(0.64)
     s.silence(0.256)
@@ -149,7 +150,7 @@ def test_the_same_words_again_keep_the_reply() -> None:
 
 
 def test_three_replies_a_turn_at_most_reopened_or_not() -> None:
-    s = Script(ConversationConfig(max_speculations=3), speculates=True)
+    s = script(ConversationConfig(max_speculations=3), speculates=True)
     for words in ("one", "one two", "one two three", "one two three four", "one two three four five"):
         s.understand(words, probability=0.4)
         s.speech(0.64)
@@ -194,7 +195,7 @@ def test_text_that_is_typed_meanwhile_has_its_own_reply() -> None:
 
 
 def test_no_reply_is_prepared_while_one_is_on_its_way() -> None:
-    s = Script(ConversationConfig(greeting="Welcome!", greeting_interruptible=False), speculates=True)
+    s = script(ConversationConfig(greeting="Welcome!", greeting_interruptible=False), speculates=True)
     s.play("Welcome!", seconds=2.0)
     s.understand("A table for two", probability=0.4)
     s.speech(0.32)
@@ -203,7 +204,7 @@ def test_no_reply_is_prepared_while_one_is_on_its_way() -> None:
 
 
 def test_after_an_interruption_by_words_a_reply_is_prepared_as_ever() -> None:
-    s = Script(speculates=True)
+    s = script(speculates=True)
     s.say_turn("Hello.")
     s.play("Hello, how are you?", seconds=5.0)
     s.silence(0.64)
@@ -228,7 +229,7 @@ def test_the_end_discards_what_is_prepared() -> None:
 
 
 def test_a_policy_without_a_delay_still_commits_what_it_prepared() -> None:
-    s = Script(ConversationConfig(endpointing=Endpointing(action_delay=0.64)), speculates=True)
+    s = script(ConversationConfig(endpointing=Endpointing(action_delay=0.64)), speculates=True)
     s.say_turn("Hello.", pause=0.96)
     assert s.one(do.StartReply).speculative
     assert s.one(do.CommitReply).generation == 1

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import pytest
+from plain import SPEECH, script
 
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig, SpeechDetection
 from duologue.conversation.conversation import WINDOW
 from duologue.conversation.speech import SpeechDetector, Step
-from duologue.testing.conversation import Script
 
 START, STOP, NONE = Step.START, Step.STOP, Step.NONE
 
 
 def steps(probabilities: list[float], config: SpeechDetection | None = None) -> list[Step]:
-    detector = SpeechDetector(config or SpeechDetection())
+    detector = SpeechDetector(config or SPEECH)
     return [detector.window(i * WINDOW, (i + 1) * WINDOW, p) for i, p in enumerate(probabilities)]
 
 
@@ -47,7 +47,7 @@ def test_lengths_come_from_the_configuration() -> None:
 
 
 def test_a_gap_is_silence_and_may_be_of_any_length() -> None:
-    detector = SpeechDetector(SpeechDetection())
+    detector = SpeechDetector(SPEECH)
     detector.window(0, WINDOW, 0.9)
     assert detector.window(WINDOW, 2 * WINDOW, 0.9) is START
     assert detector.silence(1024, 1324) is NONE
@@ -57,14 +57,14 @@ def test_a_gap_is_silence_and_may_be_of_any_length() -> None:
 
 
 def test_a_blip_before_a_gap_does_not_count_after_it() -> None:
-    detector = SpeechDetector(SpeechDetection())
+    detector = SpeechDetector(SPEECH)
     detector.window(0, WINDOW, 0.9)
     detector.silence(WINDOW, 2000)
     assert detector.window(2000, 2000 + WINDOW, 0.9) is NONE
 
 
 def test_the_start_is_told_where_speech_began_and_the_words_are_asked_with_padding_on_both_sides() -> None:
-    s = Script()
+    s = script()
     s.silence(1.024)
     s.speech(0.64)
     s.silence(0.32)
@@ -77,7 +77,7 @@ def test_the_start_is_told_where_speech_began_and_the_words_are_asked_with_paddi
 
 
 def test_sound_is_needed_from_where_words_may_still_be_asked_for() -> None:
-    s = Script()
+    s = script()
     assert s.conversation.needs_from == 0
     s.silence(1.024)
     assert s.conversation.needs_from == s.pos - 4800
@@ -92,21 +92,21 @@ def test_sound_is_needed_from_where_words_may_still_be_asked_for() -> None:
 
 
 def test_padding_never_reaches_before_the_call() -> None:
-    s = Script()
+    s = script()
     s.speech(0.32)
     s.silence(0.32)
     assert s.one(do.AskWords).start == 0
 
 
 def test_a_long_tail_ends_where_the_audio_does() -> None:
-    s = Script(ConversationConfig(speech=SpeechDetection(tail_padding=1.0)))
+    s = script(ConversationConfig(speech=SpeechDetection(hangover=0.128, tail_padding=1.0)))
     s.speech(0.32)
     s.silence(0.128)
     assert s.one(do.AskWords).end == s.pos
 
 
 def test_speech_stops_in_a_gap() -> None:
-    s = Script()
+    s = script()
     s.speech(0.32)
     s.gap(0.2)
     assert s.one(tell.AudioGap).reason == "missing"
@@ -115,7 +115,7 @@ def test_speech_stops_in_a_gap() -> None:
 
 
 def test_a_short_gap_inside_speech_does_not_stop_it() -> None:
-    s = Script()
+    s = script()
     s.speech(0.32)
     s.gap(0.1)
     s.speech(0.32)

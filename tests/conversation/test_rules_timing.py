@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain import script
 
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
@@ -44,7 +45,7 @@ SETTINGS = ConversationConfig(greeting="Welcome.", greeting_interruptible=False,
 
 
 def talk(plot: list[Breath], *, words_after: float = 0.0, sound_after: float = 0.0, judges: bool = True) -> Script:
-    s = Script(SETTINGS, speculates=True, judges_sound=judges)
+    s = script(SETTINGS, speculates=True, judges_sound=judges)
     s.judge(0.3, 0.9, after=sound_after)
     for breath in plot:
         s.understand(breath.text, probability=breath.probability, after=words_after)
@@ -84,7 +85,7 @@ def decisions(s: Script) -> list[tuple[Any, ...]]:
 
 def talk_with_gaps(plot: list[Breath], *, pieces: int) -> Script:
     """The beginning of each pause is missing, and told in so many pieces; meanwhile nothing else happens."""
-    s = Script(ConversationConfig(max_utterance=2.0))
+    s = script(ConversationConfig(max_utterance=2.0))
     for breath in plot:
         s.understand(breath.text, probability=breath.probability)
         s.speech(breath.speech * 0.032)

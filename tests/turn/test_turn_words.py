@@ -327,22 +327,59 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", lines(FINISHED))
-def test_a_finished_turn_is_likely_over(text: str) -> None:
+def test_a_finished_turn_may_be_over(text: str) -> None:
     judgement = WORDS.judge(text)
-    assert judgement.probability >= 0.6, judgement
+    assert judgement.probability >= 0.5, judgement
 
 
 @pytest.mark.parametrize("text", lines(GOING_ON))
 def test_a_turn_that_goes_on_is_likely_not_over(text: str) -> None:
     judgement = WORDS.judge(text)
-    assert judgement.probability <= 0.3, judgement
+    assert judgement.probability <= 0.35, judgement
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("I called last week and spoke to someone called", "naming"),
+        ("Send a message to Anna saying.", "naming"),
+        ("We need a high chair and somewhere.", "begun"),
+        ("A table for two, or perhaps", "begun"),
+        ("I'd like Monday, no, sorry.", "correction"),
+        ("It finishes at, I think.", "afterthought"),
+        ("Well, if Sunday isn't free, then.", "subordinate"),
+        ("If I come by train, will it?", "half_question"),
+        ("The code is 603-", "digits"),
+        ("Flight b", "spelling"),
+        ("What was I going to say?", "hold"),
+    ],
+)
+def test_what_has_only_begun_is_not_over(text: str, reason: str) -> None:
+    judgement = WORDS.judge(text)
+    assert judgement.reason == reason
+    assert judgement.probability <= 0.4
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ("I need a table.", "Hello there. I need a table."),
+        ("I need a table.", "I need a table for the four of us on Friday evening at seven."),
+        ("Can I pay by card?", "It's about the bill. Can I pay by card?"),
+        ("Two adults.", "A table for tonight. Two adults."),
+        ("It finishes at, I think.", "It finishes late, I think."),
+        ("I was told she called Anna, called", "I called"),
+        ("Okay, I called them. Great.", "Great."),
+    ],
+)
+def test_who_has_said_much_has_more_likely_said_all(less: str, more: str) -> None:
+    assert WORDS.judge(less).probability < WORDS.judge(more).probability
 
 
 @pytest.mark.parametrize("text", lines(DICTATED))
-def test_dictation_gets_more_time(text: str) -> None:
+def test_dictation_may_go_on(text: str) -> None:
     judgement = WORDS.judge(text)
     assert judgement.probability <= 0.3, judgement
-    assert judgement.patience > 1.5
 
 
 @pytest.mark.parametrize(

@@ -24,13 +24,14 @@ LABELS: Final[dict[Policy, str]] = {
 SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
-ACTION_DELAYS = (0.288, 0.352, 0.384, 0.416, 0.448, 0.512, 0.576, 0.64, 0.768)
-TIMEOUTS = (1.28, 1.6, 1.92)
-ASKED_AFTER = 0.192
-"""Silence after which Smart Turn alone is asked; its authors ask after 0.2 s."""
+ACTION_DELAYS = (0.288, 0.352, 0.384, 0.416, 0.448, 0.512, 0.576, 0.704)
+TIMEOUTS = (1.6, 1.92)
+WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
+ASKED_AFTER = 0.16
+"""Silence after which Smart Turn alone is asked, as by ours; its authors ask after 0.2 s."""
 SOUND_THRESHOLDS = (0.5, 0.8, 0.95)
 SOUND_DELAYS = (0.352, 0.448, 0.576, 0.768)
-VAD_DELAYS = (0.256, 0.32, 0.384, 0.448, 0.512, 0.576, 0.64, 0.704, 0.768, 0.864, 0.96, 1.12, 1.28, 1.44, 1.6, 1.92)
+VAD_DELAYS = (0.352, 0.448, 0.512, 0.576, 0.64, 0.704, 0.768, 0.96, 1.12, 1.28, 1.6, 1.92)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def _grid(policy: Policy, base: Endpointing, speech: SpeechDetection) -> list[Se
             Setting(policy, _alone(base, delay, timeout, threshold), replace(speech, hangover=ASKED_AFTER), threshold)
             for threshold, delay, timeout in (usual, *grid)
         ]
-    varied = itertools.product(ACTION_DELAYS, TIMEOUTS)
+    varied = itertools.product(ACTION_DELAYS if policy == "ours" else WORDS_DELAYS, TIMEOUTS)
     return [
         Setting(policy, base, speech),
         *(Setting(policy, replace(base, action_delay=d, timeout=t), speech) for d, t in varied),
@@ -106,4 +107,5 @@ def _alone(base: Endpointing, delay: float, timeout: float, threshold: float) ->
         words_budget_per_s=0.0,
         doubt=(0.0, 1.0),
         max_scores=1,
+        opening=0.0,
     )

@@ -15,7 +15,7 @@ from typing import Any, Final
 from duologue.bench.answers import Voice
 from duologue.bench.corpus import Item
 from duologue.bench.estimate import Estimate, quantile_of, rate_of
-from duologue.bench.heard import Ears, Heard
+from duologue.bench.heard import Ears, hear
 from duologue.bench.policies import Setting
 from duologue.bench.scoring import EndOutcome, ItemOutcome, score
 from duologue.errors import ConfigError
@@ -93,12 +93,11 @@ async def play(
     if not items:
         raise ConfigError("There are no items to play.", hint="Ask for at least one.")
     outcomes: list[list[ItemOutcome]] = [[] for _ in chosen]
-    for done, item in enumerate(items):
-        heard = Heard(item, version, ears)
+    for done, heard in enumerate(hear(items, version, ears)):
         for n, setting in enumerate(chosen):
             played = heard.play(setting)
             decisions = played.decisions if n or voice is None else await voice.timed(played.decisions)
-            outcomes[n].append(score(item, decisions, played.asked))
+            outcomes[n].append(score(heard.item, decisions, played.asked))
         if on_progress is not None:
             on_progress((done + 1) / len(items))
     usual = Run(chosen[0], tuple(outcomes[0])).processing().value if chosen else math.nan

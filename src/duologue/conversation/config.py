@@ -28,7 +28,7 @@ class SpeechDetection:
     """Probability below which a window counts as silence once speech has started (hysteresis)."""
     min_speech: float = 0.064
     """Speech must last this long to start."""
-    hangover: float = 0.128
+    hangover: float = 0.096
     """Silence must last this long for speech to stop; the words are asked for at that moment."""
     prefix_padding: float = 0.3
     """Audio before the speech start that belongs to the utterance."""
@@ -40,27 +40,31 @@ class SpeechDetection:
 class Endpointing:
     """The policy on silence: threshold, action delay, timeout."""
 
-    threshold: float = 0.5
+    threshold: float = 0.78
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
-    wait_below: float = 0.1
+    wait_below: float = 0.4
     """Probability at or below which it is decided by the `timeout` alone; in between, the surer the sooner."""
-    action_delay: float = 0.256
+    action_delay: float = 0.352
     """Silence after which a turn that sounds finished is decided."""
-    timeout: float = 0.96
+    timeout: float = 1.76
     """Silence after which a turn is decided whatever the evidence says; multiplied by the patience of the words."""
-    words_budget: float = 0.064
+    opening: float = 0.8
+    """Log-odds taken off in the user's first turn: who opens a conversation seldom does it in one sentence."""
+    words_budget: float = 0.032
     """Time that the words have, from the moment they are asked for..."""
     words_budget_per_s: float = 0.03
     """...and more for each second of speech."""
     words_timeout: float = 9.0
     """Time after which words that have not come are given up: the turn is judged by those that have."""
-    doubt: tuple[float, float] = (0.1, 0.9)
-    """Where the words give a probability inside, the sound of the turn is judged as well."""
-    sound_budget: float = 0.192
+    doubt: tuple[float, float] = (0.1, 0.93)
+    """Where the words are there and give a probability inside, the sound of the turn is judged as well."""
+    sound_after: float = 0.16
+    """Silence after which the sound is judged although the words are not there yet."""
+    sound_budget: float = 0.128
     """Time that the judgement of the sound has."""
     rescore_every: float = 0.32
     """While silence lasts and nothing is decided, the sound is judged again this often..."""
-    max_scores: int = 3
+    max_scores: int = 1
     """...and at most this many times a silence."""
 
 

@@ -158,7 +158,7 @@ class Conversation(AgentSide):
         if self._long_silent(u, start) and (u.final or self._orders.keep_words()):
             u.split(self._padded(start), u.final.text if u.final else None)
         self._drop_asks("words", "sound")
-        u.final = u.evidence = None
+        u.final = u.evidence = u.sound = None
         u.scores = 0
         u.settled = ""
         if self.config.speculation == "discard":
@@ -312,9 +312,10 @@ class Conversation(AgentSide):
         u, answer = self._utterance, ask.answer
         assert u is not None, "asks are dropped with their utterance"
         if isinstance(answer, got.SoundScored):
-            assert u.evidence is not None, "sound is judged only after words"
-            u.evidence = replace(u.evidence, sound=answer.probability)
-            self._scored(u)
+            u.sound = answer.probability
+            if u.evidence is not None:
+                u.evidence = replace(u.evidence, sound=u.sound)
+                self._scored(u)
         elif ask.kind == "sound":
             u.scores = self.config.endpointing.max_scores
         else:
@@ -342,7 +343,8 @@ class Conversation(AgentSide):
         if not u.words:
             self._ignore(u, u.failed or "no_words")
             return
-        u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience)
+        against = self.config.endpointing.opening if u.turn == 1 else 0.0
+        u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience, u.sound, against)
         r = self._reply
         if r and r.started and not r.dropped:
             if not u.settled and is_backchannel(u.words, r.has_asked):
@@ -360,11 +362,15 @@ class Conversation(AgentSide):
         self._tell(tell.TurnScored, u.turn, e.text, e.words, e.sound, e.probability, silence, e.reason)
         u.fresh = True
 
-    def _ask_sound(self, u: Utterance, e: Evidence) -> None:
+    def _ask_sound(self, u: Utterance, e: Evidence | None) -> None:
+        """Where the words leave doubt; or where they are not there yet and the silence is no longer short."""
         c = self.config.endpointing
-        doubtful = c.doubt[0] < e.words < c.doubt[1]
-        open_ = not u.scores or (e.probability < c.threshold and self.pos - u.scored_at >= c.rescore_every * RATE)
-        if self._capabilities.judges_sound and doubtful and open_ and u.scores < c.max_scores:
+        if e is None:
+            wanted = not u.scores and not u.settled and self._seconds_since(u.last_speech) >= c.sound_after
+        else:
+            again = e.probability < c.threshold and self.pos - u.scored_at >= c.rescore_every * RATE
+            wanted = c.doubt[0] < e.words < c.doubt[1] and (not u.scores or again)
+        if self._capabilities.judges_sound and wanted and u.scores < c.max_scores:
             u.scores += 1
             u.scored_at = self.pos
             ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
@@ -397,12 +403,14 @@ class Conversation(AgentSide):
         if u.evidence is None and self._seconds_since(u.asked_at) >= self.config.endpointing.words_timeout:
             self._give_up(u)
         e = u.evidence
-        if e is None or self._reply:
+        if self._reply:
             return
-        if u.settled:
+        if e is not None and u.settled:
             self._begin_reply(u, e.text, Verdict(e.probability, u.settled))
             return
         self._ask_sound(u, e)
+        if e is None:
+            return
         silence = self._seconds_since(u.last_speech)
         sound_is_due = self._orders.open and silence < self.config.endpointing.timeout * e.patience
         verdict = None if sound_is_due else decide(e, silence, self.config.endpointing)

@@ -9,10 +9,12 @@ from duologue.conversation.config import Endpointing
 
 __all__ = ["Evidence", "Verdict", "combine", "decide", "wait"]
 
-WORDS_WEIGHT = 0.6
-SOUND_WEIGHT = 0.6
-"""The sum is above 1: two that agree are surer than one."""
-CERTAIN = 0.001
+WORDS_WEIGHT = 0.75
+SOUND_WEIGHT = 0.4
+SOUND_NEUTRAL = 0.8
+"""The judge of sound sees an end in most pauses: by this probability it says nothing, below it speaks against."""
+CERTAIN = 0.02
+"""No judge is believed beyond this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,14 @@ class Evidence:
     reason: str
     patience: float
     sound: float | None = None
+    against: float = 0.0
+    """Log-odds that the moment in the call takes off."""
 
     @property
     def probability(self) -> float:
-        """Words and sound together."""
-        return self.words if self.sound is None else combine(self.words, self.sound)
+        """Words and sound together, and the moment."""
+        p = self.words if self.sound is None else combine(self.words, self.sound)
+        return 1 / (1 + math.exp(self.against - _odds(p))) if self.against else p
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Verdict:
 
 def combine(words: float, sound: float) -> float:
     """Two probabilities as one, by the weighted sum of their log-odds: one outvotes the other only by being surer."""
-    return 1 / (1 + math.exp(-(WORDS_WEIGHT * _odds(words) + SOUND_WEIGHT * _odds(sound))))
+    odds = WORDS_WEIGHT * _odds(words) + SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
+    return 1 / (1 + math.exp(-odds))
 
 
 def wait(probability: float, patience: float, config: Endpointing) -> float:

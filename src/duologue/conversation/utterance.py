@@ -44,6 +44,8 @@ class Utterance:
     """Why nothing but words and a free floor is waited for: `manual` (the button was let go) or `reopened`."""
     full: bool = False
     """As long as a turn may be; decided as soon as its parts are understood."""
+    sound: float | None = None
+    """What the judge of the sound says of this silence."""
     scores: int = 0
     """How often the sound was asked."""
     scored_at: int = 0

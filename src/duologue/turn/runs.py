@@ -28,6 +28,8 @@ def is_spelling(tail: Tail) -> bool:
             letters.append(word)
         elif not (len(word) == 1 and word.isdigit()) and word not in v.REPEATERS:
             break
+    if len(letters) == 1 and len(words) > 1:
+        return letters[0] not in ("a", "i", "o", "u") and words[-1] == letters[0]
     return len(letters) > 1 and (len(letters) > 2 or not set(letters) <= {"a", "i"})
 
 
@@ -53,8 +55,8 @@ def is_full_number(tail: Tail) -> bool:
 
 
 def has_open_number(tail: Tail) -> bool:
-    """Whether a word stands last that promises a digit or a letter: "double", "triple"."""
-    return tail.last in v.REPEATERS
+    """Whether a digit or a letter must follow: after "double", or after a dash."""
+    return tail.last in v.REPEATERS or (tail.mark == "-" and _DIGITS.fullmatch(tail.last) is not None)
 
 
 def has_open_address(tail: Tail) -> bool:

@@ -9,7 +9,7 @@ from duologue.turn import vocabulary as v
 
 __all__ = ["Tail", "read_tail"]
 
-LONGEST_PHRASE = 5
+LONGEST_PHRASE = 6
 TAIL_CHARS = 240
 """Enough for a spelled address or a card number; what stands before it no longer matters."""
 

@@ -12,11 +12,12 @@ def _phrases(text: str) -> frozenset[str]:
 
 
 HOLDS = _phrases(
-    """hold on, hang on, wait, one moment, just a moment, one second, just a second, wait a second, give me a
-    second, one sec, just a sec, give me a sec, wait a sec, one minute, just a minute, give me a minute, wait a
-    minute, give me a moment, let me think, let me see, let me check, let me look, let me have a look, let me
-    find it, let me get it, let me get that, let me just check, let me just see, bear with me, where was i, how
-    do i say, how shall i put it"""
+    """hold on, hang on, wait, one moment, just a moment, one second, just a second, wait a second, give me a second,
+    one sec, just a sec, give me a sec, wait a sec, one minute, just a minute, give me a minute, wait a minute,
+    give me a moment, let me think, let me see, let me check, let me look, let me have a look, let me find it,
+    let me get it, let me get that, let me just check, let me just see, bear with me, where was i, how do i say,
+    how shall i put it, what was i going to say, what was i saying, what's the word, what's it called,
+    what do you call it, how do you say, i forget"""
 )
 """The user keeps the floor on purpose."""
 
@@ -25,6 +26,27 @@ FILLERS = _phrases("like, you know, i mean, you see, let's say")
 
 LEAD_INS = _words("""well so okay yeah yes no oh alright anyway basically actually right and but then""")
 """Sentences made of these alone announce another: the last of them must be `well`, `anyway` or `basically`."""
+
+CORRECTIONS = _phrases(
+    """no sorry, sorry no, no wait, no no, or rather, i mean, no i mean, sorry i mean, no actually, actually no, wait
+    no, oh no, well no, no hang on"""
+)
+"""After other words these take something back, and the right thing follows."""
+
+AFTERTHOUGHTS = _phrases("i think, i guess, i believe, i suppose, i reckon, i hope, you know, i'd say, let's say")
+"""A clause of their own at the end says nothing about the end: the words before it do."""
+
+GREETINGS = _words("hello hi hey good morning afternoon evening there oh")
+"""A turn of these alone is as likely to lead on as to end."""
+
+INDEFINITES = _words(
+    """somewhere something someone somebody anywhere anything anyone somehow maybe perhaps also ideally preferably
+    otherwise hopefully possibly finally lastly secondly then"""
+)
+"""After a conjunction these have only begun what is to follow."""
+
+NAMING = _words("called named titled entitled saying asking spelled spelt numbered labelled costing")
+"""What is named by these follows, unless their subject stands before them ("I called")."""
 
 CLOSINGS = _phrases(
     """please, thanks, thank you, thanks a lot, thank you so much, thank you very much, cheers, bye, goodbye, bye
@@ -56,25 +78,26 @@ ELLIPTICAL = _words(
 """With a subject before them these can end a sentence ("Yes, it is."); contractions of a subject never can."""
 
 OPENINGS = _phrases(
-    """if you could, if i could, wondering if, my name is, the name is, i'd like, i'd like to, i'd love, i would
-    like, i would love, i want, i need, i wanna, i'd rather, i prefer, i'd prefer, i was wondering, i'm
-    wondering, i was thinking, i'm looking, i'm trying, i'm calling, i was told, i was hoping, i was going, i'm
-    going, i'm gonna, gonna, wanna, i've got, i got, i think, i thought, i believe, i feel like, i just wanted,
-    i wanted, we want, we need, we'd like, we're looking, you have, i don't want, i don't need, i don't have, i
-    don't like, i don't think, can you, could you, would you, will you, do you, did you, have you, are you, can
-    i, could i, may i, should i, shall i, can we, could we, should we, shall we, can you please, could you
-    please, would you please, can i please, could i please, can i get, can i have, could i get, could i have,
-    may i have, can you tell me, could you tell me, can you give me, do you have, do you know, have you got, is
-    it, is there, is there any, is there anything, are there, are there any, was there, what about, how about,
-    what if, how do, how does, how do i, how can i, what does, what do, what did, where do i, when do, when
-    does, why do, why does, give me, tell me, show me, send me, get me, let me, let me know if, make it, put me,
-    book me, remind me, this is, that was, these are, those are, it will be, it would be, it could be, it might
-    be, that would be, the problem is, the thing is, the question is, the reason is, looking for, looking to,
-    going to, trying to, want to, need to, have to, used to, supposed to, able to, such as, for example, for
-    instance, in case, as well as, as soon as, as long as, even though, so that, rather than, instead of,
-    because of, in order to, depending on, at least, more than, less than, due to, a couple, a few, kind of,
-    sort of, half past, quarter past, quarter to, next to, close to, how much is, which one is, do you have any,
-    do you have some, have any, do you think, is there any way, was going, like some, get some, if we could"""
+    """if you could, if i could, wondering if, my name is, the name is, i'd like, i'd like to, i'd love, i would like,
+    i would love, i want, i need, i wanna, i'd rather, i prefer, i'd prefer, i was wondering, i'm wondering, i
+    was thinking, i'm looking, i'm trying, i'm calling, i was told, i was hoping, i was going, i'm going, i'm
+    gonna, gonna, wanna, i've got, i got, i think, i thought, i believe, i feel like, i just wanted, i wanted,
+    we want, we need, we'd like, we're looking, you have, i don't want, i don't need, i don't have, i don't
+    like, i don't think, can you, could you, would you, will you, do you, did you, have you, are you, can i,
+    could i, may i, should i, shall i, can we, could we, should we, shall we, can you please, could you please,
+    would you please, can i please, could i please, can i get, can i have, could i get, could i have, may i
+    have, can you tell me, could you tell me, can you give me, do you have, do you know, have you got, is it, is
+    there, is there any, is there anything, are there, are there any, was there, what about, how about, what if,
+    how do, how does, how do i, how can i, what does, what do, what did, where do i, when do, when does, why do,
+    why does, give me, tell me, show me, send me, get me, let me, let me know if, make it, put me, book me,
+    remind me, this is, that was, these are, those are, it will be, it would be, it could be, it might be, that
+    would be, the problem is, the thing is, the question is, the reason is, looking for, looking to, going to,
+    trying to, want to, need to, have to, used to, supposed to, able to, such as, for example, for instance, in
+    case, as well as, as soon as, as long as, even though, so that, rather than, instead of, because of, in
+    order to, depending on, at least, more than, less than, due to, a couple, a few, kind of, sort of, half
+    past, quarter past, quarter to, next to, close to, how much is, which one is, do you have any, do you have
+    some, have any, do you think, is there any way, was going, like some, get some, if we could, and after that,
+    and then, but then, or maybe, and ideally, and also, so how long, so how much, and what about"""
 )
 """Something must follow."""
 
@@ -147,9 +170,10 @@ BEFORE_NOMINATIVE = _words("so neither nor than as") | INVERSIONS
 TITLES = _words("mr mrs ms dr mister missus doctor professor prof saint")
 
 KEPT = _phrases(
-    """think so, hope so, guess so, suppose so, believe so, said so, not so, if so, or so, and so on, option a, plan
-    a, as well, very well, if you like, you like, a while, for a while, ever since, long since, if not, or not,
-    why not, from now on, i'd love to, as soon as i can, thinking about it, the same as usual"""
+    """think so, hope so, guess so, suppose so, believe so, said so, not so, if so, or so, and so on, option a, plan a,
+    as well, very well, if you like, you like, a while, for a while, ever since, long since, if not, or not, why
+    not, from now on, i'd love to, as soon as i can, thinking about it, the same as usual, i'll wait, i can
+    wait, we'll wait, i'll hold"""
 )
 """Endings that look open and are not."""
 

@@ -16,6 +16,10 @@ from duologue.turn.tail import Tail, read_tail
 
 __all__ = ["Words"]
 
+LONG = 8
+"""Words that a sentence of one thought has at most."""
+GAP_REACH = 7
+"""Words back from a gap within which what fills it can stand."""
 _FILLER_SOUND = re.compile(r"u+[hm]+|e+r+m*|h+m+|m+|a+h+|eh")
 
 
@@ -49,6 +53,46 @@ def _last(words: frozenset[str]) -> Callable[[Tail], bool]:
     return lambda tail: tail.last in words
 
 
+def _is_whole(fits: Callable[[Tail], bool]) -> Callable[[Tail], bool]:
+    """The same, where nothing was said before the last sentence."""
+    return lambda tail: tail.start == 0 and fits(tail)
+
+
+def _is_greeting(tail: Tail) -> bool:
+    return v.GREETINGS.issuperset(tail.words)
+
+
+def _is_correction(tail: Tail) -> bool:
+    length = tail.length_at_end(v.CORRECTIONS)
+    return 0 < length < len(tail.words)
+
+
+def _is_afterthought(tail: Tail) -> bool:
+    """Whether "I think" or its like is a clause of its own after another."""
+    return tail.clause_start > tail.start and " ".join(tail.clause) in v.AFTERTHOUGHTS
+
+
+def _is_open_afterthought(tail: Tail) -> bool:
+    if not _is_afterthought(tail):
+        return False
+    before = tail.words[tail.clause_start - 1]
+    return before in v.PREPOSITIONS | v.DETERMINERS | v.COPULAS | v.CONJUNCTIONS
+
+
+def _is_begun(tail: Tail) -> bool:
+    """Whether a conjunction has only begun what is to follow: "and somewhere", "or maybe"."""
+    return tail.last in v.INDEFINITES and tail.before in ("and", "or", "but", "so")
+
+
+def _is_naming(tail: Tail) -> bool:
+    return tail.last in v.NAMING and tail.before not in v.SUBJECTS and not _is_gapped(tail)
+
+
+def _is_bare_question(tail: Tail) -> bool:
+    """Whether the last clause is an auxiliary and its subject: "will it?", "is that?"; a tag, or half a question."""
+    return len(tail.clause) == 2 and tail.before in v.INVERSIONS and tail.last in v.SUBJECTS
+
+
 def _is_answer(tail: Tail) -> bool:
     clause = tail.clause
     while len(clause) > 1 and clause[0] in v.AFFIRMATIONS:
@@ -77,8 +121,8 @@ def _is_elliptical_answer(tail: Tail) -> bool:
 
 def _is_gapped(tail: Tail, length: int = 1) -> bool:
     """Whether what the last `length` words lack has been said before: "who is it for?", "that's all I need."."""
-    earlier = tail.sentence[:-length]
-    asks = tail.mark == "?" and not v.QUESTION_WORDS.isdisjoint(earlier[:2])
+    earlier = tail.sentence[:-length][-GAP_REACH:]
+    asks = tail.mark == "?" and not v.QUESTION_WORDS.isdisjoint(tail.sentence[:-length][:2])
     return asks or (tail.is_closed and not v.GAP_WORDS.isdisjoint(earlier))
 
 
@@ -102,7 +146,8 @@ def _is_conjunction(tail: Tail) -> bool:
 
 
 def _is_copula(tail: Tail) -> bool:
-    return tail.last in v.COPULAS and not _is_elliptical(tail)
+    asked = tail.mark == "?" and _is_gapped(tail)
+    return tail.last in v.COPULAS and not _is_elliptical(tail) and not asked
 
 
 def _is_pronoun(tail: Tail) -> bool:
@@ -124,6 +169,10 @@ def _is_repeated(tail: Tail) -> bool:
 def _is_subordinate(tail: Tail) -> bool:
     """Whether the only clause is one that another must follow: "if I come at seven"."""
     sentence = tail.sentence
+    while len(sentence) > 1 and sentence[0] in ("well", "but", "so", "and", "okay"):
+        sentence = sentence[1:]
+    if len(sentence) > 2 and sentence[-1] == "then":
+        return sentence[0] in v.SUBORDINATORS
     return (
         1 < len(sentence) < 9
         and tail.clause_start == tail.start
@@ -142,6 +191,11 @@ def _is_half_question(tail: Tail) -> bool:
     return " ".join(tail.sentence) in v.QUESTION_STARTS
 
 
+def _is_long(tail: Tail) -> bool:
+    """Whether more than one sentence was said, or a long one: who has said much is more likely to have said all."""
+    return tail.start > 0 or len(tail.words) > LONG
+
+
 def _closed(fits: Callable[[Tail], bool]) -> Callable[[Tail], bool]:
     return lambda tail: tail.is_closed and fits(tail)
 
@@ -157,52 +211,62 @@ def _is_short(tail: Tail) -> bool:
 RULES: tuple[_Rule, ...] = (
     _Rule("empty", lambda tail: not tail.words, 0.0),
     # Dictated in pieces, with pauses between them.
-    _Rule("address_open", runs.has_open_address, 0.05, 2.0),
+    _Rule("address_open", runs.has_open_address, 0.05),
     _Rule("address", runs.has_address_end, 0.85),
-    _Rule("spelling", runs.is_spelling, 0.3, 2.0),
-    _Rule("digits_complete", lambda tail: runs.is_number(tail) and runs.is_full_number(tail), 0.8, 1.5),
-    _Rule("digits", runs.is_number, 0.3, 2.0),
-    _Rule("digits", runs.has_open_number, 0.05, 2.0),
+    _Rule("spelling", runs.is_spelling, 0.3),
+    _Rule("digits", runs.has_open_number, 0.05),
+    _Rule("digits_complete", lambda tail: runs.is_number(tail) and runs.is_full_number(tail), 0.8),
+    _Rule("digits", runs.is_number, 0.3),
+    # What begins, or takes back, or hangs on something that lacks its end.
+    _Rule("greeting", _is_greeting, 0.5),
+    _Rule("correction", _is_correction, 0.15),
+    _Rule("afterthought", _is_open_afterthought, 0.07, 1.2),
+    _Rule("afterthought", _is_afterthought, 0.75),
     # Short answers, which look like anything else from behind.
-    _Rule("ellipsis", _marked("…"), 0.1, 1.5),
-    _Rule("dash", _marked("-"), 0.1, 1.5),
-    _Rule("short_answer", _closed(_is_answer), 0.95),
-    _Rule("short_answer", lambda tail: tail.mark == "" and _is_answer(tail), 0.9),
-    _Rule("short_answer", _is_answer, 0.6),
-    _Rule("short_answer", lambda tail: tail.mark != "," and _is_elliptical_answer(tail), 0.92),
+    _Rule("ellipsis", _marked("…"), 0.1, 1.2),
+    _Rule("dash", _marked("-"), 0.1, 1.2),
+    _Rule("short_answer", _is_whole(_closed(_is_answer)), 0.8),
+    _Rule("short_answer", lambda tail: tail.mark != "," and _is_answer(tail), 0.65),
+    _Rule("short_answer", _is_answer, 0.5),
+    _Rule("short_answer", lambda tail: tail.mark != "," and _is_elliptical_answer(tail), 0.9),
     # The user keeps the floor, or something must follow.
-    _Rule("hold", _ends(v.HOLDS), 0.05, 2.5),
-    _Rule("opening", _is_open_phrase, 0.05, 1.5),
-    _Rule("filler", _is_filler, 0.05, 2.0),
-    _Rule("filler", _is_lead_in, 0.1, 1.5),
+    _Rule("kept", _closed(_ends(v.KEPT)), 0.8),
+    _Rule("hold", _ends(v.HOLDS), 0.05, 2.0),
+    _Rule("opening", _is_open_phrase, 0.05, 1.2),
+    _Rule("filler", _is_filler, 0.05, 1.2),
+    _Rule("filler", _is_lead_in, 0.1, 1.2),
     _Rule("half_question", lambda tail: tail.mark == "?" and _is_half_question(tail), 0.5),
     _Rule("half_question", _is_half_question, 0.1),
-    _Rule("kept", _closed(_ends(v.KEPT)), 0.85),
+    _Rule("half_question", _is_bare_question, 0.4),
     _Rule("closing", lambda tail: tail.mark != "," and tail.length_at_end(v.CLOSINGS) > 0, 0.95),
-    _Rule("contraction", _last(v.CONTRACTIONS), 0.05, 1.5),
-    _Rule("determiner", _last(v.DETERMINERS), 0.03, 1.5),
-    _Rule("conjunction", _is_conjunction, 0.05, 1.5),
-    _Rule("stranded", _is_stranded, 0.75),
-    _Rule("preposition", _is_preposition, 0.07, 1.5),
-    _Rule("copula", _is_copula, 0.05, 1.5),
-    _Rule("pronoun", _is_pronoun, 0.07, 1.5),
-    _Rule("verb", _is_verb, 0.1, 1.5),
-    _Rule("degree", _last(v.DEGREES), 0.1, 1.5),
-    _Rule("title", _last(v.TITLES), 0.05, 1.5),
-    _Rule("sentence", lambda tail: _is_elliptical(tail) and _is_gapped(tail, 2), 0.9),
+    _Rule("contraction", _last(v.CONTRACTIONS), 0.05, 1.2),
+    _Rule("determiner", _last(v.DETERMINERS), 0.03, 1.2),
+    _Rule("conjunction", _is_conjunction, 0.05, 1.2),
+    _Rule("begun", _is_begun, 0.07, 1.2),
+    _Rule("naming", _is_naming, 0.1, 1.2),
+    _Rule("stranded", _is_stranded, 0.5),
+    _Rule("preposition", _is_preposition, 0.07, 1.2),
+    _Rule("copula", _is_copula, 0.07, 1.2),
+    _Rule("pronoun", _is_pronoun, 0.07, 1.2),
+    _Rule("verb", _is_verb, 0.1, 1.2),
+    _Rule("degree", _last(v.DEGREES), 0.1, 1.2),
+    _Rule("title", _last(v.TITLES), 0.05, 1.2),
+    _Rule("sentence", lambda tail: _is_elliptical(tail) and _is_gapped(tail, 2), 0.8),
     _Rule("elliptical", _closed(_is_elliptical), 0.5),
     _Rule("elliptical", _is_elliptical, 0.2),
-    _Rule("restart", _is_repeated, 0.2, 1.5),
-    _Rule("comma", lambda tail: tail.mark == "," and not _is_short(tail), 0.15, 1.5),
-    _Rule("comma", _marked(","), 0.45),
-    _Rule("subordinate", _is_subordinate, 0.3, 1.5),
-    _Rule("leaning", lambda tail: tail.mark != "?" and tail.last in v.LEANING, 0.5),
+    _Rule("restart", _is_repeated, 0.2, 1.2),
+    _Rule("subordinate", _is_subordinate, 0.3, 1.2),
+    _Rule("comma", _marked(","), 0.35),
+    _Rule("leaning", lambda tail: tail.mark != "?" and tail.last in v.LEANING, 0.4),
     # Nothing speaks against an end.
-    _Rule("question", _marked("?"), 0.92),
-    _Rule("sentence", lambda tail: tail.is_closed and not _is_short(tail), 0.9),
-    _Rule("phrase", _marked("."), 0.8),
-    _Rule("question", _is_question, 0.7),
-    _Rule("phrase", _is_short, 0.7),
-    _Rule("unmarked", lambda _: True, 0.6),
+    _Rule("question", lambda tail: tail.mark == "?" and _is_long(tail), 0.92),
+    _Rule("question", _marked("?"), 0.85),
+    _Rule("sentence", lambda tail: tail.is_closed and not _is_short(tail) and _is_long(tail), 0.92),
+    _Rule("sentence", lambda tail: tail.is_closed and not _is_short(tail), 0.78),
+    _Rule("phrase", lambda tail: tail.mark == "." and _is_long(tail), 0.8),
+    _Rule("phrase", _marked("."), 0.68),
+    _Rule("question", _is_question, 0.65),
+    _Rule("phrase", _is_short, 0.5),
+    _Rule("unmarked", lambda _: True, 0.5),
 )
 """Reason, test, probability, patience."""

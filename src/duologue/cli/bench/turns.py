@@ -112,7 +112,8 @@ def _rows(runs: list[Run]) -> list[tuple[str, Run]]:
 def _print(title: str, runs: list[Run]) -> None:
     table = Table(title=title, box=None, pad_edge=False, title_justify="left")
     for column in ("policy", "cut off", "voice to voice, ms", "p90", "end of turn", "asked"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
+        is_name = column == "policy"
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=is_name)
     for name, run in _rows(runs):
         asked = f"{run.asked:.2f}" if run.setting.hears_sound else ""
         table.add_row(
