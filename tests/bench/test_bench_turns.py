@@ -71,7 +71,7 @@ def item(tmp_path: Path) -> Item:
 
 
 def ears(stt: Halves | None = None, *probabilities: float) -> Ears:
-    return Ears(PeakVad(), stt or Halves(), Words(), FakeTurnModel(*(probabilities or (0.9,))))
+    return Ears(PeakVad(), stt or Halves(), Words(), FakeTurnModel(*(probabilities or (0.97,))))
 
 
 @pytest.mark.anyio
@@ -99,7 +99,8 @@ async def test_smart_turn_alone_decides_by_its_own_threshold(item: Item) -> None
 
 @pytest.mark.anyio
 async def test_a_sound_is_heard_once_for_all_settings(item: Item) -> None:
-    stt, progress = Halves(), []
+    stt = Halves()
+    progress: list[float] = []
     await play([item, item], ears(stt), settings(("ours", "words"), sweep=True), on_progress=progress.append)
     assert stt.asked == 4
     assert progress == [0.5, 1.0]

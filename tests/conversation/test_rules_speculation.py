@@ -87,7 +87,7 @@ def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "speculates", "probability"), [("off", True, 0.4), ("discard", False, 0.4), ("discard", True, 0.2)]
+    ("strategy", "speculates", "probability"), [("off", True, 0.4), ("discard", False, 0.4), ("discard", True, 0.1)]
 )
 def test_no_reply_is_prepared(strategy: Strategy, speculates: bool, probability: float) -> None:
     s = doubtful(strategy, speculates=speculates, probability=probability)

@@ -164,7 +164,7 @@ async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
     stt = Counting(faults=[FOREVER])
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=quiet()) as call:
         await call.speak("I would like")
-        await call.silence(0.14)  # the words have been asked for, and are not due yet
+        await call.silence(0.11)  # the words have been asked for, and are not due yet
         assert len(stt.asked) == 1
         await call.say("a table.")
         assert stt.let_go == 1
@@ -178,7 +178,7 @@ class Doubtful:
     name = "doubtful"
 
     def judge(self, text: str) -> Judgement:
-        return Judgement(0.5 if text.endswith("?") else 0.3, "doubt")
+        return Judgement(0.9 if text.endswith("?") else 0.85, "doubt")
 
 
 async def test_the_sound_is_judged_where_the_words_leave_doubt() -> None:

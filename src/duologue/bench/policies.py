@@ -24,7 +24,8 @@ LABELS: Final[dict[Policy, str]] = {
 SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
-ACTION_DELAYS = (0.288, 0.352, 0.384, 0.416, 0.448, 0.512, 0.576, 0.704)
+THRESHOLDS = (0.76, 0.8, 0.84)
+ACTION_DELAYS = (0.288, 0.352, 0.416, 0.48, 0.544, 0.64)
 TIMEOUTS = (1.6, 1.92)
 WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
 ASKED_AFTER = 0.16
@@ -59,7 +60,7 @@ class Setting:
         e = self.endpointing
         varied: dict[str, Any] = {"action_delay_s": e.action_delay}
         if self.policy != "vad":
-            varied |= {"timeout_s": e.timeout}
+            varied |= {"timeout_s": e.timeout, "threshold": e.threshold}
         if self.policy == "smart_turn":
             varied |= {"threshold": self.sound_threshold, "asked_after_s": self.speech.hangover}
         return {"policy": self.policy, **varied}
@@ -88,10 +89,13 @@ def _grid(policy: Policy, base: Endpointing, speech: SpeechDetection) -> list[Se
             Setting(policy, _alone(base, delay, timeout, threshold), replace(speech, hangover=ASKED_AFTER), threshold)
             for threshold, delay, timeout in (usual, *grid)
         ]
-    varied = itertools.product(ACTION_DELAYS if policy == "ours" else WORDS_DELAYS, TIMEOUTS)
+    if policy == "words":
+        varied = itertools.product((base.threshold,), WORDS_DELAYS, TIMEOUTS)
+    else:
+        varied = itertools.product(THRESHOLDS, ACTION_DELAYS, TIMEOUTS)
     return [
         Setting(policy, base, speech),
-        *(Setting(policy, replace(base, action_delay=d, timeout=t), speech) for d, t in varied),
+        *(Setting(policy, replace(base, threshold=p, action_delay=d, timeout=t), speech) for p, d, t in varied),
     ]
 
 

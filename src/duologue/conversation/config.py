@@ -40,7 +40,7 @@ class SpeechDetection:
 class Endpointing:
     """The policy on silence: threshold, action delay, timeout."""
 
-    threshold: float = 0.78
+    threshold: float = 0.8
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
     wait_below: float = 0.4
     """Probability at or below which it is decided by the `timeout` alone; in between, the surer the sooner."""
@@ -104,7 +104,7 @@ class ConversationConfig:
     """What becomes of a reply prepared before its turn was decided, when the user goes on after all."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
-    speculate_threshold: float = 0.25
+    speculate_threshold: float = 0.15
     """A reply is prepared only where the probability of end of turn is at least this."""
     max_utterance: float = 15.0
     """A longer utterance is cut at its quietest point and its words are joined again."""
