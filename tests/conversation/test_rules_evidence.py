@@ -125,7 +125,7 @@ def test_late_words_are_applied_when_they_come_and_logged() -> None:
 
 def test_words_that_are_late_when_the_user_goes_on_are_logged() -> None:
     """In time they might have decided the turn, as the same audio does where it is played faster."""
-    s = Script()
+    s = script()
     s.lose_words()
     s.speech(0.64)
     s.silence(0.48)
