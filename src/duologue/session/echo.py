@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,16 +23,24 @@ LEARNING = round(0.32 * RATE)
 """...it is taken for echo for so many samples: as many as it takes to find its delay."""
 ECHOES = 4
 """Windows of echo in a row that make sure that there is one."""
+MOST_NOTED = 75
+"""Frames that are kept as they were sent, 1.5 s of 20 ms: as long as the explainer remembers."""
 
 
 class EchoGuard:
-    """Keeps what was played in line with what is heard. It costs nothing while the agent is silent."""
+    """Keeps what was played in line with what is heard.
+
+    It costs nothing while the agent is silent, and next to nothing while only the agent speaks: frames are kept as they
+    were sent, and brought to the microphone's rate when something is to be explained by them.
+    """
 
     def __init__(self, rate: int, threshold: float) -> None:
         self._rate = rate
         self._threshold = threshold
         self._explainer: EchoExplainer | None = None
         self._resampler: Resampler | None = None
+        self._noted: deque[tuple[int, bytes]] = deque(maxlen=MOST_NOTED)
+        """Position and frame, of what the explainer has not been told."""
         self._next = self._until = 0
         self._sounding = False
         self._held = np.zeros(0, np.int16)
@@ -43,14 +53,17 @@ class EchoGuard:
 
     def played(self, pos: int, frame: bytes) -> None:
         """Note a frame of ours, sent when the input was at `pos`."""
-        if self._explainer is None or self._resampler is None:
-            self._explainer, self._resampler = EchoExplainer(), Resampler(self._rate, RATE)
+        if self._explainer is None:
+            self._explainer = EchoExplainer()
             self._first = pos
-        self._play(pos, np.frombuffer(self._resampler.process(frame), np.int16))
+        start = max(pos, self._next)
+        self._noted.append((start, frame))
+        self._sounds_until(start + self._samples(frame))
 
     def paused(self, pos: int) -> None:
         """Note that the client fell silent when the input was at `pos`, and keeps what has not sounded."""
         if self._explainer is not None:
+            self._tell()
             self._held = self._explainer.take_back(pos)
             self._next = pos
 
@@ -58,25 +71,41 @@ class EchoGuard:
         """Note that the client went on where it had paused."""
         held, self._held = self._held, self._held[:0]
         if len(held):
-            self._play(pos, held)
+            assert self._explainer is not None, "it held them"
+            start = max(pos, self._next)
+            self._explainer.play(start, held)
+            self._sounds_until(start + len(held))
 
     def flushed(self, pos: int) -> None:
         """Note that the client fell silent, and forgot what had not sounded."""
         self.paused(pos)
         self._held = self._held[:0]
 
-    def _play(self, pos: int, samples: NDArray[np.int16]) -> None:
-        assert self._explainer is not None
-        start = max(pos, self._next)
-        self._explainer.play(start, samples)
-        self._next = start + len(samples)
-        self._until = self._next + TAIL
+    def _samples(self, frame: bytes) -> int:
+        return len(frame) // 2 * RATE // self._rate
+
+    def _sounds_until(self, pos: int) -> None:
+        self._next, self._until = pos, pos + TAIL
         self._sounding = True
+
+    def _tell(self) -> None:
+        """Tell the explainer what was noted; frames that follow each other as one piece."""
+        assert self._explainer is not None, "noted frames are for it"
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, RATE)
+        while self._noted:
+            start, frame = self._noted.popleft()
+            piece, end = [frame], start + self._samples(frame)
+            while self._noted and self._noted[0][0] == end:
+                piece.append(self._noted.popleft()[1])
+                end += self._samples(piece[-1])
+            self._explainer.play(start, np.frombuffer(self._resampler.process(b"".join(piece)), np.int16))
 
     def active(self, pos: int) -> bool:
         """True while our own voice may be in what is heard at `pos`; the playout is forgotten when that is over."""
         if self._explainer is not None and self._sounding and pos >= self._until:
             self._explainer.stop()
+            self._noted.clear()
             self._sounding = False
         return self._sounding
 
@@ -91,6 +120,7 @@ class EchoGuard:
         explanation, and this costs more than all else that is done for a window. `is_speech`: it may be speech.
         """
         assert self._explainer is not None, "asked only while active"
+        self._tell()
         share = self._explainer.explained(end, mic)
         if not is_speech:
             return share

@@ -26,6 +26,8 @@ __all__ = ["Listener"]
 
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
+HOLD = 0.13
+"""Seconds that words wait for the user to go on, where the workers are busy."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
 CLOSING = 1.0
@@ -116,6 +118,8 @@ class Listener:
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
         deadline = asyncio.get_running_loop().time() + due_in
+        if not self._engine.workers.idle:
+            await asyncio.sleep(HOLD)  # most who pause for this short go on: then nothing has been done in vain
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
