@@ -156,7 +156,7 @@ class _Play:
             probability = UNSURE if self._setting.hears_sound else SURE
             return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
-        j = self._heard.judge(text)
+        j = self._heard.judge(f"{ask.before} {text}".strip())
         return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
 
 

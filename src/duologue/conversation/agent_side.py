@@ -344,7 +344,7 @@ class AgentSide(ABC):
 
     def _long_silent(self, u: Utterance, start: int) -> bool:
         """True where speech from `start` on comes after so long a silence that it is understood on its own."""
-        return start - u.last_speech > self.config.endpointing.timeout * RATE
+        return start - u.last_speech > self.config.split_after * RATE
 
     def _set_agent(self, trigger: str, reason: str) -> None:
         before = self.agent.fire(trigger)

@@ -296,7 +296,8 @@ class Conversation(AgentSide):
         ask = self._orders.place("words", end, due, len(u.parts))
         u.asked_at = self.pos
         if u.last_speech > u.part_start:
-            self._out.append(do.AskWords(ask.id, u.part_start, end, due))
+            before = " ".join(t for t in (u.base, *u.parts) if t)
+            self._out.append(do.AskWords(ask.id, u.part_start, end, due, before=before))
         else:  # nothing was said since a part was cut off
             self._orders.answer(got.WordsArrived(ask.id, "", 1.0, "no_words"))
 

@@ -123,7 +123,7 @@ class Listener:
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
-            j = self._words.judge(text)
+            j = self._words.judge(f"{ask.before} {text}".strip())
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask.ask, error)
