@@ -21,6 +21,9 @@ __all__ = ["LIMITS", "Held", "Measured", "baseline", "carry", "check"]
 SAMPLE_EVERY: Final = 5.0
 """Seconds between looks at the server's memory, which cost it a few milliseconds."""
 
+CHUNK_MS: Final = 40
+"""Sound in each message, both ways."""
+
 LIMITS: Final = {
     "processing_p95_s": 0.2,
     "answered_later_p95_s": 0.3,
@@ -79,7 +82,7 @@ async def carry(
 ) -> Measured:
     """Have so many callers at once converse with `server` for `seconds` after a ramp."""
     ramp = max(10.0, sessions / 4) if ramp is None else ramp
-    plan = Plan(server.url, sessions, seconds, script, load, seed, ramp)  # type: ignore[arg-type]  # checked by its user
+    plan = Plan(server.url, sessions, seconds, script, load, seed, ramp, CHUNK_MS)  # type: ignore[arg-type]  # checked by its user
     utterances = await asyncio.to_thread(prepare_run, plan)
     before, ops_before = server.footprint(), (await server.ops())["sum"]
     most, sampled = before.private_bytes, 0.0

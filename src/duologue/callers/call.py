@@ -60,6 +60,7 @@ class Call:
         began: float,
         now: Callable[[], float],
         on_over: Callable[[], None],
+        frames_a_chunk: int = 1,
     ) -> None:
         self.script = script
         self.started = False
@@ -76,6 +77,9 @@ class Call:
         # Speaking: positions are samples of the line, `_base` the moment of its first.
         self._base: float | None = None
         self._position = 0
+        self._unsent: list[bytes] = []
+        self._frames_a_chunk = frames_a_chunk
+        """Frames of 20 ms that are sent together."""
         self._ticks = caller * 37
         self._frames: tuple[bytes, ...] = ()
         self._next = 0
@@ -154,15 +158,19 @@ class Call:
     # --- every 20 ms ---
 
     def tick(self, due: float) -> None:
-        """Send the 20 ms that end at `due`."""
+        """Speak the 20 ms that end at `due`, and send what makes a chunk."""
         line = self._line
         if line is None:
             return
         if self._base is None:
             self._base = due - FRAME
         chunk = self._frames[self._next] if self._next < len(self._frames) else self._idle(due)
-        line.send(_HEADER.pack(self._position, 0) + chunk)
+        self._unsent.append(chunk)
         self._position += FRAME_SAMPLES
+        if len(self._unsent) == self._frames_a_chunk:
+            start = self._position - FRAME_SAMPLES * self._frames_a_chunk
+            line.send(_HEADER.pack(start, 0) + b"".join(self._unsent))
+            self._unsent.clear()
         self._ticks += 1
         if self._frames:
             self._next += 1

@@ -51,6 +51,8 @@ class Plan:
     seed: int
     ramp: float
     """The callers begin one after another within this time; turns in it are not counted."""
+    chunk_ms: int = 20
+    """Sound sent at once: 20 or 40 ms, or another multiple of 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class _Callers:
             over = asyncio.Event()
             call = Call(
                 self._cast.script(number, calls), self._mouth, pace, self._log, caller=number, call=calls,
-                began=self._began, now=self._loop.time, on_over=over.set,
+                began=self._began, now=self._loop.time, on_over=over.set, frames_a_chunk=plan.chunk_ms // 20,
             )  # fmt: skip
             await self._hold(number, call, over)
             if call.started:

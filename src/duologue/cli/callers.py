@@ -39,6 +39,9 @@ def callers(
     raw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each turn to this file, a JSON object a line.")
     ] = None,
+    chunk_ms: Annotated[
+        int, typer.Option("--chunk-ms", help="Sound in each message: 20 or 40 ms.", min=20, max=40, clamp=False)
+    ] = 20,
     find_capacity: Annotated[
         bool, typer.Option("--find-capacity", help="Begin with --sessions, and find how many the server carries.")
     ] = False,
@@ -60,7 +63,9 @@ def callers(
         raise typer.BadParameter(f"there is no load {load!r}; choose from {', '.join(LOADS)}", param_hint="--load")
     if ramp is None:
         ramp = min(20.0, sessions / 10)
-    plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp)
+    if chunk_ms % 20:
+        raise typer.BadParameter(f"{chunk_ms} ms are not whole frames of 20 ms", param_hint="--chunk-ms")
+    plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp, chunk_ms)
     if find_capacity:
         from duologue.cli.callers_capacity import find
 

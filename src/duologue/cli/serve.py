@@ -23,6 +23,9 @@ def serve(
     instructions: Instructions = None,
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
+    chunk_ms: Annotated[
+        int, typer.Option("--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls.")
+    ] = 20,
     cache_mb: Annotated[int, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none.")] = 32,
     workers: Annotated[
         int, typer.Option(min=1, max=64, help="Processes that share the port and the load; for more than two cores.")
@@ -55,7 +58,9 @@ def serve(
         factory,
         host=host,
         port=port,
-        config=SessionConfig(rules=ConversationConfig(greeting=greeting)),
+        config=SessionConfig(
+            rules=ConversationConfig(greeting=greeting), chunk=chunk_ms / 1000, lead=max(0.06, 0.02 + chunk_ms / 1000)
+        ),
         engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,
         allowed_origins=allow_origin or (),

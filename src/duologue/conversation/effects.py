@@ -36,7 +36,7 @@ class AskWords:
     final: bool = True
     """False for the first part of a long utterance, which has plenty of time."""
     before: str = ""
-    """The words of the turn before `start`, as far as they are known: what follows them is judged together with them."""
+    """The words of the turn before `start`, as far as they are known: those that follow are judged with them."""
 
 
 @dataclass(frozen=True, slots=True)

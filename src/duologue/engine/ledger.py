@@ -7,7 +7,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OWNER", "Cost", "Costs", "Debts", "Strain", "owned_by"]
+__all__ = ["OWNER", "Cost", "Costs", "Debts", "Share", "Strain", "owned_by"]
 
 OWNER: ContextVar[str] = ContextVar("owner", default="")
 """The session that work is done for; empty for work of nobody in particular."""
@@ -78,6 +78,29 @@ class Strain:
         """Seconds."""
         kept = self._kept(now)
         return self._late * kept / max(1.0, self._count * kept)
+
+    def _kept(self, now: float) -> float:
+        return math.exp(-max(0.0, now - self._noted) / self.FORGOTTEN)
+
+
+class Share:
+    """Which share of the time threads have worked, of late."""
+
+    FORGOTTEN: Final = 3.0
+    """Seconds in which what was done comes to count a third."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._worked = self._noted = 0.0
+
+    def note(self, worked: float, now: float) -> None:
+        """A thread has worked for so many seconds until now."""
+        self._worked = self._worked * self._kept(now) + worked
+        self._noted = now
+
+    def at(self, now: float) -> float:
+        """About 0 to 1."""
+        return self._worked * self._kept(now) / (self.FORGOTTEN * self._threads)
 
     def _kept(self, now: float) -> float:
         return math.exp(-max(0.0, now - self._noted) / self.FORGOTTEN)

@@ -13,11 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from duologue.engine.ledger import OWNER, Costs, Debts, Strain
+from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain
 from duologue.errors import DuologueError, OverloadedError, ProviderError
 
 __all__ = ["Model", "Workers"]
 
+BUSY = 0.3
+"""The share of the time from which on threads count as busy."""
 NICENESS = 5
 """By how much the threads of models give way to the loop's, where the system knows of it."""
 
@@ -90,6 +92,7 @@ class Workers:
         self.running = 0
         """Threads that run a model now."""
         self._strain = Strain()
+        self._share = Share(general)
         self._debts = Debts()
         self._general = general
         self._queued = 0.0
@@ -116,6 +119,11 @@ class Workers:
     def idle(self) -> bool:
         """True where a thread is free and nothing waits, so that work which nobody waits for costs nobody anything."""
         return not self.waiting and self.running < self._general
+
+    @property
+    def busy(self) -> bool:
+        """True where the threads have worked for so much of the last seconds that nothing should be done in vain."""
+        return bool(self.waiting) or self._share.at(time.monotonic()) > BUSY
 
     @property
     def backlog(self) -> float:
@@ -196,11 +204,12 @@ class Workers:
                     self._run([job])
                 return
             failure = _failure(model, error)
-            self._deliver(batch, lambda job, _: job.result.set_exception(failure), failed=1)
+            took = time.monotonic() - began
+            self._deliver(batch, took, lambda job, _: job.result.set_exception(failure), failed=1)
         else:
-            cpu = time.thread_time() - cpu
-            self.costs.note(model.name, len(batch), sum(job.size for job in batch), time.monotonic() - began, cpu)
-            self._deliver(batch, lambda job, i: job.result.set_result(results[i]))
+            took, cpu = time.monotonic() - began, time.thread_time() - cpu
+            self.costs.note(model.name, len(batch), sum(job.size for job in batch), took, cpu)
+            self._deliver(batch, took, lambda job, i: job.result.set_result(results[i]))
 
     def _take(self, urgent_only: bool) -> list[Job]:
         """The next batch; empty when closed."""
@@ -241,9 +250,10 @@ class Workers:
             heapq.heapify(heap)
         return chosen
 
-    def _deliver(self, batch: list[Job], answer: Callable[[Job, int], None], failed: int = 0) -> None:
+    def _deliver(self, batch: list[Job], took: float, answer: Callable[[Job, int], None], failed: int = 0) -> None:
         def answer_all() -> None:
             now = time.monotonic()
+            self._share.note(took, now)
             for job in batch:
                 self._strain.note(max(0.0, now - job.deadline), now)
             self.counters.batches += 1

@@ -60,6 +60,7 @@ class Conversations:
             "worst_lateness_s": round(self._engine.load.lateness, 4),
             "tasks": len(asyncio.all_tasks()),
             **{f"cpu_s_{name}": round(cost.cpu, 3) for name, cost in work.costs.of.items()},
+            **{f"sound_s_{name}": round(cost.size, 2) for name, cost in work.costs.of.items()},
             **{f"runs_{name}": cost.runs for name, cost in work.costs.of.items()},
             **{f"items_{name}": cost.items for name, cost in work.costs.of.items()},
             "cache_bytes": self._engine.phrases.bytes,

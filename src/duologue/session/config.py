@@ -39,6 +39,8 @@ class SessionConfig:
     """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
     lead: float = 0.06
     """How far playout runs ahead of what the user hears, to bridge jitter."""
+    chunk: float = 0.02
+    """Speech sent at once: 0.02 to 0.1 s, in steps of 0.02. Twice as much halves what the socket costs."""
     max_ready: float = 8.0
     """Speech synthesised ahead of playout, at most."""
     words_timeout: float = 8.0
@@ -63,6 +65,10 @@ class SessionConfig:
             )
         if not 0.02 <= self.lead <= 1.0:
             raise ConfigError(f"lead is {self.lead} s, and must be between 0.02 and 1 s.")
+        if not 0.02 <= self.chunk <= 0.1 or abs(self.chunk / 0.02 - round(self.chunk / 0.02)) > 1e-6:
+            raise ConfigError(f"chunk is {self.chunk} s, and must be 0.02 to 0.1 s, in steps of 0.02 s.")
+        if self.lead < self.chunk:
+            raise ConfigError(f"lead is {self.lead} s, and must be at least one chunk, {self.chunk} s.")
         if self.echo not in get_args(Echo):
             raise ConfigError(f"echo is {self.echo!r}, and must be one of {', '.join(get_args(Echo))}.")
         if not self.keep_alive_interval > 0:

@@ -86,8 +86,8 @@ class Listener:
 
     def ask_partial(self, ask: do.AskPartial) -> None:
         """Show words so far: one pass at a time, and only where a worker would else be idle."""
-        busy = self._partial is not None and not self._partial.done()
-        if not busy and self._engine.workers.idle:
+        under_way = self._partial is not None and not self._partial.done()
+        if not under_way and self._engine.workers.idle and not self._engine.workers.busy:
             pcm = self._read(ask.start, ask.end).tobytes()
             self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
@@ -118,7 +118,7 @@ class Listener:
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
         deadline = asyncio.get_running_loop().time() + due_in
-        if not self._engine.workers.idle:
+        if self._engine.workers.busy:
             await asyncio.sleep(HOLD)  # most who pause for this short go on: then nothing has been done in vain
         try:
             async with asyncio.timeout(limit):

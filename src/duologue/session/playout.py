@@ -18,7 +18,7 @@ DUCKED = 0.25
 class Playout:
     """What is being played of one reply at a time. Times are seconds of the clock that paces; plain calls only."""
 
-    def __init__(self, rate: int, *, lead: float, max_ready: float) -> None:
+    def __init__(self, rate: int, *, lead: float, max_ready: float, chunk: float = FRAME) -> None:
         self.rate = rate
         self.position = 0
         """Samples sent in this session."""
@@ -30,6 +30,8 @@ class Playout:
         self.complete = False
         """Nothing more will be added to this reply."""
         self._frame_bytes = int(rate * FRAME) * 2
+        self._at_once = round(chunk / FRAME)
+        """Frames that are sent together."""
         self._lead = lead
         self._max_ready = int(max_ready * rate) * 2
         self._held = False
@@ -114,20 +116,25 @@ class Playout:
         owed = int((now - self._anchor) / FRAME + 1e-6) + 1
         due = int((now - self._anchor + self._lead) / FRAME + 1e-6) + 1
         while sent < due:
-            if len(self._ready) < self._frame_bytes and not (self.complete and self._ready):
+            whole, left = divmod(len(self._ready), self._frame_bytes)
+            frames = min(whole + (self.complete and left > 0), self._at_once)
+            if not frames:
                 if not self.complete and sent < owed:
                     self.starved += owed - sent
                     self._anchor += (owed - sent) * FRAME
                 break
-            frame = bytes(self._ready[: self._frame_bytes]).ljust(self._frame_bytes, b"\0")
-            del self._ready[: self._frame_bytes]
+            if sent and due - sent < frames:
+                break  # the client has enough, and the next chunk is not due as a whole
+            size = frames * self._frame_bytes
+            chunk = bytes(self._ready[:size]).ljust(size, b"\0")
+            del self._ready[:size]
             if self._gain != 1.0:
-                frame = gain(frame, self._gain)
+                chunk = gain(chunk, self._gain)
             position = self.position
-            self.position += self._frame_bytes // 2
-            sent += 1
+            self.position += size // 2
+            sent += frames
             generation = self.generation
-            send(frame, position, generation)
+            send(chunk, position, generation)
             if self.generation != generation or not self.active:
                 return False  # what was sent led to its being dropped
         if not self._room.is_set() and len(self._ready) < self._max_ready // 2:

@@ -42,6 +42,11 @@ class Host(Protocol):
     playout: Playout
     tts: TextToSpeech
 
+    @property
+    def busy(self) -> bool:
+        """The models have so much to do that nothing should be done in vain."""
+        ...
+
     def reply_text(self, run: ReplyRun) -> None:
         """The first text came."""
         ...
@@ -217,6 +222,8 @@ class ReplyRun:
             if not first:
                 await self._committed.wait()
                 await host.playout.room()
+            elif host.busy:
+                await self._committed.wait()  # nothing is spoken in vain
             try:
                 await self._speak(clause, self._deadline(first))
             except DuologueError as error:

@@ -99,7 +99,7 @@ class Speaker:
         self.owner = host.id
         self.config = config
         self.tts = tts
-        self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready)
+        self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready, chunk=config.chunk)
         self.stopwatch = Stopwatch()
         self.echo = EchoGuard(tts.rate, config.rules.barge_in.echo_threshold) if config.echo == "server" else None
         self._host = host
@@ -184,6 +184,11 @@ class Speaker:
         self._sound("resume", e.generation)
 
     # --- what the reply brings ---
+
+    @property
+    def busy(self) -> bool:
+        """The models have so much to do that nothing should be done in vain."""
+        return self._engine.workers.busy
 
     def reply_text(self, run: ReplyRun) -> None:
         """The first text came."""

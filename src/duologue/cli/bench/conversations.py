@@ -40,7 +40,7 @@ def conversations(
 
     if load not in LOADS:
         raise ConfigError(f"There is no load {load!r}.", hint=f"Choose from {', '.join(LOADS)}.")
-    options = ["--listener", listener, "--max-sessions", "1000"]
+    options = ["--listener", listener, "--max-sessions", "1000", "--chunk-ms", "40"]
     if not cached:
         options += ["--cache-mb", "0"]
     runs = asyncio.run(_run(options, sessions, LOADS[load], seconds, seed, find))
