@@ -123,7 +123,12 @@ class Workers:
     @property
     def busy(self) -> bool:
         """True where the threads have worked for so much of the last seconds that nothing should be done in vain."""
-        return bool(self.waiting) or self._share.at(time.monotonic()) > BUSY
+        return bool(self.waiting) or self.share > BUSY
+
+    @property
+    def share(self) -> float:
+        """The share of the last seconds in which the general threads have worked, about 0 to 1."""
+        return self._share.at(time.monotonic())
 
     @property
     def backlog(self) -> float:

@@ -26,8 +26,10 @@ __all__ = ["Listener"]
 
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
-HOLD = 0.13
+HOLD = 0.2
 """Seconds that words wait for the user to go on, where the workers are busy."""
+SOUND_SHARE = 0.5
+"""The share of the workers' time from which on turns are judged by their words alone."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
 CLOSING = 1.0
@@ -76,9 +78,10 @@ class Listener:
         self._start(ask.ask, self._hear(ask, self._read(ask.start, ask.end).tobytes(), due_in))
 
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
-        """Judge a stretch by its sound; where work is so far behind that it would come too late, do without."""
-        if self._engine.workers.backlog > due_in:
-            self._engine.workers.counters.rationed += 1
+        """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
+        workers = self._engine.workers
+        if workers.backlog > due_in or workers.share > SOUND_SHARE:
+            workers.counters.rationed += 1
             self._host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return
         pcm = self._read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)

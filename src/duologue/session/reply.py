@@ -29,6 +29,8 @@ CLOSING = 0.1
 """Seconds that the reply before this one has to let go of the agent."""
 SPECULATION_PATIENCE = 0.25
 """Seconds that the first clause of a reply may take which nobody waits for yet."""
+SPEAKING = 0.4
+"""Seconds before it is to sound at which a later clause is wanted: speaking it takes a while, also under load."""
 SETTLE = 0.15
 """Seconds after which a sentence is spoken although the agent, who has ended it, has not gone on."""
 
@@ -236,7 +238,7 @@ class ReplyRun:
     def _deadline(self, first: bool) -> float | None:
         """By when a clause is to sound: at once where it is waited for, else when what is ready has been played."""
         if not first:
-            return time.monotonic() + self._host.playout.ready
+            return time.monotonic() + self._host.playout.ready - SPEAKING
         return None if self.is_committed else time.monotonic() + SPECULATION_PATIENCE
 
     async def _speak(self, clause: str, deadline: float | None) -> None:
