@@ -37,7 +37,7 @@ class Desk:
     def workers(self) -> Any:
         return self
 
-    def submit(self, model: Any, item: Any, deadline: float | None) -> asyncio.Future[Any]:
+    def submit(self, model: Any, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
         self.deadlines.append(deadline)
         self.jobs.append(asyncio.get_running_loop().create_future())
         self.came.set()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from duologue.engine.ledger import OWNER, Costs, Debts, Strain, owned_by
+from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain, owned_by
 
 
 def test_work_is_expected_to_take_what_it_took_of_late() -> None:
@@ -87,3 +87,11 @@ async def test_a_task_knows_whose_work_it_does() -> None:
     first = asyncio.create_task(whose(), context=owned_by("a"))
     second = asyncio.create_task(whose(), context=owned_by("b"))
     assert list(await asyncio.gather(first, second, whose())) == ["a", "b", ""]
+
+
+def test_the_share_of_the_time_that_threads_work_is_of_the_last_seconds() -> None:
+    share = Share(threads=2)
+    for n in range(1000):
+        share.note(0.05, n / 10)
+    assert share.at(100.0) == pytest.approx(0.25, rel=0.1)
+    assert share.at(130.0) < 0.01

@@ -145,7 +145,7 @@ class ModelTextToSpeech:
         request = SpeechRequest(text, seed)
         if (kept := self._engine.phrases.get(self.model, request)) is not None:
             return kept
-        speech: Speech = await self._engine.workers.submit(self.model, request, deadline)
+        speech: Speech = await self._engine.workers.submit(self.model, request, deadline, aloud=True)
         self._engine.phrases.put(self.model, request, speech)
         return speech
 

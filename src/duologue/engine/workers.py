@@ -20,6 +20,8 @@ __all__ = ["Model", "Workers"]
 
 BUSY = 0.3
 """The share of the time from which on threads count as busy."""
+NEAR = 0.5
+"""Seconds before its deadline from which on speech may use the thread that is kept for first clauses."""
 NICENESS = 5
 """By how much the threads of models give way to the loop's, where the system knows of it."""
 
@@ -75,14 +77,15 @@ class Workers:
     """Runs models off the event loop.
 
     `general` threads take the earliest deadline first; one more thread takes only what is wanted at once (the first
-    clause of a reply), so that it never waits behind a long transcription. What is less pressing has a later deadline
-    (a reply that may be discarded, words for show), so that it waits for the rest, and never for ever. A session that
-    has had more seconds of sound understood than others of late has its deadlines put off in proportion. Jobs whose
-    future was cancelled are dropped before they run. At most `max_waiting` jobs wait; one more is refused. Where a
-    batch fails, its items are run one by one, so that a bad item spoils no other session's work.
+    clause of a reply) and speech that is about to be missed, so that neither waits behind a long transcription. What is
+    less pressing has a later deadline (a reply that may be discarded, words for show), so that it waits for the rest,
+    and never for ever. A session that has had more seconds of sound understood than others of late has its deadlines
+    put off in proportion. Jobs whose future was cancelled are dropped before they run. At most `max_waiting` jobs wait;
+    one more is refused. Where a batch fails, its items are run one by one, so that a bad item spoils no other session's
+    work.
     """
 
-    MAX_BATCH_SECONDS = 12.0
+    MAX_BATCH_SECONDS = 6.0
     """Seconds of sound in one batch: a batch of long items would hold its thread too long."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, general: int = 2, max_waiting: int = 4096) -> None:
@@ -98,7 +101,7 @@ class Workers:
         self._queued = 0.0
         self._loop = loop
         self._heap: list[Job] = []
-        self._urgent: list[Job] = []
+        self._speech: list[Job] = []
         self._order = itertools.count()
         self._lock = threading.Condition()
         self._closed = False
@@ -113,7 +116,7 @@ class Workers:
     @property
     def waiting(self) -> int:
         """Jobs that wait."""
-        return len(self._heap) + len(self._urgent)
+        return len(self._heap) + len(self._speech)
 
     @property
     def idle(self) -> bool:
@@ -140,8 +143,9 @@ class Workers:
         """Seconds by which work was done later than it was wanted, on average of late."""
         return self._strain.at(time.monotonic())
 
-    def submit(self, model: Model, item: Any, deadline: float | None) -> asyncio.Future[Any]:
+    def submit(self, model: Model, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
         """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
+        `aloud`: it is speech.
 
         Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait, and
         ProviderError where the workers are closed or the model does not take the item.
@@ -163,7 +167,7 @@ class Workers:
         with self._lock:
             if self._closed:
                 raise _closed(model)
-            heapq.heappush(self._urgent if deadline is None else self._heap, job)
+            heapq.heappush(self._speech if aloud or deadline is None else self._heap, job)
             self._queued += job.cost
             self._lock.notify_all()
         self._debts.add(owner, size, now)
@@ -173,9 +177,9 @@ class Workers:
         """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
         with self._lock:
             self._closed = True
-            waiting = [*self._heap, *self._urgent]
+            waiting = [*self._heap, *self._speech]
             self._heap.clear()
-            self._urgent.clear()
+            self._speech.clear()
             self._queued = 0.0
             self._lock.notify_all()
 
@@ -188,10 +192,10 @@ class Workers:
         for thread in self._threads:
             thread.join()
 
-    def _work(self, urgent_only: bool) -> None:
+    def _work(self, speech_only: bool) -> None:
         with suppress(OSError, AttributeError):  # a thread has a priority of its own on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while batch := self._take(urgent_only):
+        while batch := self._take(speech_only):
             self._run(batch)
             with self._lock:
                 self.running -= 1
@@ -216,11 +220,11 @@ class Workers:
             self.costs.note(model.name, len(batch), sum(job.size for job in batch), took, cpu)
             self._deliver(batch, took, lambda job, i: job.result.set_result(results[i]))
 
-    def _take(self, urgent_only: bool) -> list[Job]:
+    def _take(self, speech_only: bool) -> list[Job]:
         """The next batch; empty when closed."""
         with self._lock:
             while True:
-                heap = self._urgent if self._urgent or urgent_only else self._heap
+                heap = self._next_heap(speech_only)
                 while heap:
                     job = heapq.heappop(heap)
                     self._queued -= job.cost
@@ -230,10 +234,20 @@ class Workers:
                         self.running += 1
                         return batch
                     self.counters.dropped += 1
+                    heap = self._next_heap(speech_only)
                 if self._closed:
                     return []
-                if not (self._heap and not urgent_only):
-                    self._lock.wait()
+                if not self._next_heap(speech_only):
+                    self._lock.wait(NEAR if speech_only and self._speech else None)
+
+    def _next_heap(self, speech_only: bool) -> list[Job]:
+        """Where the most pressing job is; an empty list where there is none that this kind of thread takes."""
+        speech = self._speech
+        if speech_only:
+            return speech if speech and speech[0].rank < time.monotonic() + NEAR else []
+        if not (speech and self._heap):
+            return speech or self._heap
+        return speech if speech[0].rank <= self._heap[0].rank else self._heap
 
     def _companions(self, heap: list[Job], job: Job) -> list[Job]:
         """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes."""
