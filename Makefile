@@ -12,11 +12,12 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format corpus dist clean
+.PHONY: help run test bench format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
+	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (an hour, on a quiet machine; results in bench-out)'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
 	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
@@ -35,6 +36,15 @@ test: $(VENV)/.dev
 	@$(SAY) 'tests of the rules: every branch of them';
 	@$(BIN)/pytest tests/conversation --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation
+
+# One after another: side by side they would measure each other.
+bench: $(VENV)/.dev
+	@mkdir -p bench-out
+	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'turns' 'barge-in' \
+	  'conversations --find --sessions 50 --listener picows'; do \
+	  $(SAY) "bench $$what"; \
+	  $(BIN)/duologue bench $$what | tee "bench-out/$$(echo "$$what" | tr -cs 'a-z0-9\n' '-').txt" || true; \
+	done
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -265,7 +265,7 @@ def greeted(*, interruptible: bool) -> Script:
 
 def test_uninterruptible_speech_holds_the_decision_and_nothing_is_lost() -> None:
     s = greeted(interruptible=False)
-    s.understand("Hello?", "Hello? Is anyone there?")
+    s.understand("Hello?", "Is anyone there?")
     s.speech(0.64)
     s.silence(0.32)
     s.speech(0.64)

@@ -125,7 +125,7 @@ def test_late_words_are_applied_when_they_come_and_logged() -> None:
 
 def test_words_that_are_late_when_the_user_goes_on_are_logged() -> None:
     """In time they might have decided the turn, as the same audio does where it is played faster."""
-    s = script()
+    s = script(ConversationConfig(split_after=1.0))
     s.lose_words()
     s.speech(0.64)
     s.silence(0.48)
@@ -196,3 +196,29 @@ def test_evidence_for_speech_that_went_on_is_dropped() -> None:
     first, second = s.of(do.AskWords)
     assert s.one(do.DropAsk).ask == first.ask
     assert (second.start, s.one(tell.TurnDecided).text) == (first.start, "I would like a table.")
+
+
+def test_speech_after_a_pause_is_understood_by_itself_and_joined() -> None:
+    s = script()
+    s.understand("A table for two", probability=0.05)
+    s.speech(0.96)
+    s.silence(0.64)
+    s.understand("tomorrow at seven.", probability=0.95)
+    s.speech(0.96)
+    s.silence(0.64)
+    first, second = s.of(do.AskWords)
+    assert (first.before, second.before) == ("", "A table for two")
+    assert second.start > first.end - WINDOW
+    assert s.one(tell.TurnDecided).text == "A table for two tomorrow at seven."
+
+
+def test_speech_after_a_short_silence_is_understood_with_what_came_before() -> None:
+    s = script()
+    s.understand("A table for two", "A table for two tomorrow.", probability=0.05)
+    s.speech(0.96)
+    s.silence(0.16)
+    s.speech(0.96)
+    s.silence(2.5)
+    first, second = s.of(do.AskWords)
+    assert (first.start, first.before) == (second.start, second.before)
+    assert s.one(tell.TurnDecided).text == "A table for two tomorrow."

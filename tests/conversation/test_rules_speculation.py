@@ -37,7 +37,7 @@ def test_which_replies_may_answer_other_words(strategy: str, prepared: str, text
 
 def doubtful(strategy: Strategy = "discard", *, speculates: bool = True, probability: float = 0.4) -> Script:
     """Words that leave the turn open until the timeout: time for a reply to be prepared."""
-    s = script(ConversationConfig(speculation=strategy), speculates=speculates)
+    s = script(ConversationConfig(speculation=strategy, split_after=1.0), speculates=speculates)
     s.understand("A table for two", probability=probability)
     s.speech(0.64)
     s.silence(0.32)
