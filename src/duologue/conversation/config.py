@@ -46,7 +46,7 @@ class Endpointing:
     """Probability at or below which it is decided by the `timeout` alone; in between, the surer the sooner."""
     action_delay: float = 0.352
     """Silence after which a turn that sounds finished is decided."""
-    timeout: float = 1.76
+    timeout: float = 1.92
     """Silence after which a turn is decided whatever the evidence says; multiplied by the patience of the words."""
     opening: float = 0.8
     """Log-odds taken off in the user's first turn: who opens a conversation seldom does it in one sentence."""
