@@ -40,7 +40,7 @@ HALF_S, WHOLE_S = 1.0, 3.0
 
 
 class Halves:
-    """Speech to text that hears the first half of a sentence, or all of it, by how long the sound is."""
+    """Speech to text that hears the first half of a turn where the sound is loud, and the second where it is softer."""
 
     name = "halves"
     languages = frozenset({"en"})
@@ -55,7 +55,7 @@ class Halves:
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
         self.asked += len(items)
-        return ["I would like to" if len(item) < 2 * RATE else "Well. I would like to book a table." for item in items]
+        return ["I would like to" if item.max() > 0.65 else "book a table. It is for me." for item in items]
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ def item(tmp_path: Path) -> Item:
     """A turn from 0.5 to 3.5 s, whose second second is a pause."""
     samples = np.zeros(8 * RATE, np.int16)
     tone = (24000 * np.sin(np.arange(RATE) / 10)).astype(np.int16)
-    samples[RATE // 2 : RATE // 2 + RATE] = samples[5 * RATE // 2 : 7 * RATE // 2] = tone
+    samples[RATE // 2 : RATE // 2 + RATE] = tone
+    samples[5 * RATE // 2 : 7 * RATE // 2] = tone * 0.8
     np.save(tmp_path / "dev.npy", samples)
     turn = Turn(0.5, 3.5, "I would like to book a table.", (Pause(1.5, 2.5, "hesitation"),))
     sound = Sound(tmp_path / "dev.npy", 0, len(samples))

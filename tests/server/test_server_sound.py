@@ -100,14 +100,14 @@ async def test_duplicates_are_heard_once() -> None:
     assert session.heard == b"aabbcc"
 
 
-async def test_an_acknowledgement_is_due_each_500_ms_of_sound() -> None:
+async def test_an_acknowledgement_is_due_each_200_ms_of_sound() -> None:
     sound = SoundIn(Audio(rate=8000), new_session())
     acks = []
     for number in range(100):
         sound.take(pack(number * 160, 0, bytes(320)))
         if (ack := sound.ack()) is not None:
             acks.append(ack)
-    assert [ack.position for ack in acks] == [4000 * number for number in range(1, 5)]
+    assert [ack.position for ack in acks] == [1600 * number for number in range(1, 11)]
     sound.take(pack(16_500, 0, bytes(3200)))
     sound.take(pack(16_000, 0, bytes(320)))
     ack = sound.ack()

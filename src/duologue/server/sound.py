@@ -18,7 +18,7 @@ __all__ = ["SoundIn", "SoundOut"]
 SESSION_RATE: Final = 16_000
 """Samples a second that a session hears."""
 
-ACK_EVERY_S: Final = 0.5
+ACK_EVERY_S: Final = 0.2
 
 
 class SoundIn:

@@ -259,7 +259,7 @@ class Meter(Model):
 
 
 class Ack(Model):
-    """How much input has been accepted; sent about each 500 ms while audio comes."""
+    """How much input has been accepted; sent about each 200 ms while audio comes."""
 
     type: Literal["ack"] = "ack"
     position: Samples = Field(description="The sample that is expected next, in the rate of `audio_in`.")

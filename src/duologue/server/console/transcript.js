@@ -91,8 +91,8 @@ export class Transcript {
 
   /** How long the turn took. The newest is open; one that nobody has touched closes when the next comes. */
   latency(message) {
-    const entry = this.find(`agent ${message.generation}`);
-    if (!entry) return;
+    // A reply that was ready sounds in the moment of the decision, before its words are told.
+    const entry = this.entry(`agent ${message.generation}`, "agent", "Agent");
     entry.latency = message;
     const timing = waterfall(message);
     entry.body.querySelector(".latency")?.remove();
