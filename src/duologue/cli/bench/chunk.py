@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from duologue.cli.bench.options import Plot, check_plot_option
 from duologue.cli.bench.sessions import SoundFile, line_of
 from duologue.cli.output import AsJson, console, print_json, progress
 
@@ -20,18 +21,23 @@ def chunk(
         bool, typer.Option("--flat-out", help="One session, with audio pushed as fast as the session takes it.")
     ] = False,
     sound: SoundFile = None,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """CPU time for each chunk of 20 ms, the Silero detector included, where nothing is answered."""
     from duologue.bench import chunk as bench
+    from duologue.bench.bars import draw_bars
     from duologue.bench.calls import CHUNK_S
     from duologue.bench.sessions import Work, measure
     from duologue.vad.silero import Silero
 
+    check_plot_option(plot)
     if flat_out:
         if sessions != 1:
             raise typer.BadParameter("--flat-out pushes audio through one session.", param_hint="--sessions")
         fast = asyncio.run(bench.flat_out(Silero(), line_of(sound), chunks=max(1, round(seconds / CHUNK_S))))
+        if plot is not None:
+            draw_bars({"flat out": fast.cpu_per_chunk_s * 1e6}, plot, "CPU for a chunk of 20 ms", "microseconds")
         if as_json:
             print_json(fast.as_dict())
         else:
@@ -44,6 +50,10 @@ def chunk(
     with progress(f"{sessions} sessions", seconds) as show:
         work = Work(line_of(sound), answer_s=0.0)
         run = asyncio.run(measure(Silero(), work, sessions=sessions, seconds=seconds, warm=0.0, on_progress=show))
+    if plot is not None:
+        late = {"late, p50": run.lateness.p50 * 1e6, "late, p99": run.lateness.p99 * 1e6}
+        title = f"A chunk of 20 ms, {sessions} sessions"
+        draw_bars({"CPU a chunk": run.cpu_per_chunk_s * 1e6, **late}, plot, title, "microseconds")
     if as_json:
         print_json(run.as_dict())
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from duologue.cli.bench.options import Plot, check_plot_option
 from duologue.cli.bench.sessions import SoundFile, Warm, work_of
 from duologue.cli.output import AsJson, console, print_json, progress
 
@@ -18,15 +19,21 @@ def memory(
     seconds: Annotated[float, typer.Option(help="Seconds that each converses.")] = 30.0,
     warm: Warm = 0.0,
     sound: SoundFile = None,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """Private memory, tasks and threads of each further session, idle and after a conversation; its creation time."""
+    from duologue.bench.bars import draw_bars
     from duologue.bench.sessions import measure
     from duologue.vad.silero import Silero
 
+    check_plot_option(plot)
     work = work_of(sound, 1.0, 4)
     with progress(f"{sessions} sessions", warm + seconds) as show:
         run = asyncio.run(measure(Silero(), work, sessions=sessions, seconds=seconds, warm=warm, on_progress=show))
+    if plot is not None:
+        rows = {"idle": run.idle_bytes / 1024, "after a conversation": run.used_bytes / 1024}
+        draw_bars(rows, plot, f"Private memory of each of {sessions} sessions", "kB")
     if as_json:
         print_json(run.as_dict())
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -11,9 +12,19 @@ from duologue.errors import ConfigError
 if TYPE_CHECKING:
     from duologue.bench.corpus import Half
 
-__all__ = ["HalfName", "the_half"]
+__all__ = ["HalfName", "Plot", "check_plot_option", "the_half"]
 
 HalfName = Annotated[str, typer.Option("--half", help="The half of the corpus: dev to tune on, test to report.")]
+
+Plot = Annotated[Path | None, typer.Option("--plot", help="Draw the figures to this file (PNG, SVG or PDF).")]
+
+
+def check_plot_option(plot: Path | None) -> None:
+    """Raise before any work where the picture could not be drawn."""
+    if plot is not None:
+        from duologue.bench.plot import check_plot
+
+        check_plot(plot)
 
 
 def the_half(name: str) -> Half:
