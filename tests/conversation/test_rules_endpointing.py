@@ -99,8 +99,9 @@ def test_a_moment_that_speaks_against_an_end_takes_off_log_odds() -> None:
 # --- in a conversation ---
 
 
-def timed(**changes: float) -> Script:
-    s = script(ConversationConfig(endpointing=replace(PLAIN, **changes)), judges_sound=True)  # type: ignore[arg-type]
+def timed(split_after: float = 0.2, **changes: float) -> Script:
+    endpointing = replace(PLAIN, **changes)  # type: ignore[arg-type]
+    s = script(ConversationConfig(endpointing=endpointing, split_after=split_after), judges_sound=True)
     s.silence(0.96)
     return s
 
@@ -281,7 +282,7 @@ def test_the_first_turn_of_a_call_is_given_more_time(turns: int, decided: list[f
 
 
 def test_speech_that_goes_on_takes_the_judgement_back() -> None:
-    s = timed()
+    s = timed(split_after=0.3)
     s.understand("Hello", "Hello, is this the restaurant?", probability=0.6)
     s.judge(0.95)
     s.speech(0.64)

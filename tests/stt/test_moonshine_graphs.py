@@ -111,7 +111,9 @@ def test_the_decoder_gives_the_same_tokens_with_the_same_confidence(
             {
                 "steps": np.array(5),
                 "token": token,
-                "start": np.array([past[0].shape[2]]),
+                "start": np.array([[past[0].shape[2]]]),
+                "length": np.array([past[0].shape[2] + 1]),
+                "unsaid": np.zeros((1, 1, 1, past[0].shape[2] + 5), np.float32),
                 "hidden": np.zeros((1, 1, 1, memory[0].shape[2]), np.float32),
                 **{f"memory{i}": one for i, one in enumerate(memory)},
                 **{f"past{i}": one for i, one in enumerate(past)},

@@ -16,6 +16,7 @@ from duologue.engine.workers import Workers
 from duologue.errors import InvalidAudioError, InvalidStateError
 from duologue.stt import SttModel, Transcript
 from duologue.stt.language import check_language
+from duologue.stt.steps import Step, Stepwise
 from duologue.tts import Speech, SpeechRequest, TtsModel
 from duologue.tts.clauses import ClauseSplitter
 
@@ -47,6 +48,7 @@ class ModelSpeechToText:
     def __init__(self, engine: _Runner, model: SttModel) -> None:
         self.name = model.name
         self.model = model
+        self._work: Step = model.first if isinstance(model, Stepwise) else model
         self._engine = engine
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
@@ -55,7 +57,7 @@ class ModelSpeechToText:
         audio = as_float(pcm)
         if not len(audio):
             return Transcript("")
-        text = await self._engine.workers.submit(self.model, audio, deadline)
+        text = await self._engine.workers.submit(self._work, audio, deadline)
         return Transcript(text, audio_s=len(audio) / RATE)
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:

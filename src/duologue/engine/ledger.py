@@ -30,8 +30,10 @@ class Cost:
     """Seconds of sound in all items."""
     cpu: float = 0.0
     """CPU seconds."""
-    wall_per_size: float = 0.0
-    """Seconds of real time for each second of sound, of late."""
+    wall: float = 0.0
+    """Seconds of real time, of late..."""
+    heard: float = 0.0
+    """...for so many seconds of sound."""
 
 
 class Costs:
@@ -45,13 +47,13 @@ class Costs:
     def expect(self, name: str, size: float) -> float:
         """Seconds that an item of `size` is expected to take; 0 for a model that has not run."""
         cost = self.of.get(name)
-        return cost.wall_per_size * size if cost else 0.0
+        return cost.wall / cost.heard * size if cost and cost.heard else 0.0
 
     def note(self, name: str, items: int, size: float, wall: float, cpu: float) -> None:
-        """One run of a model over `items` of `size` seconds of sound in all."""
+        """One run of a model over `items` of `size` seconds of sound in all; none where it goes on."""
         cost = self.of.setdefault(name, Cost())
-        rate = wall / size if size > 0 else 0.0
-        cost.wall_per_size += (rate - cost.wall_per_size) * (self.LATELY if cost.runs else 1)
+        kept = 1 - self.LATELY if size else 1.0
+        cost.wall, cost.heard = cost.wall * kept + wall, cost.heard * kept + size
         cost.runs += 1
         cost.items += items
         cost.size += size

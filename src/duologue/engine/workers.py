@@ -8,15 +8,16 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain
 from duologue.errors import DuologueError, OverloadedError, ProviderError
+from duologue.stt.steps import Step, Unfinished
 
-__all__ = ["Model", "Workers"]
+__all__ = ["Workers"]
 
 BUSY = 0.3
 """The share of the time from which on threads count as busy."""
@@ -26,21 +27,6 @@ NICENESS = 5
 """By how much the threads of models give way to the loop's, where the system knows of it."""
 
 
-class Model(Protocol):
-    """A plain synchronous batch function. It knows nothing of the engine."""
-
-    name: str
-    max_batch: int
-
-    def size(self, item: Any) -> float:
-        """The cost of `item`, in seconds of sound: batches are made of items of like size."""
-        ...
-
-    def run(self, items: Sequence[Any]) -> Sequence[Any]:
-        """One result for each item."""
-        ...
-
-
 @dataclass(order=True, slots=True)
 class Job:
     """One item that waits for a model."""
@@ -48,7 +34,7 @@ class Job:
     rank: float
     """The deadline, and later by what its session owes the others."""
     order: int
-    model: Model = field(compare=False)
+    model: Step = field(compare=False)
     item: Any = field(compare=False)
     size: float = field(compare=False)
     cost: float = field(compare=False)
@@ -56,6 +42,8 @@ class Job:
     deadline: float = field(compare=False)
     """By which it is wanted; for what is wanted at once, when it was asked for."""
     result: asyncio.Future[Any] = field(compare=False)
+    step: bool = field(default=False, compare=False)
+    """A step was done before: this is for a joint run."""
 
 
 @dataclass(slots=True)
@@ -82,7 +70,8 @@ class Workers:
     and never for ever. A session that has had more seconds of sound understood than others of late has its deadlines
     put off in proportion. Jobs whose future was cancelled are dropped before they run. At most `max_waiting` jobs wait;
     one more is refused. Where a batch fails, its items are run one by one, so that a bad item spoils no other session's
-    work.
+    work. What a model leaves unfinished takes its place again with its next step; of such a step one run goes on at a
+    time, and what comes meanwhile joins the next.
     """
 
     MAX_BATCH_SECONDS = 6.0
@@ -102,6 +91,10 @@ class Workers:
         self._loop = loop
         self._heap: list[Job] = []
         self._speech: list[Job] = []
+        self._joint: list[Job] = []
+        """Unfinished, for the next run of their step..."""
+        self._joined = False
+        """...of which one goes on."""
         self._order = itertools.count()
         self._lock = threading.Condition()
         self._closed = False
@@ -116,7 +109,7 @@ class Workers:
     @property
     def waiting(self) -> int:
         """Jobs that wait."""
-        return len(self._heap) + len(self._speech)
+        return len(self._heap) + len(self._speech) + len(self._joint)
 
     @property
     def idle(self) -> bool:
@@ -143,7 +136,7 @@ class Workers:
         """Seconds by which work was done later than it was wanted, on average of late."""
         return self._strain.at(time.monotonic())
 
-    def submit(self, model: Model, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
+    def submit(self, model: Step, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
         """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
         `aloud`: it is speech.
 
@@ -177,30 +170,45 @@ class Workers:
         """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
         with self._lock:
             self._closed = True
-            waiting = [*self._heap, *self._speech]
-            self._heap.clear()
-            self._speech.clear()
+            waiting = [*self._heap, *self._speech, *self._joint]
+            for heap in (self._heap, self._speech, self._joint):
+                heap.clear()
             self._queued = 0.0
             self._lock.notify_all()
 
+        self._refuse(waiting)
+        for thread in self._threads:
+            thread.join()
+
+    def _refuse(self, jobs: list[Job]) -> None:
         def refuse() -> None:
-            for job in waiting:
+            for job in jobs:
                 if not job.result.done():
                     job.result.set_exception(_closed(job.model))
 
-        self._on_loop(refuse)
-        for thread in self._threads:
-            thread.join()
+        if jobs:
+            self._on_loop(refuse)
 
     def _work(self, speech_only: bool) -> None:
         with suppress(OSError, AttributeError):  # a thread has a priority of its own on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while batch := self._take(speech_only):
-            self._run(batch)
+            joint = batch[0].step
+            unfinished = self._run(batch)
             with self._lock:
                 self.running -= 1
+                if joint:
+                    self._joined = False
+                if not self._closed:
+                    self._joint += unfinished
+                    heapq.heapify(self._joint)
+                    unfinished = []
+                if self._joint:
+                    self._lock.notify_all()
+            self._refuse(unfinished)
 
-    def _run(self, batch: list[Job]) -> None:
+    def _run(self, batch: list[Job]) -> list[Job]:
+        """Run a batch and deliver its results; returns the jobs that are unfinished, each with its next step."""
         model = batch[0].model
         began, cpu = time.monotonic(), time.thread_time()
         try:
@@ -209,16 +217,24 @@ class Workers:
                 raise ValueError(f"{len(results)} results for {len(batch)} items")
         except Exception as error:
             if len(batch) > 1:
-                for job in batch:
-                    self._run([job])
-                return
+                return [job for one in batch for job in self._run([one])]
             failure = _failure(model, error)
             took = time.monotonic() - began
             self._deliver(batch, took, lambda job, _: job.result.set_exception(failure), failed=1)
-        else:
-            took, cpu = time.monotonic() - began, time.thread_time() - cpu
-            self.costs.note(model.name, len(batch), sum(job.size for job in batch), took, cpu)
-            self._deliver(batch, took, lambda job, i: job.result.set_result(results[i]))
+            return []
+        took, cpu = time.monotonic() - began, time.thread_time() - cpu
+        begun = sum(not job.step for job in batch)
+        self.costs.note(model.name, begun, sum(job.size for job in batch), took, cpu)
+        unfinished, finished, found = [], [], []
+        for job, result in zip(batch, results, strict=True):
+            if isinstance(result, Unfinished):
+                job.model, job.item, job.size, job.cost, job.step = result.step, result.item, 0.0, 0.0, True
+                unfinished.append(job)
+            else:
+                finished.append(job)
+                found.append(result)
+        self._deliver(finished, took, lambda job, i: job.result.set_result(found[i]))
+        return unfinished
 
     def _take(self, speech_only: bool) -> list[Job]:
         """The next batch; empty when closed."""
@@ -232,6 +248,7 @@ class Workers:
                         batch = [job, *self._companions(heap, job)]
                         self._queued -= sum(other.cost for other in batch[1:])
                         self.running += 1
+                        self._joined |= job.step
                         return batch
                     self.counters.dropped += 1
                     heap = self._next_heap(speech_only)
@@ -245,9 +262,8 @@ class Workers:
         speech = self._speech
         if speech_only:
             return speech if speech and speech[0].rank < time.monotonic() + NEAR else []
-        if not (speech and self._heap):
-            return speech or self._heap
-        return speech if speech[0].rank <= self._heap[0].rank else self._heap
+        heaps = [heap for heap in (speech, self._heap, () if self._joined else self._joint) if heap]
+        return min(heaps, key=lambda heap: heap[0].rank, default=[])
 
     def _companions(self, heap: list[Job], job: Job) -> list[Job]:
         """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes."""
@@ -289,7 +305,7 @@ class Workers:
             self._loop.call_soon_threadsafe(callback)
 
 
-def _failure(model: Model, error: Exception) -> DuologueError:
+def _failure(model: Step, error: Exception) -> DuologueError:
     if isinstance(error, DuologueError):
         return error
     failure = ProviderError(f"The model {model.name} failed: {error!r}.", provider=model.name)
@@ -297,5 +313,5 @@ def _failure(model: Model, error: Exception) -> DuologueError:
     return failure
 
 
-def _closed(model: Model) -> ProviderError:
+def _closed(model: Step) -> ProviderError:
     return ProviderError(f"The engine is closed, and {model.name} was not run.", provider=model.name)

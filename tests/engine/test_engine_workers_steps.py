@@ -1,0 +1,153 @@
+"""What a model leaves unfinished goes on with whatever else waits, one run at a time."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from duologue.engine.workers import Workers
+from duologue.errors import ProviderError
+from duologue.stt.steps import Unfinished
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 10.0
+
+
+class Countdown:
+    """Counts each number down to zero, by one a run, and notes who was in each run."""
+
+    name = "countdown"
+    max_batch = 4
+
+    def __init__(self) -> None:
+        self.runs: list[list[str]] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def size(self, item: Any) -> float:
+        return 0.0
+
+    def run(self, items: Sequence[tuple[str, int]]) -> list[str | Unfinished]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.entered.set()
+        assert self.opened.wait(PATIENCE)
+        self.runs.append(sorted(name for name, _ in items))
+        self.at_once -= 1
+        if any(left < 0 for _, left in items):
+            raise ValueError("below zero")
+        return [Unfinished(self, (name, left - 1)) if left else f"{name} done" for name, left in items]
+
+
+class Start:
+    """The first step: hands over to the countdown."""
+
+    name = "countdown"
+    max_batch = 1
+
+    def __init__(self, countdown: Countdown) -> None:
+        self.countdown = countdown
+
+    def size(self, item: Any) -> float:
+        return 1.0
+
+    def run(self, items: Sequence[tuple[str, int]]) -> list[Unfinished]:
+        return [Unfinished(self.countdown, item) for item in items]
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=3)
+    try:
+        first = workers.submit(Start(countdown), ("a", 2), 1.0)
+        await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+        others = [workers.submit(Start(countdown), (name, 1), 2.0) for name in "bc"]
+        await until(lambda: len(workers._joint) == 2)
+        countdown.opened.set()
+        assert await asyncio.gather(first, *others) == ["a done", "b done", "c done"]
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert countdown.most_at_once == 1
+    assert countdown.runs[:3] == [["a"], ["a", "b", "c"], ["a", "b", "c"]]
+    assert workers.counters.done == 3
+
+
+async def test_other_work_is_done_while_a_joint_run_goes_on() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=2)
+    try:
+        slow = workers.submit(Start(countdown), ("a", 0), 1.0)
+        await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+        behind = workers.submit(Start(countdown), ("b", 0), 1.0)
+        await until(lambda: len(workers._joint) == 1)  # begun, and held up by the first
+        countdown.opened.set()
+        assert [await slow, await behind] == ["a done", "b done"]
+    finally:
+        await asyncio.to_thread(workers.close)
+
+
+async def test_an_item_that_fails_in_a_later_step_spoils_no_other() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    try:
+        good = workers.submit(Start(countdown), ("good", 2), 1.0)
+        await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+        bad = workers.submit(Start(countdown), ("bad", -1), 1.0)
+        countdown.opened.set()
+        assert await good == "good done"
+        with pytest.raises(ProviderError, match="below zero"):
+            await bad
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert workers.counters.failed == 1
+
+
+async def test_one_that_nobody_waits_for_any_more_does_not_go_on() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    try:
+        dropped = workers.submit(Start(countdown), ("a", 5), 1.0)
+        await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+        dropped.cancel()
+        countdown.opened.set()
+        await until(lambda: workers.counters.dropped == 1)
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert countdown.runs == [["a"]]
+
+
+async def test_what_is_unfinished_when_the_workers_close_fails() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    left = workers.submit(Start(countdown), ("a", 5), 1.0)
+    await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+    closing = asyncio.create_task(asyncio.to_thread(workers.close))
+    await until(lambda: workers._closed)
+    countdown.opened.set()
+    await closing
+    with pytest.raises(ProviderError, match="closed"):
+        await left
+
+
+async def test_what_a_second_of_sound_takes_is_counted_over_all_steps() -> None:
+    countdown = Countdown()
+    countdown.opened.set()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    try:
+        await workers.submit(Start(countdown), ("a", 3), 1.0)
+    finally:
+        await asyncio.to_thread(workers.close)
+    cost = workers.costs.of["countdown"]
+    assert (cost.runs, cost.items, cost.size) == (5, 1, 1.0)
+    assert workers.costs.expect("countdown", 2.0) == pytest.approx(2 * cost.wall)
