@@ -183,6 +183,11 @@ class Speaker:
             self.echo.resumed(self._host.accepted)
         self._sound("resume", e.generation)
 
+    def sounds(self, generation: int) -> bool:
+        """Whether this reply is to be heard now."""
+        playout = self.playout
+        return playout.generation == generation and playout.active and playout.started and not playout.paused
+
     # --- what the reply brings ---
 
     @property
