@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from duologue.bench.plot import check_plot
 
-__all__ = ["draw_latencies"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_latencies", "plot_latencies"]
 
 
 def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str) -> None:
@@ -18,7 +22,12 @@ def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot()
+    plot_latencies(figure.add_subplot(), rows, title)
+    figure.savefig(target, dpi=150)
+
+
+def plot_latencies(axes: Axes, rows: Mapping[str, Sequence[float]], title: str) -> None:
+    """The same on axes that are there."""
     for number, (name, seconds) in enumerate(rows.items()):
         if not seconds:
             continue
@@ -34,4 +43,3 @@ def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right")
-    figure.savefig(target, dpi=150)

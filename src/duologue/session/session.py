@@ -456,9 +456,7 @@ class VoiceSession:
         """The agent has just fallen silent."""
         now = self.engine.clock.now()
         behind = self._hearing.lag / RATE + now - self._heard_at
-        self._publish(
-            YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind)
-        )
+        self._publish(YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind))
 
     def _end_says(self) -> None:
         for handle in self._says.values():
