@@ -19,7 +19,7 @@ from duologue.callers.run import Plan
 MB = 1e6
 
 
-def measured(*, sessions: int = 50, mb: float = 500.0, further: float | None = None, **changes: Any) -> Measured:
+def measured(*, sessions: int = 80, mb: float = 500.0, further: float | None = None, **changes: Any) -> Measured:
     plan = Plan("ws://127.0.0.1:1/v1/stream", sessions, 60.0, "booking", NORMAL, 1, 10.0, interrupters=5)
     empty = Result.of(Log(), plan, lines="none", elapsed=70.0, cpu=1.0, lateness=[0.001], interrupted=False)
     good: dict[str, Any] = {
@@ -97,13 +97,13 @@ def test_the_curves_are_of_the_turns_that_the_latencies_are_of() -> None:
 
 def test_each_latency_says_on_how_many_turns_it_stands() -> None:
     runs = [(m := alone(), check(m, m)), (m := measured(further=0.6 * MB, starved_frames=2), check(m, alone()))]
-    assert names(runs) == ["a single caller", "50 callers"]
+    assert names(runs) == ["a single caller", "80 callers"]
     told = {label: cells for label, *cells in rows(runs)}
     assert told["processing p50 / p95, ms (n)"] == ["50 / 50 (20)", "50 / 50 (20)"]
     assert told["gives way → silent p50 / p95 / p99, ms (n)"] == ["–", "1.0 / 1.0 / 1.0 (20)"]
     assert told["memory of a further session, MB"] == ["–", "0.60"]
     assert told["of them voice"] == ["0.25", "0.25"]
-    assert verdict(runs[1]) == "50 callers: broken: starved_frames 2 (limit 0)"
+    assert verdict(runs[1]) == "80 callers: broken: starved_frames 2 (limit 0)"
     text = report(runs, load="normal", cores=2, picture="images/conversations.svg")
     assert "| of them interrupt | 0 | 5 |" in text
     assert "![How soon turns were answered](images/conversations.svg)" in text

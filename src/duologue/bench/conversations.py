@@ -13,14 +13,14 @@ from statistics import fmean
 from typing import Any, Final
 
 from duologue.bench.server import ServerProcess
-from duologue.callers.load import Load
+from duologue.callers.load import BRISK, Load
 from duologue.callers.log import Turn
 from duologue.callers.result import Result
 from duologue.callers.run import Plan, Progress, prepare_run, run
 
 __all__ = [
     "LIMITS", "MEMORY_S", "Held", "Measured", "Memory", "baseline", "carry", "check", "counted",
-    "per_session", "quarter",
+    "per_session", "quarter", "warm",
 ]  # fmt: skip
 
 SAMPLE_EVERY: Final = 5.0
@@ -29,8 +29,14 @@ SAMPLE_EVERY: Final = 5.0
 MEMORY_S: Final = 60.0
 """Measured with a quarter of the callers, so that the memory of further ones can be told."""
 
-FEWEST: Final = 40
-"""Callers from which on memory is held against its limit: what models use for a moment comes and goes by 25 MB."""
+WARM_S: Final = 45.0
+"""In which the models are warmed."""
+
+MOST_TO_WARM: Final = 16
+"""Callers who begin all at once, so that the models have to work side by side: two whole batches of utterances."""
+
+FEWEST: Final = 64
+"""Callers from which on memory is held against its limit: what the models take comes in steps of up to 35 MB."""
 
 CHUNK_MS: Final = 40
 """Sound in each message, both ways."""
@@ -144,6 +150,13 @@ async def carry(
         models_cpu=models,
         ops={name: value for name, value in ops.items() if not name.startswith("cpu_s_")},
     )
+
+
+async def warm(
+    server: ServerProcess, sessions: int, *, seed: int = 1, on_progress: Callable[[Progress], None] | None = None
+) -> None:
+    """Have some callers speak at once, fewer than will be measured, until the models' arenas have their size."""
+    await carry(server, min(MOST_TO_WARM, quarter(sessions)), BRISK, WARM_S, seed=seed, ramp=0, on_progress=on_progress)
 
 
 async def baseline(

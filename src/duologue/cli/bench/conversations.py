@@ -50,9 +50,9 @@ def conversations(
 ) -> None:
     """Simulated callers book tables over WebSockets with a server in another process; all models are real.
 
-    A single caller comes first, to hold the others against; then a quarter of the callers, to tell what memory further
-    ones take; then all. They run on the same machine, and what they take is told beside. Exits with 1 where a limit
-    does not hold.
+    The models are warmed first. Then comes a single caller, to hold the others against; a quarter of the callers, to
+    tell what memory further ones take; and all. They run on the same machine, and what they take is told beside. Exits
+    with 1 where a limit does not hold.
     """
     from duologue.bench.conversations_report import report
     from duologue.bench.document import check_document, write_between
@@ -104,10 +104,12 @@ class _Climb:
         self._seed = seed
 
     async def run(self, options: list[str], sessions: int, *, find: bool) -> list[tuple[Measured, list[Held]]]:
-        from duologue.bench.conversations import MEMORY_S, check, per_session, quarter
+        from duologue.bench.conversations import MEMORY_S, WARM_S, check, per_session, quarter, warm
         from duologue.bench.server import ServerProcess
 
         async with ServerProcess(options) as server:
+            with progress("warming the models", WARM_S) as show:
+                await warm(server, sessions, seed=self._seed, on_progress=lambda now: show(now.seconds))
             alone = await self._carry(server, 1, self._baseline_s)
             fewer = await self._carry(server, quarter(sessions), MEMORY_S)
             runs = [(alone, check(alone, alone))]
@@ -124,7 +126,7 @@ class _Climb:
                     bad = n
                 if not find or (bad and bad - good <= max(5, bad // 20)):
                     return runs
-                n = (good + bad) // 2 if bad else good * 5 // 4
+                n = (good + bad) // 2 if bad else max(good + 1, good * 5 // 4)
 
     async def _carry(self, server: Any, n: int, seconds: float) -> Measured:
         from duologue.bench.conversations import baseline, carry
