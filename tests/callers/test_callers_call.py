@@ -107,10 +107,40 @@ def test_an_interruption_is_timed_to_the_last_sample_of_the_agent() -> None:
     table.tell(wire.Interrupted(generation=2))
     table.heard(2, "Sure", interrupted=True)
     assert turn.yield_s == pytest.approx(paused - turn.onset_s)
+    assert turn.paused_s is None, "the server has not told"
     table.until(speaking=False)
     table.reply(3, "Sure, take your time.")
     table.until(speaking=True)
     assert table.log.turns[-1].act == "people", "the question that was open is answered"
+
+
+def test_the_servers_own_account_of_an_interruption_is_held_against_the_sound_that_was_sent() -> None:
+    script = Interrupter(GOAL, PLAIN, today=TODAY, draw=random.Random(1))
+    table = Table(script)
+    table.reply(1, "How many people?")
+    table.until(speaking=True)
+    table.tell(yielded(0.0))
+    assert table.log.turns[-1].paused_s is None, "it was no interruption"
+    table.until(speaking=False)
+    table.begin(2, "Sure, four people.")
+    while not table.speaking:
+        table.wait(FRAME, lambda: table.sound(2))
+    turn = table.log.turns[-1]
+    table.tell(yielded(turn.line_onset_s - 0.1))
+    assert turn.paused_s is None, "it came before the interruption"
+    table.tell(yielded(turn.line_onset_s + 0.096))
+    table.tell(yielded(turn.line_onset_s + 1.0))
+    assert turn.paused_s == pytest.approx(0.096 + 0.03)
+    assert (turn.settled_s, turn.silenced_s) == (0.03, 0.001)
+
+
+def yielded(at_s: float) -> wire.Decision:
+    return wire.Decision(
+        name="yield_measured",
+        reason="pause",
+        at_s=at_s,
+        fields={"generation": 2, "silenced": 0.001, "behind": 0.03},
+    )
 
 
 def test_a_reply_that_goes_on_after_an_interruption_is_answered_too() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_turns_are_counted_after_the_ramp_and_each_number_has_its_unit() -> None
     assert (found.caller_cpu, found.caller_cpu_ms_per_call_s, found.concurrent_sessions) == (0.01, 5.0, 2.0)
     assert "raw" not in json.loads(json.dumps(found.as_dict()))
     assert len(found.raw) == 4
+
+
+def test_those_who_interrupt_count_among_interruptions_alone() -> None:
+    plan = replace(PLAN, sessions=10, interrupters=2)
+    assert [caller for caller in range(10) if plan.interrupts(caller)] == [4, 9]
+    found = result(
+        turn(20.0, caller=0, voice_to_voice_s=0.5),
+        turn(20.0, caller=4, voice_to_voice_s=0.7, processing_s=0.04, unanswered=True),
+        turn(30.0, caller=4, interrupts=True, yield_s=0.15, paused_s=0.12, settled_s=0.02, silenced_s=0.001),
+        plan=plan,
+    )  # fmt: skip
+    assert (found.turns, found.unanswered, found.voice_to_voice_s.max) == (1, 0, 0.5)
+    assert (found.interrupters, found.interrupters_turns, found.interruptions, found.yielded) == (2, 2, 1, 1)
+    assert (found.interrupters_voice_to_voice_s.max, found.interrupters_processing_s.max) == (0.7, 0.04)
+    assert (found.yield_s.max, found.paused_s.max, found.settled_s.max, found.silenced_s.max) == (
+        0.15, 0.12, 0.02, 0.001,
+    )  # fmt: skip
 
 
 def test_words_that_were_taken_together_are_compared_together() -> None:

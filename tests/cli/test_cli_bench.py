@@ -59,6 +59,9 @@ def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> N
         (["sessions", "--sound", "none.wav"], 1, "none.wav"),
         (["barge-in", "--half", "train"], 1, "no half 'train'"),
         (["barge-in", "--plot", "plot.txt"], 1, ".png"),
+        (["conversations", "--plot", "plot.txt"], 1, ".png"),
+        (["conversations", "--write", __file__], 1, "no place for the results"),
+        (["conversations", "--load", "loud"], 1, "no load 'loud'"),
         (["barge-in", "--raw", "nowhere/raw.json"], 1, "no folder nowhere"),
     ],
 )
@@ -77,6 +80,6 @@ def test_peers_that_are_not_there_are_named(duologue: CommandLine, tmp_path: Pat
     assert duologue("bench", "peers", "--dir", tmp_path / "none").code == 2
     page = tmp_path / "page.md"
     page.write_text("no markers")
-    assert "no place for the tables" in duologue("bench", "peers", "--dir", tmp_path, "--write", page).told
+    assert "no place for the results" in duologue("bench", "peers", "--dir", tmp_path, "--write", page).told
     cores = duologue("bench", "peers", "--dir", tmp_path, "--cores", "0,x")
     assert (cores.code, "expected numbers" in cores.told) == (2, True)

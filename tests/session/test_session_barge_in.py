@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from duologue.conversation import events as tell
-from duologue.conversation.config import BargeIn, ConversationConfig
+from duologue.conversation.config import RATE, BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
-from duologue.session import SessionConfig
+from duologue.session import SessionConfig, YieldMeasured
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import speak
@@ -60,6 +60,25 @@ async def test_after_a_false_interruption_it_goes_on_where_it_stopped() -> None:
         assert [name for name, _ in call.sink.calls] == ["pause", "resume"]
         assert call.session.record.false_interruptions == 1
         assert call.session.starved == 0
+
+
+async def test_it_is_told_how_soon_the_agent_was_silent() -> None:
+    async with VirtualCall(ScriptedAgent(LONG, "Now then.")) as call:
+        await speaking(call)
+        begun = call.session.accepted
+        await call.say("Wait, I have another question for you.")
+        yielded, paused = call.one(YieldMeasured), call.of(tell.AgentChanged)
+        assert (yielded.reason, yielded.silenced) == ("pause", 0.0)  # plain calls, in virtual time
+        assert yielded.pos == next(e.pos for e in paused if str(e.state) == "paused")
+        # Where the line is at that moment: all that has come, and a part of the tick.
+        assert 0.064 <= (yielded.pos - begun) / RATE + yielded.behind <= 0.25
+
+
+async def test_what_is_cut_off_while_it_sounds_is_measured_too() -> None:
+    async with VirtualCall(ScriptedAgent(LONG)) as call:
+        await speaking(call)
+        call.session.interrupt()
+        assert call.one(YieldMeasured).reason == "cut_off"
 
 
 async def test_a_backchannel_is_no_turn() -> None:

@@ -7,19 +7,36 @@ the others are held against it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any, Final
 
 from duologue.bench.server import ServerProcess
-from duologue.callers.load import Load
+from duologue.callers.load import BRISK, Load
+from duologue.callers.log import Turn
 from duologue.callers.result import Result
 from duologue.callers.run import Plan, Progress, prepare_run, run
 
-__all__ = ["LIMITS", "Held", "Measured", "baseline", "carry", "check"]
+__all__ = [
+    "LIMITS", "MEMORY_S", "Held", "Measured", "Memory", "baseline", "carry", "check", "counted",
+    "per_session", "quarter", "warm",
+]  # fmt: skip
 
 SAMPLE_EVERY: Final = 5.0
 """Seconds between looks at the server's memory, which cost it a few milliseconds."""
+
+MEMORY_S: Final = 60.0
+"""Measured with a quarter of the callers, so that the memory of further ones can be told."""
+
+WARM_S: Final = 45.0
+"""In which the models are warmed."""
+
+MOST_TO_WARM: Final = 16
+"""Callers who begin all at once, so that the models have to work side by side: two whole batches of utterances."""
+
+FEWEST: Final = 64
+"""Callers from which on memory is held against its limit: what the models take comes in steps of up to 35 MB."""
 
 CHUNK_MS: Final = 40
 """Sound in each message, both ways."""
@@ -29,9 +46,32 @@ LIMITS: Final = {
     "answered_later_p95_s": 0.3,
     "bookings": 0.95,
     "word_error_rate": 0.02,
+    "silenced_p99_s": 0.02,
+    "paused_p95_s": 0.2,
+    "memory_per_session_bytes": 1e6,
 }
 """What must hold: p95 of decided → first audio; p95 of speech end → first audio, and word error rate, beyond those of a
-single caller; bookings that came out as the caller wanted. Nothing starved, nothing dropped."""
+single caller; bookings that came out as the caller wanted; p99 of giving way decided → silence, and p95 of the onset of
+an interruption → pause, as the server tells; private memory of each further session. Nothing starved, nothing dropped.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Private memory of the server's process, bytes."""
+
+    mean: float
+    """Over the second half of the measured time, by looks at it."""
+    most: int
+    """The ramp included."""
+    looks: int
+    """In that half."""
+
+    @classmethod
+    def of(cls, looks: Sequence[tuple[float, int]], half: float) -> Memory:
+        """From (seconds, bytes) in order, of which those from `half` on make the mean; the last always does."""
+        held = [size for at, size in looks if at >= half] or [looks[-1][1]]
+        return cls(fmean(held), max(size for _, size in looks), len(held))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +81,13 @@ class Measured:
     result: Result
     server_cpu: float
     """Cores, from the first call to the end."""
-    memory_per_session: float
-    """Private bytes of each session, at the most."""
+    memory: Memory
     models_cpu: dict[str, float]
     """Cores that each model took."""
     ops: dict[str, float]
     """Counters of the server at the end."""
+    memory_per_session: float | None = None
+    """Private bytes of each session beyond a quarter of them; None where the server had carried as many before."""
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -54,7 +95,8 @@ class Measured:
             **self.result.as_dict(),
             "server_cpu": round(self.server_cpu, 3),
             "models_cpu": {name: round(cores, 3) for name, cores in self.models_cpu.items()},
-            "memory_per_session_bytes": round(self.memory_per_session),
+            "memory_bytes": {**asdict(self.memory), "mean": round(self.memory.mean)},
+            "memory_per_session_bytes": None if self.memory_per_session is None else round(self.memory_per_session),
             "ops": self.ops,
         }
 
@@ -75,23 +117,21 @@ async def carry(
     load: Load,
     seconds: float,
     *,
-    script: str = "booking",
+    interrupters: int = 0,
     seed: int = 1,
     ramp: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Measured:
-    """Have so many callers at once converse with `server` for `seconds` after a ramp."""
+    """Have `sessions` callers at once converse with `server` for `seconds` after a ramp; so many of them interrupt."""
     ramp = max(10.0, sessions / 4) if ramp is None else ramp
-    plan = Plan(server.url, sessions, seconds, script, load, seed, ramp, CHUNK_MS)  # type: ignore[arg-type]  # checked by its user
+    plan = Plan(server.url, sessions, seconds, "booking", load, seed, ramp, CHUNK_MS, interrupters)
     utterances = await asyncio.to_thread(prepare_run, plan)
     before, ops_before = server.footprint(), (await server.ops())["sum"]
-    most, sampled = before.private_bytes, 0.0
+    looks = [(0.0, before.private_bytes)]
 
     def watch(now: Progress) -> None:
-        nonlocal most, sampled
-        if now.seconds - sampled >= SAMPLE_EVERY:
-            sampled = now.seconds
-            most = max(most, server.footprint().private_bytes)
+        if now.seconds - looks[-1][0] >= SAMPLE_EVERY:
+            looks.append((now.seconds, server.footprint().private_bytes))
         if on_progress is not None:
             on_progress(now)
 
@@ -106,15 +146,49 @@ async def carry(
     return Measured(
         result=result,
         server_cpu=(after.cpu_s - before.cpu_s) / elapsed,
-        memory_per_session=(most - before.private_bytes) / sessions,
+        memory=Memory.of(looks, ramp + seconds / 2),
         models_cpu=models,
         ops={name: value for name, value in ops.items() if not name.startswith("cpu_s_")},
     )
 
 
-async def baseline(server: ServerProcess, load: Load, seconds: float, *, seed: int = 1) -> Measured:
+async def warm(
+    server: ServerProcess, sessions: int, *, seed: int = 1, on_progress: Callable[[Progress], None] | None = None
+) -> None:
+    """Have some callers speak at once, fewer than will be measured, until the models' arenas have their size."""
+    await carry(server, min(MOST_TO_WARM, quarter(sessions)), BRISK, WARM_S, seed=seed, ramp=0, on_progress=on_progress)
+
+
+async def baseline(
+    server: ServerProcess,
+    load: Load,
+    seconds: float,
+    *,
+    seed: int = 1,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Measured:
     """A single caller, to hold the others against."""
-    return await carry(server, 1, load, seconds, seed=seed, ramp=10.0)
+    return await carry(server, 1, load, seconds, seed=seed, ramp=10.0, on_progress=on_progress)
+
+
+def counted(result: Result) -> list[Turn]:
+    """The turns that the latencies of a run are of."""
+    return [
+        turn
+        for turn in result.raw
+        if turn.ended and turn.onset_s >= result.ramp_s and turn.script == "booking" and not turn.goes_on
+    ]
+
+
+def quarter(sessions: int) -> int:
+    """How many callers the memory of `sessions` is held against."""
+    return max(1, sessions // 4)
+
+
+def per_session(fewer: Measured, more: Measured) -> float | None:
+    """Private bytes of each session that `more` has beyond `fewer`; None where it has none."""
+    further = more.result.sessions - fewer.result.sessions
+    return (more.memory.mean - fewer.memory.mean) / further if further > 0 else None
 
 
 def check(measured: Measured, alone: Measured) -> list[Held]:
@@ -130,7 +204,7 @@ def check(measured: Measured, alone: Measured) -> list[Held]:
     later = beyond(r.voice_to_voice_s.p95, a.voice_to_voice_s.p95)
     words = beyond(r.word_error_rate, a.word_error_rate)
     dropped = r.missed_input_s.get("dropped", 0.0)
-    return [
+    held = [
         _most("processing_p95_s", r.processing_s.p95),
         _most("answered_later_p95_s", later),
         Held("starved_frames", r.starved_frames, 0, r.starved_frames == 0),
@@ -140,6 +214,11 @@ def check(measured: Measured, alone: Measured) -> list[Held]:
         _most("word_error_rate", words),
         Held("callers_in_time", float(r.valid), 1, r.valid),
     ]
+    if r.interrupters:
+        held += [_most("silenced_p99_s", r.silenced_s.p99), _most("paused_p95_s", r.paused_s.p95)]
+    if r.sessions >= FEWEST and measured.memory_per_session is not None:
+        held.append(_most("memory_per_session_bytes", measured.memory_per_session))
+    return held
 
 
 def _most(name: str, value: float | None) -> Held:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from duologue.bench.plot import check_plot
 
-__all__ = ["draw_latencies"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_latencies", "plot_latencies"]
 
 
 def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str) -> None:
@@ -18,7 +22,12 @@ def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
-    axes = figure.add_subplot()
+    plot_latencies(figure.add_subplot(), rows, title)
+    figure.savefig(target, dpi=150)
+
+
+def plot_latencies(axes: Axes, rows: Mapping[str, Sequence[float]], title: str) -> None:
+    """The same on axes that are there."""
     for number, (name, seconds) in enumerate(rows.items()):
         if not seconds:
             continue
@@ -27,11 +36,13 @@ def draw_latencies(rows: Mapping[str, Sequence[float]], target: Path, title: str
         for share in (50, 95):
             at = float(np.percentile(ms, share, method="inverted_cdf"))
             axes.plot([at], [share], "o", color=f"C{number}")
-            axes.annotate(f"{at:.0f} ms", (at, share), (6, -12), textcoords="offset points", fontsize=9)
+            below = (6, -12 - 11 * number)  # so that the marks of curves close to each other can be read
+            axes.annotate(
+                f"{at:.0f} ms", (at, share), below, textcoords="offset points", fontsize=9, color=f"C{number}"
+            )
     axes.set(xlabel="milliseconds", ylabel="turns answered within it (%)", title=title)
     axes.set_xlim(left=0)
     axes.set_ylim(0, 101)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right")
-    figure.savefig(target, dpi=150)

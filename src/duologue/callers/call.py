@@ -343,6 +343,18 @@ class Call:
                 self._log.late_evidence += 1
             case "false_interruption":
                 self._log.false_interruptions += 1
+            case "yield_measured":
+                self._on_yield(message)
+
+    def _on_yield(self, message: wire.Decision) -> None:
+        """The server fell silent: note it with the interruption that it gave way to, the first time."""
+        turn = self._turns[-1] if self._turns else None
+        silenced, behind = message.fields.get("silenced"), message.fields.get("behind")
+        if turn is None or not turn.interrupts or turn.paused_s is not None or message.at_s < turn.line_onset_s:
+            return
+        if isinstance(silenced, float | int) and isinstance(behind, float | int):
+            turn.paused_s = message.at_s + behind - turn.line_onset_s
+            turn.settled_s, turn.silenced_s = float(behind), float(silenced)
 
     def _on_ack(self, message: wire.Ack) -> None:
         self._gaps, self._duplicates = message.gaps, message.duplicates

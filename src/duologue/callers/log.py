@@ -58,6 +58,12 @@ class Turn:
     """Spoken while the agent spoke."""
     yield_s: float | None = None
     """From the onset to the agent's last sample at the loudspeaker."""
+    paused_s: float | None = None
+    """From the onset to the server's pause, as told by the server, like the two that follow."""
+    settled_s: float | None = None
+    """From the last sample that settled it, by its place in the sound that was sent, to silence."""
+    silenced_s: float | None = None
+    """From the decision to silence."""
     unanswered: bool = False
     """No reply began before the caller lost patience."""
 

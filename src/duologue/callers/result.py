@@ -85,10 +85,23 @@ class Result:
     speculation_hits: int
     starved_frames: int
     """Silent frames of 20 ms inside replies at the loudspeakers, ramp included."""
+    interrupters: int
+    """Callers who interrupt beside those of the script. Their turns count as interruptions and in
+    `interrupters_…` alone."""
+    interrupters_turns: int
+    interrupters_voice_to_voice_s: Percentiles
+    interrupters_processing_s: Percentiles
     interruptions: int
     yielded: int
     yield_s: Percentiles
     """Onset of an interruption to the agent's last sample at the loudspeaker."""
+    paused_s: Percentiles
+    """Onset of an interruption, by its place in the sound that was sent, to the server's pause, as the server tells:
+    like the two that follow."""
+    settled_s: Percentiles
+    """The last sample that settled it, by its place in the sound that was sent, to silence at the server."""
+    silenced_s: Percentiles
+    """Decision to give way to silence at the server."""
     false_interruptions: int
     word_error_rate: float | None
     words: int
@@ -127,13 +140,14 @@ class Result:
             f"the callers' own clock was {late.p99 or 0:.3f} s late at p99, and may be {LATE_P99_S:g} s" if void else ""
         )
         turns = [turn for turn in log.turns if turn.ended and turn.onset_s >= plan.ramp]
-        taken = [turn for turn in turns if not turn.goes_on]
+        beside = [turn for turn in turns if plan.interrupts(turn.caller)]
+        cut_in = [turn for turn in turns if turn.interrupts]
+        taken = [turn for turn in turns if not turn.goes_on and not plan.interrupts(turn.caller)]
         measured = max(0.0, elapsed - plan.ramp)
         errors, words = _word_errors(taken)
         errors, words = errors + log.story_errors, words + log.story_words
         talkers = len({turn.caller for turn in taken}) or 1
         line_s = measured * talkers or 1.0
-        cut_in = [turn for turn in taken if turn.interrupts]
         rate = 16_000
         return cls(
             sessions=plan.sessions,
@@ -161,9 +175,16 @@ class Result:
             speech_to_decided_s=Percentiles.of(turn.stages_s.get("decided") for turn in taken),
             speculation_hits=sum(turn.speculation == "hit" for turn in taken),
             starved_frames=log.starved_frames,
+            interrupters=plan.interrupters,
+            interrupters_turns=len(beside),
+            interrupters_voice_to_voice_s=Percentiles.of(turn.voice_to_voice_s for turn in beside),
+            interrupters_processing_s=Percentiles.of(turn.processing_s for turn in beside),
             interruptions=len(cut_in),
             yielded=sum(turn.yield_s is not None for turn in cut_in),
             yield_s=Percentiles.of(turn.yield_s for turn in cut_in),
+            paused_s=Percentiles.of(turn.paused_s for turn in cut_in),
+            settled_s=Percentiles.of(turn.settled_s for turn in cut_in),
+            silenced_s=Percentiles.of(turn.silenced_s for turn in cut_in),
             false_interruptions=log.false_interruptions,
             word_error_rate=round(errors / words, 4) if words else None,
             words=words,

@@ -53,6 +53,12 @@ class Plan:
     """The callers begin one after another within this time; turns in it are not counted."""
     chunk_ms: int = 20
     """Sound sent at once: 20 or 40 ms, or another multiple of 20."""
+    interrupters: int = 0
+    """So many of the callers interrupt, whatever the script; what they book and say counts in nothing else."""
+
+    def interrupts(self, caller: int) -> bool:
+        """Whether this caller is one of the `interrupters`, who are spread over all."""
+        return (caller + 1) * self.interrupters // self.sessions > caller * self.interrupters // self.sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,9 @@ class _Cast:
     def script(self, caller: int, call: int) -> Script:
         """For one call; calls beyond the most that there can be are like the first ones."""
         name = self._plan.script
-        if name == "mixed":
+        if self._plan.interrupts(caller):
+            name = "interrupter"
+        elif name == "mixed":
             name = MIXTURE[caller % len(MIXTURE)]
         draw = random.Random(f"{self._plan.seed} {caller} {call % self._most}")
         match name:
@@ -228,8 +236,9 @@ class _Callers:
             del self._active[number]
             if call.started:
                 self._log.connected_s += self._loop.time() - began
-                outcome = call.script.outcome()
-                self._log.outcomes["open" if self._ending and outcome == "cut_off" else outcome] += 1
+                if not self._plan.interrupts(number):
+                    outcome = call.script.outcome()
+                    self._log.outcomes["open" if self._ending and outcome == "cut_off" else outcome] += 1
 
     async def _refused(self, error: DuologueError) -> None:
         self._log.refusals[error.code] += 1

@@ -1,7 +1,7 @@
 """One live conversation: the shell that drives the rules."""
 
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, Metered, TurnMeasured
+from duologue.session.events import ErrorRaised, Metered, TurnMeasured, YieldMeasured
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.session import SpeechHandle, VoiceSession
 from duologue.session.speaker import AudioSink
@@ -16,4 +16,5 @@ __all__ = [
     "TurnMeasured",
     "TurnRecord",
     "VoiceSession",
+    "YieldMeasured",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -23,23 +24,24 @@ LEARNING = round(0.32 * RATE)
 """...it is taken for echo for so many samples: as many as it takes to find its delay."""
 ECHOES = 4
 """Windows of echo in a row that make sure that there is one."""
-MOST_NOTED = 75
-"""Frames that are kept as they were sent, 1.5 s of 20 ms: as long as the explainer remembers."""
+MOST_NOTED = 1.5
+"""Seconds of frames that are kept as they were sent: as long as the explainer remembers."""
 
 
 class EchoGuard:
     """Keeps what was played in line with what is heard.
 
     It costs nothing while the agent is silent, and next to nothing while only the agent speaks: frames are kept as they
-    were sent, and brought to the microphone's rate when something is to be explained by them.
+    were sent, and brought to the microphone's rate when something is to be explained by them. `chunk` is how
+    long a frame is, in seconds.
     """
 
-    def __init__(self, rate: int, threshold: float) -> None:
+    def __init__(self, rate: int, threshold: float, chunk: float = 0.02) -> None:
         self._rate = rate
         self._threshold = threshold
         self._explainer: EchoExplainer | None = None
         self._resampler: Resampler | None = None
-        self._noted: deque[tuple[int, bytes]] = deque(maxlen=MOST_NOTED)
+        self._noted: deque[tuple[int, bytes]] = deque(maxlen=math.ceil(MOST_NOTED / chunk))
         """Position and frame, of what the explainer has not been told."""
         self._next = self._until = 0
         self._sounding = False

@@ -13,7 +13,7 @@ from duologue.conversation import events as tell
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
 
-__all__ = ["ErrorRaised", "Metered", "Subscription", "TurnMeasured"]
+__all__ = ["ErrorRaised", "Metered", "Subscription", "TurnMeasured", "YieldMeasured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,22 @@ class TurnMeasured(Event):
     """Whether the reply had been prepared before the turn was decided."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds after the last sample: `words`, `score`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+
+
+@dataclass(frozen=True, slots=True)
+class YieldMeasured(Event):
+    """How soon the agent fell silent for the user; told when nothing of it sounds any more. Seconds.
+
+    `pos` and `behind` together are where the user's line is at that moment.
+    """
+
+    generation: int
+    reason: Literal["pause", "cut_off"]
+    """Whether the rest is kept."""
+    silenced: float
+    """Decided → silence at the sink."""
+    behind: float
+    """Of the line after `pos`: sound that has come and is not scored, and the time since the last of it came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ from duologue.errors import (
     SessionNotActiveError,
 )
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, Subscription, TurnMeasured
+from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
@@ -124,6 +124,8 @@ class VoiceSession:
         """By generation; the one that speaks."""
         self._inputs: deque[Input] = deque()
         self._telling = False
+        self._handled_at = 0.0
+        """When the input came that the rules handle."""
         self._score: Callable[[got.VadScored], None] = self.tell_rules
         self._heard_at = 0.0
         self._ended = asyncio.Event()
@@ -361,6 +363,7 @@ class VoiceSession:
         try:
             while self._inputs:
                 now = Now(self._hearing.position, self.engine.clock.now())
+                self._handled_at = now.wall
                 for effect in self._rules.handle(self._inputs.popleft(), now):
                     if isinstance(effect, Event):
                         self._publish(effect)
@@ -437,10 +440,23 @@ class VoiceSession:
             self._speaking[e.generation] = self._says.pop(e.say)
         self._speaker.say(e)
 
+    def _pause(self, e: do.Pause) -> None:
+        self._speaker.pause(e)
+        self._yielded(e.generation, "pause")
+
     def _discard_reply(self, e: do.DiscardReply) -> None:
+        sounded = self._speaker.sounds(e.generation)
         self._speaker.discard(e)
+        if sounded:
+            self._yielded(e.generation, "cut_off")
         if e.rollback and e.generation in self._speaking:
             self._speaking.pop(e.generation)._end("", True)
+
+    def _yielded(self, generation: int, reason: Literal["pause", "cut_off"]) -> None:
+        """The agent has just fallen silent."""
+        now = self.engine.clock.now()
+        behind = self._hearing.lag / RATE + now - self._heard_at
+        self._publish(YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind))
 
     def _end_says(self) -> None:
         for handle in self._says.values():
@@ -502,7 +518,7 @@ DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     do.DiscardReply: VoiceSession._discard_reply,
     do.Duck: lambda s, e: s._speaker.duck(e),
     do.Unduck: lambda s, e: s._speaker.unduck(e),
-    do.Pause: lambda s, e: s._speaker.pause(e),
+    do.Pause: VoiceSession._pause,
     do.Resume: lambda s, e: s._speaker.resume(e),
     do.EndCall: VoiceSession._end_call,
 }

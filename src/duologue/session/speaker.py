@@ -101,7 +101,9 @@ class Speaker:
         self.tts = tts
         self.playout = Playout(tts.rate, lead=config.lead, max_ready=config.max_ready, chunk=config.chunk)
         self.stopwatch = Stopwatch()
-        self.echo = EchoGuard(tts.rate, config.rules.barge_in.echo_threshold) if config.echo == "server" else None
+        self.echo = (
+            EchoGuard(tts.rate, config.rules.barge_in.echo_threshold, config.chunk) if config.echo == "server" else None
+        )
         self._host = host
         self._engine = engine
         self._agent = agent
@@ -182,6 +184,11 @@ class Speaker:
         if self.echo is not None:
             self.echo.resumed(self._host.accepted)
         self._sound("resume", e.generation)
+
+    def sounds(self, generation: int) -> bool:
+        """Whether this reply is to be heard now."""
+        playout = self.playout
+        return playout.generation == generation and playout.active and playout.started and not playout.paused
 
     # --- what the reply brings ---
 

@@ -8,7 +8,7 @@ import pytest
 from duologue.audio.wav import read_wav_16k, write_wav
 from duologue.bench.peers.picture import draw_race
 from duologue.bench.peers.race import Lap, Race, per_session_mb, run_race
-from duologue.bench.peers.report import BEGIN, END, report, write_between
+from duologue.bench.peers.report import report
 from duologue.bench.peers.sound import write_cycles
 from duologue.bench.peers.trial import Figures, Trial, pick
 from duologue.errors import ConfigError
@@ -110,19 +110,6 @@ def test_memory_is_a_slope_over_what_was_kept_up_with() -> None:
 def test_a_search_that_was_not_over_gives_a_lower_bound(tmp_path: Path) -> None:
     race = Race({"duologue": "Us", "other": "Other"}, [], {"duologue": 40, "other": 4}, ["duologue"])
     assert "| **10x** | sessions that one process keeps up with | ≥ 40 | 4 |" in report(race, cores=2, rounds=1)
-
-
-def test_the_tables_are_put_between_the_markers(tmp_path: Path) -> None:
-    document = tmp_path / "page.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    for text in ("first", "second"):
-        write_between(document, text)
-        assert document.read_text() == f"before\n{BEGIN}\n\n{text}\n{END}\nafter\n"
-    document.write_text("no place")
-    with pytest.raises(ConfigError, match="no place for the tables"):
-        write_between(document, "third")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        write_between(tmp_path / "none.md", "third")
 
 
 def test_a_race_can_be_drawn(tmp_path: Path) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from duologue.bench.document import machine, table
 from duologue.bench.peers.race import COMMON, Lap, Race, median, per_session_mb
-from duologue.errors import ConfigError
 
-__all__ = ["BEGIN", "END", "check_document", "report", "write_between"]
+__all__ = ["report"]
 
-BEGIN: Final = "<!-- begin: duologue bench peers -->"
-END: Final = "<!-- end: duologue bench peers -->"
 OURS: Final = "duologue"
 NONE: Final = "–"
 
@@ -84,34 +79,15 @@ def report(race: Race, *, cores: int, rounds: int, picture: str | None = None) -
     """Both tables as markdown: the comparison, and every load that was tried. `picture`: its path from the document."""
     names = ["ratio", "", *race.titles.values()]
     parts = [
-        _table(names, [row.cells(race) for row in ROWS], left=1),
+        table(names, [row.cells(race) for row in ROWS], left=1),
         f"Medians of {rounds} alternated {'round' if rounds == 1 else 'rounds'} on {cores} "
-        f"{'core' if cores == 1 else 'cores'}: {_machine()}. Other processes used {_others(race):.2f} cores meanwhile. "
+        f"{'core' if cores == 1 else 'cores'}: {machine()}. Other processes used {_others(race):.2f} cores meanwhile. "
         "The ratio is against the better peer. Written by `duologue bench peers`.",
     ]
     if picture:
         parts.append(f"![Sessions, and what they cost]({picture})")
     parts += ["### Every load that was tried", _loads(race)]
     return "\n\n".join(parts) + "\n"
-
-
-def check_document(document: Path) -> str:
-    """The text of `document`, before any work is done for it. Raises ConfigError where it has no markers."""
-    try:
-        text = document.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{document} cannot be read: {error.strerror}.") from error
-    if BEGIN not in text or END not in text:
-        raise ConfigError(f"{document} has no place for the tables.", hint=f"Add the lines {BEGIN} and {END} to it.")
-    return text
-
-
-def write_between(document: Path, text: str) -> None:
-    """Put `text` between the markers of `document`. Raises ConfigError where they are not there."""
-    old = check_document(document)
-    before, rest = old.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    document.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def _loads(race: Race) -> str:
@@ -155,26 +131,8 @@ def _loads(race: Race) -> str:
                     pair("yielded_p50_ms", "yielded_p99_ms", 1),
                 ]
             )
-    return _table(names, rows, left=0)
-
-
-def _table(names: list[str], rows: list[list[str]], *, left: int) -> str:
-    lines = [names, ["---" if n == left else "---:" for n in range(len(names))], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _machine() -> str:
-    model = next(
-        (line.split(":", 1)[1].strip() for line in _cpuinfo().splitlines() if line.startswith(("model name", "Model"))),
-        platform.machine(),
-    )
-    return f"{model}, {os.cpu_count()} in the machine, CPython {platform.python_version()}"
+    return table(names, rows, left=0)
 
 
 def _others(race: Race) -> float:
     return statistics.median(lap.others for lap in race.laps) if race.laps else 0.0
-
-
-def _cpuinfo() -> str:
-    file = Path("/proc/cpuinfo")
-    return file.read_text() if file.exists() else ""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from duologue.cli.output import AsJson, console, notes, print_json, progress
+from duologue.cli.bench.options import Plot, check_plot_option
+from duologue.cli.output import AsJson, console, print_json, progress
 from duologue.errors import ConfigError
 
 if TYPE_CHECKING:
     from duologue.bench.conversations import Held, Measured
+    from duologue.callers.load import Load
 
 __all__ = ["conversations"]
 
@@ -22,6 +26,13 @@ __all__ = ["conversations"]
 def conversations(
     sessions: Annotated[int, typer.Option(min=1, help="Conversations at once.")] = 100,
     seconds: Annotated[float, typer.Option(min=10.0, help="Measured, after all callers have begun.")] = 120.0,
+    baseline_seconds: Annotated[
+        float, typer.Option(min=30.0, help="Measured with a single caller, who takes about four turns a minute.")
+    ] = 300.0,
+    interrupters: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the callers who interrupt; what they book is not counted."),
+    ] = 0.1,
     load: Annotated[str, typer.Option(help="normal: 35% talk, 4 turns a minute; brisk: 40%, 7.")] = "normal",
     listener: Annotated[str, typer.Option(help="uvicorn, or picows where it is installed.")] = "uvicorn",
     seed: Annotated[int, typer.Option(min=0, help="Fixes what each caller wants and does.")] = 1,
@@ -29,25 +40,46 @@ def conversations(
     find: Annotated[
         bool, typer.Option("--find", help="Climb from --sessions down or up, to the most that hold every limit.")
     ] = False,
+    plot: Plot = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(help="Put the table between the markers of this document.", exists=True, dir_okay=False),
+    ] = None,
     raw: Annotated[Path | None, typer.Option(help="Write each turn to this file, a JSON object a line.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Simulated callers book tables over WebSockets with a server in another process; all models are real.
 
-    The callers run on the same machine, and what they take is told beside. Exits with 1 where a limit does not hold.
+    The models are warmed first. Then comes a single caller, to hold the others against; a quarter of the callers, to
+    tell what memory further ones take; and all. They run on the same machine, and what they take is told beside. Exits
+    with 1 where a limit does not hold.
     """
+    from duologue.bench.conversations_report import report
+    from duologue.bench.document import check_document, write_between
     from duologue.callers.load import LOADS
 
     if load not in LOADS:
         raise ConfigError(f"There is no load {load!r}.", hint=f"Choose from {', '.join(LOADS)}.")
+    if write is not None:
+        check_document(write, "conversations")
+        plot = plot or write.parent / "images" / "conversations.svg"
+    check_plot_option(plot)
     options = ["--listener", listener, "--max-sessions", "1000", "--chunk-ms", "40"]
     if not cached:
         options += ["--cache-mb", "0"]
-    runs = asyncio.run(_run(options, sessions, LOADS[load], seconds, seed, find))
+    climb = _Climb(LOADS[load], seconds, baseline_seconds, interrupters, seed)
+    runs = asyncio.run(climb.run(options, sessions, find=find))
     if raw is not None:
         rows = [{"sessions": m.result.sessions, **turn.as_dict()} for m, _ in runs for turn in m.result.raw]
         raw.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     holding = [m.result.sessions for m, held in runs[1:] if all(h.ok for h in held)]
+    if plot is not None:
+        _draw(runs, plot, find=find)
+    if write is not None:
+        picture = os.path.relpath(plot, write.parent) if plot else None
+        said = f"Listener: {listener}; {'phrases are kept' if cached else 'no phrase is kept'}. "
+        cores = len(os.sched_getaffinity(0))
+        write_between(write, "conversations", report(runs, load=load, cores=cores, others=said, picture=picture))
     if as_json:
         found = [{**m.as_dict(), "limits": [_plain(h) for h in held]} for m, held in runs]
         print_json(
@@ -61,33 +93,65 @@ def conversations(
         raise typer.Exit(1)
 
 
-async def _run(
-    options: list[str], sessions: int, load: Any, seconds: float, seed: int, find: bool
-) -> list[tuple[Measured, list[Held]]]:
-    from duologue.bench.conversations import baseline, carry, check
-    from duologue.bench.server import ServerProcess
+class _Climb:
+    """The runs of one command, in order, against one server; a single caller is measured once."""
 
-    async with ServerProcess(options) as server:
-        notes.print("one caller, to hold the others against", style="dim")
-        alone = await baseline(server, load, max(60.0, seconds / 2), seed=seed)
-        runs = [(alone, check(alone, alone))]
+    def __init__(self, load: Load, seconds: float, baseline_s: float, interrupters: float, seed: int) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._baseline_s = baseline_s
+        self._interrupters = interrupters
+        self._seed = seed
 
-        async def hold(n: int) -> bool:
-            with progress(f"{n} callers", n / 4 + seconds) as show:
-                measured = await carry(server, n, load, seconds, seed=seed, on_progress=lambda now: show(now.seconds))
-            runs.append((measured, check(measured, alone)))
-            return all(h.ok for h in runs[-1][1])
+    async def run(self, options: list[str], sessions: int, *, find: bool) -> list[tuple[Measured, list[Held]]]:
+        from duologue.bench.conversations import MEMORY_S, WARM_S, check, per_session, quarter, warm
+        from duologue.bench.server import ServerProcess
 
-        good, bad = 0, 0
-        n = sessions
-        while True:
-            if await hold(n):
-                good = n
-            else:
-                bad = n
-            if not find or (bad and bad - good <= max(5, bad // 20)):
-                return runs
-            n = (good + bad) // 2 if bad else good * 5 // 4
+        async with ServerProcess(options) as server:
+            with progress("warming the models", WARM_S) as show:
+                await warm(server, sessions, seed=self._seed, on_progress=lambda now: show(now.seconds))
+            alone = await self._carry(server, 1, self._baseline_s)
+            fewer = await self._carry(server, quarter(sessions), MEMORY_S)
+            runs = [(alone, check(alone, alone))]
+            good, bad, most = 0, 0, 0
+            n = sessions
+            while True:
+                measured = await self._carry(server, n, self._seconds)
+                if n > most:  # a server that has carried more before keeps what they took
+                    measured, most = replace(measured, memory_per_session=per_session(fewer, measured)), n
+                runs.append((measured, check(measured, alone)))
+                if all(h.ok for h in runs[-1][1]):
+                    good = n
+                else:
+                    bad = n
+                if not find or (bad and bad - good <= max(5, bad // 20)):
+                    return runs
+                n = (good + bad) // 2 if bad else max(good + 1, good * 5 // 4)
+
+    async def _carry(self, server: Any, n: int, seconds: float) -> Measured:
+        from duologue.bench.conversations import baseline, carry
+
+        interrupters = 0 if n == 1 else max(1, round(n * self._interrupters)) if self._interrupters else 0
+        what = "a single caller" if n == 1 else f"{n} callers, of whom {interrupters} interrupt"
+        with progress(what, n / 4 + seconds) as show:
+
+            def tell(now: Any) -> None:
+                show(now.seconds)
+
+            if n == 1:
+                return await baseline(server, self._load, seconds, seed=self._seed, on_progress=tell)
+            return await carry(
+                server, n, self._load, seconds, interrupters=interrupters, seed=self._seed, on_progress=tell
+            )
+
+
+def _draw(runs: list[tuple[Measured, list[Held]]], plot: Path, *, find: bool) -> None:
+    from duologue.bench.conversations_plot import draw_run, draw_sizes
+
+    if find:
+        draw_sizes([(m, all(h.ok for h in held)) for m, held in runs[1:]], plot)
+    else:
+        draw_run(runs[-1][0], runs[0][0], plot)
 
 
 def _plain(held: Held) -> dict[str, Any]:
@@ -95,48 +159,14 @@ def _plain(held: Held) -> dict[str, Any]:
 
 
 def _print(runs: list[tuple[Measured, list[Held]]]) -> None:
+    from duologue.bench.conversations_report import names, rows, verdict
+
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    for measured, _ in runs:
-        n = measured.result.sessions
-        table.add_column(f"{n} caller{'s' if n > 1 else ''}", justify="right")
-    rows: list[tuple[str, Any]] = [
-        ("processing p50 / p95, ms", lambda m: _pair(m.result.processing_s)),
-        ("end of speech → first audio p50 / p95, ms", lambda m: _pair(m.result.voice_to_voice_s)),
-        ("turns; answered", lambda m: f"{m.result.turns}; {m.result.answered}"),
-        ("starved frames; dropped input, s", lambda m: f"{m.result.starved_frames}; {_dropped(m)}"),
-        ("booked / ended otherwise", lambda m: _bookings(m)),
-        ("word error rate", lambda m: "" if m.result.word_error_rate is None else f"{m.result.word_error_rate:.1%}"),
-        ("talk; turns a minute", lambda m: f"{m.result.talk_fraction:.2f}; {m.result.turns_per_minute:.1f}"),
-        ("server, cores", lambda m: f"{m.server_cpu:.2f}"),
-        *((f"  {name}", lambda m, name=name: f"{m.models_cpu.get(name, 0.0):.2f}") for name in runs[-1][0].models_cpu),
-        ("callers, cores; own lateness p99, ms", lambda m: f"{m.result.caller_cpu:.2f}; {_late(m)}"),
-        ("memory a session, MB", lambda m: f"{m.memory_per_session / 1e6:.2f}"),
-    ]
-    for label, cell in rows:
-        table.add_row(label, *(cell(measured) for measured, _ in runs))
+    for name in names(runs):
+        table.add_column(name, justify="right")
+    for row in rows(runs):
+        table.add_row(*row)
     console.print(table)
-    for measured, held in runs[1:]:
-        broken = [f"{h.name} {h.value:.3g} (limit {h.limit:g})" for h in held if not h.ok and h.value is not None]
-        said = (
-            "every limit holds" if all(h.ok for h in held) else "broken: " + ", ".join(broken or ["nothing measured"])
-        )
-        console.print(f"{measured.result.sessions} callers: {said}")
-
-
-def _pair(p: Any) -> str:
-    return f"{p.p50 * 1000:.0f} / {p.p95 * 1000:.0f}" if p.n else "none"
-
-
-def _dropped(m: Measured) -> str:
-    return f"{m.result.missed_input_s.get('dropped', 0.0):g}"
-
-
-def _bookings(m: Measured) -> str:
-    b = m.result.bookings
-    return f"{b['booked']} / {b['wrong'] + b['gave_up'] + b['cut_off']}"
-
-
-def _late(m: Measured) -> str:
-    late = m.result.caller_late_s.p99
-    return "none" if late is None else f"{late * 1000:.1f}"
+    for run in runs[1:]:
+        console.print(verdict(run), soft_wrap=True)

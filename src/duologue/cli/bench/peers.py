@@ -48,19 +48,19 @@ def peers(
     All do the same kind of work: 20 ms chunks of 16 kHz, a phrase and a pause, real Silero, instant words, answers
     and speech. A peer that is not in the folder is left out.
     """
+    from duologue.bench.document import check_document, write_between
     from duologue.bench.peers import peers_in
     from duologue.bench.peers.ourselves import Duologue
     from duologue.bench.peers.picture import draw_race
     from duologue.bench.peers.race import run_race
-    from duologue.bench.peers.report import check_document, report
-    from duologue.bench.peers.report import write_between as put
+    from duologue.bench.peers.report import report
     from duologue.bench.peers.sound import write_cycles
     from duologue.bench.peers.trial import Contestant
     from duologue.bench.plot import check_plot
     from duologue.errors import ConfigError
 
     if write is not None:
-        check_document(write)
+        check_document(write, "peers")
         plot = plot or write.parent / "images" / "peers.svg"
     if plot is not None:
         check_plot(plot)
@@ -82,7 +82,7 @@ def peers(
     picture = os.path.relpath(plot, write.parent) if plot and write else None
     text = report(race, cores=len(os.sched_getaffinity(0)), rounds=rounds, picture=picture)
     if write is not None:
-        put(write, text)
+        write_between(write, "peers", text)
     if as_json:
         print_json(race.as_dict())
     else:

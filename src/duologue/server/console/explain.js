@@ -98,6 +98,11 @@ const DECISIONS = {
   speculation_discarded: ({ reason }) => ["speculation", "The prepared answer is dropped", `${failed(DROPPED, reason)}.`],
   interrupted: ({ reason }) => ["floor", "The agent is interrupted", `${CUT[reason] ?? plain(reason)}.`],
   false_interruption: ({ reason }) => ["floor", "A false interruption", `The agent keeps the floor: ${failed(NOTHING, reason)}.`],
+  yield_measured: ({ reason, fields: f }) => [
+    "floor",
+    "Nothing of the agent sounds any more",
+    `${ms(f.silenced)} after it was decided${reason === "pause" ? "; the rest is kept" : ""}.`,
+  ],
   backchannel: ({ fields: f }) => ["floor", "You are listening", `“${f.text}” only says so, and the agent goes on.`],
   utterance_cut: () => ["turn", "A long turn is cut", "It is understood in parts, and the words are joined."],
   audio_gap: ({ reason, fields: f }) => [
