@@ -32,7 +32,7 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
         ("gives way → silent p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.silenced_s, *ALL)),
         ("settled → silent p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.settled_s, *ALL)),
         ("onset → paused p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.paused_s, *ALL)),
-        ("onset → silent there p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.yield_s, *ALL)),
+        ("onset → last p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.yield_s, *ALL)),
         ("starved frames; dropped input, s", lambda m: f"{m.result.starved_frames}; {_dropped(m):g}"),
         ("booked / ended otherwise", _bookings),
         ("word error rate (words)", _words),
