@@ -15,17 +15,17 @@ from duologue.store import package_file
 from duologue.tts import Speech, SpeechRequest, WordTiming
 from duologue.tts.alignment import align
 from duologue.tts.clauses import ClauseSplitter
+from duologue.tts.hibari_graph import load_graph
+from duologue.tts.hibari_wave import Frames, waveform
 from duologue.tts.speakable import speakable
 
 __all__ = ["Hibari"]
 
 _RATE = 24_000
 _FRAME_S = 0.025
-"""What the graph counts durations in."""
+"""What the graph counts durations in: two frames of its spectra."""
 _LAG_S = 0.045
 """By which sound leads its frames: the median over pauses and onsets."""
-_DURATIONS = "/Clip_output_0"
-"""The tensor inside the graph that holds the frames of each phoneme."""
 _LONGEST_PIECE = 200
 """Characters spoken in one run of the graph, so that what it costs is bounded."""
 _LONGEST_TEXT = 5_000
@@ -55,9 +55,8 @@ class Hibari:
         if not 0.5 <= speed <= 2.0:
             raise ConfigError(f"speed={speed} was given; hibari speaks at 0.5 to 2.0.")
         try:
-            import onnx
+            import onnx  # noqa: F401  # for the graph
             import onnxruntime
-            from hibari import dsp
             from hibari.g2p import G2P
             from hibari.g2p.normalize import normalize
         except ImportError as error:
@@ -66,14 +65,11 @@ class Hibari:
             ) from error
         self._speed = np.array([speed], np.float32)
         self._normalize = normalize
-        self._wave = dsp.synth
-        graph = onnx.load(package_file("hibari", "assets", "hibari.onnx"))
-        graph.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            load_graph(package_file("hibari", "assets", "hibari.onnx")), options, providers=["CPUExecutionProvider"]
         )
         vocabulary = package_file("hibari", "assets", "vocab.json").read_text("utf-8")
         self._vocabulary: dict[str, int] = json.loads(vocabulary)
@@ -119,9 +115,10 @@ class Hibari:
         if len(ids) < 3:
             return np.zeros(0, np.float32), []
         outputs = self._session.run(None, {"ids": np.array([ids], np.int64), "speed": self._speed})
-        spectrum = [output[0] for output in outputs[:6]]
-        sound, cut = _trim(self._wave(*spectrum, noise), _pause(text))
-        ends = np.cumsum(outputs[6].ravel()) * _FRAME_S - _LAG_S - cut
+        *spectra, durations, start = outputs
+        frames = Frames(*spectra, start=2 * int(start[0]))
+        sound, cut = _trim(waveform(frames, noise), _pause(text))
+        ends = np.cumsum(durations) * _FRAME_S - _LAG_S - cut - int(start[0]) * _FRAME_S
         last = max(0.0, len(sound) / _RATE - _pause(text))
         timings = [
             WordTiming(word, *(min(max(0.0, float(ends[i])), last) for i in (first - 1, after - 1)))

@@ -31,10 +31,11 @@ _AROUND = 4
 def load_graph(path: Path) -> bytes:
     """The ONNX model, serialised, from the package's file.
 
-    From `ids` (1, L) int64 and `speed` (1,) float32 to `spectrum` (2 n, 5 * BINS) float32: for each frame of 12.5 ms
-    the harmonics' level and phase, the noise's level, and the rest's level and phase; `f0` (2 N,) Hz, of all frames;
-    `durations` (L,) int64, of each phoneme in pairs of frames, N in sum; and `start` (1,) int64: the spectra are those
-    of the frames from 2 * start on. Raises NotInstalledError where the file is not the one that is pinned.
+    From `ids` (1, L) int64 and `speed` (1,) float32 to, float32, for each of n frames of 12.5 ms: `levels`
+    (n, 3 * BINS) of the harmonics, the noise and the rest, and `harmonics` and `rest` (n, BINS), their phases in turns;
+    `f0` (2 N,) Hz, of all frames; `durations` (L,) int64, of each phoneme in pairs of frames, N in sum; and `start`
+    (1,) int64: the n are the frames from 2 * start on. Raises NotInstalledError where the file is not the one that is
+    pinned.
     """
     check_pinned(path, _SHA256, "hibari-tts==0.2.1")
     return _build(_Source(path))
@@ -46,6 +47,10 @@ class _Product(NamedTuple):
     weights: NDArray[np.int8]
     scale: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+    def part(self, columns: NDArray[np.int_], gain: float = 1.0) -> _Product:
+        """Some of its columns, times `gain`."""
+        return _Product(self.weights[:, columns], self.scale[columns] * gain, self.bias[columns] * gain)
 
 
 class _Source:
@@ -100,10 +105,10 @@ class _Graph:
         numbers = self.add("Range", *(self.add("Squeeze", end) for end in (start, stop)), self.constant(1, np.int64))
         return self.add("Unsqueeze", numbers, self.whole(1))
 
-    def product(self, rows: str, by: _Product) -> Any:
+    def product(self, rows: str, by: _Product, name: str = "") -> Any:
         """`rows`, quantised as a whole, times the weights."""
         weights, scale, bias = self.constant(by.weights, np.int8), self.constant(by.scale), self.constant(by.bias)
-        return self.add("DynamicQuantizeMatMul", rows, weights, scale, "", bias, domain=_CONTRIB)
+        return self.add("DynamicQuantizeMatMul", rows, weights, scale, "", bias, name=name, domain=_CONTRIB)
 
     def linear(self, rows: str, weights: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> Any:
         """`rows` times weights (in, out) that are not quantised."""
@@ -169,7 +174,9 @@ def _build(source: _Source) -> bytes:
     return graph.finish(
         [("ids", TensorProto.INT64, [1, "l"]), ("speed", TensorProto.FLOAT, [1])],
         [
-            ("spectrum", TensorProto.FLOAT, ["n", 5 * BINS]),
+            ("levels", TensorProto.FLOAT, ["n", 3 * BINS]),
+            ("harmonics", TensorProto.FLOAT, ["n", BINS]),
+            ("rest", TensorProto.FLOAT, ["n", BINS]),
             ("f0", TensorProto.FLOAT, ["all"]),
             ("durations", TensorProto.INT64, ["l"]),
             ("start", TensorProto.INT64, [1]),
@@ -278,5 +285,11 @@ def _decode(graph: _Graph, source: _Source, sound: str, phonemes: str, contour: 
     for i in range(8):
         names = [f"/dec.{i}/pw{part}/Transpose_output_0" for part in (1, 2)]
         rows = graph.block(rows, source, f"m.dec.{i}", names, "FastGelu")
-    rows = graph.product(graph.normalised(rows, source, "m.dec_norm"), source.product("/head/Transpose_output_0", "m.head.bias"))
-    graph.add("Squeeze", rows, graph.whole(0, 1), name="spectrum")
+    rows = graph.normalised(graph.add("Squeeze", rows, graph.whole(0, 1)), source, "m.dec_norm")
+    head = source.product("/head/Transpose_output_0", "m.head.bias")
+    harmonics, turns, noise, rest, rest_turns = (np.arange(i * BINS, (i + 1) * BINS) for i in range(5))
+    levels = graph.product(rows, head.part(np.concatenate([harmonics, noise, rest])))
+    graph.add("Exp", graph.add("Min", levels, graph.constant(7.0)), name="levels")
+    turned = graph.add("Tanh", graph.product(rows, head.part(turns)))
+    graph.add("Mul", turned, graph.constant(0.5), name="harmonics")
+    graph.product(rows, head.part(rest_turns, 0.5 / np.pi), name="rest")
