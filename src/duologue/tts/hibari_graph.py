@@ -22,7 +22,7 @@ BINS = 601
 _SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"
 _CONTRIB = "com.microsoft"
 _HEADS = 2
-_QUIET = -0.5
+_QUIET = 0.0
 """The energy below which a frame may be left out. Silence is at -1.9; what can be heard (-50 dBFS) begins near 0.05."""
 _AROUND = 4
 """Pairs of frames decoded before and after what is louder: the decoder and the windows look around them."""
@@ -32,10 +32,9 @@ def load_graph(path: Path) -> bytes:
     """The ONNX model, serialised, from the package's file.
 
     From `ids` (1, L) int64 and `speed` (1,) float32 to, float32, for each of n frames of 12.5 ms: `levels`
-    (n, 3 * BINS) of the harmonics, the noise and the rest, and `harmonics` and `rest` (n, BINS), their phases in turns;
-    `f0` (2 N,) Hz, of all frames; `durations` (L,) int64, of each phoneme in pairs of frames, N in sum; and `start`
-    (1,) int64: the n are the frames from 2 * start on. Raises NotInstalledError where the file is not the one that is
-    pinned.
+    (n, 3 * BINS) of the harmonics, the noise and the rest, and `harmonic_turns` and `rest_turns` (n, BINS); `f0` (2 N,)
+    Hz, of all frames; `durations` (L,) int64, of each phoneme in pairs of frames, N in sum; and `start` (1,) int64: the
+    n are the frames from 2 * start on. Raises NotInstalledError where the file is not the one that is pinned.
     """
     check_pinned(path, _SHA256, "hibari-tts==0.2.1")
     return _build(_Source(path))
@@ -50,7 +49,8 @@ class _Product(NamedTuple):
 
     def part(self, columns: NDArray[np.int_], gain: float = 1.0) -> _Product:
         """Some of its columns, times `gain`."""
-        return _Product(self.weights[:, columns], self.scale[columns] * gain, self.bias[columns] * gain)
+        times = np.float32(gain)
+        return _Product(self.weights[:, columns], self.scale[columns] * times, self.bias[columns] * times)
 
 
 class _Source:
@@ -71,7 +71,8 @@ class _Source:
         """The product of that name, each of its columns times `gain`."""
         quantised, scale = (self.array(f"{weights}_{part}") for part in ("quantized", "scale"))
         added = self.array(bias)
-        return _Product(quantised, np.broadcast_to(np.float32(scale * gain), added.shape), added * gain)
+        times = np.broadcast_to(np.float32(gain), added.shape)
+        return _Product(quantised, scale * times, added * times)
 
 
 class _Graph:
@@ -82,9 +83,11 @@ class _Graph:
 
         self._make, self._tensor = helper, numpy_helper.from_array
         self._nodes: list[Any] = []
-        self._constants: list[Any] = []
+        self._constants: dict[tuple[Any, ...], Any] = {}
 
-    def add(self, operator: str, *inputs: str, outs: int = 1, name: str = "", domain: str = "", **attributes: Any) -> Any:
+    def add(
+        self, operator: str, *inputs: str, outs: int = 1, name: str = "", domain: str = "", **attributes: Any
+    ) -> Any:
         """Add a node; returns the name of its output (`name`, where it is given), or a list of `outs` names."""
         names = [name or f"v{len(self._nodes)}.{i}" for i in range(outs)]
         self._nodes.append(self._make.make_node(operator, inputs, names, domain=domain, **attributes))
@@ -92,9 +95,11 @@ class _Graph:
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
         """The name of a value that never changes."""
-        name = f"c{len(self._constants)}"
-        self._constants.append(self._tensor(np.ascontiguousarray(value, dtype).reshape(np.shape(value)), name))
-        return name
+        array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
+        key = (array.dtype, array.shape, array.tobytes())
+        if key not in self._constants:
+            self._constants[key] = self._tensor(array, f"c{len(self._constants)}")
+        return str(self._constants[key].name)
 
     def whole(self, *values: int) -> str:
         """The name of a list of whole numbers."""
@@ -152,7 +157,7 @@ class _Graph:
     def finish(self, inputs: list[Any], outputs: list[Any]) -> bytes:
         """The model with these inputs and outputs, each a name, a type and a shape."""
         begin, end = ([self._make.make_tensor_value_info(*each) for each in side] for side in (inputs, outputs))
-        graph = self._make.make_graph(self._nodes, "hibari", begin, end, self._constants)
+        graph = self._make.make_graph(self._nodes, "hibari", begin, end, [*self._constants.values()])
         opsets = [self._make.make_opsetid("", 18), self._make.make_opsetid(_CONTRIB, 1)]
         return bytes(self._make.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
 
@@ -175,8 +180,8 @@ def _build(source: _Source) -> bytes:
         [("ids", TensorProto.INT64, [1, "l"]), ("speed", TensorProto.FLOAT, [1])],
         [
             ("levels", TensorProto.FLOAT, ["n", 3 * BINS]),
-            ("harmonics", TensorProto.FLOAT, ["n", BINS]),
-            ("rest", TensorProto.FLOAT, ["n", BINS]),
+            ("harmonic_turns", TensorProto.FLOAT, ["n", BINS]),
+            ("rest_turns", TensorProto.FLOAT, ["n", BINS]),
             ("f0", TensorProto.FLOAT, ["all"]),
             ("durations", TensorProto.INT64, ["l"]),
             ("start", TensorProto.INT64, [1]),
@@ -291,5 +296,5 @@ def _decode(graph: _Graph, source: _Source, sound: str, phonemes: str, contour: 
     levels = graph.product(rows, head.part(np.concatenate([harmonics, noise, rest])))
     graph.add("Exp", graph.add("Min", levels, graph.constant(7.0)), name="levels")
     turned = graph.add("Tanh", graph.product(rows, head.part(turns)))
-    graph.add("Mul", turned, graph.constant(0.5), name="harmonics")
-    graph.product(rows, head.part(rest_turns, 0.5 / np.pi), name="rest")
+    graph.add("Mul", turned, graph.constant(0.5), name="harmonic_turns")
+    graph.product(rows, head.part(rest_turns, 0.5 / np.pi), name="rest_turns")
