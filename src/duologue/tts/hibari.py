@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,17 @@ from duologue.store import package_file
 from duologue.tts import Speech, SpeechRequest, WordTiming
 from duologue.tts.alignment import align
 from duologue.tts.clauses import ClauseSplitter
+from duologue.tts.hibari_graph import load_graph
+from duologue.tts.hibari_wave import Frames, waveform
 from duologue.tts.speakable import speakable
 
 __all__ = ["Hibari"]
 
 _RATE = 24_000
 _FRAME_S = 0.025
-"""What the graph counts durations in."""
+"""What the graph counts durations in: two frames of its spectra."""
 _LAG_S = 0.045
 """By which sound leads its frames: the median over pauses and onsets."""
-_DURATIONS = "/Clip_output_0"
-"""The tensor inside the graph that holds the frames of each phoneme."""
 _LONGEST_PIECE = 200
 """Characters spoken in one run of the graph, so that what it costs is bounded."""
 _LONGEST_TEXT = 5_000
@@ -55,26 +54,21 @@ class Hibari:
         if not 0.5 <= speed <= 2.0:
             raise ConfigError(f"speed={speed} was given; hibari speaks at 0.5 to 2.0.")
         try:
-            import onnx
             import onnxruntime
-            from hibari import dsp
             from hibari.g2p import G2P
             from hibari.g2p.normalize import normalize
+
+            graph = load_graph(package_file("hibari", "assets", "hibari.onnx"))
         except ImportError as error:
             raise NotInstalledError(
                 f"The package {error.name!r} is not installed.", hint="Install it: pip install 'duologue[local]'."
             ) from error
         self._speed = np.array([speed], np.float32)
         self._normalize = normalize
-        self._wave = dsp.synth
-        graph = onnx.load(package_file("hibari", "assets", "hibari.onnx"))
-        graph.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         vocabulary = package_file("hibari", "assets", "vocab.json").read_text("utf-8")
         self._vocabulary: dict[str, int] = json.loads(vocabulary)
         self._g2p = G2P()
@@ -118,10 +112,12 @@ class Hibari:
         ids, words = self._phonemes(text)
         if len(ids) < 3:
             return np.zeros(0, np.float32), []
-        outputs = self._session.run(None, {"ids": np.array([ids], np.int64), "speed": self._speed})
-        spectrum = [output[0] for output in outputs[:6]]
-        sound, cut = _trim(self._wave(*spectrum, noise), _pause(text))
-        ends = np.cumsum(outputs[6].ravel()) * _FRAME_S - _LAG_S - cut
+        feed = {"ids": np.array([ids], np.int64), "speed": self._speed}
+        levels, harmonic_turns, rest_turns, f0, durations, start = self._session.run(None, feed)
+        skipped = int(start[0])
+        frames = Frames(levels, harmonic_turns, rest_turns, f0, 2 * skipped)
+        sound, cut = _trim(waveform(frames, noise), _pause(text))
+        ends = (np.cumsum(durations) - skipped) * _FRAME_S - _LAG_S - cut
         last = max(0.0, len(sound) / _RATE - _pause(text))
         timings = [
             WordTiming(word, *(min(max(0.0, float(ends[i])), last) for i in (first - 1, after - 1)))
@@ -162,13 +158,13 @@ def _pause(text: str) -> float:
     return _PAUSES_S.get(text.rstrip("\"')")[-1:], _NO_PAUSE_S)
 
 
-def _trim(sound: Any, pause_s: float) -> tuple[NDArray[np.float32], float]:
+def _trim(sound: NDArray[np.float32], pause_s: float) -> tuple[NDArray[np.float32], float]:
     """The sound with short silences around it, faded at both ends, and the seconds cut from its beginning."""
-    audible = np.flatnonzero(np.abs(sound) > _AUDIBLE)
-    if not len(audible):
+    audible = np.abs(sound) > _AUDIBLE
+    if not audible.any():
         return np.zeros(0, np.float32), 0.0
-    start = max(0, int(audible[0]) - _LEAD)
-    length = int(audible[-1]) + 1 + int(pause_s * _RATE) - start
+    start = max(0, int(audible.argmax()) - _LEAD)
+    length = len(sound) - int(audible[::-1].argmax()) + int(pause_s * _RATE) - start
     trimmed = np.zeros(length, np.float32)
     kept = sound[start : start + length]
     trimmed[: len(kept)] = kept
