@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal, get_args
@@ -178,7 +179,7 @@ class _Callers:
         self._gone: set[int] = set()
         """Callers whose time is over."""
         self._began = 0.0
-        self._ending = False
+        self._end = asyncio.Event()
         self._watched = 0
 
     async def run(self) -> Result:
@@ -195,7 +196,7 @@ class _Callers:
         except asyncio.CancelledError:
             interrupted = True
         elapsed = self._loop.time() - self._began
-        self._ending = True
+        self._end.set()
         cpu = time.process_time() - cpu
         for call in self._active.values():
             call.end()
@@ -232,7 +233,7 @@ class _Callers:
 
     async def _caller(self, number: int, wave: Wave) -> None:
         plan = self._plan
-        await asyncio.sleep(wave.begins)
+        await self._rest(wave.begins)
         if math.isfinite(wave.ends):
             self._loop.call_at(self._began + wave.ends, self._go, number)
         pace = Pace(plan.load, self._loop.time())
@@ -248,20 +249,23 @@ class _Callers:
             if call.started:
                 calls += 1
                 refused = 0
-            elif call.error is not None and not self._over(number):
+            elif call.error is not None:
                 refused += 1
                 wait = self._refused(call.error, call.close_code)
-                if plan.tries is None:
-                    await asyncio.sleep(wait)
-                elif refused < plan.tries:
-                    await asyncio.sleep(wait * draw.uniform(1, 1 + _HESITATION))
-                else:
+                if plan.tries is not None and refused == plan.tries and not self._over(number):
                     self._log.stayed_away += 1
-                    refused = 0
-                    await asyncio.sleep(_AWAY_S)
+                    refused, wait = 0, _AWAY_S
+                elif plan.tries is not None:
+                    wait *= draw.uniform(1, 1 + _HESITATION)
+                await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for so long, or until the run is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._end.wait(), seconds)
 
     def _over(self, number: int) -> bool:
-        return self._ending or number in self._gone
+        return self._end.is_set() or number in self._gone
 
     def _go(self, number: int) -> None:
         self._gone.add(number)
@@ -275,11 +279,10 @@ class _Callers:
         except DuologueError as error:
             call.error = error
             return
-        if self._over(number):
-            line.close()  # it was time to go before anybody answered
-            return
         began = self._loop.time()
         call.begin(line)
+        if self._over(number):
+            call.end()  # it was time to go before anybody answered
         self._active[number] = call
         self._ticker.join(call.tick)
         try:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any, Final
 
 from duologue.bench.conversations import Held
@@ -20,8 +21,8 @@ from duologue.callers.voice import prepare, room_noise
 __all__ = ["LIMITS", "Churned", "Sample", "check", "churn"]
 
 LIMITS: Final = {"memory_per_1000_sessions": 1_000_000.0, "tasks": 0.0, "descriptors": 0.0, "threads": 0.0}
-"""What may be left behind: bytes, as a line through the samples after the warm-up has it; asyncio tasks and file
-descriptors more than before the first call; threads more than after the warm-up."""
+"""What may be left behind: bytes; asyncio tasks and file descriptors more than before the first call; threads more than
+after the warm-up."""
 
 _QUIET_S: Final = 20.0
 """Time for the server to be as idle as before."""
@@ -72,11 +73,16 @@ class Churned:
 
     @property
     def memory_per_1000(self) -> float | None:
-        """Bytes more for each 1,000 calls, as a line through the samples after the warm-up; None where there is one."""
-        warm = self.warm
-        if len(warm) < 2:
-            return None
-        return 1000 * statistics.linear_regression([s.sessions for s in warm], [s.private_bytes for s in warm]).slope
+        """Bytes more for each 1,000 calls after the warm-up: the median between any two samples.
+
+        None where there is one alone. The allocator keeps or returns tens of megabytes from one sample to the next, and
+        a few such must not count.
+        """
+        slopes = [
+            (later.private_bytes - sooner.private_bytes) / (later.sessions - sooner.sessions)
+            for sooner, later in combinations(self.warm, 2)
+        ]
+        return 1000 * statistics.median(slopes) if slopes else None
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
