@@ -18,7 +18,7 @@ help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (an hour, on a quiet machine; results in bench-out)'
-	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two and a half hours; bench-out)'
+	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two hours; results in bench-out)'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
 	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'

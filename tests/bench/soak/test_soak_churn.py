@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from duologue.bench.soak.plot import draw_churn
 from duologue.bench.soak.visitors import KINDS
 
 CALLS = 20
+DEADLINE = 20.0
+"""Seconds after which a test that waits has failed."""
 
 
 @pytest.mark.anyio
@@ -42,6 +45,23 @@ async def test_callers_of_every_kind_end_as_they_should_and_leave_nothing(
     picture = tmp_path / "churn.svg"
     draw_churn(churned, picture)
     assert "file descriptors" in picture.read_text()
+
+
+@pytest.mark.anyio
+async def test_where_it_is_broken_off_nobody_stays_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
+    monkeypatch.setattr("duologue.bench.soak.churn._STEADY", 2)
+    async with served_here() as server:
+        calling = asyncio.create_task(churn(server, 1000, 5, make_voice=Voice))
+        async with asyncio.timeout(DEADLINE):
+            while not (await server.ops())["sum"]["sessions"]:
+                await asyncio.sleep(0.01)
+        calling.cancel()
+        await asyncio.wait([calling])
+        assert calling.cancelled()
+        async with asyncio.timeout(DEADLINE):
+            while (await server.ops())["sum"]["connections"]:
+                await asyncio.sleep(0.01)
 
 
 def sample(sessions: int, **changes: Any) -> Sample:

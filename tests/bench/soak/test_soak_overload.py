@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal
 from duologue.callers.result import Percentiles, Result
 from duologue.callers.run import Plan
+
+DEADLINE = 60.0
+"""Seconds after which a test that waits has failed."""
 
 
 @pytest.mark.anyio
@@ -44,6 +48,20 @@ async def test_who_is_refused_is_told_and_all_are_accounted_for(
     picture = tmp_path / "overload.svg"
     draw_overload(found, picture)
     assert "sessions" in picture.read_text()
+
+
+@pytest.mark.anyio
+async def test_where_it_is_broken_off_all_hang_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
+    async with served_here(max_sessions=2) as server:
+        calling = asyncio.create_task(overload(server, 2, NORMAL, 60.0, factors=(1.0, 2.0), make_voice=Voice))
+        async with asyncio.timeout(DEADLINE):
+            while not (await server.ops())["sum"]["sessions"]:
+                await asyncio.sleep(0.01)
+        calling.cancel()
+        await asyncio.wait([calling])
+        assert calling.cancelled()
+        assert not (await server.ops())["sum"]["sessions"]
 
 
 def step(factor: float, **changes: Any) -> Step:
