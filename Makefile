@@ -12,12 +12,13 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench format corpus dist clean
+.PHONY: help run test bench soak format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (an hour, on a quiet machine; results in bench-out)'
+	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two hours; results in bench-out)'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
 	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
@@ -45,6 +46,16 @@ bench: $(VENV)/.dev
 	  $(SAY) "bench $$what"; \
 	  $(BIN)/duologue bench $$what | tee "bench-out/$$(echo "$$what" | tr -cs 'a-z0-9\n' '-').txt" || true; \
 	done
+
+# The longest comes last. Each goes on where another found a limit broken; that is told at the end, by the status too.
+soak: $(VENV)/.dev
+	@mkdir -p bench-out && rm -f bench-out/soak-broken
+	@for what in 'churn --plot bench-out/churn.svg' 'overload --plot bench-out/overload.svg' 'monologue'; do \
+	  $(SAY) "soak $$what"; \
+	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
+	    | tee "bench-out/soak-$${what%% *}.txt"; \
+	done
+	@! cat bench-out/soak-broken 2>/dev/null
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

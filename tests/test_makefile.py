@@ -25,6 +25,12 @@ esac
 """
 
 
+SOAKS = """#!/bin/sh
+echo "$*"
+[ "$2" != overload ] || [ ! -e broken ]
+"""
+
+
 @pytest.mark.parametrize("goal", ["run", "test"])
 @pytest.mark.parametrize(
     ("python", "told"),
@@ -50,3 +56,28 @@ def test_what_is_missing_is_said_plainly(python: str | None, told: str, goal: st
     assert told.format(goal=goal) in made.stdout
     assert "ModuleNotFoundError" not in made.stdout + made.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("pyproject.toml", ".venv/bin/python", ".venv/.dev"):  # in this order: nothing is to be made again
+        (tmp_path / name).touch()
+    (tmp_path / ".venv" / "bin" / "duologue").write_text(SOAKS)
+    (tmp_path / ".venv" / "bin" / "duologue").chmod(0o755)
+    if broken:
+        (tmp_path / "broken").touch()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    made = subprocess.run(
+        ["make", "--no-print-directory", "soak"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = {file.name: file.read_text() for file in (tmp_path / "bench-out").glob("soak-*.txt")}
+    assert told == {
+        "soak-churn.txt": "soak churn --plot bench-out/churn.svg\n",
+        "soak-overload.txt": "soak overload --plot bench-out/overload.svg\n",
+        "soak-monologue.txt": "soak monologue\n",
+    }
+    assert made.returncode == (2 if broken else 0)
+    assert ("soak overload: a limit does not hold" in made.stdout) is broken

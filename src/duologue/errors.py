@@ -222,6 +222,19 @@ class OverloadedError(DuologueError):
     retryable = True
     hint = "Try again later or on another machine."
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        provider: str | None = None,
+        retry_after: float | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, provider=provider, retry_after=retry_after)
+        self.reason = reason
+        """What was full, in one word, by which refusals are counted; empty where nobody counts."""
+
 
 class ProviderError(DuologueError):
     """A provider of speech, language or turn detection failed."""

@@ -202,8 +202,46 @@ def test_a_monologue_goes_on_and_is_scored_as_a_whole() -> None:
     ended = [turn for turn in table.log.turns if turn.ended]
     table.decided(1, " ".join(turn.said for turn in ended[:2]), end=ended[1].line_end_s)
     table.close()
-    assert (table.log.story_errors, table.over) == (0, True)
-    assert table.log.story_words > 20
+    (story,) = table.log.stories
+    assert (story.said, story.unaccounted_s, table.over) == (story.understood, 0.0, True)
+    assert len(story.said.split()) > 20
+    assert story.spoken_s == 4.0
+
+
+def test_of_a_monologue_nothing_gets_lost_in_silence() -> None:
+    table = Table(Monologist(), load=BRISK)
+    table.wait(13.0)
+    said = [turn for turn in table.log.turns if turn.ended][:6]
+    table.decided(1, said[0].said, end=said[0].line_end_s)
+    missed: dict[str, str | int | float | bool | None]
+    missed = {"start": round(16_000 * said[1].line_onset_s), "end": round(16_000 * said[2].line_end_s)}
+    table.tell(wire.Decision(name="audio_gap", reason="dropped", at_s=9.0, fields=missed))
+    table.decided(2, said[5].said, start=said[4].line_end_s, end=said[5].line_end_s)
+    table.close()
+    (story,) = table.log.stories
+    assert story.spoken_s == pytest.approx(12.0)
+    assert story.unaccounted_s == pytest.approx(4.0), "two sentences are in no transcript, and two were missed"
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "lost"),
+    [
+        ("client_end", 1000, {}),
+        ("agent_done", 1000, {}),
+        ("timeout", 1000, {"1000 timeout": 1}),
+        ("error", 1011, {"1011 error": 1}),
+        (None, 1000, {"1000": 1}),
+        (None, None, {"broke off": 1}),
+    ],
+)
+def test_a_call_that_ends_otherwise_than_it_should_is_lost(
+    reason: str | None, code: int | None, lost: dict[str, int]
+) -> None:
+    table = Table(booker())
+    if reason is not None:
+        table.tell(wire.Ended(reason=reason))
+    table.call.closed(code, "")
+    assert table.log.lost == lost
 
 
 def test_a_silent_caller_never_speaks() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from duologue.callers.capacity import LIMITS, Step, find_knee
 from duologue.callers.load import NORMAL
-from duologue.callers.log import Log, Turn
+from duologue.callers.log import Log, Refusal, Story, Turn
 from duologue.callers.result import Percentiles, Result
 from duologue.callers.run import Plan
 
@@ -80,8 +80,23 @@ def test_words_that_were_taken_together_are_compared_together() -> None:
 
 
 def test_a_monologue_counts_for_words_alone() -> None:
-    found = result(turn(goes_on=True), story_words=30, story_errors=3)
-    assert (found.turns, found.word_error_rate) == (0, 0.1)
+    found = result(turn(goes_on=True), stories=[Story("a b c d e", "a b c d", 5.0, 0.0)])
+    assert (found.turns, found.word_error_rate) == (0, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "unclear"),
+    [
+        (Refusal("overloaded", 1013, 5.0, True), 0),
+        (Refusal("overloaded", None, 5.0, True), 0),
+        (Refusal("overloaded", 1011, 5.0, True), 1),
+        (Refusal("overloaded", 1013, None, True), 1),
+        (Refusal("overloaded", 1013, 5.0, False), 1),
+        (Refusal("stream_error", None, None, True), 1),
+    ],
+)
+def test_a_refusal_is_clear_that_says_why_and_when_to_come_again(refusal: Refusal, unclear: int) -> None:
+    assert result(refused=Counter({refusal: 3})).unclear_refusals == 3 * unclear
 
 
 @pytest.mark.parametrize(("late", "valid"), [(0.02, True), (0.021, False)])

@@ -111,10 +111,10 @@ class Table:
             )
         )
 
-    def decided(self, turn: int, text: str, *, end: float) -> None:
+    def decided(self, turn: int, text: str, *, end: float, start: float = 0.0) -> None:
         self.tell(
             wire.TranscriptFinal(
-                turn=turn, text=text, reason="words", start_s=0.0, end_s=end, silence_s=0.3, probability=0.9
+                turn=turn, text=text, reason="words", start_s=start, end_s=end, silence_s=0.3, probability=0.9
             )
         )
 

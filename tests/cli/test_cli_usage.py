@@ -18,7 +18,8 @@ COMMANDS |= {
     f"bench {name}"
     for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "turns")
 }
-COMMANDS |= {"bench"}
+COMMANDS |= {f"soak {name}" for name in ("churn", "monologue", "overload")}
+COMMANDS |= {"bench", "soak"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from duologue.errors import ConfigError, NotInstalledError, OverloadedError
-from duologue.server.app import create_app
+from duologue.server.app import REFUSALS, create_app
 from duologue.server.listener import WEBSOCKETS, Listener
 
 pytestmark = pytest.mark.anyio
@@ -212,6 +213,7 @@ async def test_ops_shows_what_the_server_does_and_has_done() -> None:
         "sessions": 1,
         "came": 2,
         "refused": 1,
+        **{f"refused_{reason}": int(reason == "connections") for reason in REFUSALS},
         "dropped_samples": 320,
         "ticks": 3,
         "worst_tick_late_s": 0.25,
@@ -223,6 +225,25 @@ async def test_ops_shows_what_the_server_does_and_has_done() -> None:
         "refused": 1,
         "dropped_samples": 320,
     }
+
+
+@pytest.mark.parametrize("reason", ["sessions", "tick_lag", "lateness", "backlog", "memory", "never heard of"])
+async def test_each_refusal_is_counted_once_by_its_reason_and_told_in_full(reason: str) -> None:
+    backend = FakeBackend()
+    backend.refuses = OverloadedError("Full.", retry_after=1.5, reason=reason)
+    async with listening(create_app(backend.build)) as (_, address):
+        assert (await get(address, "/ready")).status_code == 503
+        for _ in range(2):
+            async with connect(f"ws://{address}/v1/stream", proxy=None) as socket:
+                told = json.loads(await socket.recv())
+                await socket.wait_closed()
+            assert (told["code"], told["message"], told["retry_after_s"]) == ("overloaded", "Full.", 1.5)
+            assert (socket.close_code, socket.close_reason) == (1013, "overloaded")
+        async with asyncio.timeout(DEADLINE):
+            while (shown := (await get(address, "/ops")).json()["sum"])["connections"]:
+                pass
+    counted = {name: count for name, count in shown.items() if name.startswith("refused") and count}
+    assert counted == {"refused": 2, f"refused_{reason if reason in REFUSALS else 'other'}": 2}
 
 
 def test_a_listener_that_is_not_installed_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duologue.testing import wer
 from duologue.testing.wer import scoring_words, word_error_rate, word_errors
 
 SAME = [
@@ -74,3 +75,18 @@ def test_any_text_can_be_scored(left: str, right: str) -> None:
     errors, words = word_errors(left, right)
     assert 0 <= errors <= max(words, len(scoring_words(right)))
     assert word_errors(left, left)[0] == 0
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12), st.integers(1, 12))
+def test_errors_are_the_same_however_many_are_looked_for(wanted: list[str], got: list[str], most: int) -> None:
+    exact = wer._distance(wanted, got, 24)
+    found = wer._distance(wanted, got, most)
+    assert found == exact if exact <= most else found > most
+    assert abs(len(wanted) - len(got)) <= exact <= max(len(wanted), len(got))
+
+
+def test_a_long_text_with_many_errors_is_compared_as_a_short_one_is() -> None:
+    said = "one two three four five " * 60
+    assert word_errors(said, said.replace("three", "tree")) == (60, 300)
+    assert word_errors(said, said.replace("three", "tree").replace("five", "")) == (120, 300)
+    assert word_errors(said, "") == (300, 300)

@@ -29,7 +29,7 @@ def spectra(frames: int = 60, noise: float = -100.0) -> list[NDArray[np.float32]
 def as_frames(parts: list[NDArray[np.float32]], start: int = 0, stop: int | None = None) -> Frames:
     harmonics, turns, noise, rest, rest_turns = (part.T[start:stop] for part in parts[:5])
     levels = np.exp(np.concatenate([harmonics, noise, rest], axis=1))
-    return Frames(levels, np.tanh(turns) / np.float32(2), rest_turns / np.float32(2 * np.pi), parts[5], start)
+    return Frames(levels, np.float32(0.5) * np.tanh(turns), rest_turns / np.float32(2 * np.pi), parts[5], start)
 
 
 def db(signal: Any, error: Any) -> float:

@@ -10,9 +10,10 @@ from typing import Any, Final
 from duologue.audio.level import first_audible
 from duologue.callers.line import Line
 from duologue.callers.load import Pace
-from duologue.callers.log import Log, Turn
+from duologue.callers.log import CUT_OFF_S, Log, Turn
 from duologue.callers.playback import Playback
 from duologue.callers.script import HangUp, Say, Script
+from duologue.callers.story import story_of
 from duologue.callers.ticker import FRAME
 from duologue.callers.voice import FRAME_SAMPLES, RATE, Utterance
 from duologue.errors import DuologueError, OverloadedError, StreamError
@@ -31,10 +32,11 @@ PATIENCE_S: Final = 8.0
 _MOST_REPEATS: Final = 3
 _MARK_EVERY: Final = 8
 """Frames between playback marks: 160 ms."""
-_CUT_OFF_S: Final = 0.3
-"""A turn that was decided this long before its end was cut off; less is how exactly an end can be heard."""
 _HEADER: Final = struct.Struct("<QI")
 _NEVER: Final = float("inf")
+_NORMAL: Final = 1000
+_PROPER: Final = ("client_end", "agent_done")
+"""Why a call may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Call:
         self.started = False
         self.error: DuologueError | None = None
         """What the server refused or broke off the call with."""
+        self.close_code: int | None = None
+        """Of the closing handshake."""
         self._mouth = mouth
         self._pace = pace
         self._log = log
@@ -97,7 +101,11 @@ class Call:
         self._repeats = 0
         self._marked = 0
         self._gaps = self._duplicates = 0
-        self._story: dict[int, tuple[str, float]] = {}
+        self._story: dict[int, wire.TranscriptFinal] = {}
+        self._missed: list[tuple[float, float]] = []
+        """Seconds of the line that the server says it missed."""
+        self._ended = ""
+        """Why the server says that the call is over."""
 
     # --- the line ---
 
@@ -136,6 +144,9 @@ class Call:
     def closed(self, code: int | None, reason: str) -> None:
         """The line is closed."""
         self._log.closes[str(code) if code else "none"] += 1
+        self.close_code = code
+        if self.started and self._line is not None and (code != _NORMAL or self._ended not in _PROPER):
+            self._log.lost[f"{code or 'broke off'} {self._ended}".strip()] += 1
         if not self.started and self.error is None:
             self.error = StreamError(f"The server closed the connection with code {code}: {reason or 'no reason'}.")
         self.settle()
@@ -151,9 +162,7 @@ class Call:
         log.duplicate_samples += self._duplicates
         log.starved_frames += self._playback.starved
         if self._story:
-            last = max(end for _, end in self._story.values())
-            said = [turn.said for turn in self._turns if turn.goes_on and turn.line_end_s <= last + _CUT_OFF_S]
-            log.story(" ".join(said), " ".join(text for text, _ in self._story.values()))
+            log.stories.append(story_of(self._turns, list(self._story.values()), self._missed))
 
     # --- every 20 ms ---
 
@@ -298,9 +307,9 @@ class Call:
 
     def _on_final(self, message: wire.TranscriptFinal) -> None:
         if self.script.kind == "monologue":
-            self._story[message.turn] = (message.text, message.end_s)
+            self._story[message.turn] = message
             return
-        turn = next((t for t in reversed(self._turns) if t.line_onset_s - _CUT_OFF_S <= message.end_s), None)
+        turn = next((t for t in reversed(self._turns) if t.line_onset_s - CUT_OFF_S <= message.end_s), None)
         if turn is None:
             self._log.stray_turns += 1
             return
@@ -310,7 +319,7 @@ class Call:
                 turn.joins = f"{turn.joins} {before.joins} {before.said}".strip()
         turn.heard[message.turn] = message.text
         turn.reason = message.reason
-        turn.cut_off = turn.cut_off or message.end_s < turn.line_end_s - _CUT_OFF_S
+        turn.cut_off = turn.cut_off or message.end_s < turn.line_end_s - CUT_OFF_S
 
     def _on_latency(self, message: wire.Latency) -> None:
         turn = next((t for t in reversed(self._turns) if message.turn in t.heard), None)
@@ -339,6 +348,8 @@ class Call:
                 start, end = message.fields.get("start"), message.fields.get("end")
                 if isinstance(start, int) and isinstance(end, int):
                     self._log.input_gaps[message.reason] += end - start
+                    if self.script.kind == "monologue":
+                        self._missed.append((start / RATE, end / RATE))
             case "evidence_late":
                 self._log.late_evidence += 1
             case "false_interruption":
@@ -358,6 +369,9 @@ class Call:
 
     def _on_ack(self, message: wire.Ack) -> None:
         self._gaps, self._duplicates = message.gaps, message.duplicates
+
+    def _on_ended(self, message: wire.Ended) -> None:
+        self._ended = message.reason
 
     def _on_error(self, message: wire.Error) -> None:
         if self.started:
@@ -379,4 +393,5 @@ _HANDLERS: Final[dict[type, Callable[[Call, Any], None]]] = {
     wire.Decision: Call._on_decision,
     wire.Ack: Call._on_ack,
     wire.Error: Call._on_error,
+    wire.Ended: Call._on_ended,
 }

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from duologue.callers.script import Outcome
-from duologue.testing.wer import word_errors
+from duologue.errors import OverloadedError
 
-__all__ = ["Log", "Turn"]
+__all__ = ["CUT_OFF_S", "Log", "Refusal", "Story", "Turn"]
+
+CUT_OFF_S: Final = 0.3
+"""A turn that was decided this long before its end was cut off; less is how exactly an end can be heard."""
+
+_TRY_AGAIN: Final = 1013
 
 
 @dataclass(slots=True)
@@ -84,6 +89,34 @@ class Turn:
         return self.end_s - self.onset_s
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a call was refused, as its caller saw it."""
+
+    code: str
+    close: int | None
+    """Of the closing handshake; None where no connection was opened, or it broke off."""
+    retry_after_s: float | None
+    says_why: bool
+
+    @property
+    def clear(self) -> bool:
+        """Whether the caller knows that there is no room now, why, and when to come again."""
+        told = self.code == OverloadedError.code and self.close in (None, _TRY_AGAIN)
+        return told and self.says_why and self.retry_after_s is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What became of one monologue, up to the last of it that was understood."""
+
+    said: str
+    understood: str
+    spoken_s: float
+    unaccounted_s: float
+    """Speech that is in no transcript, and that the server did not tell it had missed."""
+
+
 @dataclass(slots=True)
 class Log:
     """What all callers of a run saw."""
@@ -99,6 +132,12 @@ class Log:
     """That the server told of, by code."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Calls that were not opened, by code."""
+    refused: Counter[Refusal] = field(default_factory=Counter)
+    """The same, by all that the caller was told."""
+    stayed_away: int = 0
+    """Callers who were refused so often that they gave it up for a while."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """Calls that were opened and did not end as a call should, by how they ended."""
     retry_after_s: float | None = None
     """The longest wait that a refusal asked for."""
     closes: Counter[str] = field(default_factory=Counter)
@@ -113,13 +152,5 @@ class Log:
     """Turns that the server heard where nobody had spoken."""
     starved_frames: int = 0
     greetings: int = 0
-    story_errors: int = 0
-    """Words of monologues that were understood wrongly..."""
-    story_words: int = 0
-    """...of so many."""
-
-    def story(self, said: str, understood: str) -> None:
-        """Compare what was said in a monologue with what was understood of it."""
-        errors, words = word_errors(said, understood)
-        self.story_errors += errors
-        self.story_words += words
+    stories: list[Story] = field(default_factory=list)
+    """Monologues."""

@@ -111,7 +111,11 @@ class Result:
     errors: dict[str, int]
     refusals: dict[str, int]
     retry_after_s: float | None
+    unclear_refusals: int
+    """Of these, those that did not say why and when to come again."""
     closes: dict[str, int]
+    lost: dict[str, int]
+    """Calls that were opened and did not end as a call should, by how they ended."""
     missed_input_s: dict[str, float]
     """Input that the server missed or dropped, by its reason."""
     ack_gaps_s: float
@@ -145,7 +149,9 @@ class Result:
         taken = [turn for turn in turns if not turn.goes_on and not plan.interrupts(turn.caller)]
         measured = max(0.0, elapsed - plan.ramp)
         errors, words = _word_errors(taken)
-        errors, words = errors + log.story_errors, words + log.story_words
+        for story in log.stories:
+            wrong, said = word_errors(story.said, story.understood)
+            errors, words = errors + wrong, words + said
         talkers = len({turn.caller for turn in taken}) or 1
         line_s = measured * talkers or 1.0
         rate = 16_000
@@ -193,7 +199,9 @@ class Result:
             errors=dict(log.errors),
             refusals=dict(log.refusals),
             retry_after_s=log.retry_after_s,
+            unclear_refusals=sum(count for refusal, count in log.refused.items() if not refusal.clear),
             closes=dict(log.closes),
+            lost=dict(log.lost),
             missed_input_s={reason: round(samples / rate, 3) for reason, samples in log.input_gaps.items()},
             ack_gaps_s=round(log.ack_gap_samples / rate, 3),
             duplicate_input_s=round(log.duplicate_samples / rate, 3),

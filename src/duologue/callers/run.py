@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal, get_args
@@ -15,14 +17,14 @@ from duologue.callers.call import Call, Mouth
 from duologue.callers.goals import draw_goal, draw_habits
 from duologue.callers.line import best_kind, open_line
 from duologue.callers.load import Load, Pace
-from duologue.callers.log import Log
+from duologue.callers.log import Log, Refusal
 from duologue.callers.result import Result
 from duologue.callers.script import Booker, Interrupter, Monologist, Script, Silent
 from duologue.callers.ticker import Ticker
 from duologue.callers.voice import Utterance, prepare, room_noise
 from duologue.errors import DuologueError, OverloadedError
 
-__all__ = ["MIXTURE", "SCRIPTS", "Plan", "Progress", "ScriptName", "load_voice", "prepare_run", "run"]
+__all__ = ["MIXTURE", "SCRIPTS", "Plan", "Progress", "ScriptName", "Wave", "load_voice", "prepare_run", "run"]
 
 ScriptName = Literal["booking", "monologue", "interrupter", "silent", "mixed"]
 SCRIPTS: Final[tuple[ScriptName, ...]] = get_args(ScriptName)
@@ -36,6 +38,26 @@ _GOODBYE_S: Final = 3.0
 _REFUSED_S: Final = 1.0
 """Wait after a refusal that names no time."""
 _LONGEST_WAIT_S: Final = 5.0
+_AWAY_S: Final = 60.0
+"""Who has given it up comes again after so long."""
+_HESITATION: Final = 0.5
+"""By which share of the time that was asked for people come later than they may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Callers who come one after another within `ramp`, and hang up at `ends`. Seconds from the start of the run."""
+
+    sessions: int
+    script: ScriptName
+    begins: float
+    ends: float = math.inf
+    ramp: float = 0.0
+
+    def each(self) -> Iterator[Wave]:
+        """As many waves of one."""
+        for number in range(self.sessions):
+            yield Wave(1, self.script, self.begins + number * self.ramp / self.sessions, self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +77,24 @@ class Plan:
     """Sound sent at once: 20 or 40 ms, or another multiple of 20."""
     interrupters: int = 0
     """So many of the callers interrupt, whatever the script; what they book and say counts in nothing else."""
+    waves: tuple[Wave, ...] = ()
+    """More callers, who come and go meanwhile."""
+    tries: int | None = None
+    """Refusals one after another after which a caller stays away for a minute; None: never, and each comes again on
+    the second."""
+
+    def callers(self) -> Iterator[Wave]:
+        """Each caller as a wave of one, in order: first `sessions`, then those of the waves."""
+        yield from Wave(self.sessions, self.script, 0.0, ramp=self.ramp).each()
+        for wave in self.waves:
+            yield from wave.each()
 
     def interrupts(self, caller: int) -> bool:
         """Whether this caller is one of the `interrupters`, who are spread over all."""
-        return (caller + 1) * self.interrupters // self.sessions > caller * self.interrupters // self.sessions
+        return (
+            caller < self.sessions
+            and (caller + 1) * self.interrupters // self.sessions > caller * self.interrupters // self.sessions
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +123,13 @@ class _Cast:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._callers = tuple(plan.callers())
         self._today = date.today()
         self._most = int((plan.ramp + plan.seconds) / _SHORTEST_CALL_S) + 2
 
     def script(self, caller: int, call: int) -> Script:
         """For one call; calls beyond the most that there can be are like the first ones."""
-        name = self._plan.script
+        name = self._callers[caller].script
         if self._plan.interrupts(caller):
             name = "interrupter"
         elif name == "mixed":
@@ -111,7 +148,7 @@ class _Cast:
 
     def texts(self) -> Iterator[str]:
         """All that may be said in the run."""
-        for caller in range(self._plan.sessions):
+        for caller in range(len(self._callers)):
             for call in range(self._most):
                 yield from self.script(caller, call).texts()
 
@@ -124,27 +161,36 @@ def prepare_run(
 
 
 async def run(
-    plan: Plan, utterances: Mapping[str, Utterance], *, on_progress: Callable[[Progress], None] | None = None
+    plan: Plan,
+    utterances: Mapping[str, Utterance],
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    log: Log | None = None,
 ) -> Result:
-    """Call, measure, and hang up; cancelled, it hangs up at once and returns what was measured so far."""
-    callers = _Callers(plan, Mouth(utterances, room_noise()), on_progress)
+    """Call, measure, and hang up; cancelled, it hangs up at once and returns what was measured so far.
+
+    All is written down in `log`, which may be read meanwhile.
+    """
+    callers = _Callers(plan, Mouth(utterances, room_noise()), on_progress, Log() if log is None else log)
     return await callers.run()
 
 
 class _Callers:
     """All callers of one run."""
 
-    def __init__(self, plan: Plan, mouth: Mouth, on_progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, plan: Plan, mouth: Mouth, on_progress: Callable[[Progress], None] | None, log: Log) -> None:
         self._plan = plan
         self._mouth = mouth
         self._on_progress = on_progress
         self._cast = _Cast(plan)
-        self._log = Log()
+        self._log = log
         self._loop = asyncio.get_running_loop()
         self._ticker = Ticker(self._loop)
         self._active: dict[int, Call] = {}
+        self._gone: set[int] = set()
+        """Callers whose time is over."""
         self._began = 0.0
-        self._ending = False
+        self._end = asyncio.Event()
         self._watched = 0
 
     async def run(self) -> Result:
@@ -154,14 +200,14 @@ class _Callers:
         self._began = self._loop.time()
         cpu = time.process_time()
         self._ticker.start()
-        tasks = [asyncio.create_task(self._caller(number)) for number in range(plan.sessions)]
+        tasks = [asyncio.create_task(self._caller(number, wave)) for number, wave in enumerate(plan.callers())]
         interrupted = False
         try:
             await self._watch(self._began + plan.ramp + plan.seconds)
         except asyncio.CancelledError:
             interrupted = True
         elapsed = self._loop.time() - self._began
-        self._ending = True
+        self._end.set()
         cpu = time.process_time() - cpu
         for call in self._active.values():
             call.end()
@@ -196,12 +242,15 @@ class _Callers:
                     )
                 )
 
-    async def _caller(self, number: int) -> None:
+    async def _caller(self, number: int, wave: Wave) -> None:
         plan = self._plan
-        await asyncio.sleep(number * plan.ramp / plan.sessions)
+        await self._rest(wave.begins)
+        if math.isfinite(wave.ends):
+            self._loop.call_at(self._began + wave.ends, self._go, number)
         pace = Pace(plan.load, self._loop.time())
-        calls = 0
-        while not self._ending:
+        draw = random.Random(f"{plan.seed} {number}")
+        calls = refused = 0
+        while not self._over(number):
             over = asyncio.Event()
             call = Call(
                 self._cast.script(number, calls), self._mouth, pace, self._log, caller=number, call=calls,
@@ -210,8 +259,29 @@ class _Callers:
             await self._hold(number, call, over)
             if call.started:
                 calls += 1
-            elif call.error is not None and not self._ending:
-                await self._refused(call.error)
+                refused = 0
+            elif call.error is not None:
+                refused += 1
+                wait = self._refused(call.error, call.close_code)
+                if plan.tries is not None and refused == plan.tries and not self._over(number):
+                    self._log.stayed_away += 1
+                    refused, wait = 0, _AWAY_S
+                elif plan.tries is not None:
+                    wait *= draw.uniform(1, 1 + _HESITATION)
+                await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait for so long, or until the run is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._end.wait(), seconds)
+
+    def _over(self, number: int) -> bool:
+        return self._end.is_set() or number in self._gone
+
+    def _go(self, number: int) -> None:
+        self._gone.add(number)
+        if (call := self._active.get(number)) is not None:
+            call.end()
 
     async def _hold(self, number: int, call: Call, over: asyncio.Event) -> None:
         """One call, from dialling to its end."""
@@ -222,11 +292,16 @@ class _Callers:
             return
         began = self._loop.time()
         call.begin(line)
+        if self._over(number):
+            call.end()  # it was time to go before anybody answered
         self._active[number] = call
         self._ticker.join(call.tick)
         try:
             await over.wait()
         except asyncio.CancelledError:
+            call.settle()
+            if call.started:
+                self._log.lost["no goodbye"] += 1
             line.abort()  # the run is over, and the server did not say goodbye
             raise
         finally:
@@ -238,11 +313,13 @@ class _Callers:
                 self._log.connected_s += self._loop.time() - began
                 if not self._plan.interrupts(number):
                     outcome = call.script.outcome()
-                    self._log.outcomes["open" if self._ending and outcome == "cut_off" else outcome] += 1
+                    self._log.outcomes["open" if self._over(number) and outcome == "cut_off" else outcome] += 1
 
-    async def _refused(self, error: DuologueError) -> None:
+    def _refused(self, error: DuologueError, close_code: int | None) -> float:
+        """Write a refusal down; returns the seconds to wait."""
         self._log.refusals[error.code] += 1
         after = error.retry_after if isinstance(error, OverloadedError) else None
+        self._log.refused[Refusal(error.code, close_code, after, bool(error.message))] += 1
         if after is not None:
             self._log.retry_after_s = max(after, self._log.retry_after_s or 0.0)
-        await asyncio.sleep(min(_LONGEST_WAIT_S, _REFUSED_S if after is None else after))
+        return min(_LONGEST_WAIT_S, _REFUSED_S if after is None else after)

@@ -16,6 +16,7 @@ from duologue.cli.doctor import doctor
 from duologue.cli.models import models
 from duologue.cli.output import fail
 from duologue.cli.serve import serve
+from duologue.cli.soak import soak
 from duologue.cli.speech import say, transcribe
 from duologue.errors import DuologueError
 
@@ -33,6 +34,7 @@ for command in (serve, call, callers, transcribe, say, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")
+app.add_typer(soak, name="soak")
 
 
 def _print_version(asked: bool) -> None:

@@ -23,6 +23,7 @@ def serve(
     instructions: Instructions = None,
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that a conversation may last.")] = 1800.0,
     chunk_ms: Annotated[
         int, typer.Option("--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls.")
     ] = 20,
@@ -59,7 +60,10 @@ def serve(
         host=host,
         port=port,
         config=SessionConfig(
-            rules=ConversationConfig(greeting=greeting), chunk=chunk_ms / 1000, lead=max(0.06, 0.02 + chunk_ms / 1000)
+            timeout=timeout,
+            rules=ConversationConfig(greeting=greeting),
+            chunk=chunk_ms / 1000,
+            lead=max(0.06, 0.02 + chunk_ms / 1000),
         ),
         engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,

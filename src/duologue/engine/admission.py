@@ -10,7 +10,10 @@ from typing import Final
 
 from duologue.errors import ConfigError, OverloadedError
 
-__all__ = ["Admission", "Door", "Load", "free_bytes"]
+__all__ = ["REASONS", "Admission", "Door", "Load", "free_bytes"]
+
+REASONS: Final = ("sessions", "tick_lag", "lateness", "backlog", "memory")
+"""What a call may be refused for: the `reason` of the error."""
 
 FRESH: Final = 1.0
 """Seconds that a reading of the memory is good for."""
@@ -50,36 +53,18 @@ class Load:
     backlog: float
 
 
-@dataclass(slots=True)
-class Refusals:
-    """Calls that were refused, by reason."""
-
-    sessions: int = 0
-    tick_lag: int = 0
-    lateness: int = 0
-    backlog: int = 0
-    memory: int = 0
-
-
 class Door:
     """Lets a call in, or says why not and when to come again."""
 
     def __init__(self, config: Admission, free: Callable[[], int | None] | None = None) -> None:
         self.config = config
-        self.refusals = Refusals()
         self._free = free or _Memory().free
-
-    def enter(self, load: Load) -> None:
-        """Raise OverloadedError where one more call is one too many, and count it."""
-        if (found := self._objection(load)) is not None:
-            reason, message = found
-            setattr(self.refusals, reason, getattr(self.refusals, reason) + 1)
-            raise OverloadedError(message, retry_after=self.config.retry_after)
 
     def check(self, load: Load) -> None:
         """Raise OverloadedError where one more call would be one too many."""
         if (found := self._objection(load)) is not None:
-            raise OverloadedError(found[1], retry_after=self.config.retry_after)
+            reason, message = found
+            raise OverloadedError(message, retry_after=self.config.retry_after, reason=reason)
 
     def _objection(self, load: Load) -> tuple[str, str] | None:
         """The name of what stands against one more call, and how to say it."""

@@ -226,7 +226,7 @@ class Engine:
 
     def attach(self, session: Ticked) -> None:
         """Let a session in, and give it a row in the VAD."""
-        self.door.enter(self.load)
+        self.door.check(self.load)
         session.vad_row = self.vad.open()
         self._sessions[session] = None
 

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from duologue.engine.admission import REASONS
 from duologue.errors import DuologueError, OverloadedError
 from duologue.server.backend import Backend
 from duologue.server.closing import GOING_AWAY, Closing
@@ -34,6 +35,12 @@ log = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 1000
 """Connections held at once, those without a session among them."""
+
+REFUSALS: Final = (*REASONS, "connections", "loading", "shutdown", "other")
+"""What a connection may be sent away for: each is a counter of its own, `refused_…`."""
+
+RETRY_AFTER: Final = 5.0
+"""Seconds after which one that found too many connections may try again."""
 
 DRAIN_TIMEOUT: Final = 3.0
 """Seconds that clients have to be told that the server ends."""
@@ -51,7 +58,7 @@ class Service:
         self._draining = False
         self._streams: dict[Stream, asyncio.Task[None] | None] = {}
         self._came = 0
-        self._refused = 0
+        self._refused = dict.fromkeys(REFUSALS, 0)
         self._dropped = 0
         self._born = time.monotonic()
         self.pid = os.getpid()
@@ -81,7 +88,8 @@ class Service:
             "connections": len(self._streams),
             "sessions": sum(stream.conversing for stream in self._streams),
             "came": self._came,
-            "refused": self._refused,
+            "refused": sum(self._refused.values()),
+            **{f"refused_{reason}": count for reason, count in self._refused.items()},
             "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
             **(self._backend.counters() if self._backend is not None else {}),
         }
@@ -95,11 +103,17 @@ class Service:
             known = isinstance(self.failure, DuologueError)
             raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
         if self._draining:
-            raise OverloadedError("The server is shutting down.")
+            raise OverloadedError("The server is shutting down.", reason="shutdown")
         if self._backend is None:
-            raise OverloadedError("The models are being loaded.", hint="Try again in a moment.", retry_after=1.0)
+            raise OverloadedError(
+                "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
+            )
         if len(self._streams) - held >= self._max_connections:
-            raise OverloadedError(f"The server holds {self._max_connections} connections, and no more.")
+            raise OverloadedError(
+                f"The server holds {self._max_connections} connections, and no more.",
+                retry_after=RETRY_AFTER,
+                reason="connections",
+            )
         self._backend.check()
         return self._backend
 
@@ -126,7 +140,8 @@ class Service:
             await stream.run(partial(self.backend, held=1))
         finally:
             del self._streams[stream]
-            self._refused += stream.refused
+            if (refusal := stream.refusal) is not None:
+                self._refused[refusal.reason if refusal.reason in self._refused else "other"] += 1
             self._dropped += stream.dropped
 
     async def drain(self) -> None:

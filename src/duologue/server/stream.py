@@ -15,12 +15,13 @@ from duologue.errors import (
     DuologueError,
     InvalidMessageError,
     InvalidStateError,
+    OverloadedError,
     RateLimitedError,
     SessionNotActiveError,
     SlowClientError,
 )
 from duologue.server.backend import Backend, Session
-from duologue.server.closing import NORMAL, POLICY, TRY_AGAIN, Closing, close_code, failure
+from duologue.server.closing import NORMAL, POLICY, Closing, close_code, failure
 from duologue.server.connection import Connection
 from duologue.server.outbox import Outbox
 from duologue.server.pace import Pace
@@ -93,9 +94,10 @@ class Stream:
         return self._session is not None and not self._over.is_set()
 
     @property
-    def refused(self) -> bool:
-        """Whether the client was sent away because there was no room."""
-        return self._closing is not None and self._closing.code == TRY_AGAIN
+    def refusal(self) -> OverloadedError | None:
+        """Why the client was sent away, where there was no room."""
+        error = None if self._closing is None else self._closing.error
+        return error if isinstance(error, OverloadedError) else None
 
     @property
     def dropped(self) -> int:

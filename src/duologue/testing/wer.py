@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 
 from duologue.tts.number_words import LONGEST_CARDINAL, cardinal, decimal, digits, ordinal, year
 
@@ -93,19 +94,35 @@ def scoring_words(text: str) -> list[str]:
     return _COUNTED_AND.sub(r"\1 ", text).replace("'", "").split()
 
 
+_LIKELY_ERRORS: Final = 64
+"""More are looked for only where there are more."""
+
+
 def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
     """Count the words to substitute, insert or delete to get from one text to the other.
 
-    Returns (errors, words in the reference), both after `scoring_words`. Takes time in proportion to the product of
-    the two lengths.
+    Returns (errors, words in the reference), both after `scoring_words`. Takes time in proportion to the length times
+    the errors, so that an hour of speech can be compared.
     """
     wanted, got = scoring_words(reference), scoring_words(hypothesis)
-    row = list(range(len(got) + 1))
+    most = _LIKELY_ERRORS
+    while (errors := _distance(wanted, got, most)) > most:
+        most *= 4
+    return errors, len(wanted)
+
+
+def _distance(wanted: list[str], got: list[str], most: int) -> int:
+    """The edit distance, where it is `most` or less; else something that is more than `most`."""
+    if abs(len(wanted) - len(got)) > most:
+        return most + 1
+    row = [j if j <= most else most + 1 for j in range(len(got) + 1)]
     for i, word in enumerate(wanted, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(got, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
-    return row[-1], len(wanted)
+        # Further from the diagonal than `most` there is nothing that costs `most` or less.
+        first, last = max(1, i - most), min(len(got), i + most)
+        diagonal, row[first - 1] = row[first - 1], i if first == 1 else most + 1
+        for j in range(first, last + 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != got[j - 1]))
+    return row[-1]
 
 
 def word_error_rate(pairs: Iterable[tuple[str, str]]) -> float:

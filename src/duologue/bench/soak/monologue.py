@@ -1,0 +1,149 @@
+"""Monologue: one caller who never stops talking, among many who book tables. The others must not notice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Final, Literal
+
+from duologue.bench.conversations import CHUNK_MS, Held
+from duologue.bench.soak.served import Served, at_least, at_most
+from duologue.callers.load import Load
+from duologue.callers.log import Log, Story, Turn
+from duologue.callers.result import Percentiles, Result
+from duologue.callers.run import Plan, Progress, Wave, load_voice, prepare_run, run
+from duologue.testing.wer import word_errors
+
+__all__ = ["LIMITS", "Monologue", "Phase", "check", "monologue"]
+
+LIMITS: Final = {"p95_ratio": 1.1, "word_error_rate": 0.1, "heard": 0.9}
+"""What must hold: p95s of the others with the monologue beside those without it; words of the monologue that were
+understood wrongly; and the share of its time, but for its last turn, that was heard out. Nothing lost in silence."""
+
+LAST_TURN_S: Final = 125.0
+"""The server decides a turn after two minutes at the latest; what is said after the last one is still being heard."""
+
+Name = Literal["before", "with", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """The same callers, with the monologue or without it."""
+
+    name: Name
+    result: Result
+    """Latencies are those of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monologue:
+    """What came of it."""
+
+    phases: tuple[Phase, ...]
+    """Before, with, after."""
+    stories: tuple[Story, ...]
+    """What was understood of the monologue; one where nothing broke it off."""
+    gap_s: float
+    """Input of all callers with it that the server told it had missed."""
+    seconds: float
+    """That it lasted."""
+
+    def processing_s(self, *, with_it: bool) -> Percentiles:
+        """Decided → first audible sample, of the others."""
+        return Percentiles.of(turn.processing_s for turn in self._turns(with_it))
+
+    def voice_to_voice_s(self, *, with_it: bool) -> Percentiles:
+        """End of speech → first audible sample, of the others."""
+        return Percentiles.of(turn.voice_to_voice_s for turn in self._turns(with_it))
+
+    @property
+    def word_error_rate(self) -> float | None:
+        """Of the monologue; None where nothing of it was understood."""
+        counted = [word_errors(story.said, story.understood) for story in self.stories]
+        words = sum(said for _, said in counted)
+        return sum(wrong for wrong, _ in counted) / words if words else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain JSON types, without what was said."""
+        return {
+            "phases": [{"name": phase.name, **phase.result.as_dict()} for phase in self.phases],
+            "processing_s": {
+                "with": asdict(self.processing_s(with_it=True)), "without": asdict(self.processing_s(with_it=False))
+            },
+            "voice_to_voice_s": {
+                "with": asdict(self.voice_to_voice_s(with_it=True)),
+                "without": asdict(self.voice_to_voice_s(with_it=False)),
+            },
+            "spoken_s": round(sum(story.spoken_s for story in self.stories), 2),
+            "unaccounted_s": round(sum(story.unaccounted_s for story in self.stories), 3),
+            "gap_s": self.gap_s,
+            "word_error_rate": self.word_error_rate,
+            "monologues": len(self.stories),
+        }  # fmt: skip
+
+    def _turns(self, with_it: bool) -> list[Turn]:
+        return [
+            turn
+            for phase in self.phases
+            if (phase.name == "with") is with_it
+            for turn in phase.result.raw
+            if turn.ended and not turn.goes_on and turn.onset_s >= phase.result.ramp_s
+        ]
+
+
+async def monologue(
+    server: Served,
+    sessions: int,
+    load: Load,
+    seconds: float,
+    apart: float,
+    *,
+    seed: int = 1,
+    make_voice: Callable[[], Any] = load_voice,
+    on_progress: Callable[[Name, Progress], None] | None = None,
+) -> Monologue:
+    """One monologue of `seconds` among `sessions` - 1 callers, and these alone for `apart` seconds before and after.
+
+    The callers want and do the same each time. Cancelled while it runs, it hangs up and raises CancelledError.
+    """
+    phases: list[Phase] = []
+    log = Log()
+    for name, lasts in _phases(seconds, apart):
+        ramp = min(max(10.0, sessions / 4), lasts / 4)
+        waves = (Wave(1, "monologue", 0.0),) if name == "with" else ()
+        plan = Plan(server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves)
+        utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
+        told = None if on_progress is None else partial(on_progress, name)
+        result = await run(plan, utterances, on_progress=told, log=log if name == "with" else Log())
+        if result.interrupted:
+            raise asyncio.CancelledError
+        phases.append(Phase(name, result))
+    return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / 16_000, 3), seconds)
+
+
+def _phases(seconds: float, apart: float) -> Sequence[tuple[Name, float]]:
+    return (("before", apart), ("with", seconds), ("after", apart))
+
+
+def check(found: Monologue) -> list[Held]:
+    """Each limit."""
+    results = [phase.result for phase in found.phases]
+    heard = sum(story.spoken_s for story in found.stories) / max(1.0, found.seconds - LAST_TURN_S)
+    ratio = LIMITS["p95_ratio"]
+    return [
+        at_most("processing_p95_ratio", _ratio(found.processing_s), ratio),
+        at_most("voice_to_voice_p95_ratio", _ratio(found.voice_to_voice_s), ratio),
+        at_least("monologue_heard", heard, LIMITS["heard"]),
+        at_most("monologue_unaccounted_s", sum(story.unaccounted_s for story in found.stories), 0),
+        at_most("monologue_word_error_rate", found.word_error_rate, LIMITS["word_error_rate"]),
+        at_most("refused", sum(sum(result.refusals.values()) for result in results), 0),
+        at_most("lost", sum(sum(result.lost.values()) for result in results), 0),
+        at_least("callers_in_time", float(all(result.valid for result in results)), 1),
+    ]
+
+
+def _ratio(percentiles: Callable[..., Percentiles]) -> float | None:
+    usual, beside = percentiles(with_it=False).p95, percentiles(with_it=True).p95
+    return beside / usual if beside is not None and usual else None

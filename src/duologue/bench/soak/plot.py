@@ -1,0 +1,99 @@
+"""Soaks as pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from duologue.bench.plot import check_plot
+from duologue.bench.soak.churn import Churned
+from duologue.bench.soak.overload import LIMITS, Overload, Step
+from duologue.callers.result import Percentiles
+
+__all__ = ["draw_churn", "draw_overload"]
+
+
+def draw_churn(churned: Churned, target: Path) -> None:
+    """Write what the server held against the calls that it had taken: PNG, SVG or PDF. The warm-up is shaded."""
+    check_plot(target)
+    from matplotlib.figure import Figure
+
+    samples = churned.samples
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    panels = figure.subplots(4, 1, sharex=True)
+    lines: dict[str, list[float]] = {
+        "private memory (MB)": [sample.private_bytes / 1e6 for sample in samples],
+        "threads": [sample.threads for sample in samples],
+        "asyncio tasks": [sample.tasks for sample in samples],
+        "file descriptors": [sample.descriptors for sample in samples],
+    }
+    for axes, (label, values) in zip(panels, lines.items(), strict=True):
+        axes.plot([sample.sessions for sample in samples], values, color="C0", marker="o", markersize=3)
+        axes.axvspan(0, churned.warm_up, color="black", alpha=0.06)
+        axes.set_ylabel(label)
+        axes.set_ylim(0, 1.15 * max(values))
+        axes.grid(alpha=0.3)
+    panels[-1].set_xlabel("calls that came and went; looked at while none is open")
+    figure.savefig(target, dpi=150)
+
+
+def draw_overload(found: Overload, target: Path) -> None:
+    """Write latencies, calls and refusals against the load that was offered: PNG, SVG or PDF.
+
+    Hollow marks are of the time after the load has fallen.
+    """
+    check_plot(target)
+    from matplotlib.figure import Figure
+
+    *steps, end = found.steps
+    figure = Figure(figsize=(8, 9), layout="constrained")
+    latency, carried, refused = figure.subplots(3, 1, sharex=True)
+    factors = [step.factor for step in steps]
+
+    for number, (label, of) in enumerate(
+        (("end of speech → first audio", _voice_to_voice), ("decided → first audio", _processing))
+    ):
+        color = f"C{number}"
+        latency.plot(factors, _ms(steps, of, "p95"), color=color, marker="o", label=f"{label}, p95")
+        latency.plot(factors, _ms(steps, of, "p50"), color=color, marker="o", linestyle="--", label=f"{label}, p50")
+        latency.plot(end.factor, _ms([end], of, "p95"), color=color, marker="o", fillstyle="none", markersize=9)
+        usual = of(steps[0]).p95
+        if usual is not None:
+            latency.axhline(usual * LIMITS["p95_ratio"] * 1000, color=color, linestyle=":", linewidth=1)
+    latency.set_ylabel("of those let in (ms)")
+    latency.set_ylim(bottom=0)
+    latency.legend(fontsize="small")
+
+    carried.plot(factors, [step.offered for step in steps], color="black", linestyle=":", label="callers")
+    carried.plot(factors, [step.carried for step in steps], color="C2", marker="o", label="calls carried")
+    carried.plot(end.factor, end.carried, color="C2", marker="o", fillstyle="none", markersize=9)
+    carried.set_ylabel("at once")
+    carried.set_ylim(bottom=0)
+    carried.legend(fontsize="small")
+
+    base = [0] * len(steps)
+    for reason in sorted({reason for step in steps for reason in step.refusals}):
+        counts = [step.refusals.get(reason, 0) for step in steps]
+        refused.bar(factors, counts, width=0.2, bottom=base, label=reason)
+        base = [before + count for before, count in zip(base, counts, strict=True)]
+    refused.set_ylabel("refusals, by reason")
+    refused.set_xlabel(f"callers, as multiples of the {found.capacity} that may be carried")
+    if any(base):
+        refused.legend(fontsize="small")
+    for axes in (latency, carried, refused):
+        axes.grid(alpha=0.3)
+    figure.savefig(target, dpi=150)
+
+
+def _processing(step: Step) -> Percentiles:
+    return step.processing_s
+
+
+def _voice_to_voice(step: Step) -> Percentiles:
+    return step.voice_to_voice_s
+
+
+def _ms(steps: Sequence[Step], of: Callable[[Step], Percentiles], name: str) -> list[float]:
+    values: list[float | None] = [getattr(of(step), name) for step in steps]
+    return [math.nan if value is None else 1000 * value for value in values]

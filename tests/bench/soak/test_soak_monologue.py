@@ -1,0 +1,95 @@
+"""A monologue, small: all of it is understood or told to be missing. No latency is asserted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served_here import Voice, served_here
+
+from duologue.bench.soak.monologue import Monologue, Phase, check, monologue
+from duologue.callers.load import NORMAL
+from duologue.callers.log import Log, Story, Turn
+from duologue.callers.result import Result
+from duologue.callers.run import Plan
+
+
+@pytest.mark.anyio
+async def test_nothing_of_a_monologue_is_lost_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
+    told: set[str] = set()
+    async with served_here(max_utterance=2.0, max_turn=2.0) as server:
+        found = await monologue(
+            server, 2, NORMAL, 6.0, 1.5, make_voice=Voice, on_progress=lambda phase, _: told.add(phase)
+        )
+    assert told == {"before", "with", "after"}
+    assert [(phase.name, phase.result.calls) for phase in found.phases] == [("before", 1), ("with", 2), ("after", 1)]
+    assert all(phase.result.lost == {} for phase in found.phases)
+    (story,) = found.stories
+    assert story.spoken_s > 0
+    assert story.unaccounted_s == 0
+    assert found.word_error_rate is not None
+    assert found.as_dict()["monologues"] == 1
+
+
+def turn(processing: float, voice_to_voice: float, **changes: Any) -> Turn:
+    made = Turn(0, 0, "booking", "people", "four", 20.0, 22.0, 20.0, 22.0, ended=True, heard={1: "four"})
+    made.processing_s, made.voice_to_voice_s = processing, voice_to_voice
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+def found(
+    processing: float = 0.1, voice_to_voice: float = 0.6, *, story: Story | None = None, late: float = 0.001, **log: Any
+) -> Monologue:
+    plan = Plan("ws://127.0.0.1:1/v1/stream", 10, 60.0, "booking", NORMAL, 1, 10.0)
+
+    def phase(name: Any, *turns: Turn, **log: Any) -> Phase:
+        written = Log(turns=list(turns))
+        for field, value in log.items():
+            setattr(written, field, value)
+        return Phase(
+            name,
+            Result.of(written, plan, lines="none", elapsed=70.0, cpu=1.0, lateness=[late], interrupted=False),
+        )
+
+    usual = turn(0.1, 0.6)
+    beside = turn(processing, voice_to_voice)
+    told = turn(9.0, 9.0, goes_on=True)
+    phases = (phase("before", usual), phase("with", beside, told, **log), phase("after", usual))
+    words = "and on " * 100
+    return Monologue(phases, (story or Story(words, words, 3500.0, 0.0),), 0.0, 3600.0)
+
+
+def broken(monologue: Monologue) -> set[str]:
+    return {held.name for held in check(monologue) if not held.ok}
+
+
+def test_others_who_notice_nothing_hold_every_limit() -> None:
+    assert broken(found()) == set()
+
+
+@pytest.mark.parametrize(
+    ("monologue", "name"),
+    [
+        (found(0.12), "processing_p95_ratio"),
+        (found(0.1, 0.7), "voice_to_voice_p95_ratio"),
+        (found(story=Story("a b c", "a b c", 1000.0, 0.0)), "monologue_heard"),
+        (found(story=Story("a b c", "a b c", 3500.0, 0.6)), "monologue_unaccounted_s"),
+        (found(story=Story("a b c", "a b", 3500.0, 0.0)), "monologue_word_error_rate"),
+        (found(refusals=Counter({"overloaded": 1})), "refused"),
+        (found(lost=Counter({"1000 timeout": 1})), "lost"),
+        (found(late=0.1), "callers_in_time"),
+    ],
+)
+def test_each_limit_is_broken_by_what_it_is_about(monologue: Monologue, name: str) -> None:
+    assert broken(monologue) == {name}
+
+
+def test_a_monologue_of_which_nothing_was_understood_holds_no_limit_of_its_own() -> None:
+    silent = replace(found(), stories=())
+    assert broken(silent) == {"monologue_heard", "monologue_word_error_rate"}
