@@ -50,7 +50,8 @@ bench: $(VENV)/.dev
 # The longest comes last. Each goes on where another found a limit broken; that is told at the end, by the status too.
 soak: $(VENV)/.dev
 	@mkdir -p bench-out && rm -f bench-out/soak-broken
-	@for what in 'churn --plot bench-out/churn.svg' 'overload --plot bench-out/overload.svg' 'monologue'; do \
+	@for what in 'churn --plot bench-out/churn.svg' \
+	  'overload --listener picows --plot bench-out/overload.svg' 'monologue --listener picows'; do \
 	  $(SAY) "soak $$what"; \
 	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
 	    | tee "bench-out/soak-$${what%% *}.txt"; \

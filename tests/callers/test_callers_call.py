@@ -228,6 +228,7 @@ def test_of_a_monologue_nothing_gets_lost_in_silence() -> None:
     [
         ("client_end", 1000, {}),
         ("agent_done", 1000, {}),
+        ("booked", 1000, {}),
         ("timeout", 1000, {"1000 timeout": 1}),
         ("error", 1011, {"1011 error": 1}),
         (None, 1000, {"1000": 1}),

@@ -35,8 +35,8 @@ _MARK_EVERY: Final = 8
 _HEADER: Final = struct.Struct("<QI")
 _NEVER: Final = float("inf")
 _NORMAL: Final = 1000
-_PROPER: Final = ("client_end", "agent_done")
-"""Why a call may end."""
+_IMPROPER: Final = ("", "timeout", "idle_timeout")
+"""Why a call may not end, though the server closes it properly: without a word, or because it took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Call:
         """The line is closed."""
         self._log.closes[str(code) if code else "none"] += 1
         self.close_code = code
-        if self.started and self._line is not None and (code != _NORMAL or self._ended not in _PROPER):
+        if self.started and self._line is not None and (code != _NORMAL or self._ended in _IMPROPER):
             self._log.lost[f"{code or 'broke off'} {self._ended}".strip()] += 1
         if not self.started and self.error is None:
             self.error = StreamError(f"The server closed the connection with code {code}: {reason or 'no reason'}.")

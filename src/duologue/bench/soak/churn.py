@@ -24,6 +24,8 @@ LIMITS: Final = {"memory_per_1000_sessions": 1_000_000.0, "tasks": 0.0, "descrip
 """What may be left behind: bytes; asyncio tasks and file descriptors more than before the first call; threads more than
 after the warm-up."""
 
+_TRIES: Final = 100
+"""Who is refused so often in a row does not come again; that is no proper end."""
 _QUIET_S: Final = 20.0
 """Time for the server to be as idle as before."""
 _LOOK_S: Final = 0.25
@@ -114,7 +116,10 @@ async def churn(
 
     async def keep_calling(numbers: Iterator[int]) -> None:
         for number in numbers:
-            while (visit := await visitors.visit(number)).refusal is not None:
+            for _ in range(_TRIES):
+                visit = await visitors.visit(number)
+                if visit.refusal is None:
+                    break
                 refusals[visit.refusal.clear] += 1
                 await asyncio.sleep(visit.refusal.retry_after_s or 1.0)
             visits.append(visit)

@@ -122,7 +122,8 @@ async def overload(
     """
     offered = [max(1, round(capacity * factor)) for factor in factors]
     ramp = _ramp(capacity, seconds)
-    begins = [ramp + seconds * number for number in range(len(offered) + 1)]
+    # At first all calls are at their beginning: half a step lets them drift apart.
+    begins = [ramp + seconds * (number + 0.5) for number in range(len(offered) + 1)]
     fall = begins[-1]
     waves = tuple(
         Wave(more - before, "booking", begin, fall, _ramp(more - before, seconds))

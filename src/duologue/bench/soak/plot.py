@@ -62,8 +62,8 @@ def draw_overload(found: Overload, target: Path) -> None:
         if usual is not None:
             latency.axhline(usual * LIMITS["p95_ratio"] * 1000, color=color, linestyle=":", linewidth=1)
     latency.set_ylabel("of those let in (ms)")
-    latency.set_ylim(bottom=0)
-    latency.legend(fontsize="small")
+    latency.set_ylim(0, 1.4 * latency.get_ylim()[1])  # room for the legend
+    latency.legend(fontsize="small", ncols=2)
 
     carried.plot(factors, [step.offered for step in steps], color="black", linestyle=":", label="callers")
     carried.plot(factors, [step.carried for step in steps], color="C2", marker="o", label="calls carried")

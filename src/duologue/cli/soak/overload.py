@@ -78,7 +78,7 @@ async def _run(capacity: int, most: int, seconds: float, load: Any, seed: int, l
     from duologue.bench.soak.overload import FACTORS, overload
 
     options = ["--listener", listener, "--max-sessions", str(most), "--chunk-ms", str(CHUNK_MS), "--cache-mb", "0"]
-    with progress("the server starts", (len(FACTORS) + 1.25) * seconds) as show:
+    with progress("the server starts", (len(FACTORS) + 1.75) * seconds) as show:
 
         def tell(now: Progress, factor: float) -> None:
             show(now.seconds, f"{factor:g}x · {now.active} calls · {now.booked} booked · {now.refused} refused")
@@ -115,6 +115,8 @@ def _print(found: Overload) -> None:
         soft_wrap=True,
     )
     r = found.result
+    for how, count in r.lost.items():
+        console.print(f"lost: {count} x {how}", soft_wrap=True)
     console.print(
         f"{sum(r.refusals.values())} refusals, {r.unclear_refusals} of them without a reason or a time; "
         f"{r.starved_frames} starved frames in all",
