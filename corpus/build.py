@@ -17,9 +17,9 @@ from corpus.items import SPEEDS, recorded_items, synthetic_items
 from corpus.recordings import Recordings
 from corpus.texts import parse_marked, read_lines
 from corpus.utterance import Voice, synthesize
+from corpus.voice import PackageHibari
 from duologue.bench.acoustics import RATE, Signal, active_dbfs, gain_of, to_int16
 from duologue.bench.corpus import HALVES
-from duologue.tts.hibari import Hibari
 
 __all__ = ["build"]
 
@@ -37,7 +37,7 @@ def build(folder: Path, progress: Callable[[str], None]) -> None:
     (folder / "manifest.json").unlink(missing_ok=True)
     progress("loading recordings")
     recordings = Recordings()
-    voice: Callable[[float], Voice] = cache(lambda speed: Hibari(speed=speed))
+    voice: Callable[[float], Voice] = cache(lambda speed: PackageHibari(speed=speed))
     items: list[dict[str, Any]] = []
     barge_ins: list[dict[str, Any]] = []
     for half in HALVES:

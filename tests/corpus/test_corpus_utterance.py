@@ -6,10 +6,10 @@ from corpus.draw import LENGTHS_S, pause_samples, seed_of, spread
 from corpus.gate import stretches
 from corpus.texts import parse_marked, parse_recorded
 from corpus.utterance import assemble, at_pitch, synthesize
+from corpus.voice import PackageHibari
 
 from duologue.bench.acoustics import RATE, Signal
 from duologue.tts import Speech, SpeechRequest, WordTiming
-from duologue.tts.hibari import Hibari
 
 TEN_MS = RATE // 100
 
@@ -106,7 +106,7 @@ def test_draws_are_fixed_within_bounds_and_spread() -> None:
 @pytest.mark.models
 def test_real_speech_has_its_labels_where_its_sound_ends() -> None:
     (turn,) = parse_marked("I'd like a table for {h} four people, {c} please.")
-    said = synthesize(Hibari(), turn, pitch=1.05, seed=7)
+    said = synthesize(PackageHibari(), turn, pitch=1.05, seed=7)
     assert [kind for *_, kind in said.pauses] == ["hesitation", "clause"]
     for start, end, _ in said.pauses:
         assert np.abs(said.signal[start + TEN_MS : end - TEN_MS]).max() < 0.01

@@ -18,12 +18,12 @@ from duologue.tts.hibari_graph import load_graph
 from duologue.tts.hibari_wave import Frames, waveform
 from duologue.tts.speakable import speakable
 
-__all__ = ["Hibari"]
+__all__ = ["FRAME_S", "LAG_S", "Hibari"]
 
 _RATE = 24_000
-_FRAME_S = 0.025
+FRAME_S = 0.025
 """What the graph counts durations in: two frames of its spectra."""
-_LAG_S = 0.045
+LAG_S = 0.045
 """By which sound leads its frames: the median over pauses and onsets."""
 _LONGEST_PIECE = 200
 """Characters spoken in one run of the graph, so that what it costs is bounded."""
@@ -107,17 +107,22 @@ class Hibari:
         timings, exact = align(item.text, spoken)
         return Speech(item.text, pcm, _RATE, timings, "exact" if exact else "estimated")
 
+    def sound(self, ids: list[int], noise: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The sound of phonemes, at 24 kHz, and by when each has ended, in seconds from its beginning."""
+        feed = {"ids": np.array([ids], np.int64), "speed": self._speed}
+        levels, harmonic_turns, rest_turns, f0, durations, start = self._session.run(None, feed)
+        skipped = int(start[0])
+        frames = Frames(levels, harmonic_turns, rest_turns, f0, 2 * skipped)
+        return waveform(frames, noise), (np.cumsum(durations) - skipped) * FRAME_S - LAG_S
+
     def _piece(self, text: str, noise: np.random.Generator) -> tuple[NDArray[np.float32], list[WordTiming]]:
         """One run of the graph: the sound, trimmed, and its words as spoken."""
         ids, words = self._phonemes(text)
         if len(ids) < 3:
             return np.zeros(0, np.float32), []
-        feed = {"ids": np.array([ids], np.int64), "speed": self._speed}
-        levels, harmonic_turns, rest_turns, f0, durations, start = self._session.run(None, feed)
-        skipped = int(start[0])
-        frames = Frames(levels, harmonic_turns, rest_turns, f0, 2 * skipped)
-        sound, cut = _trim(waveform(frames, noise), _pause(text))
-        ends = (np.cumsum(durations) - skipped) * _FRAME_S - _LAG_S - cut
+        sound, ends = self.sound(ids, noise)
+        sound, cut = _trim(sound, _pause(text))
+        ends -= cut
         last = max(0.0, len(sound) / _RATE - _pause(text))
         timings = [
             WordTiming(word, *(min(max(0.0, float(ends[i])), last) for i in (first - 1, after - 1)))

@@ -27,8 +27,8 @@ _PARTS = 8192
 _CIRCLE = np.exp(2j * np.pi * np.arange(_PARTS) / _PARTS).astype(np.complex64)
 _NOISE = np.random.default_rng(0).standard_normal(1 << 17, np.float32).view(np.complex64)
 """Drawn once: each frame reads it from a place of its own."""
-_TOGETHER = 128
-"""Frames worked on together: what they need stays in a processor's cache."""
+_TOGETHER = 256
+"""Frames worked on together: what they need besides is bounded, and most replies are no longer."""
 _SHARES = np.maximum(0, 1 - np.abs((np.arange(HOP) + 0.5) / HOP - 0.5 - np.array([[-1], [0], [1]])))
 """What the frames before, at and after a hop have to say of each of its samples: a line from middle to middle."""
 _BETWEEN, _BETWEEN_SUMS = _SHARES.astype(np.float32), np.cumsum(_SHARES, axis=1).astype(np.float32)
