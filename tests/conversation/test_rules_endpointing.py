@@ -99,7 +99,7 @@ def test_a_moment_that_speaks_against_an_end_takes_off_log_odds() -> None:
 # --- in a conversation ---
 
 
-def timed(split_after: float = 0.2, **changes: float) -> Script:
+def timed(split_after: float = 0.25, **changes: float) -> Script:
     endpointing = replace(PLAIN, **changes)  # type: ignore[arg-type]
     s = script(ConversationConfig(endpointing=endpointing, split_after=split_after), judges_sound=True)
     s.silence(0.96)

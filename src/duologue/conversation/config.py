@@ -108,7 +108,7 @@ class ConversationConfig:
     """A reply is prepared only where the probability of end of turn is at least this."""
     max_utterance: float = 15.0
     """A longer utterance is cut at its quietest point and its words are joined again."""
-    split_after: float = 0.2
+    split_after: float = 0.25
     """Speech after a silence this long is understood by itself, and its words are joined to those before: so that a
     long turn with pauses is not understood again and again from its beginning."""
     max_turn: float = 120.0
