@@ -28,6 +28,8 @@ LIMITS: Final = {"p95_ratio": 1.5, "bookings": 0.95, "recovery_s": 10.0}
 seconds until a call is let in, and no measurement stands against one more, after the load has fallen."""
 
 TRIES: Final = 3
+NEWCOMER_S: Final = 1.0
+"""So soon after the fall somebody calls who has not called before: whoever was refused may come far later."""
 _LOOK_S: Final = 0.5
 _WEIGH_EVERY: Final = 10
 """Looks at the server between looks at its memory, which cost it a few milliseconds."""
@@ -74,7 +76,7 @@ class Overload:
     steps: tuple[Step, ...]
     """The last one is after the load has fallen."""
     admitted_after_s: float | None
-    """From the fall of the load to the first call that was let in."""
+    """From the fall of the load to the first call that was let in; a newcomer calls after a second."""
     relaxed_after_s: float | None
     """From there to the moment at which no measurement stood against one more call."""
     uncounted: int
@@ -130,8 +132,10 @@ async def overload(
         for before, more, begin in zip(offered, offered[1:], begins[1:], strict=False)
         if more > before
     )
+    newcomer = Wave(1, "silent", fall + NEWCOMER_S, fall + NEWCOMER_S + seconds / 4)
     plan = Plan(
-        server.url, offered[0], fall + seconds - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves, tries=TRIES
+        server.url, offered[0], fall + seconds - ramp, "booking", load, seed, ramp, CHUNK_MS,
+        waves=(*waves, newcomer), tries=TRIES,
     )  # fmt: skip
     utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
     log = Log()
