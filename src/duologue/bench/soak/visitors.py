@@ -65,6 +65,9 @@ class Visit:
     """There was no room: come again."""
 
 
+_INSTEAD_OF_START: Final = ("sound_first", "no_json", "no_type")
+
+
 class Visitors:
     """Makes one visit after another; what each does is drawn by `seed`."""
 
@@ -97,19 +100,16 @@ class Visitors:
             return Visit(kind, how, error.code, proper=False, refusal=refusal if refusal.clear else None)
 
     async def _call(self, kind: Kind, how: str, draw: random.Random) -> Visit:
-        visitor = _Visitor(kind, draw.choice(self._said), self._noise, draw.random())
+        visitor = _Visitor(kind, how, draw, self._said, self._noise)
         line = await open_line(self._url, visitor)
         try:
-            if kind == "nonsense":
-                _talk_nonsense(how, line, draw)
-            else:
-                visitor.begin(line)
-                self._ticker.join(visitor.tick)
+            visitor.begin(line)
+            self._ticker.join(visitor.tick)
             await visitor.over.wait()
         finally:
             self._ticker.leave(visitor.tick)
             line.abort()
-        return visitor.visit(how)
+        return visitor.visit()
 
     async def _no_http(self, draw: random.Random) -> Visit:
         """Odd bytes where a request belongs."""
@@ -153,7 +153,6 @@ async def _exchange(url: str, request: bytes, message: bytes) -> bytes:
 
 
 def _talk_nonsense(how: str, line: Line, draw: random.Random) -> None:
-    start = wire.dump(wire.Start(version=VERSION, greeting=False))
     match how:
         case "sound_first":
             line.send(draw.randbytes(652))
@@ -162,27 +161,28 @@ def _talk_nonsense(how: str, line: Line, draw: random.Random) -> None:
         case "no_type":
             line.say('{"version": 1, "please": "talk"}')
         case "mistakes":
-            line.say(start)
             for _ in range(_MANY):
                 line.say('{"type": "dance"}')
         case "noise":
-            line.say(start)
             for _ in range(_MANY):
                 line.send(draw.randbytes(2 * draw.randint(0, 400) + 1))
         case "too_long":
-            line.say(start)
             line.send(bytes(2 * MAX_MESSAGE_BYTES + 1))
 
 
 class _Visitor:
     """One who opens a WebSocket: its ears, and, each 20 ms, its mouth."""
 
-    def __init__(self, kind: Kind, said: Utterance, noise: Sequence[bytes], luck: float) -> None:
+    def __init__(
+        self, kind: Kind, how: str, draw: random.Random, said: Sequence[Utterance], noise: Sequence[bytes]
+    ) -> None:
         self.over = asyncio.Event()
         self._kind = kind
+        self._how = how
+        self._draw = draw
         self._noise = noise
-        self._said = said.frames
-        self._cut_at = int(luck * len(said.frames))
+        self._said = draw.choice(said).frames
+        self._cut_at = draw.randrange(len(self._said))
         """The frame before which one who vanishes is gone."""
         self._line: Line | None = None
         self._started = False
@@ -197,12 +197,17 @@ class _Visitor:
 
     def begin(self, line: Line) -> None:
         self._line = line
-        line.say(wire.dump(wire.Start(version=VERSION, greeting=self._kind == "greeting")))
+        if self._how in _INSTEAD_OF_START:
+            _talk_nonsense(self._how, line, self._draw)
+        else:
+            line.say(wire.dump(wire.Start(version=VERSION, greeting=self._kind == "greeting")))
 
     def text(self, message: str) -> None:
         match wire.parse_server(message):
             case wire.Started():
                 self._started = True
+                if self._how and self._line is not None:
+                    _talk_nonsense(self._how, self._line, self._draw)
             case wire.Ended() as ended:
                 self._ended = ended.reason
             case wire.Error(fatal=True) as error:
@@ -219,7 +224,7 @@ class _Visitor:
 
     def tick(self, due: float) -> None:
         line = self._line
-        if line is None or not self._started:
+        if line is None or not self._started or self._how:
             return
         if self._kind == "vanishes" and self._sent >= self._cut_at:
             self._vanished = True
@@ -238,8 +243,9 @@ class _Visitor:
             self._asked = True
             self._line.say(wire.dump(wire.End()))
 
-    def visit(self, how: str) -> Visit:
+    def visit(self) -> Visit:
         """What came of it."""
+        how = self._how
         if self._vanished:
             return Visit(self._kind, how, "vanished", proper=True)
         ended = f"{self._code} {self._ended}".strip()
