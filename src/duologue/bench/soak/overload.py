@@ -132,10 +132,11 @@ async def overload(
         for before, more, begin in zip(offered, offered[1:], begins[1:], strict=False)
         if more > before
     )
-    newcomer = Wave(1, "silent", fall + NEWCOMER_S, fall + NEWCOMER_S + seconds / 4)
+    # One of the first leaves with the others, so that there is a place for the newcomer.
+    leaver, newcomer = Wave(1, "booking", ramp, fall), Wave(1, "booking", fall + NEWCOMER_S)
     plan = Plan(
-        server.url, offered[0], fall + seconds - ramp, "booking", load, seed, ramp, CHUNK_MS,
-        waves=(*waves, newcomer), tries=TRIES,
+        server.url, offered[0] - 1, fall + seconds - ramp, "booking", load, seed, ramp, CHUNK_MS,
+        waves=(leaver, *waves, newcomer), tries=TRIES,
     )  # fmt: skip
     utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
     log = Log()
