@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from duologue.stt.moonshine import Moonshine
@@ -58,3 +61,16 @@ def test_texts_that_join_later_are_written_as_alone(moonshine: Moonshine) -> Non
                 under_way[name] = result
     assert written == alone
     assert len(companies) > 1
+
+
+def test_what_is_written_is_let_go_at_once(moonshine: Moonshine) -> None:
+    gc.disable()
+    try:
+        under_way = [begun(moonshine.first, name) for name in ("cards-1", "cards-4")]
+        step = under_way[0].step
+        memories = [weakref.ref(one.item.memory) for one in under_way]
+        while under_way:
+            under_way = [one for one in step.run([u.item for u in under_way]) if isinstance(one, Unfinished)]
+        assert all(memory() is None for memory in memories)
+    finally:
+        gc.enable()

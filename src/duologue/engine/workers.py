@@ -52,7 +52,7 @@ class Counters:
 
     done: int = 0
     batches: int = 0
-    """Runs of a model that were answered."""
+    """Runs of a model, those included that left something unfinished."""
     dropped: int = 0
     """Jobs that nobody wanted any more when their turn came."""
     rationed: int = 0

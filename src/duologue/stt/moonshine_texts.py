@@ -33,14 +33,19 @@ class Text:
     past: Sequence[NDArray[np.float32]] = ()
     """Keys and values of the tokens taken, at the end of each array: 12 of (8, P, 36)."""
     company: _Company | None = field(default=None, repr=False)
-    """Those it was last written with."""
+    """Those it was last written with..."""
+    row: int = 0
+    """...and its place among them."""
 
 
 class _Company:
-    """The arrays of several texts that are written together, side by side."""
+    """The arrays of several texts that are written together, side by side.
+
+    It does not know its texts: they would hold each other, with megabytes, until the interpreter looks for such rings.
+    """
 
     def __init__(self, texts: Sequence[Text]) -> None:
-        self.texts = tuple(texts)
+        self.size = len(texts)
         frames = max(text.memory.shape[2] for text in texts)
         self.memory = np.zeros((2 * LAYERS, len(texts), HEADS, frames, HEAD_WIDTH), np.float32)
         self.hidden = np.zeros((len(texts), 1, 1, frames), np.float32)
@@ -55,25 +60,26 @@ class _Company:
             if text.said:
                 for array, own in zip(self.past, text.past, strict=True):
                     array[row, :, said - text.said :] = own[:, own.shape[1] - text.said :]
-            text.company = self
+            text.company, text.row = self, row
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> _Company:
-        """Those of the last run, where they are the same."""
+        """That of the last run, where all of them were in it and nobody else."""
         company = texts[0].company
-        same = company is not None and set(company.texts) == set(texts)
-        return company if same and company is not None else cls(texts)
+        if company is None or company.size != len(texts) or any(text.company is not company for text in texts):
+            return cls(texts)
+        return company
 
-    def run(self, decoder: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The next tokens, (n, B), and their probabilities; afterwards the past has grown."""
-        steps = min(_STEPS, *(text.decoded.limit - len(text.decoded.tokens) for text in self.texts))
+    def run(self, decoder: Any, texts: Sequence[Text]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The next tokens of its texts, (n, B), by row, and their probabilities; afterwards the past has grown."""
+        steps = min(_STEPS, *(text.decoded.limit - len(text.decoded.tokens) for text in texts))
         self.unsaid = np.pad(self.unsaid, ((0, 0), (0, 0), (0, 0), (0, steps)))
         *self.past, tokens, probabilities = decoder.run(
             None,
             {
                 "steps": np.array(steps),
-                "token": np.array([[text.last] for text in self.texts]),
-                "start": np.array([[text.said] for text in self.texts]),
+                "token": np.array([[text.last] for text in texts]),
+                "start": np.array([[text.said] for text in texts]),
                 "length": np.array([self.past[0].shape[2] + 1]),
                 "unsaid": self.unsaid,
                 "hidden": self.hidden,
@@ -91,10 +97,11 @@ def write(decoder: Any, texts: Sequence[Text]) -> list[bool]:
     `decoder` is a session of the graph of that name. A text belongs to one call at a time.
     """
     company = _Company.of(texts)
-    tokens, probabilities = company.run(decoder)
+    in_order = sorted(texts, key=lambda text: text.row)
+    tokens, probabilities = company.run(decoder, in_order)
     confidences = np.log(probabilities)
     finished = set()
-    for row, text in enumerate(company.texts):
+    for row, text in enumerate(in_order):
         pairs = zip(tokens[:, row].tolist(), confidences[:, row].tolist(), strict=True)
         if not all(text.decoded.add(token, confidence) for token, confidence in pairs):
             finished.add(text)
