@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.graph import open_session
 from duologue.store import package_file
 from duologue.tts.hibari import FRAME_S, LAG_S, Hibari
 
@@ -23,15 +24,10 @@ class PackageHibari(Hibari):
     @cached_property
     def _own(self) -> Any:
         import onnx
-        import onnxruntime
 
         graph = onnx.load(package_file("hibari", "assets", "hibari.onnx"))
         graph.graph.output.append(onnx.ValueInfoProto(name=_DURATIONS))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        providers = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=providers)
+        return open_session(graph.SerializeToString())
 
     def sound(self, ids: list[int], noise: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The sound of phonemes, at 24 kHz, and by when each has ended, in seconds from its beginning."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.errors import ConfigError, InvalidAudioError, NotInstalledError
+from duologue.errors import ConfigError, InvalidAudioError
+from duologue.graph import open_session
 from duologue.store import cache_dir, package_file
 from duologue.stt.hallucination import Decoded, believable
 from duologue.stt.moonshine_graphs import FRAMES, HEAD_WIDTH, HEADS, LAYERS, STEP, load_graphs
@@ -53,7 +54,7 @@ class Moonshine:
             raise ConfigError(f"max_segment_s={max_segment_s} was given; {self.name} takes up to {_LONGEST_S:g} s.")
         self.max_segment_s = max_segment_s
         find = partial(package_file, "moonshine_voice", "assets", "tiny-en")
-        encoder, decoder = map(_session, load_graphs(find, cache_dir()))
+        encoder, decoder = map(open_session, load_graphs(find, cache_dir()))
         self._writing = _Writing(decoder, TokenTable(find("tokenizer.bin")))
         self.first = _Listening(self, encoder, self._writing)
 
@@ -145,17 +146,3 @@ class _Writing:
             believable(text.decoded, self._tokens) if finished else Unfinished(self, text)
             for text, finished in zip(items, write(self._decoder, items), strict=True)
         ]
-
-
-def _session(graph: bytes) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise NotInstalledError(
-            "The package 'onnxruntime' is not installed.", hint="pip install 'duologue[local]'"
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

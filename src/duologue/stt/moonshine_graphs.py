@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.errors import NotInstalledError
+from duologue.graph import CONTRIB, Graph
 from duologue.store import cached_arrays, check_pinned
 
 __all__ = ["END", "FRAMES", "HEADS", "HEAD_WIDTH", "LAYERS", "STEP", "Graphs", "load_graphs"]
@@ -32,7 +33,6 @@ _TOKENS = 1024
 _TURNED = 32
 """Of the 36 numbers of a head, those that are turned by their position."""
 _VOCABULARY = 32_768
-_CONTRIB = "com.microsoft"
 _SHA256 = {
     "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
     "decoder_model_merged.ort": "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
@@ -144,33 +144,8 @@ class _Source:
         )
 
 
-class _Graph:
-    """A graph that grows node by node; the values between them are known by their names.
-
-    The constants of a graph inside `outer` are kept in that: onnxruntime would hold them twice.
-    """
-
-    def __init__(self, outer: _Graph | None = None) -> None:
-        from onnx import helper, numpy_helper
-
-        self._prefix = "v" if outer is None else "inner"
-        self._constants: list[Any] = []
-        self._home = self._constants if outer is None else outer._constants
-        self._make, self._tensor = helper, numpy_helper.from_array
-        self._nodes: list[Any] = []
-        self._count = 0
-
-    def add(self, operator: str, *inputs: str, outs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        """Add a node; returns the name of its output, or a list of `outs` names."""
-        names = [self._name() for _ in range(outs)]
-        self._nodes.append(self._make.make_node(operator, inputs, names, domain=domain, **attributes))
-        return names[0] if outs == 1 else names
-
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """The name of a value that never changes."""
-        name = self._name()
-        self._home.append(self._tensor(np.ascontiguousarray(value, dtype).reshape(np.shape(value)), name))
-        return name
+class _Graph(Graph):
+    """A graph of Moonshine's layers."""
 
     def product(self, rows: str, *parts: _Product, signed: bool = False) -> Any:
         """`rows`, quantised as a whole, times the weights of all parts side by side.
@@ -188,7 +163,7 @@ class _Graph:
         ]
         if parts[0].bias is not None:
             inputs.append(self.constant(parts[0].bias))
-        return self.add("DynamicQuantizeMatMul", *inputs, domain=_CONTRIB)
+        return self.add("DynamicQuantizeMatMul", *inputs, domain=CONTRIB)
 
     def normalised(self, rows: str, scale: NDArray[np.float32]) -> Any:
         """Each row at zero mean and unit variance, then scaled."""
@@ -196,7 +171,7 @@ class _Graph:
 
     def split(self, rows: str, *widths: int) -> Any:
         """The rows cut into pieces of these widths."""
-        return self.add("Split", rows, self.constant(widths, np.int64), outs=len(widths), axis=2)
+        return self.add("Split", rows, self.whole(*widths), outs=len(widths), axis=2)
 
     def turned(self, rows: str, positions: str, tables: Sequence[str]) -> Any:
         """Queries and keys side by side, turned by their position (Su et al. 2021, arXiv 2104.09864)."""
@@ -205,7 +180,7 @@ class _Graph:
             rows,
             positions,
             *tables,
-            domain=_CONTRIB,
+            domain=CONTRIB,
             interleaved=1,
             num_heads=2 * HEADS,
             rotary_embedding_dim=_TURNED,
@@ -214,37 +189,19 @@ class _Graph:
     def attention(self, *inputs: str, outs: int = 1) -> Any:
         """Attention of all heads: query, key, value, then what onnxruntime's MultiHeadAttention takes besides."""
         scale = HEAD_WIDTH**-0.5
-        return self.add("MultiHeadAttention", *inputs, outs=outs, domain=_CONTRIB, num_heads=HEADS, scale=scale)
+        return self.add("MultiHeadAttention", *inputs, outs=outs, domain=CONTRIB, num_heads=HEADS, scale=scale)
 
     def tables(self, positions: int) -> list[str]:
         """Cosines and sines to turn by."""
         angles = np.arange(positions)[:, None] * 10_000.0 ** (-np.arange(0, _TURNED, 2) / _TURNED)
         return [self.constant(np.cos(angles)), self.constant(np.sin(angles))]
 
-    def finish(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """The graph with these inputs and outputs, each a name, a type and a shape."""
-        begin, end = ([self._make.make_tensor_value_info(*each) for each in side] for side in (inputs, outputs))
-        return self._make.make_graph(self._nodes, "moonshine", begin, end, self._constants)
-
-    def serialised(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> bytes:
-        """The model of that graph."""
-        opsets = [self._make.make_opsetid("", 18), self._make.make_opsetid(_CONTRIB, 1)]
-        model = self._make.make_model(self.finish(inputs, outputs), opset_imports=opsets, ir_version=9)
-        return bytes(model.SerializeToString())
-
-    def _name(self) -> str:
-        self._count += 1
-        return f"{self._prefix}{self._count}"
-
 
 def _encoder(source: _Source, decoder: _Source) -> bytes:
     from onnx import TensorProto
 
     graph = _Graph()
-
-    def whole(*values: int) -> str:
-        return graph.constant(values, np.int64)
-
+    whole = graph.whole
     # A frame of 127 samples is a block of 64 and all but the last sample of the next.
     before, after = (graph.add("Slice", "blocks", whole(a), whole(b), whole(0)) for a, b in ((0, -1), (1, 2**31)))
     first = np.pad(source.array("conv1.weight_add_tensor")[:, 0].T, ((0, 1), (0, 0)))
@@ -257,9 +214,9 @@ def _encoder(source: _Source, decoder: _Source) -> bytes:
     second = source.array("conv2.weight_add_tensor")
     bias = source.array("conv2.bias") + np.einsum("oit,i->o", second, offset)
     rows = graph.add("Conv", rows, graph.constant(second * scale[:, None]), graph.constant(bias), strides=[3])
-    rows = graph.add("Gelu", rows, domain=_CONTRIB)
+    rows = graph.add("Gelu", rows, domain=CONTRIB)
     third = [graph.constant(source.array(name)) for name in ("conv3.weight_add_tensor", "conv3.bias")]
-    rows = graph.add("Gelu", graph.add("Conv", rows, *third, strides=[2]), domain=_CONTRIB)
+    rows = graph.add("Gelu", graph.add("Conv", rows, *third, strides=[2]), domain=CONTRIB)
     rows = graph.add("Transpose", rows, perm=[0, 2, 1])
 
     tables, start = graph.tables(FRAMES), whole(0)
@@ -276,7 +233,7 @@ def _encoder(source: _Source, decoder: _Source) -> bytes:
         )
         rows = graph.add("Add", rows, heard)
         inner = graph.product(graph.normalised(rows, norms[1]), source.product(f"{name}/mlp/fc1"), signed=True)
-        inner = graph.product(graph.add("Gelu", inner, domain=_CONTRIB), source.product(f"{name}/mlp/fc2"), signed=True)
+        inner = graph.product(graph.add("Gelu", inner, domain=CONTRIB), source.product(f"{name}/mlp/fc2"), signed=True)
         rows = graph.add("Add", rows, inner)
     rows = graph.normalised(rows, source.array("layer_norm.weight"))
 
@@ -351,8 +308,7 @@ def _next_token(source: _Source, graph: _Graph) -> tuple[list[str], str, str, st
     )
     rows = graph.add("DequantizeLinear", graph.add("Gather", table, "last"), step, zero)
     position = graph.add("Add", "start", "step")
-    begin, axis = graph.constant([0], np.int64), graph.constant([3], np.int64)
-    unsaid = graph.add("Slice", "unsaid", begin, graph.add("Add", "length", "step"), axis)
+    unsaid = graph.add("Slice", "unsaid", graph.whole(0), graph.add("Add", "length", "step"), graph.whole(3))
     tables = graph.tables(_TOKENS)
     grown: list[str] = []
     for i in range(LAYERS):
@@ -373,7 +329,7 @@ def _next_token(source: _Source, graph: _Graph) -> tuple[list[str], str, str, st
 
         inner = graph.normalised(rows, scale(f"layers.{i}.final_layernorm"))
         up, gate = graph.split(graph.product(inner, source.product(f"{name}/mlp/fc1")), 4 * WIDTH, 4 * WIDTH)
-        inner = graph.add("Mul", up, graph.add("QuickGelu", gate, domain=_CONTRIB, alpha=1.0))
+        inner = graph.add("Mul", up, graph.add("QuickGelu", gate, domain=CONTRIB, alpha=1.0))
         rows = graph.add("Add", rows, graph.product(inner, source.product(f"{name}/mlp/fc2")))
     scores = graph.product(graph.normalised(rows, scale("norm")), source.product("/proj_out"))
     probabilities = graph.add("Softmax", scores, axis=-1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duologue.audio.level import AUDIBLE_DBFS
 from duologue.errors import ConfigError, InvalidMessageError, NotInstalledError
+from duologue.graph import open_session
 from duologue.store import package_file
 from duologue.tts import Speech, SpeechRequest, WordTiming
 from duologue.tts.alignment import align
@@ -54,7 +55,6 @@ class Hibari:
         if not 0.5 <= speed <= 2.0:
             raise ConfigError(f"speed={speed} was given; hibari speaks at 0.5 to 2.0.")
         try:
-            import onnxruntime
             from hibari.g2p import G2P
             from hibari.g2p.normalize import normalize
 
@@ -65,10 +65,7 @@ class Hibari:
             ) from error
         self._speed = np.array([speed], np.float32)
         self._normalize = normalize
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = open_session(graph)
         vocabulary = package_file("hibari", "assets", "vocab.json").read_text("utf-8")
         self._vocabulary: dict[str, int] = json.loads(vocabulary)
         self._g2p = G2P()

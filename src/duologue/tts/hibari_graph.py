@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.graph import CONTRIB, Graph
 from duologue.store import check_pinned
 
 __all__ = ["BINS", "load_graph"]
@@ -20,7 +21,6 @@ __all__ = ["BINS", "load_graph"]
 BINS = 601
 """Of a spectrum: each 20 Hz, from 0 to 12 kHz."""
 _SHA256 = "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8"
-_CONTRIB = "com.microsoft"
 _HEADS = 2
 _QUIET = 0.0
 """The energy below which a frame may be left out. Silence is at -1.9; what can be heard (-50 dBFS) begins near 0.05."""
@@ -75,35 +75,8 @@ class _Source:
         return _Product(quantised, scale * times, added * times)
 
 
-class _Graph:
-    """A graph that grows node by node; the values between them are known by their names."""
-
-    def __init__(self) -> None:
-        from onnx import helper, numpy_helper
-
-        self._make, self._tensor = helper, numpy_helper.from_array
-        self._nodes: list[Any] = []
-        self._constants: dict[tuple[Any, ...], Any] = {}
-
-    def add(
-        self, operator: str, *inputs: str, outs: int = 1, name: str = "", domain: str = "", **attributes: Any
-    ) -> Any:
-        """Add a node; returns the name of its output (`name`, where it is given), or a list of `outs` names."""
-        names = [name or f"v{len(self._nodes)}.{i}" for i in range(outs)]
-        self._nodes.append(self._make.make_node(operator, inputs, names, domain=domain, **attributes))
-        return names[0] if outs == 1 else names
-
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """The name of a value that never changes."""
-        array = np.ascontiguousarray(value, dtype).reshape(np.shape(value))
-        key = (array.dtype, array.shape, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = self._tensor(array, f"c{len(self._constants)}")
-        return str(self._constants[key].name)
-
-    def whole(self, *values: int) -> str:
-        """The name of a list of whole numbers."""
-        return self.constant(values, np.int64)
+class _Graph(Graph):
+    """A graph of Hibari's layers."""
 
     def rows(self, start: str, stop: str) -> Any:
         """The whole numbers from `start` to before `stop`, each in a row."""
@@ -113,7 +86,7 @@ class _Graph:
     def product(self, rows: str, by: _Product, name: str = "") -> Any:
         """`rows`, quantised as a whole, times the weights."""
         weights, scale, bias = self.constant(by.weights, np.int8), self.constant(by.scale), self.constant(by.bias)
-        return self.add("DynamicQuantizeMatMul", rows, weights, scale, "", bias, name=name, domain=_CONTRIB)
+        return self.add("DynamicQuantizeMatMul", rows, weights, scale, "", bias, name=name, domain=CONTRIB)
 
     def linear(self, rows: str, weights: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> Any:
         """`rows` times weights (in, out) that are not quantised."""
@@ -150,16 +123,9 @@ class _Graph:
         inner = self.convolved(rows, source.array(f"{name}.dw.weight"), source.array(f"{name}.dw.bias"), spread)
         inner = self.normalised(inner, source, f"{name}.norm")
         inner = self.product(inner, source.product(weights[0], f"{name}.pw1.bias"))
-        inner = self.add(gelu, inner, domain=_CONTRIB)
+        inner = self.add(gelu, inner, domain=CONTRIB)
         inner = self.product(inner, source.product(weights[1], f"{name}.pw2.bias", source.array(f"{name}.gamma")))
         return self.add("Add", rows, inner)
-
-    def finish(self, inputs: list[Any], outputs: list[Any]) -> bytes:
-        """The model with these inputs and outputs, each a name, a type and a shape."""
-        begin, end = ([self._make.make_tensor_value_info(*each) for each in side] for side in (inputs, outputs))
-        graph = self._make.make_graph(self._nodes, "hibari", begin, end, [*self._constants.values()])
-        opsets = [self._make.make_opsetid("", 18), self._make.make_opsetid(_CONTRIB, 1)]
-        return bytes(self._make.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString())
 
 
 def _build(source: _Source) -> bytes:
@@ -176,7 +142,7 @@ def _build(source: _Source) -> bytes:
     phonemes = graph.add("ReduceSum", phonemes, graph.whole(1), keepdims=0)
     contour = _contour(graph, source, melody, phonemes)
     _decode(graph, source, sound, phonemes, contour, count)
-    return graph.finish(
+    return graph.serialised(
         [("ids", TensorProto.INT64, [1, "l"]), ("speed", TensorProto.FLOAT, [1])],
         [
             ("levels", TensorProto.FLOAT, ["n", 3 * BINS]),
@@ -210,10 +176,10 @@ def _text(graph: _Graph, source: _Source, root: str, times: int, conv: str, laye
     for _ in range(times):
         heads = graph.product(graph.normalised(rows, source, f"{name}.norm1"), all_three)
         heads = graph.add("Split", heads, graph.whole(width, width, width), outs=3, axis=-1)
-        heads = graph.add("MultiHeadAttention", *heads, domain=_CONTRIB, num_heads=_HEADS)
+        heads = graph.add("MultiHeadAttention", *heads, domain=CONTRIB, num_heads=_HEADS)
         rows = graph.add("Add", rows, graph.product(heads, out))
         wide = graph.product(graph.normalised(rows, source, f"{name}.norm2"), first)
-        wide = graph.add("Gelu", wide, domain=_CONTRIB)
+        wide = graph.add("Gelu", wide, domain=CONTRIB)
         rows = graph.add("Add", rows, graph.product(wide, second))
     return graph.normalised(rows, source, f"{root}.norm")
 
@@ -222,7 +188,7 @@ def _ends(graph: _Graph, source: _Source, melody: str) -> Any:
     """By which pair of frames each phoneme has ended, (L,); how long it lasts is an output."""
     rows = graph.add("Unsqueeze", melody, graph.whole(0))
     rows = graph.convolved(rows, source.array("pn.dur.0.weight"), source.array("pn.dur.0.bias"))
-    rows = graph.add("Gelu", rows, domain=_CONTRIB)
+    rows = graph.add("Gelu", rows, domain=CONTRIB)
     rows = graph.linear(rows, source.array("pn.dur.2.weight")[0], source.array("pn.dur.2.bias"))
     one = graph.constant(1.0)
     times = graph.add("Sub", graph.add("Exp", graph.add("Reshape", rows, graph.whole(-1))), one)

