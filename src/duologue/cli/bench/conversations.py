@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from duologue.cli.bench.options import Plot, check_plot_option
+from duologue.cli.bench.options import ListenerName, LoadName, Plot, Seed, check_plot_option, held_as_dicts, load_of
 from duologue.cli.output import AsJson, console, print_json, progress
-from duologue.errors import ConfigError
 
 if TYPE_CHECKING:
     from duologue.bench.conversations import Held, Measured
@@ -33,9 +32,9 @@ def conversations(
         float,
         typer.Option(min=0.0, max=1.0, help="Share of the callers who interrupt; what they book is not counted."),
     ] = 0.1,
-    load: Annotated[str, typer.Option(help="normal: 35% talk, 4 turns a minute; brisk: 40%, 7.")] = "normal",
-    listener: Annotated[str, typer.Option(help="uvicorn, or picows where it is installed.")] = "uvicorn",
-    seed: Annotated[int, typer.Option(min=0, help="Fixes what each caller wants and does.")] = 1,
+    load: LoadName = "normal",
+    listener: ListenerName = "uvicorn",
+    seed: Seed = 1,
     cached: Annotated[bool, typer.Option("--cached", help="Keep phrases that were spoken before.")] = False,
     find: Annotated[
         bool, typer.Option("--find", help="Climb from --sessions down or up, to the most that hold every limit.")
@@ -56,10 +55,8 @@ def conversations(
     """
     from duologue.bench.conversations_report import report
     from duologue.bench.document import check_document, write_between
-    from duologue.callers.load import LOADS
 
-    if load not in LOADS:
-        raise ConfigError(f"There is no load {load!r}.", hint=f"Choose from {', '.join(LOADS)}.")
+    pace = load_of(load)
     if write is not None:
         check_document(write, "conversations")
         plot = plot or write.parent / "images" / "conversations.svg"
@@ -67,7 +64,7 @@ def conversations(
     options = ["--listener", listener, "--max-sessions", "1000", "--chunk-ms", "40"]
     if not cached:
         options += ["--cache-mb", "0"]
-    climb = _Climb(LOADS[load], seconds, baseline_seconds, interrupters, seed)
+    climb = _Climb(pace, seconds, baseline_seconds, interrupters, seed)
     runs = asyncio.run(climb.run(options, sessions, find=find))
     if raw is not None:
         rows = [{"sessions": m.result.sessions, **turn.as_dict()} for m, _ in runs for turn in m.result.raw]
@@ -81,7 +78,7 @@ def conversations(
         cores = len(os.sched_getaffinity(0))
         write_between(write, "conversations", report(runs, load=load, cores=cores, others=said, picture=picture))
     if as_json:
-        found = [{**m.as_dict(), "limits": [_plain(h) for h in held]} for m, held in runs]
+        found = [{**m.as_dict(), "limits": held_as_dicts(held)} for m, held in runs]
         print_json(
             {"load": load, "listener": listener, "cached": cached, "runs": found, "holds": max(holding, default=0)}
         )
@@ -152,10 +149,6 @@ def _draw(runs: list[tuple[Measured, list[Held]]], plot: Path, *, find: bool) ->
         draw_sizes([(m, all(h.ok for h in held)) for m, held in runs[1:]], plot)
     else:
         draw_run(runs[-1][0], runs[0][0], plot)
-
-
-def _plain(held: Held) -> dict[str, Any]:
-    return {"name": held.name, "value": held.value, "limit": held.limit, "ok": held.ok}
 
 
 def _print(runs: list[tuple[Measured, list[Held]]]) -> None:

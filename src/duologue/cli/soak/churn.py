@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from duologue.cli.bench.options import Plot, check_plot_option
+from duologue.cli.bench.options import ListenerName, Plot, Seed, check_plot_option, held_as_dicts
 from duologue.cli.output import AsJson, console, print_json, progress
-from duologue.cli.soak.outcome import ListenerName, Seed, exit_where_broken, held_as_dicts, tell_limits
+from duologue.cli.soak.outcome import exit_where_broken, tell_limits
 from duologue.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from duologue.cli.bench.options import ListenerName, LoadName, Seed, held_as_dicts, load_of
 from duologue.cli.output import AsJson, console, print_json, progress
-from duologue.cli.soak.outcome import (
-    ListenerName,
-    LoadName,
-    Seed,
-    exit_where_broken,
-    held_as_dicts,
-    load_of,
-    pair,
-    tell_limits,
-)
+from duologue.cli.soak.outcome import exit_where_broken, pair, tell_limits
 
 if TYPE_CHECKING:
     from duologue.bench.soak.monologue import Monologue
