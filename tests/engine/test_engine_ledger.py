@@ -48,7 +48,7 @@ def test_strain_is_forgotten_where_nothing_is_done() -> None:
 def test_a_session_that_talks_as_others_do_waits_for_none() -> None:
     debts = Debts()
     for turn in range(20):
-        debts.add("normal", 3.0, turn * 15.0)
+        debts.add("normal", 7.0, turn * 15.0)
         assert debts.delay("normal", turn * 15.0) == 0.0
 
 

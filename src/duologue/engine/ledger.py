@@ -109,15 +109,15 @@ class Share:
 
 
 class Debts:
-    """The seconds of sound that each session has had understood or spoken of late, beyond what most have.
+    """The seconds of sound that each session has had understood of late, beyond what most have.
 
     A session in debt has its deadlines put off: so an hour of monologue takes what the others leave, and no more.
     """
 
-    FORGOTTEN: Final = 10.0
+    FORGOTTEN: Final = 20.0
     """Seconds in which a debt falls to a third."""
-    USUAL: Final = 10.0
-    """Seconds of sound that put nothing off."""
+    USUAL: Final = 18.0
+    """Seconds of sound that put nothing off: a lively caller has up to 14, one who never stops 20 and more."""
     DELAY: Final = 0.05
     """Seconds by which each second of sound beyond puts a deadline off..."""
     MOST: Final = 2.0

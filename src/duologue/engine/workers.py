@@ -163,7 +163,8 @@ class Workers:
             heapq.heappush(self._speech if aloud or deadline is None else self._heap, job)
             self._queued += job.cost
             self._lock.notify_all()
-        self._debts.add(owner, size, now)
+        if not aloud:
+            self._debts.add(owner, size, now)
         return result
 
     def close(self) -> None:
