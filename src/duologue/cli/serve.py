@@ -63,7 +63,7 @@ def serve(
             timeout=timeout,
             rules=ConversationConfig(greeting=greeting),
             chunk=chunk_ms / 1000,
-            lead=max(0.06, 0.02 + chunk_ms / 1000),
+            lead=3 * chunk_ms / 1000,
         ),
         engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,
