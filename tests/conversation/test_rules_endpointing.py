@@ -224,6 +224,32 @@ def test_a_sound_that_cannot_be_judged_leaves_the_decision_to_the_words() -> Non
     assert s.one(tell.TurnDecided).reason == "words"
 
 
+def test_a_judgement_for_which_there_was_no_time_is_asked_for_again_once_there_are_words() -> None:
+    s = timed(sound_after=0.16, words_budget=0.256, rescore_every=0.32, timeout=1.92)
+    s.understand("Hello,", probability=0.3)
+    s.fail_sound("overloaded")
+    s.speech(0.64)
+    s.silence(0.448)
+    s.judge(0.98)
+    s.silence(1.6)
+    early, again = s.of(do.AskSound)
+    assert (early.words, again.words) == (None, 0.3)
+    assert again.end - early.end >= 0.32 * 16000
+    assert s.of(tell.TurnScored)[-1].sound == 0.98
+
+
+def test_what_there_is_never_time_for_is_asked_for_now_and_then_only() -> None:
+    s = timed(sound_after=0.16, rescore_every=0.32, timeout=1.92)
+    s.understand("Hello,", probability=0.3)
+    s.fail_sound("overloaded")
+    s.speech(0.64)
+    s.silence(2.4)
+    asked = [ask.end for ask in s.of(do.AskSound)]
+    assert all(later - sooner >= 0.32 * 16000 for sooner, later in pairwise(asked))
+    assert 2 <= len(asked) <= 6
+    assert s.one(tell.TurnDecided).reason == "timeout"
+
+
 def test_a_judgement_that_never_comes_does_not_hold_the_turn_beyond_the_timeout() -> None:
     s = timed(timeout=0.96)
     s.understand("Hello", probability=0.6)

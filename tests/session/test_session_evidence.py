@@ -177,8 +177,11 @@ async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
 class Doubtful:
     name = "doubtful"
 
+    def __init__(self, probability: float = 0.85) -> None:
+        self.probability = probability
+
     def judge(self, text: str) -> Judgement:
-        return Judgement(0.9 if text.endswith("?") else 0.85, "doubt")
+        return Judgement(0.9 if text.endswith("?") else self.probability, "doubt")
 
 
 async def test_the_sound_is_judged_where_the_words_leave_doubt() -> None:
@@ -231,6 +234,18 @@ async def test_a_judgement_that_would_come_too_late_is_not_asked_for(monkeypatch
         assert call.engine.workers.counters.rationed > 0
         assert call.of(ErrorRaised) == []
     assert model.asked == []
+
+
+@pytest.mark.parametrize(("probability", "judged"), [(0.15, False), (0.35, True), (0.7, False)])
+async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave_it_open(
+    probability: float, judged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = FakeTurnModel(0.95)
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(probability), turn_model=model) as call:
+        monkeypatch.setattr(Workers, "share", 0.9)
+        await call.say("A table for four.")
+        assert call.heard == ["Yes."]
+    assert bool(model.asked) is judged
 
 
 async def test_words_for_show_wait_for_a_worker_that_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from duologue.conversation.state import (
     UserState,
 )
 from duologue.conversation.utterance import Utterance
-from duologue.errors import InvalidStateError
+from duologue.errors import InvalidStateError, OverloadedError
 
 __all__ = ["Conversation"]
 
@@ -318,7 +318,8 @@ class Conversation(AgentSide):
                 u.evidence = replace(u.evidence, sound=u.sound)
                 self._scored(u)
         elif ask.kind == "sound":
-            u.scores = self.config.endpointing.max_scores
+            refused = isinstance(answer, got.EvidenceFailed) and answer.code == OverloadedError.code
+            u.scores = 0 if refused else self.config.endpointing.max_scores
         else:
             if isinstance(answer, got.EvidenceFailed):
                 u.failed = answer.code
@@ -364,18 +365,22 @@ class Conversation(AgentSide):
         u.fresh = True
 
     def _ask_sound(self, u: Utterance, e: Evidence | None) -> None:
-        """Where the words leave doubt; or where they are not there yet and the silence is no longer short."""
+        """Where the words leave doubt; or where they are not there yet and the silence is no longer short.
+
+        Where there was no time for it, it may be asked for again.
+        """
         c = self.config.endpointing
+        first = u.scored_at <= u.last_speech
         if e is None:
-            wanted = not u.scores and not u.settled and self._seconds_since(u.last_speech) >= c.sound_after
+            wanted = first and not u.settled and self._seconds_since(u.last_speech) >= c.sound_after
         else:
             again = e.probability < c.threshold and self.pos - u.scored_at >= c.rescore_every * RATE
-            wanted = c.doubt[0] < e.words < c.doubt[1] and (not u.scores or again)
+            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again)
         if self._capabilities.judges_sound and wanted and u.scores < c.max_scores:
             u.scores += 1
             u.scored_at = self.pos
             ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
-            self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due))
+            self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due, e.words if e else None))
 
     def _drop_asks(self, *kinds: str) -> None:
         for ask in self._orders.drop(*kinds):

@@ -41,12 +41,16 @@ class AskWords:
 
 @dataclass(frozen=True, slots=True)
 class AskSound:
-    """Judge from the sound up to `end` whether the turn that began at `start` is over."""
+    """Judge from the sound up to `end` whether the turn that began at `start` is over.
+
+    `words`: the probability by the words alone; None where they are not there yet.
+    """
 
     ask: int
     start: int
     end: int
     due: int
+    words: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ SOUND_WINDOW = 8 * RATE
 HOLD = 0.2
 """Seconds that words wait for the user to go on, where the workers are busy."""
 SOUND_SHARE = 0.5
-"""The share of the workers' time from which on turns are judged by their words alone."""
+"""The share of the workers' time from which on turns are judged by their words alone..."""
+OPEN = (0.2, 0.6)
+"""...but for those whose words give a probability inside: they are few, and would wait for the timeout."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
 CLOSING = 1.0
@@ -80,7 +82,8 @@ class Listener:
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
         """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
         workers = self._engine.workers
-        if workers.backlog > due_in or workers.share > SOUND_SHARE:
+        is_open = ask.words is not None and OPEN[0] < ask.words < OPEN[1]
+        if workers.backlog > due_in or (workers.share > SOUND_SHARE and not is_open):
             workers.counters.rationed += 1
             self._host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return
