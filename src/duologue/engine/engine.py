@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 WARMING_PATIENCE = 10.0
 """Seconds that a phrase may take which nobody has asked for yet."""
-MANY = 32
-"""Sessions beyond which the tick is half as often: its batches are larger then, and each window costs less."""
 KEEPING = 5
 """Ticks between two looks at a session that has nothing to send."""
 
@@ -83,7 +81,7 @@ class EngineConfig:
     max_waiting: int = 4096
     """Pieces of work that may wait for models."""
     tick: float = 0.01
-    """Seconds between looks at all sessions; twice that where there are many."""
+    """Seconds between looks at all sessions."""
     batch: int = 64
     """Windows scored in one call at most."""
     catch_up: int = 2
@@ -237,9 +235,9 @@ class Engine:
             self.vad.close(session.vad_row)
 
     async def _run(self) -> None:
+        period = self.config.tick
         due = time.monotonic()
         while True:
-            period = self.config.tick * (1 if len(self._sessions) <= MANY else 2)
             now = time.monotonic()
             late = now - due
             self._lag.note(max(0.0, late), now)
