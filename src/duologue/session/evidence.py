@@ -26,7 +26,7 @@ __all__ = ["Listener"]
 
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
-HOLD = 0.2
+HOLD = 0.1
 """Seconds that words wait for the user to go on, where the workers are busy."""
 SOUND_SHARE = 0.5
 """The share of the workers' time from which on turns are judged by their words alone..."""
