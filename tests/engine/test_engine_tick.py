@@ -87,6 +87,24 @@ async def test_a_call_of_the_detector_has_no_more_windows_than_a_batch() -> None
             e.detach(session)
 
 
+async def test_between_two_batches_the_loop_hears_others() -> None:
+    class Loud(Listening):
+        def window_scored(self, probability: float) -> None:
+            super().window_scored(probability)
+            asyncio.get_running_loop().call_soon(e.detach, sessions[-1])
+
+    vad = PeakVad()
+    async with engine(vad, paced=True, batch=2) as e:
+        sessions = [Loud(1), *(Listening(1) for _ in range(5))]
+        for session in sessions:
+            e.attach(session)
+        await sessions[0].ticked.wait()
+        assert [len(rows) for rows in vad.batches] == [2, 2, 1]
+        assert not any(s.errors for s in sessions)
+        for session in sessions:
+            e.detach(session)
+
+
 async def test_a_session_in_a_hurry_gets_no_more_windows_a_tick_than_its_share() -> None:
     async with engine(catch_up=3) as e:
         hurried, calm = Listening(*[1] * 10), Listening(1)

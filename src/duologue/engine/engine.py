@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -42,7 +43,7 @@ class Ticked(Protocol):
 
     vad_row: int
     stirring: bool
-    """Input has come since `window_ready` last said that there is nothing to score."""
+    """A whole window may wait, or something is missing before the next: it is to be asked by `window_ready`."""
 
     @property
     def sounding(self) -> bool:
@@ -158,6 +159,7 @@ class Engine:
         # More BLAS threads than one spin on cores that other work needs: a window then costs five times as much.
         self._blas = threadpoolctl.threadpool_limits(1, user_api="blas")
         if self.paced:
+            gc.freeze()  # looking through the models' objects for rings would stop all calls for 0.1 s
             self._ticking = asyncio.create_task(self._run(), name="duologue-tick")
         return self
 
@@ -167,6 +169,7 @@ class Engine:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
+            gc.unfreeze()
         for session in list(self._sessions):
             self._break(
                 session, InvalidStateError("The engine was left while the session lived.", hint="Close it first.")
@@ -245,16 +248,29 @@ class Engine:
             if late > period:
                 self.counters.late += 1
                 due += late
-            self.step()
+            for _ in self._look():
+                await asyncio.sleep(0)
             due += period
             await asyncio.sleep(due - time.monotonic())
 
     def step(self) -> None:
         """Look at all sessions once: score what is whole, send what is due."""
+        for _ in self._look():
+            pass
+
+    def _look(self) -> Iterator[None]:
+        """`step` in pieces of one batch, between which the loop may hear others: a look at 500 sessions takes 7 ms."""
         self.counters.ticks += 1
+        size = self.config.batch
         for _ in range(self.config.catch_up):
-            if not self._score():
+            stirring = [s for s in self._sessions if s.stirring]
+            if not stirring:
                 break
+            for i in range(0, len(stirring), size):
+                # One that was let go meanwhile has no row any more.
+                self._score([s for s in stirring[i : i + size] if s in self._sessions and self._is_ready(s)])
+                if len(stirring) > size:
+                    yield
         now = self.clock.now()
         turn = self.counters.ticks % KEEPING
         wanted = [s for n, s in enumerate(self._sessions) if s.sounding or n % KEEPING == turn]
@@ -278,26 +294,24 @@ class Engine:
         self.detach(session)
         session.broken(error)
 
-    def _score(self) -> bool:
-        """Score one window for each session that has one; False where none has."""
-        stirring = [s for s in self._sessions if s.stirring]
-        ready = [s for s in stirring if self._is_ready(s)]
-        for i in range(0, len(ready), self.config.batch):
-            batch = ready[i : i + self.config.batch]
-            for row, session in enumerate(batch):
-                session.read_window(self._windows[row])
-            rows = np.fromiter((s.vad_row for s in batch), np.intp, len(batch))
+    def _score(self, batch: list[Ticked]) -> None:
+        """Score the next window of each, in one call."""
+        if not batch:
+            return
+        windows = self._windows[: len(batch)]
+        for row, session in enumerate(batch):
+            session.read_window(windows[row])
+        rows = np.fromiter((s.vad_row for s in batch), np.intp, len(batch))
+        try:
+            scores = self.vad.score(rows, windows).tolist()
+            scored = list(zip(batch, scores, strict=True))
+        except Exception as error:
+            for session in batch:
+                self._break(session, error)
+            return
+        self.counters.windows += len(batch)
+        for session, p in scored:
             try:
-                scores = self.vad.score(rows, self._windows[: len(batch)]).tolist()
-                scored = list(zip(batch, scores, strict=True))
+                session.window_scored(p)
             except Exception as error:
-                for session in batch:
-                    self._break(session, error)
-                continue
-            self.counters.windows += len(batch)
-            for session, p in scored:
-                try:
-                    session.window_scored(p)
-                except Exception as error:
-                    self._break(session, error)
-        return bool(ready)
+                self._break(session, error)

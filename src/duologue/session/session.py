@@ -108,8 +108,9 @@ class VoiceSession:
         self.vad_row = -1
         self.stirring = False
         self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
+        self._window = engine.vad.window
         self._hearing = Hearing(
-            window=engine.vad.window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
+            window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
         )
         self._listener = Listener(self, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
         self._agent = as_agent(agent)
@@ -129,7 +130,7 @@ class VoiceSession:
         self._score: Callable[[got.VadScored], None] = self.tell_rules
         self._heard_at = 0.0
         self._ended = asyncio.Event()
-        self._progress = asyncio.Event()
+        self._progress: asyncio.Event | None = None
 
     # --- life ---
 
@@ -234,7 +235,8 @@ class VoiceSession:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         self._heard_at = self.engine.clock.now()
         dropped = self._hearing.write(pcm)
-        self.stirring = True
+        if self._hearing.waiting >= self._window:
+            self.stirring = True
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
@@ -328,7 +330,7 @@ class VoiceSession:
         end = self._hearing.position
         explained = 0.0
         echo = self._speaker.echo
-        window = self.engine.vad.window
+        window = self._window
         if echo and echo.active(end):
             alert, is_speech = echo.alert(end), probability >= self.config.rules.speech.stop_threshold
             if alert or is_speech:
@@ -490,20 +492,21 @@ class VoiceSession:
     @property
     def settled(self) -> bool:
         """True where nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
-        return self._rules.settled and self._hearing.lag < 2 * self.engine.vad.window
+        return self._rules.settled and self._hearing.lag < 2 * self._window
 
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
-        due = self._hearing.position + self.engine.vad.window
+        due = self._hearing.position + self._window
         return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.playout.hungry
 
     def progressed(self) -> None:
         """Wake who waits for progress."""
-        self._progress.set()
+        if self._progress is not None:
+            self._progress.set()
 
     async def progress(self) -> None:
         """Return when something has come: evidence, or speech."""
-        self._progress.clear()
+        self._progress = asyncio.Event()
         await self._progress.wait()
 
 
