@@ -27,7 +27,7 @@ def conversations(
     seconds: Annotated[float, typer.Option(min=10.0, help="Measured, after all callers have begun.")] = 120.0,
     baseline_seconds: Annotated[
         float, typer.Option(min=30.0, help="Measured with a single caller, who takes about four turns a minute.")
-    ] = 300.0,
+    ] = 600.0,
     interrupters: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Share of the callers who interrupt; what they book is not counted."),
