@@ -109,9 +109,7 @@ class VoiceSession:
         self.stirring = False
         self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
         self._window = engine.vad.window
-        self._hearing = Hearing(
-            window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
-        )
+        self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._listener = Listener(self, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
         self._agent = as_agent(agent)
         self._speaker = Speaker(self, engine, self._agent, engine.tts(tts), c, sink, user_data)
