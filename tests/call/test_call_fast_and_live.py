@@ -61,7 +61,7 @@ async def decisions(models: LocalModels, pcm: bytes, *, fast: bool) -> tuple[lis
 def test_fast_and_real_time_decide_alike(models: LocalModels, voice: Voice) -> None:
     sound = voice.script(
         0.5, "I would like a table for four people.", 3.5, "Tomorrow, um,", 0.6, "at seven o'clock, please.", 1.8,
-        "No, wait, please stop talking.", 3.0,
+        "No, please stop talking.", 3.0,
     )  # fmt: skip
     pcm = sound.astype(np.int16).tobytes()
     fast, late_fast = asyncio.run(decisions(models, pcm, fast=True))
