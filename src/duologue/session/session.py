@@ -504,7 +504,9 @@ class VoiceSession:
 
     async def progress(self) -> None:
         """Return when something has come: evidence, or speech."""
-        self._progress = asyncio.Event()
+        if self._progress is None:
+            self._progress = asyncio.Event()
+        self._progress.clear()
         await self._progress.wait()
 
 
