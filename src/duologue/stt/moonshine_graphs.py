@@ -150,8 +150,8 @@ class _Graph(Graph):
     def product(self, rows: str, *parts: _Product) -> Any:
         """`rows`, quantised as a whole, times the weights of all parts side by side.
 
-        Weights with a sign take a quarter less time for many rows, and 60% less for a row times the whole vocabulary;
-        in rare sums of large numbers they are cut off, where an instruction set has no wider ones.
+        Weights with a sign give the same numbers as those without, and take a quarter less time; only where an
+        instruction set has no sums of this width are rare ones of large numbers cut off.
         """
         widths = [part.weights.shape[1] for part in parts]
         inputs = [
