@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +16,11 @@ __all__ = ["CONTRIB", "Graph", "open_session"]
 
 CONTRIB = "com.microsoft"
 """The domain of onnxruntime's own operators."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of mallopt(3)."""
+_LARGE = 1 << 20
+"""Bytes from which on an array has pages of its own, which go back when it does. Left to itself, glibc raises this to
+32 MB, and what models make on several threads leaves holes that are kept."""
 
 
 class Graph:
@@ -67,6 +75,9 @@ class Graph:
 def open_session(graph: bytes | str) -> Any:
     """A session of onnxruntime that runs a model, or the file of one, on the thread that calls it.
 
+    All that are opened here share what they calculate in, which grows by what is asked for. Left to itself, each has
+    its own, which doubles when it is too small, and keeps a plan of it for every length that it has ever seen.
+
     Raises NotInstalledError where onnxruntime is missing.
     """
     try:
@@ -79,4 +90,17 @@ def open_session(graph: bytes | str) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = False
+    _share_memory(onnxruntime)
+    options.add_session_config_entry("session.use_env_allocators", "1")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _share_memory(onnxruntime: Any) -> None:
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    settings = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})  # by what is asked for, not by doubling
+    onnxruntime.create_and_register_allocator(onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use), settings)
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "gnu_get_libc_version"):
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4 * _LARGE)

@@ -6,8 +6,9 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.barge_in import BargeInWatch, is_backchannel
-from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing
+from duologue.conversation.config import RATE, BargeIn, ConversationConfig, Endpointing
 from duologue.conversation.conversation import WINDOW
+from duologue.conversation.state import AgentState
 from duologue.testing.conversation import Script
 
 ANSWER = "Well, that is a long story, and it begins in the spring."
@@ -43,9 +44,10 @@ def test_backchannels(text: str, asked: bool, backchannel: bool) -> None:
     assert is_backchannel(text, asked) is backchannel
 
 
-def watch(*windows: tuple[bool, str]) -> list[str]:
-    w = BargeInWatch(BargeIn(pause_after=0.096, confirm_after=0.256, resume_after=0.128, unduck_after=0.064))
-    return [w.window(WINDOW, is_speech, state) for is_speech, state in windows]
+def watch(*windows: tuple[float, str]) -> list[str]:
+    rules = BargeIn(pause_after=0.096, confirm_after=0.256, resume_after=0.128, unduck_after=0.064)
+    w = BargeInWatch(ConversationConfig(barge_in=rules))
+    return [w.window(WINDOW, probability, 0.0, state) for probability, state in windows]
 
 
 def test_the_watch_ducks_at_onset_pauses_on_speech_and_then_confirms() -> None:
@@ -65,6 +67,24 @@ def test_speech_counts_across_short_pauses_and_not_across_long_ones() -> None:
     assert watch(*short)[-1] == "interrupt"
     long = [(True, "paused")] * 4 + [(False, "paused")] * 4 + [(True, "paused")] * 4
     assert watch(*long)[-1] == ""
+
+
+def test_windows_in_doubt_count_half_until_the_agent_is_paused() -> None:
+    assert watch((0.3, "speaking"), (0.3, "speaking"), (0.3, "ducked"), (1, "ducked")) == ["", "duck", "", ""]
+    assert watch((0.3, "speaking"), (1, "speaking"), (0.3, "ducked"), (1, "ducked")) == ["", "duck", "", "pause"]
+    assert watch(*[(0.3, "paused")] * 4) == ["", "", "", "resume"]
+    assert watch(*[(1, "paused"), (0.3, "paused")] * 8)[-2:] == ["interrupt", ""]
+
+
+def test_an_echo_is_not_in_doubt() -> None:
+    w = BargeInWatch(ConversationConfig())
+    assert [w.window(WINDOW, 0.4, 0.2, "speaking") for _ in range(8)] == [""] * 8
+    assert w.window(WINDOW, 0.6, 0.2, "speaking") == "duck"
+
+
+def test_what_was_in_doubt_is_forgotten_after_a_silence() -> None:
+    assert watch((0.3, "speaking"), (0, "speaking"), (0.3, "speaking"))[-1] == "duck"
+    assert watch((0.3, "speaking"), *[(0, "speaking")] * 2, (0.3, "speaking"))[-1] == ""
 
 
 # --- in a conversation ---
@@ -89,6 +109,21 @@ def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
     assert s.log.index(do.Pause(1)) > s.log.index(do.Duck(1))
     assert s.last(tell.AgentChanged).pos == onset + 2 * WINDOW
     assert s.conversation.agent.state == "paused"
+
+
+@pytest.mark.parametrize(("probabilities", "ducked", "paused"), [
+    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.3, 0.3], 2, 4), ([0.3, 0.1, 0.9, 0.3], 3, 4),
+    ([0.19] * 8, 0, 0), ([0.9, 0.19, 0.3, 0.19], 1, 0),
+])  # fmt: skip
+def test_a_beginning_in_doubt_pauses_the_agent_all_the_same(
+    probabilities: list[float], ducked: int, paused: int
+) -> None:
+    s = speaking()
+    onset = s.pos
+    for probability in probabilities:
+        s.speech(WINDOW / RATE, probability)
+    at = {e.state: (e.pos - onset) // WINDOW for e in s.of(tell.AgentChanged)}
+    assert (at.get(AgentState.DUCKED, 0), at.get(AgentState.PAUSED, 0)) == (ducked, paused)
 
 
 def test_a_blip_ducks_and_is_over() -> None:

@@ -84,7 +84,7 @@ class AgentSide(ABC):
         self._out: list[Effect] = []
         self._capabilities = got.CallRequested()
         self._detector = SpeechDetector(self.config.speech)
-        self._watch = BargeInWatch(self.config.barge_in)
+        self._watch = BargeInWatch(self.config)
         self._orders = Orders()
         self._utterance: Utterance | None = None
         self._reply: Reply | None = None
@@ -208,7 +208,7 @@ class AgentSide(ABC):
         r = self._reply
         if r and r.generation == i.generation and not r.started:
             r.started = True
-            self._watch = BargeInWatch(self.config.barge_in)
+            self._watch = BargeInWatch(self.config)
             self._set_agent("playout_start", "reply" if r.turn else "say")
 
     def _playout_finished(self, i: got.PlayoutFinished) -> None:
@@ -270,14 +270,14 @@ class AgentSide(ABC):
     def _may_interrupt(self, r: Reply) -> bool:
         return r.interruptible and self.config.barge_in.enabled
 
-    def _barge_in(self, samples: int, is_speech: bool) -> None:
+    def _barge_in(self, samples: int, probability: float, explained: float = 0.0) -> None:
         r = self._reply
         if r is None or not r.started or r.dropped or not self._may_interrupt(r):
             return
         if self.agent.state is not AgentState.PAUSED:
             r.sounded += samples
         g = r.generation
-        match self._watch.window(samples, is_speech, self.agent.state):
+        match self._watch.window(samples, probability, explained, self.agent.state):
             case "duck":
                 self._set_agent("duck", "onset")
                 self._out.append(do.Duck(g))
@@ -299,7 +299,7 @@ class AgentSide(ABC):
             return
         if reason != "backchannel":
             self._tell(tell.FalseInterruption, r.generation, reason)
-        self._watch = BargeInWatch(self.config.barge_in)
+        self._watch = BargeInWatch(self.config)
         if self.agent.state is AgentState.DUCKED:
             self._set_agent("unduck", reason)
             self._out.append(do.Unduck(r.generation))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from duologue.conversation.config import RATE, BargeIn
+from duologue.conversation.config import RATE, ConversationConfig
 
 __all__ = ["BargeInWatch", "Step", "is_backchannel"]
 
@@ -27,6 +27,9 @@ ASSENT = frozenset([
     "shore", "soar", "sore",  # "sure"
 ])
 """Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
+
+NO_ECHO = 0.1
+"""The share that our own playout may explain of a window by chance."""
 
 PHRASES = re.compile(
     r"\b(?:all right|fair enough|got it|got you|i (?:do|know|see|understand)|makes sense|of course"
@@ -52,32 +55,42 @@ def is_backchannel(text: str, asked: bool) -> bool:
 class BargeInWatch:
     """Counts the user's speech over one reply."""
 
-    config: BargeIn
-    speech: int = 0
+    config: ConversationConfig
+    speech: float = 0.0
     """Samples of the user's own speech since it began."""
     quiet: int = 0
     """Samples of silence in a row."""
 
-    def window(self, samples: int, is_speech: bool, state: str) -> Step:
-        """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything."""
-        c = self.config
-        if not is_speech:
+    def window(self, samples: int, probability: float, explained: float, state: str) -> Step:
+        """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything.
+
+        `explained`: the share of it that is an echo. A window that may be speech, and is no echo at all, counts half
+        until the agent is paused: then doubt counts for nothing, so that noise neither keeps it paused nor takes the
+        floor.
+        """
+        c = self.config.barge_in
+        share = 1.0
+        if probability < self.config.speech.start_threshold:
+            in_doubt = probability >= c.doubt_threshold and explained < NO_ECHO and state != "paused"
+            share = 0.5 if in_doubt else 0.0
+        if not share:
             self.quiet += samples
-            if state == "ducked" and self.quiet >= c.unduck_after * RATE:
-                self.speech = 0
-                return "unduck"
-            if state == "paused" and self.quiet >= c.resume_after * RATE:
-                self.speech = 0
-                return "resume"
-            return ""
-        if self.quiet >= c.resume_after * RATE:
-            self.speech = 0
+            if state == "paused":
+                return self._over("resume", c.resume_after)
+            return self._over("unduck" if state == "ducked" else "", c.unduck_after)
         self.quiet = 0
-        self.speech += samples
+        self.speech += share * samples
         if self.speech >= c.confirm_after * RATE:
             return "interrupt"
-        if state == "speaking":
+        if state == "speaking" and self.speech >= samples:
             return "duck"
         if state == "ducked" and self.speech >= c.pause_after * RATE:
             return "pause"
         return ""
+
+    def _over(self, step: Step, after: float) -> Step:
+        """That step when it has been silent for so long; what was said before is then forgotten."""
+        if self.quiet < after * RATE:
+            return ""
+        self.speech = 0
+        return step

@@ -123,7 +123,7 @@ class Conversation(AgentSide):
                 self._speech_started(w.end - self._detector.hot, "speech")
             elif step is Step.STOP:
                 self._speech_stopped("silence")
-            self._barge_in(w.end - w.start, p >= self.config.speech.start_threshold)
+            self._barge_in(w.end - w.start, p, w.explained)
         self._follow(w.end, p)
         self._advance()
 
@@ -132,7 +132,7 @@ class Conversation(AgentSide):
         if self._hears():
             if self._detector.silence(g.start, g.end) is Step.STOP:
                 self._speech_stopped("gap")
-            self._barge_in(g.end - g.start, False)
+            self._barge_in(g.end - g.start, 0.0)
         elif self._utterance and self._utterance.held:
             self._pass_over(self._utterance, g)
         self._advance()

@@ -156,7 +156,7 @@ class Engine:
         self._workers = Workers(loop, general=self.config.workers, max_waiting=self.config.max_waiting)
         self._old_interval = sys.getswitchinterval()
         sys.setswitchinterval(self.config.switch_interval)
-        # More BLAS threads than one spin on cores that other work needs: a window then costs five times as much.
+        # More BLAS threads than one spin on cores that other work needs.
         self._blas = threadpoolctl.threadpool_limits(1, user_api="blas")
         if self.paced:
             gc.freeze()  # looking through the models' objects for rings would stop all calls for 0.1 s

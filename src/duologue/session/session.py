@@ -330,9 +330,11 @@ class VoiceSession:
         echo = self._speaker.echo
         window = self._window
         if echo and echo.active(end):
-            alert, is_speech = echo.alert(end), probability >= self.config.rules.speech.stop_threshold
-            if alert or is_speech:
-                explained = echo.explained(end, self._hearing.read(end - window, end), is_speech)
+            rules = self.config.rules
+            doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
+            alert, may_be_speech = echo.alert(end), probability >= doubtful
+            if alert or may_be_speech:
+                explained = echo.explained(end, self._hearing.read(end - window, end), may_be_speech)
             if alert:
                 self._hearing.replace(end - window, echo.left)
         self._score(got.VadScored(end - window, end, probability, explained))

@@ -55,6 +55,7 @@ class _Company:
         for row, text in enumerate(texts):
             heard = text.memory.shape[2]
             self.memory[:, row, :, :heard] = text.memory
+            text.memory = self.memory[:, row, :, :heard]  # half a megabyte a second of sound, which is kept once
             self.hidden[row, ..., heard:] = _NOTHING
             self.unsaid[row, ..., : said - text.said] = _NOTHING
             if text.said:

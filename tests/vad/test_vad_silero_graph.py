@@ -4,10 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from duologue.errors import NotInstalledError
 from duologue.store import package_file
-from duologue.vad.weights import SHA256, SHAPES, Weights, load_weights, shared_weights
+from duologue.vad.silero_graph import SHA256, load_graph
+
+Loaded = tuple[bytes, NDArray[np.float32]]
+
+NAME = f"silero-1-{SHA256[:16]}.npz"
 
 pytestmark = pytest.mark.models
 
@@ -18,26 +23,29 @@ def onnx_file() -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(onnx_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Weights:
-    return load_weights(onnx_file, tmp_path_factory.mktemp("cache"))
+def expected(onnx_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    return load_graph(onnx_file, tmp_path_factory.mktemp("cache"))
 
 
-def same(left: Weights, right: Weights) -> bool:
-    return left.keys() == right.keys() and all(np.array_equal(left[name], right[name]) for name in left)
+def same(left: Loaded, right: Loaded) -> bool:
+    return left[0] == right[0] and np.array_equal(left[1], right[1])
 
 
-def test_the_arrays_have_the_shapes_of_the_network(expected: Weights) -> None:
-    assert {name: array.shape for name, array in expected.items()} == SHAPES
-    assert all(array.dtype == np.float32 for array in expected.values())
+def test_the_window_rises_and_falls(expected: Loaded) -> None:
+    _, taper = expected
+    assert taper.shape == (256,)
+    assert taper.dtype == np.float32
+    assert taper[0] < 0.01 < 0.99 < taper[128]
+    assert np.allclose(taper[1:], taper[:0:-1], atol=1e-6)
 
 
 def test_the_second_read_comes_from_the_cache_and_needs_no_onnx(
-    onnx_file: Path, tmp_path: Path, expected: Weights, monkeypatch: pytest.MonkeyPatch
+    onnx_file: Path, tmp_path: Path, expected: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load_weights(onnx_file, tmp_path / "new")
+    load_graph(onnx_file, tmp_path / "new")
     monkeypatch.setitem(sys.modules, "onnx", None)  # any import of it now fails
-    assert same(load_weights(onnx_file, tmp_path / "new"), expected)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"silero-{SHA256}.npz"]
+    assert same(load_graph(onnx_file, tmp_path / "new"), expected)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [NAME]
 
 
 def test_without_a_cache_and_without_onnx_the_error_says_what_to_install(
@@ -45,21 +53,21 @@ def test_without_a_cache_and_without_onnx_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(NotInstalledError, match=r"'onnx' is needed.*duologue\[local\]"):
-        load_weights(onnx_file, tmp_path)
+        load_graph(onnx_file, tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["empty", "not a zip", "cut", "bit flipped", "array missing", "wrong shape"])
 def test_a_damaged_cache_is_read_past_and_renewed(
-    damage: str, onnx_file: Path, tmp_path: Path, expected: Weights
+    damage: str, onnx_file: Path, tmp_path: Path, expected: Loaded
 ) -> None:
-    load_weights(onnx_file, tmp_path)
-    cached = tmp_path / f"silero-{SHA256}.npz"
+    load_graph(onnx_file, tmp_path)
+    cached = tmp_path / NAME
     good = cached.read_bytes()
     middle = len(good) // 2
     if damage == "array missing":
-        np.savez(cached, **{"conv1.bias": np.zeros(128, np.float32)})  # type: ignore[arg-type]  # numpy types allow_pickle
+        np.savez(cached, graph=np.zeros(128, np.uint8))
     elif damage == "wrong shape":
-        np.savez(cached, **{name: np.zeros(3, np.float32) for name in SHAPES})  # type: ignore[arg-type]  # as above
+        np.savez(cached, graph=np.zeros(3, np.uint8), taper=np.zeros(3, np.float32))
     else:
         bad = {
             "empty": b"",
@@ -68,26 +76,26 @@ def test_a_damaged_cache_is_read_past_and_renewed(
             "bit flipped": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
         }
         cached.write_bytes(bad[damage])
-    assert same(load_weights(onnx_file, tmp_path), expected)
+    assert same(load_graph(onnx_file, tmp_path), expected)
     assert cached.read_bytes() == good
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
-    onnx_file: Path, tmp_path: Path, expected: Weights
+    onnx_file: Path, tmp_path: Path, expected: Loaded
 ) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("not a folder")
-    assert same(load_weights(onnx_file, in_the_way / "cache"), expected)
+    assert same(load_graph(onnx_file, in_the_way / "cache"), expected)
 
 
 def test_a_write_that_fails_leaves_nothing_behind(
-    onnx_file: Path, tmp_path: Path, expected: Weights, monkeypatch: pytest.MonkeyPatch
+    onnx_file: Path, tmp_path: Path, expected: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: object, **kwargs: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    assert same(load_weights(onnx_file, tmp_path), expected)
+    assert same(load_graph(onnx_file, tmp_path), expected)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -95,13 +103,7 @@ def test_other_weights_than_the_pinned_are_refused_by_name(tmp_path: Path) -> No
     other = tmp_path / "silero_vad_16k_op15.onnx"
     other.write_bytes(b"other weights")
     with pytest.raises(NotInstalledError, match=rf"silero_vad_16k_op15\.onnx is not the file.*not {SHA256}"):
-        load_weights(other, tmp_path)
-
-
-def test_the_process_shares_one_read_only_copy() -> None:
-    assert shared_weights() is shared_weights()
-    with pytest.raises(ValueError, match="read-only"):
-        shared_weights()["conv1.bias"][0] = 1
+        load_graph(other, tmp_path)
 
 
 def test_importing_the_room_loads_no_heavy_library() -> None:
