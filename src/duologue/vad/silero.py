@@ -1,4 +1,4 @@
-"""Silero VAD v6.2 over a batch of streams, each with its own past, at a third of what its ONNX file costs a stream."""
+"""Silero VAD v6.2 over a batch of streams, each with its own past, at a quarter of what its ONNX file costs."""
 
 from __future__ import annotations
 
