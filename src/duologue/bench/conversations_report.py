@@ -40,10 +40,7 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
         ("server, cores", lambda m: f"{m.server_cpu:.2f}"),
         *((f"of them {name}", _model(name)) for name in models),
         ("callers, cores; own delay p99, ms", lambda m: f"{m.result.caller_cpu:.2f}; {_late(m)}"),
-        (
-            "private memory, mean; most, MB",
-            lambda m: f"{m.memory.mean / 1e6:.0f}; {m.memory.most / 1e6:.0f}",
-        ),
+        ("private memory, mean; most, MB", _memory),
         ("memory of a further session, MB", _further),
     ]
     return [[label, *(cell(m) for m, _ in runs)] for label, cell in told]

@@ -57,9 +57,10 @@ def conversations(
     from duologue.bench.document import check_document, write_between
 
     pace = load_of(load)
+    section = "conversations" if load == "normal" else f"conversations ({load})"
     if write is not None:
-        check_document(write, "conversations")
-        plot = plot or write.parent / "images" / "conversations.svg"
+        check_document(write, section)
+        plot = plot or write.parent / "images" / f"conversations{'' if load == 'normal' else f'-{load}'}.svg"
     check_plot_option(plot)
     options = ["--listener", listener, "--max-sessions", "1000", "--chunk-ms", "40"]
     if not cached:
@@ -76,7 +77,7 @@ def conversations(
         picture = os.path.relpath(plot, write.parent) if plot else None
         said = f"Listener: {listener}; {'phrases are kept' if cached else 'no phrase is kept'}. "
         cores = len(os.sched_getaffinity(0))
-        write_between(write, "conversations", report(runs, load=load, cores=cores, others=said, picture=picture))
+        write_between(write, section, report(runs, load=load, cores=cores, others=said, picture=picture))
     if as_json:
         found = [{**m.as_dict(), "limits": held_as_dicts(held)} for m, held in runs]
         print_json(
