@@ -42,7 +42,7 @@ test: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@mkdir -p bench-out
 	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'turns' 'barge-in' \
-	  'conversations --find --sessions 50 --listener picows'; do \
+	  'conversations --listener picows' 'conversations --load brisk --find --sessions 60 --listener picows'; do \
 	  $(SAY) "bench $$what"; \
 	  $(BIN)/duologue bench $$what | tee "bench-out/$$(echo "$$what" | tr -cs 'a-z0-9\n' '-').txt" || true; \
 	done

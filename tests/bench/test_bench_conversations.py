@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from duologue.bench.conversations import Measured, Memory, check, counted, per_session, quarter
+from duologue.bench.conversations import Measured, Memory, carry, check, counted, per_session, quarter
 from duologue.bench.conversations_plot import draw_run, draw_sizes
 from duologue.bench.conversations_report import names, report, rows, verdict
-from duologue.callers.load import NORMAL
+from duologue.bench.server import ServerProcess
+from duologue.callers.load import BRISK, NORMAL
 from duologue.callers.log import Log, Turn
 from duologue.callers.result import Percentiles, Result
 from duologue.callers.run import Plan
@@ -95,11 +96,19 @@ def test_the_curves_are_of_the_turns_that_the_latencies_are_of() -> None:
     assert [t.onset_s for t in counted(measured(raw=turns).result)] == [20.0]
 
 
+def loaded() -> Measured:
+    raw = (turn(20.0, speculation="hit", processing_s=0.02), turn(30.0, processing_s=0.04))
+    return measured(further=0.6 * MB, starved_frames=2, turns=40, cut_offs=3, raw=raw)
+
+
 def test_each_latency_says_on_how_many_turns_it_stands() -> None:
-    runs = [(m := alone(), check(m, m)), (m := measured(further=0.6 * MB, starved_frames=2), check(m, alone()))]
+    runs = [(m := alone(), check(m, m)), (m := loaded(), check(m, alone()))]
     assert names(runs) == ["a single caller", "80 callers"]
     told = {label: cells for label, *cells in rows(runs)}
+    assert told["decided 0.3 s or more before their end"] == ["–", "3 (7.5%)"]
     assert told["processing p50 / p95, ms (n)"] == ["50 / 50 (20)", "50 / 50 (20)"]
+    assert told["of them with a reply prepared"] == ["–", "20 / 20 (1)"]
+    assert told["of them without"] == ["–", "40 / 40 (1)"]
     assert told["gives way → silent p50 / p95 / p99, ms (n)"] == ["–", "1.0 / 1.0 / 1.0 (20)"]
     assert told["memory of a further session, MB"] == ["–", "0.60"]
     assert told["of them voice"] == ["0.25", "0.25"]
@@ -117,3 +126,18 @@ def test_one_run_and_every_size_can_be_drawn(tmp_path: Path) -> None:
     sizes = [(measured(sessions=40), True), (measured(sessions=50, paused_s=Percentiles.of([])), False)]
     draw_sizes(sizes, tmp_path / "b.svg")
     assert (tmp_path / "b.svg").stat().st_size > 10_000
+
+
+@pytest.mark.models
+@pytest.mark.anyio
+async def test_two_callers_converse_with_a_server_that_is_measured() -> None:
+    async with ServerProcess(["--listener", "picows", "--cache-mb", "0", "--chunk-ms", "40"]) as server:
+        ran = await carry(server, 2, BRISK, 12.0, interrupters=1, ramp=1.0)
+    assert (ran.result.sessions, ran.result.interrupters, ran.result.refusals, ran.result.errors) == (2, 1, {}, {})
+    assert ran.result.calls >= 2
+    assert counted(ran.result)
+    assert all(turn.understood for turn in counted(ran.result))
+    assert {"moonshine-tiny", "hibari-heart"} <= ran.models_cpu.keys()
+    assert 0 < ran.server_cpu < 2
+    assert ran.memory.mean > 50 * MB
+    assert ran.ops["windows"] > 500

@@ -69,9 +69,18 @@ def test_speech_counts_across_short_pauses_and_not_across_long_ones() -> None:
     assert watch(*long)[-1] == ""
 
 
-def test_windows_in_doubt_count_half_until_the_agent_is_paused() -> None:
-    assert watch((0.3, "speaking"), (0.3, "speaking"), (0.3, "ducked"), (1, "ducked")) == ["", "duck", "", ""]
+def test_windows_in_doubt_count_half_beside_one_that_is_speech() -> None:
+    assert watch((1, "speaking"), (0.3, "ducked"), (0.3, "ducked"), (0.3, "ducked")) == ["duck", "", "", ""]
+    assert watch((1, "speaking"), *[(0.3, "ducked")] * 4)[-1] == "pause"
     assert watch((0.3, "speaking"), (1, "speaking"), (0.3, "ducked"), (1, "ducked")) == ["", "duck", "", "pause"]
+
+
+def test_doubt_before_speech_counts_as_one_window_at_most() -> None:
+    assert watch(*[(0.3, "speaking")] * 50) == [""] * 50
+    assert watch(*[(0.3, "speaking")] * 50, (1, "speaking"), (1, "ducked")) == [""] * 50 + ["duck", "pause"]
+
+
+def test_doubt_keeps_nobody_paused() -> None:
     assert watch(*[(0.3, "paused")] * 4) == ["", "", "", "resume"]
     assert watch(*[(1, "paused"), (0.3, "paused")] * 8)[-2:] == ["interrupt", ""]
 
@@ -79,12 +88,13 @@ def test_windows_in_doubt_count_half_until_the_agent_is_paused() -> None:
 def test_an_echo_is_not_in_doubt() -> None:
     w = BargeInWatch(ConversationConfig())
     assert [w.window(WINDOW, 0.4, 0.2, "speaking") for _ in range(8)] == [""] * 8
-    assert w.window(WINDOW, 0.6, 0.2, "speaking") == "duck"
+    assert [w.window(WINDOW, 0.6, 0.2, state) for state in ("speaking", "ducked")] == ["duck", "pause"]
 
 
 def test_what_was_in_doubt_is_forgotten_after_a_silence() -> None:
-    assert watch((0.3, "speaking"), (0, "speaking"), (0.3, "speaking"))[-1] == "duck"
-    assert watch((0.3, "speaking"), *[(0, "speaking")] * 2, (0.3, "speaking"))[-1] == ""
+    twice = [(0.3, "speaking")] * 2
+    assert watch(*twice, (0, "speaking"), (1, "speaking"), (1, "ducked"))[-1] == "pause"
+    assert watch(*twice, *[(0, "speaking")] * 2, (1, "speaking"), (1, "ducked"))[-1] == ""
 
 
 # --- in a conversation ---
@@ -112,8 +122,8 @@ def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
 
 
 @pytest.mark.parametrize(("probabilities", "ducked", "paused"), [
-    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.3, 0.3], 2, 4), ([0.3, 0.1, 0.9, 0.3], 3, 4),
-    ([0.19] * 8, 0, 0), ([0.9, 0.19, 0.3, 0.19], 1, 0),
+    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.6], 3, 3), ([0.9, 0.1, 0.1], 1, 3),
+    ([0.09, 0.3, 0.05, 0.9, 0.3], 4, 5), ([0.45] * 30, 0, 0), ([0.9, 0.09, 0.3, 0.09], 1, 0),
 ])  # fmt: skip
 def test_a_beginning_in_doubt_pauses_the_agent_all_the_same(
     probabilities: list[float], ducked: int, paused: int

@@ -53,15 +53,33 @@ def test_memory_that_runs_out_refuses_calls() -> None:
 def test_free_memory_is_the_least_of_what_the_machine_and_the_group_have(tmp_path: Path) -> None:
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 4096 kB\nMemAvailable: 2048 kB\n")
-    assert free_bytes(meminfo, tmp_path) == 2048 * 1024
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("1024\n")
-    assert free_bytes(meminfo, tmp_path) == 2048 * 1024
-    (tmp_path / "memory.max").write_text("5120\n")
-    assert free_bytes(meminfo, tmp_path) == 4096
-    assert free_bytes(tmp_path / "none", tmp_path / "none") is None
+    none, root, own = tmp_path / "none", tmp_path / "cgroup", tmp_path / "own"
+    inner = root / "system.slice" / "duologue.service"
+    inner.mkdir(parents=True)
+    assert free_bytes(meminfo, root, none) == 2048 * 1024
+
+    def limit(group: Path, most: str, used: int, cached: int = 0) -> None:
+        (group / "memory.max").write_text(f"{most}\n")
+        (group / "memory.current").write_text(f"{used}\n")
+        (group / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
+
+    limit(root, "max", 1024)
+    assert free_bytes(meminfo, root, none) == 2048 * 1024
+    limit(root, "5120", 1024)
+    assert free_bytes(meminfo, root, none) == 4096
+    limit(root, "5120", 5000, cached=3000)
+    assert free_bytes(meminfo, root, none) == 3120
+
+    own.write_text("1:name=systemd:/\n0::/system.slice/duologue.service\n")
+    assert free_bytes(meminfo, root, own) == 3120
+    limit(inner, "2048", 1000)
+    assert free_bytes(meminfo, root, own) == 1048
+    limit(inner.parent, "900", 100)
+    assert free_bytes(meminfo, root, own) == 800
+
+    assert free_bytes(none, none, none) is None
     meminfo.write_text("MemAvailable: much\n")
-    assert free_bytes(meminfo, tmp_path / "none") is None
+    assert free_bytes(meminfo, none, none) is None
 
 
 def test_a_limit_below_zero_is_refused() -> None:

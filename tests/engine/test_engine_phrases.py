@@ -39,6 +39,15 @@ def test_another_voice_text_or_seed_is_another_phrase(voice: object, request_: S
     assert cache.get(voice, request_) is None
 
 
+def test_a_voice_that_is_gone_gives_its_phrases_to_no_other() -> None:
+    cache = PhraseCache(100_000)
+    for _ in range(100):
+        voice = FakeTtsModel()
+        assert cache.get(voice, SpeechRequest("Hello.")) is None
+        cache.put(voice, SpeechRequest("Hello."), speech("Hello."))
+        del voice
+
+
 def test_the_phrase_that_was_asked_for_longest_ago_goes_first() -> None:
     cache = PhraseCache(10 * (1000 + OVERHEAD + 4))
     for letter in "abcdefghij":

@@ -3,9 +3,10 @@
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -28,11 +29,18 @@ class Doubler:
         self.runs: list[list[float]] = []
 
     def size(self, item: float) -> float:
-        return item
+        return float(item)
 
     def run(self, items: Sequence[float]) -> list[float]:
         self.runs.append(list(items))
         return [2 * item for item in items]
+
+
+class Watched(float):
+    """A number that can be watched."""
+
+    def __new__(cls) -> Self:
+        return super().__new__(cls, 2.0)
 
 
 class Gate:
@@ -177,6 +185,25 @@ async def test_cancelled_jobs_are_dropped_before_they_run() -> None:
         assert await workers.submit(model, 5.0, 9.0) == 10.0
     assert model.runs == [[2.0], [5.0]]
     assert workers.counters.dropped == 2
+
+
+async def test_nothing_is_kept_of_a_job_that_is_cancelled_while_it_waits() -> None:
+    model = Doubler()
+    async with running(general=1) as workers:
+        workers.costs.note(model.name, 1, 1.0, 1.0, 1.0)  # a second for a second of sound
+        async with held(workers, 0.0):
+            sound = Watched()
+            jobs = [workers.submit(model, item, 5.0) for item in (1.0, sound, 3.0)]
+            there = weakref.ref(sound)
+            del sound
+            assert (workers.waiting, workers.backlog) == (3, 6.0)
+            jobs[1].cancel()
+            await asyncio.sleep(0)
+            assert there() is None
+            assert (workers.waiting, workers.backlog) == (2, 4.0)
+        assert await asyncio.gather(jobs[0], jobs[2]) == [2.0, 6.0]
+        assert (workers.waiting, workers.counters.dropped) == (0, 1)
+        assert not workers.backlog
 
 
 async def test_a_job_that_is_cancelled_while_it_runs_has_no_result() -> None:

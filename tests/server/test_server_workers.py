@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from duologue.errors import ConfigError
 from duologue.server.report import total
 from duologue.server.supervisor import Supervisor, share
+from duologue.server.worker import MAX_LETTER, read_letter, write_letter
 
 pytestmark = pytest.mark.anyio
 
@@ -191,6 +193,14 @@ def test_shares_add_up_and_are_even(whole: int, parts: int) -> None:
 def test_a_count_of_workers_that_makes_no_sense(count: int) -> None:
     with pytest.raises(ConfigError, match=f"{count} workers"):
         Supervisor(lambda index, link: 0, count, on_ready=lambda: None)
+
+
+def test_the_reports_of_as_many_workers_as_there_may_be_fit_a_letter() -> None:
+    numbers = random.Random(1)
+    reports = [{f"counter_of_this_name_{n}": numbers.random() * 1e6 for n in range(60)} for _ in range(64)]
+    letter = write_letter(reports)
+    assert len(letter) < MAX_LETTER
+    assert read_letter(letter) == reports
 
 
 def test_the_total_adds_counters_and_keeps_the_worst() -> None:

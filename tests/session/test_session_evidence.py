@@ -42,6 +42,14 @@ async def test_words_are_shown_while_the_user_speaks() -> None:
         assert all("I would like to have a table for four people.".startswith(text.rstrip()) for text in shown)
 
 
+async def test_less_than_a_model_can_understand_is_not_shown() -> None:
+    model = FakeSttModel()
+    model.min_partial_s = 2.0
+    async with VirtualCall(ScriptedAgent("Yes."), stt=model) as call:
+        await call.say("I would like to have a table for four people.")
+        assert len(call.of(tell.PartialTranscript)) == 1  # of two seconds; the one of a second was left out
+
+
 async def test_one_partial_is_asked_for_at_a_time() -> None:
     stt = FakeSpeechToText(faults=[FOREVER])
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:

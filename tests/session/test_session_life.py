@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from duologue.agent import Reply, Turn
+from duologue.conversation import effects as do
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.engine import KEEPING
 from duologue.errors import DuologueError
 from duologue.session import ErrorRaised, SessionConfig, speaker
 from duologue.session import evidence as listening
+from duologue.session import reply as replying
 from duologue.session.session import VoiceSession
 from duologue.stt import Transcript
 from duologue.testing.agents import ScriptedAgent
@@ -145,39 +147,81 @@ async def test_close_waits_for_replies_that_were_cut_off_before() -> None:
     assert tidied == ["Hello."]
 
 
-async def test_close_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+class StubbornAgent:
+    """Does not end when it is cancelled, until it is released."""
+
+    speculative = False
+
+    def __init__(self, release: asyncio.Event) -> None:
+        self._release = release
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        await stubborn(self._release)
+        yield ""
+
+
+class StubbornStt(FakeSpeechToText):
+    """The same."""
+
+    def __init__(self, release: asyncio.Event) -> None:
+        super().__init__()
+        self._release = release
+
+    async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+        await stubborn(self._release)
+        return Transcript("")
+
+
+async def stubborn(release: asyncio.Event) -> None:
+    while not release.is_set():
+        with suppress(asyncio.CancelledError):
+            await release.wait()
+
+
+@pytest.fixture
+async def release(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
     monkeypatch.setattr(speaker, "CLOSING", 0.02)
     monkeypatch.setattr(listening, "CLOSING", 0.02)
-    release = asyncio.Event()
+    event = asyncio.Event()
+    yield event
+    event.set()
+    await asyncio.sleep(0)
 
-    async def stubborn() -> None:
-        while not release.is_set():
-            with suppress(asyncio.CancelledError):
-                await release.wait()
 
-    class Agent:
-        speculative = False
+async def test_close_does_not_wait_for_ever(release: asyncio.Event) -> None:
+    async with VirtualCall(StubbornAgent(release), stt=StubbornStt(release)) as call:
+        await call.speak("Hello there, my friend.")
+        call.session.send_text("Hello.")
+        await asyncio.sleep(0)
+    assert [e.message for e in call.session.record.errors] == [
+        "fake-stt did not let go of its work within 0.02 s.",
+        "The agent did not let go of its answer within 0.02 s.",
+    ]
 
-        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
-            await stubborn()
-            yield ""
 
-    class Stt(FakeSpeechToText):
-        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
-            await stubborn()
-            return Transcript("")
-
-    try:
-        async with VirtualCall(Agent(), stt=Stt()) as call:
-            await call.speak("Hello there, my friend.")
+async def test_a_call_whose_agent_never_lets_go_ends(release: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaker, "MAX_STUCK", 3)
+    monkeypatch.setattr(replying, "CLOSING", 0.0)
+    async with VirtualCall(StubbornAgent(release)) as call:
+        for _ in range(5):
             call.session.send_text("Hello.")
+            for _ in range(10):
+                await asyncio.sleep(0)
+    assert call.session.record.reason == "error"
+    assert call.session.record.errors[0].message == "The agent or the voice holds on to 4 answers that were cancelled."
+
+
+async def test_a_call_whose_provider_never_lets_go_ends(
+    release: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_STUCK", 3)
+    async with VirtualCall(ScriptedAgent([]), stt=StubbornStt(release)) as call:
+        for ask in range(100, 104):
+            call.session._listener.ask_words(do.AskWords(ask, 0, 0, 16_000), 1.0)
             await asyncio.sleep(0)
-        assert [e.message for e in call.session.record.errors] == [
-            "fake-stt did not let go of its work within 0.02 s.",
-            "The agent did not let go of its answer within 0.02 s.",
-        ]
-    finally:
-        release.set()
+            call.session._listener.drop(ask)
+    assert call.session.record.reason == "error"
+    assert call.session.record.errors[0].message == "fake-stt holds on to 3 pieces of work that were cancelled."
 
 
 async def test_at_most_five_tasks_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,15 @@ def test_the_last_frame_is_filled_with_silence() -> None:
     assert line.sent == [*range(1, 31), *[0] * 10]
 
 
+def test_what_was_ready_and_went_out_too_late_is_counted() -> None:
+    line = Line().begin(seconds=1.0)
+    line.pump()
+    line.pump(0.08)  # the lead has just been heard
+    assert (line.playout.late, len(line.positions)) == (0, 8)
+    line.pump(0.15)
+    assert (line.playout.late, line.playout.starved) == (3, 0)
+
+
 def test_half_a_frame_waits_for_the_rest() -> None:
     line = Line().begin()
     line.playout.add(pcm(0, 30))

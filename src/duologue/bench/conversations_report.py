@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from duologue.bench.conversations import Held, Measured
+from duologue.bench.conversations import Held, Measured, counted
 from duologue.bench.document import machine, table
 from duologue.callers.result import Percentiles
 
@@ -26,7 +26,11 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
     told: list[tuple[str, Callable[[Measured], str]]] = [
         ("of them interrupt", lambda m: str(m.result.interrupters)),
         ("turns; answered", lambda m: f"{m.result.turns}; {m.result.answered}"),
+        ("decided 0.3 s or more before their end", _cut_off),
+        ("speech end → decided p50 / p95, ms (n)", lambda m: _ms(m.result.speech_to_decided_s, "p50", "p95")),
         ("processing p50 / p95, ms (n)", lambda m: _ms(m.result.processing_s, "p50", "p95")),
+        ("of them with a reply prepared", lambda m: _ms(_processing(m, prepared=True), "p50", "p95")),
+        ("of them without", lambda m: _ms(_processing(m, prepared=False), "p50", "p95")),
         ("speech end → audio p50 / p95, ms (n)", lambda m: _ms(m.result.voice_to_voice_s, "p50", "p95")),
         ("interruptions; yielded to", lambda m: f"{m.result.interruptions}; {m.result.yielded}"),
         ("gives way → silent p50 / p95 / p99, ms (n)", lambda m: _ms(m.result.silenced_s, *ALL)),
@@ -79,6 +83,14 @@ def _ms(p: Percentiles, *shares: str) -> str:
         return NONE
     digits = 0 if (p.p50 or 0) >= 0.01 else 1
     return f"{' / '.join(f'{getattr(p, share) * 1000:.{digits}f}' for share in shares)} ({p.n})"
+
+
+def _cut_off(m: Measured) -> str:
+    return f"{m.result.cut_offs} ({m.result.cut_offs / m.result.turns:.1%})" if m.result.turns else NONE
+
+
+def _processing(m: Measured, *, prepared: bool) -> Percentiles:
+    return Percentiles.of(turn.processing_s for turn in counted(m.result) if (turn.speculation == "hit") == prepared)
 
 
 def _dropped(m: Measured) -> float:

@@ -97,17 +97,16 @@ def run_plan(plan: Plan) -> Result:
 
     with progress("speech", 1.0) as show:
         utterances = prepare_run(plan, on_progress=lambda done, of: show(done / of))
-    total = plan.ramp + plan.seconds
-    with progress(f"{plan.sessions} callers", total) as show:
+    with progress(f"{plan.sessions} callers", plan.ramp + plan.seconds) as show:
+        return asyncio.run(run(plan, utterances, on_progress=lambda now: show(now.seconds, line_of(now, plan))))
 
-        def tell(now: Progress) -> None:
-            label = (
-                f"{now.active} of {plan.sessions} callers · {now.turns} turns · {now.booked} booked"
-                f" · {now.refused} refused · own clock {now.late_s * 1000:.0f} ms late"
-            )
-            show(now.seconds, label)
 
-        return asyncio.run(run(plan, utterances, on_progress=tell))
+def line_of(now: Progress, plan: Plan) -> str:
+    """A run as it stands, in a line."""
+    return (
+        f"{now.active} of {plan.sessions} callers · {now.turns} turns · {now.booked} booked"
+        f" · {now.refused} refused · own clock {now.late_s * 1000:.0f} ms late"
+    )
 
 
 def write_turns(path: Path, results: list[Result]) -> None:

@@ -11,8 +11,8 @@ import typer
 from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
 from duologue.callers.result import Result
 from duologue.callers.run import Plan
-from duologue.cli.callers import write_turns
-from duologue.cli.output import console, notes, print_json
+from duologue.cli.callers import line_of, write_turns
+from duologue.cli.output import console, notes, print_json, progress
 
 __all__ = ["find"]
 
@@ -25,7 +25,10 @@ def find(plan: Plan, *, raw: Path | None, as_json: bool) -> None:
 
     async def step(sessions: int) -> Result:
         now = replace(plan, sessions=sessions, ramp=min(20.0, each * sessions))
-        return await run(now, prepare_run(now))
+        with progress("speech", 1.0) as show:
+            utterances = await asyncio.to_thread(prepare_run, now, on_progress=lambda done, of: show(done / of))
+        with progress(f"{sessions} callers", now.ramp + now.seconds) as show:
+            return await run(now, utterances, on_progress=lambda at: show(at.seconds, line_of(at, now)))
 
     capacity = asyncio.run(find_knee(plan.sessions, step, on_step=_tell))
     if raw is not None:

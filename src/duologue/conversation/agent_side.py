@@ -279,9 +279,10 @@ class AgentSide(ABC):
         g = r.generation
         match self._watch.window(samples, probability, explained, self.agent.state):
             case "duck":
-                self._set_agent("duck", "onset")
-                self._out.append(do.Duck(g))
+                self._duck(g)
             case "pause":
+                if self.agent.state is AgentState.SPEAKING:
+                    self._duck(g)
                 self._set_agent("pause", "speech")
                 self._out.append(do.Pause(g))
             case "unduck":
@@ -292,6 +293,10 @@ class AgentSide(ABC):
                 self._drop_reply("duration")
             case _:
                 pass
+
+    def _duck(self, generation: int) -> None:
+        self._set_agent("duck", "onset")
+        self._out.append(do.Duck(generation))
 
     def _go_on(self, r: Reply, reason: str) -> None:
         """Give the floor back to the reply, if it was ducked or paused."""

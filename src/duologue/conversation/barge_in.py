@@ -58,39 +58,41 @@ class BargeInWatch:
     config: ConversationConfig
     speech: float = 0.0
     """Samples of the user's own speech since it began."""
+    certain: bool = False
+    """Some of it was beyond doubt."""
     quiet: int = 0
     """Samples of silence in a row."""
 
     def window(self, samples: int, probability: float, explained: float, state: str) -> Step:
         """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything.
 
-        `explained`: the share of it that is an echo. A window that may be speech, and is no echo at all, counts half
-        until the agent is paused: then doubt counts for nothing, so that noise neither keeps it paused nor takes the
-        floor.
+        `explained`: the share of it that is an echo. Of a window that may be speech, and is no echo at all, half counts
+        until the agent is paused; of those before the first that is speech, as much as one. Noise alone, which is never
+        more than in doubt, does nothing, keeps nobody paused, and takes no floor.
         """
         c = self.config.barge_in
-        share = 1.0
-        if probability < self.config.speech.start_threshold:
-            in_doubt = probability >= c.doubt_threshold and explained < NO_ECHO and state != "paused"
-            share = 0.5 if in_doubt else 0.0
-        if not share:
+        if probability >= self.config.speech.start_threshold:
+            self.certain, share = True, 1.0
+        elif probability >= c.doubt_threshold and explained < NO_ECHO and state != "paused":
+            share = 0.5 if self.certain or self.speech < samples else 0.0
+        else:
             self.quiet += samples
             if state == "paused":
                 return self._over("resume", c.resume_after)
             return self._over("unduck" if state == "ducked" else "", c.unduck_after)
         self.quiet = 0
         self.speech += share * samples
+        if not self.certain:
+            return ""
         if self.speech >= c.confirm_after * RATE:
             return "interrupt"
-        if state == "speaking" and self.speech >= samples:
-            return "duck"
-        if state == "ducked" and self.speech >= c.pause_after * RATE:
+        if state != "paused" and self.speech >= c.pause_after * RATE:
             return "pause"
-        return ""
+        return "duck" if state == "speaking" else ""
 
     def _over(self, step: Step, after: float) -> Step:
         """That step when it has been silent for so long; what was said before is then forgotten."""
         if self.quiet < after * RATE:
             return ""
-        self.speech = 0
+        self.speech, self.certain = 0.0, False
         return step

@@ -19,6 +19,7 @@ FRESH: Final = 1.0
 """Seconds that a reading of the memory is good for."""
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
+OWN_GROUP = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +98,38 @@ class _Memory:
         return self._found
 
 
-def free_bytes(meminfo: Path = MEMINFO, cgroup: Path = CGROUP) -> int | None:
-    """Memory that can still be had, by the machine and by the control group; None where neither says."""
+def free_bytes(meminfo: Path = MEMINFO, cgroup: Path = CGROUP, own: Path = OWN_GROUP) -> int | None:
+    """Memory that can still be had, by the machine and by each control group around the process; None where none says.
+
+    Files that the kernel keeps at hand, and would let go of, count as free.
+    """
     found = []
     try:
         fields_ = dict(line.split(":", 1) for line in meminfo.read_text("ascii").splitlines())
         found.append(int(fields_["MemAvailable"].split()[0]) * 1024)
     except (OSError, KeyError, ValueError):
         pass  # not a Linux that tells
-    try:
-        limit = (cgroup / "memory.max").read_text("ascii").strip()
-        if limit != "max":
-            found.append(int(limit) - int((cgroup / "memory.current").read_text("ascii")))
-    except (OSError, ValueError):
-        pass  # not in a control group of version 2
+    found += [free for group in _groups(cgroup, own) if (free := _free_in(group)) is not None]
     return min(found, default=None)
+
+
+def _groups(cgroup: Path, own: Path) -> list[Path]:
+    """The folders of the process's control group and of those around it."""
+    try:
+        inside = next(line[3:] for line in own.read_text("utf-8").splitlines() if line.startswith("0::"))
+    except (OSError, StopIteration):
+        return [cgroup]
+    group = cgroup / inside.strip("/")
+    return [group, *(parent for parent in group.parents if parent.is_relative_to(cgroup))]
+
+
+def _free_in(group: Path) -> int | None:
+    try:
+        limit = (group / "memory.max").read_text("ascii").strip()
+        if limit == "max":
+            return None
+        used = int((group / "memory.current").read_text("ascii"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text("ascii").splitlines())
+        return int(limit) - used + int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
+        return None  # not a control group of version 2

@@ -111,6 +111,10 @@ class TickCounters:
     windows: int = 0
     late: int = 0
     """Ticks that began more than one tick late."""
+    starved_frames: int = 0
+    """Frames of 20 ms in which speech was owed and none was ready."""
+    late_frames: int = 0
+    """Frames that were ready, and were sent 20 ms or more after they were to sound."""
     worst_late: float = 0.0
     """Seconds."""
 

@@ -78,8 +78,7 @@ class Strain:
 
     def at(self, now: float) -> float:
         """Seconds."""
-        kept = self._kept(now)
-        return self._late * kept / max(1.0, self._count * kept)
+        return self._late / max(1.0, self._count) * self._kept(now)
 
     def _kept(self, now: float) -> float:
         return math.exp(-max(0.0, now - self._noted) / self.FORGOTTEN)

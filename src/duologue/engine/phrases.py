@@ -35,7 +35,8 @@ class PhraseCache:
         self.bytes = 0
         """What it holds."""
         self._max = max_bytes
-        self._kept: OrderedDict[tuple[int, str, int | None], Speech] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, str, int | None], tuple[object, Speech]] = OrderedDict()
+        """With the voice, so that no other can have its id."""
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -43,13 +44,12 @@ class PhraseCache:
     def get(self, voice: object, request: SpeechRequest) -> Speech | None:
         """What `voice`, a model with its settings, said for this request before."""
         key = (id(voice), request.text, request.seed)
-        speech = self._kept.get(key)
-        if speech is None:
+        if key not in self._kept:
             self.counters.misses += 1
             return None
         self._kept.move_to_end(key)
         self.counters.hits += 1
-        return speech
+        return self._kept[key][1]
 
     def put(self, voice: object, request: SpeechRequest, speech: Speech) -> None:
         """Keep what `voice` said."""
@@ -59,10 +59,10 @@ class PhraseCache:
         size = self._size(speech)
         if size > self._max // 8 or key in self._kept:
             return
-        self._kept[key] = speech
+        self._kept[key] = voice, speech
         self.bytes += size
         while self.bytes > self._max:
-            _, oldest = self._kept.popitem(last=False)
+            _, (_, oldest) = self._kept.popitem(last=False)
             self.bytes -= self._size(oldest)
             self.counters.evicted += 1
 

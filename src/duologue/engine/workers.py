@@ -44,6 +44,9 @@ class Job:
     result: asyncio.Future[Any] = field(compare=False)
     step: bool = field(default=False, compare=False)
     """A step was done before: this is for a joint run."""
+    running: bool = field(default=False, compare=False)
+    gone: bool = field(default=False, compare=False)
+    """Cancelled while it waited: nothing is left of it but its place."""
 
 
 @dataclass(slots=True)
@@ -88,6 +91,8 @@ class Workers:
         self._debts = Debts()
         self._general = general
         self._queued = 0.0
+        self._gone = 0
+        """Places of cancelled jobs that nobody has come by yet."""
         self._loop = loop
         self._heap: list[Job] = []
         self._speech: list[Job] = []
@@ -109,6 +114,10 @@ class Workers:
     @property
     def waiting(self) -> int:
         """Jobs that wait."""
+        return self._places - self._gone
+
+    @property
+    def _places(self) -> int:
         return len(self._heap) + len(self._speech) + len(self._joint)
 
     @property
@@ -123,7 +132,7 @@ class Workers:
 
     @property
     def share(self) -> float:
-        """The share of the last seconds in which the general threads have worked, about 0 to 1."""
+        """What all threads have worked in the last seconds, as a share of what the general ones can: about 0 to 1."""
         return self._share.at(time.monotonic())
 
     @property
@@ -143,7 +152,7 @@ class Workers:
         Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait, and
         ProviderError where the workers are closed or the model does not take the item.
         """
-        if self.waiting >= self.max_waiting:
+        if self._places >= self.max_waiting:
             self.counters.refused += 1
             raise OverloadedError(f"{self.max_waiting} pieces of work wait for models already.", retry_after=1.0)
         try:
@@ -157,6 +166,7 @@ class Workers:
         rank = 0.0 if deadline is None else deadline + self._debts.delay(owner, now)
         wanted = now if deadline is None else deadline
         job = Job(rank, next(self._order), model, item, size, self.costs.expect(model.name, size), wanted, result)
+        result.add_done_callback(lambda _: self._let_go(job))
         with self._lock:
             if self._closed:
                 raise _closed(model)
@@ -167,6 +177,14 @@ class Workers:
             self._debts.add(owner, size, now)
         return result
 
+    def _let_go(self, job: Job) -> None:
+        """Forget the sound of a job that was cancelled before its turn came."""
+        with self._lock:
+            if job.result.cancelled() and not job.running and not self._closed:
+                self._queued -= job.cost
+                self._gone += 1
+                job.gone, job.cost, job.item = True, 0.0, None
+
     def close(self) -> None:
         """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
         with self._lock:
@@ -174,7 +192,7 @@ class Workers:
             waiting = [*self._heap, *self._speech, *self._joint]
             for heap in (self._heap, self._speech, self._joint):
                 heap.clear()
-            self._queued = 0.0
+            self._queued, self._gone = 0.0, 0
             self._lock.notify_all()
 
         self._refuse(waiting)
@@ -201,6 +219,8 @@ class Workers:
                 if joint:
                     self._joined = False
                 if not self._closed:
+                    for job in unfinished:
+                        job.running = False
                     self._joint += unfinished
                     heapq.heapify(self._joint)
                     unfinished = []
@@ -245,8 +265,12 @@ class Workers:
                 while heap:
                     job = heapq.heappop(heap)
                     self._queued -= job.cost
+                    self._gone -= job.gone
+                    job.running = True
                     if not job.result.cancelled():
                         batch = [job, *self._companions(heap, job)]
+                        for one in batch:
+                            one.running = True
                         self._queued -= sum(other.cost for other in batch[1:])
                         self.running += 1
                         self._joined |= job.step

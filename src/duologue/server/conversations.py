@@ -48,6 +48,8 @@ class Conversations:
             "late_ticks": ticks.late,
             "worst_tick_late_s": round(ticks.worst_late, 4),
             "windows": ticks.windows,
+            "starved_frames": ticks.starved_frames,
+            "late_frames": ticks.late_frames,
             "batches": work.counters.batches,
             "jobs_waiting": work.waiting,
             "jobs_done": work.counters.done,
@@ -66,6 +68,7 @@ class Conversations:
             "cache_bytes": self._engine.phrases.bytes,
             "cache_hits": self._engine.phrases.counters.hits,
             "cache_misses": self._engine.phrases.counters.misses,
+            "cache_evicted": self._engine.phrases.counters.evicted,
         }
 
     def open_session(self, start: Start, sink: AudioSink) -> VoiceSession:

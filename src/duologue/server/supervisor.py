@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import selectors
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from duologue.errors import ConfigError, DuologueError, error_class
 from duologue.server.report import Report
-from duologue.server.worker import MAX_LETTER
+from duologue.server.worker import MAX_LETTER, read_letter, write_letter
 
 __all__ = ["MAX_WORKERS", "Supervisor", "share"]
 
@@ -199,7 +198,7 @@ class Supervisor:
         if not letter:
             self._bury(worker, self._kill(worker))
             return
-        told = json.loads(letter)
+        told = read_letter(letter)
         if (failure := told.get("failure")) is not None:
             self._take_failure(failure)
         else:
@@ -279,7 +278,7 @@ class Supervisor:
             return
         self._news = False
         self._told_at = now
-        letter = json.dumps([worker.report for worker in self._workers if worker.report is not None]).encode()
+        letter = write_letter([worker.report for worker in self._workers if worker.report is not None])
         for worker in self._workers:
             if worker.link is not None:
                 try:

@@ -13,7 +13,7 @@ from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.config import RATE
 from duologue.engine import Engine
-from duologue.engine.faces import as_float
+from duologue.engine.faces import ModelSpeechToText, as_float
 from duologue.engine.ledger import owned_by
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
 from duologue.session.cancellation import cancelled_from_outside
@@ -36,6 +36,8 @@ PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
 CLOSING = 1.0
 """Seconds that providers have to let go when the session ends."""
+MAX_STUCK = 16
+"""Pieces of work that are not let go of; with one more the call ends."""
 
 
 class Host(Protocol):
@@ -49,6 +51,10 @@ class Host(Protocol):
 
     def failed(self, error: DuologueError) -> None:
         """Tell everyone."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The call cannot go on."""
         ...
 
 
@@ -74,6 +80,8 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         """All that have not ended, those that were dropped among them."""
         self._partial: asyncio.Task[None] | None = None
+        self._least = stt.model.min_partial_s * RATE if isinstance(stt, ModelSpeechToText) else 0
+        """Samples of the shortest partial."""
 
     def ask_words(self, ask: do.AskWords, due_in: float) -> None:
         """Understand a stretch; `due_in` seconds from now its words are wanted."""
@@ -91,9 +99,12 @@ class Listener:
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
 
     def ask_partial(self, ask: do.AskPartial) -> None:
-        """Show words so far: one pass at a time, and only where a worker would else be idle."""
+        """Show words so far: one pass at a time, of as much sound as the model needs, and only where a worker would be
+        idle."""
         under_way = self._partial is not None and not self._partial.done()
-        if not under_way and self._engine.workers.idle and not self._engine.workers.busy:
+        if ask.end - ask.start < self._least or under_way:
+            return
+        if self._engine.workers.idle and not self._engine.workers.busy:
             pcm = self._read(ask.start, ask.end).tobytes()
             self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
@@ -116,6 +127,13 @@ class Listener:
         self._asks[ask] = self._task(work, f"ask-{ask}")
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        if len(self._tasks) >= MAX_STUCK:
+            self._host.broken(
+                ProviderError(
+                    f"{self._stt.name} holds on to {len(self._tasks)} pieces of work that were cancelled.",
+                    hint="Let CancelledError through.",
+                )
+            )
         task = asyncio.create_task(work, name=name, context=owned_by(self._host.id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -24,6 +24,8 @@ class Playout:
         """Samples sent in this session."""
         self.starved = 0
         """Frames in which speech was owed and none was there to be heard; what the lead bridged is not among them."""
+        self.late = 0
+        """Frames that were ready, and were sent a frame or more after they were to sound."""
         self.generation = 0
         self.active = False
         self.paused = False
@@ -125,6 +127,7 @@ class Playout:
                 break
             if sent and due - sent < frames:
                 break  # the client has enough, and the next chunk is not due as a whole
+            self.late += max(0, min(frames, owed - 1 - sent))
             size = frames * self._frame_bytes
             chunk = bytes(self._ready[:size]).ljust(size, b"\0")
             del self._ready[:size]

@@ -150,8 +150,8 @@ class ReplyRun:
 
     async def _think(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
         try:
-            for run in after:
-                await run.closed(CLOSING)
+            if before := [task for run in after for task in run._tasks if not task.done()]:
+                await asyncio.wait(before, timeout=CLOSING)
             await self._write(agent, turn)
         except asyncio.CancelledError:
             self._restore()

@@ -24,6 +24,8 @@ __all__ = ["AudioSink", "Speaker"]
 
 CLOSING = 1.0
 """Seconds that the reply has to let go when the session ends."""
+MAX_STUCK = 16
+"""Replies that are not let go of; with one more the call ends."""
 AGENT_CLOSING = 65.0
 """Seconds that an agent has to close: a tool that has begun to change something is let finish."""
 
@@ -72,6 +74,10 @@ class Host(Protocol):
 
     def reply_failed(self, generation: int, code: str) -> None:
         """No sound of a reply will ever come."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The call cannot go on."""
         ...
 
     def progressed(self) -> None:
@@ -136,6 +142,13 @@ class Speaker:
         self.playout.begin(generation, held=speculative)
         runs = self._closing if self._run is None else [*self._closing, self._run]
         self._closing = [run for run in runs if not run.done]
+        if len(self._closing) > MAX_STUCK:
+            self._host.broken(
+                AgentError(
+                    f"The agent or the voice holds on to {len(self._closing)} answers that were cancelled.",
+                    hint="Let CancelledError through.",
+                )
+            )
         self._run = run = ReplyRun(self, generation, speculative=speculative)
         return run
 
@@ -241,11 +254,16 @@ class Speaker:
 
     def pump(self, now: float) -> None:
         """Send the frames that are due."""
-        if self.playout.pump(now, self._send):
+        playout, counters = self.playout, self._engine.counters
+        starved, late = playout.starved, playout.late
+        heard = playout.pump(now, self._send)
+        counters.starved_frames += playout.starved - starved
+        counters.late_frames += playout.late - late
+        if heard:
             run = self._run
-            played = self.playout.played(now, self._mark)
+            played = playout.played(now, self._mark)
             end_call = run.end_call if run else ""
-            self._host.tell_rules(got.PlayoutFinished(self.playout.generation, played, self._mark is None, end_call))
+            self._host.tell_rules(got.PlayoutFinished(playout.generation, played, self._mark is None, end_call))
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self._sound("send", frame, position, generation)
