@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from duologue.settings import local
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeTextToSpeech, FakeTtsModel, FakeTurnModel, PeakVad
+from duologue.turn import Judgement
 from duologue.turn.words import Words
 
 RATE = 16_000
@@ -56,6 +58,15 @@ class Halves:
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
         self.asked += len(items)
         return ["I would like to" if item.max() > 0.65 else "book a table. It is for me." for item in items]
+
+
+class Undecided:
+    """Words that leave it open."""
+
+    name = "undecided"
+
+    def judge(self, text: str) -> Judgement:
+        return Judgement(0.4, "open")
 
 
 @pytest.fixture
@@ -86,6 +97,16 @@ async def test_words_keep_a_pause_that_silence_takes_for_the_end(item: Item) -> 
     row = raw(vad)[0]
     assert row["pauses"][0]["cut_after_s"] == pytest.approx(Endpointing().action_delay, abs=0.05)
     assert row["setting"]["policy"] == "vad"
+
+
+@pytest.mark.anyio
+async def test_where_models_are_busy_the_sound_is_judged_only_where_words_leave_it_open(item: Item) -> None:
+    hearing = ears()
+    (busy,) = await play([item], hearing, settings(("busy",), sweep=True))
+    assert (busy.asked, busy.point[0]) == (0.0, 0.0)
+    hearing = replace(hearing, words=Undecided())
+    (busy,) = await play([item], hearing, settings(("busy",), sweep=True))
+    assert busy.asked > 0
 
 
 @pytest.mark.anyio
@@ -177,10 +198,10 @@ async def test_the_frontier_and_the_best_within_a_share_of_cut_offs(item: Item, 
 
 def test_each_policy_comes_first_as_it_is() -> None:
     found = settings(POLICIES, sweep=True)
-    assert [setting.policy for setting in found[:4]] == list(POLICIES)
+    assert [setting.policy for setting in found[:5]] == list(POLICIES)
     assert found[0].endpointing == Endpointing()
     assert len(found) == len(set(found))
-    assert len(settings(POLICIES, sweep=False)) == 4
+    assert len(settings(POLICIES, sweep=False)) == 5
 
 
 def test_decisions_are_held_against_the_labels(item: Item) -> None:

@@ -201,7 +201,7 @@ async def test_nothing_is_kept_of_a_job_that_is_cancelled_while_it_waits() -> No
             await asyncio.sleep(0)
             assert there() is None
             assert (workers.waiting, workers.backlog) == (2, 4.0)
-        assert await asyncio.gather(jobs[0], jobs[2]) == [2.0, 6.0]
+        assert [await jobs[0], await jobs[2]] == [2.0, 6.0]
         assert (workers.waiting, workers.counters.dropped) == (0, 1)
         assert not workers.backlog
 

@@ -20,6 +20,8 @@ from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.inputs import Now
 from duologue.conversation.speculation import keeps
+from duologue.errors import OverloadedError
+from duologue.session.evidence import leaves_open
 from duologue.stt import SttModel
 from duologue.turn import Judgement, TurnModel, WordsPolicy
 from duologue.vad import VoiceActivityDetector
@@ -132,6 +134,8 @@ class _Play:
         match effect:
             case do.AskWords():
                 return self._words(effect)
+            case do.AskSound() if self._setting.policy == "busy" and not leaves_open(effect):
+                return got.EvidenceFailed(effect.ask, OverloadedError.code)
             case do.AskSound():
                 self.asked += 1
                 return got.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))

@@ -12,10 +12,11 @@ from duologue.conversation.endpointing import combine
 
 __all__ = ["LABELS", "POLICIES", "SURE", "UNSURE", "Policy", "Setting", "settings"]
 
-Policy = Literal["ours", "words", "smart_turn", "vad"]
+Policy = Literal["ours", "busy", "words", "smart_turn", "vad"]
 POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 LABELS: Final[dict[Policy, str]] = {
     "ours": "words and Smart Turn",
+    "busy": "the same where models are busy",
     "words": "words alone",
     "smart_turn": "Smart Turn alone",
     "vad": "VAD alone",
@@ -48,12 +49,12 @@ class Setting:
     @property
     def hears_words(self) -> bool:
         """Whether it asks for words."""
-        return self.policy in ("ours", "words")
+        return self.policy in ("ours", "busy", "words")
 
     @property
     def hears_sound(self) -> bool:
         """Whether it asks the turn model."""
-        return self.policy in ("ours", "smart_turn")
+        return self.policy in ("ours", "busy", "smart_turn")
 
     def as_dict(self) -> dict[str, Any]:
         """What was varied, as plain JSON types; seconds."""
@@ -67,7 +68,10 @@ class Setting:
 
 
 def settings(policies: Sequence[Policy], *, sweep: bool, base: Endpointing | None = None) -> list[Setting]:
-    """Each policy as it comes (first, in the order of `policies`), and with `sweep` under all that is varied."""
+    """Each policy as it comes (first, in the order of `policies`), and with `sweep` under all that is varied.
+
+    `busy`, which is ours where little time is left for Smart Turn, is taken only as it comes.
+    """
     e, speech = base or Endpointing(), SpeechDetection()
     found: list[Setting] = []
     for policy in policies:
@@ -79,6 +83,8 @@ def settings(policies: Sequence[Policy], *, sweep: bool, base: Endpointing | Non
 
 def _grid(policy: Policy, base: Endpointing, speech: SpeechDetection) -> list[Setting]:
     """The settings of one policy, as it comes first."""
+    if policy == "busy":
+        return [Setting(policy, base, speech)]
     if policy == "vad":
         delays = (base.action_delay, *VAD_DELAYS)
         return [Setting(policy, _alone(base, d, d, 0.5), speech) for d in delays]

@@ -22,7 +22,7 @@ from duologue.session.retry import pause_before_retry
 from duologue.stt import SpeechToText
 from duologue.turn import WordsPolicy
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "leaves_open"]
 
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
@@ -38,6 +38,11 @@ CLOSING = 1.0
 """Seconds that providers have to let go when the session ends."""
 MAX_STUCK = 16
 """Pieces of work that are not let go of; with one more the call ends."""
+
+
+def leaves_open(ask: do.AskSound) -> bool:
+    """True where its words do, so that its sound is worth judging where there is much to do."""
+    return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
 
 
 class Host(Protocol):
@@ -90,8 +95,7 @@ class Listener:
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
         """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
         workers = self._engine.workers
-        is_open = ask.words is not None and OPEN[0] < ask.words < OPEN[1]
-        if workers.backlog > due_in or (workers.share > SOUND_SHARE and not is_open):
+        if workers.backlog > due_in or (workers.share > SOUND_SHARE and not leaves_open(ask)):
             workers.counters.rationed += 1
             self._host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return

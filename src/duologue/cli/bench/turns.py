@@ -100,11 +100,11 @@ def _rows(runs: list[Run]) -> list[tuple[str, Run]]:
         mine = [run for run in runs if run.setting.policy == policy]
         if not mine:
             continue
-        if policy == runs[0].setting.policy:
+        if policy in (runs[0].setting.policy, "busy"):
             rows.append((f"{LABELS[policy]}, as it comes", mine[0]))
         for share in CUT_OFFS:
             found = best(mine, share)
-            if found is not None:
+            if found is not None and policy != "busy":
                 rows.append((f"{LABELS[policy]}, at most {share:.0%}", found))
     return rows
 
