@@ -26,6 +26,9 @@ from duologue.settings.local import load_local
 
 __all__ = ["serve"]
 
+MAX_SESSIONS = 100
+"""What two cores carry with the local models."""
+
 
 def serve(
     agent: object,
@@ -51,7 +54,7 @@ def serve(
     NotInstalledError where a model or the listener is missing.
     """
     say = say or _print
-    carries = engine or EngineConfig()
+    carries = engine or EngineConfig(max_sessions=MAX_SESSIONS)
     if workers < 1 or carries.max_sessions < workers:
         raise ConfigError(
             f"{carries.max_sessions} sessions cannot be divided among {workers} workers.",
