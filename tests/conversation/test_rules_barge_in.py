@@ -122,8 +122,8 @@ def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
 
 
 @pytest.mark.parametrize(("probabilities", "ducked", "paused"), [
-    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.6], 3, 3), ([0.9, 0.1, 0.1], 1, 3),
-    ([0.09, 0.3, 0.05, 0.9, 0.3], 4, 5), ([0.45] * 30, 0, 0), ([0.9, 0.09, 0.3, 0.09], 1, 0),
+    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.6], 3, 3), ([0.9, 0.2, 0.2], 1, 3),
+    ([0.19, 0.3, 0.05, 0.9, 0.3], 4, 5), ([0.45] * 30, 0, 0), ([0.9, 0.19, 0.3, 0.19], 1, 0),
 ])  # fmt: skip
 def test_a_beginning_in_doubt_pauses_the_agent_all_the_same(
     probabilities: list[float], ducked: int, paused: int

@@ -75,7 +75,7 @@ class BargeIn:
     enabled: bool = True
     pause_after: float = 0.064
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
-    doubt_threshold: float = 0.1
+    doubt_threshold: float = 0.2
     """Beside one that is speech by `start_threshold`, a window of at least this probability counts half until then: the
     beginning of a word is often in doubt."""
     confirm_after: float = 1.0
