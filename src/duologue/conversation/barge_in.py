@@ -28,15 +28,15 @@ ASSENT = frozenset([
 ])
 """Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
 
-NO_ECHO = 0.1
-"""The share that our own playout may explain of a window by chance."""
-
 PHRASES = re.compile(
     r"\b(?:all right|fair enough|got it|got you|i (?:do|know|see|understand)|makes sense|of course"
     r"|that s (?:right|true))\b"
 )
 """The same in several words."""
 # fmt: on
+
+NO_ECHO = 0.1
+"""The share that our own playout may explain of a window by chance."""
 
 
 def is_backchannel(text: str, asked: bool) -> bool:

@@ -179,8 +179,10 @@ class Workers:
 
     def _let_go(self, job: Job) -> None:
         """Forget the sound of a job that was cancelled before its turn came."""
+        if not job.result.cancelled():
+            return
         with self._lock:
-            if job.result.cancelled() and not job.running and not self._closed:
+            if not job.running and not self._closed:
                 self._queued -= job.cost
                 self._gone += 1
                 job.gone, job.cost, job.item = True, 0.0, None

@@ -24,7 +24,7 @@ __all__ = ["MAX_LETTER", "Worker", "read_letter", "serve_as_worker", "write_lett
 log = logging.getLogger(__name__)
 
 MAX_LETTER: Final = 65_536
-"""Bytes of a message between a worker and its supervisor: the reports of 64 workers take an eighth of it."""
+"""Bytes of a message between a worker and its supervisor: the reports of 64 workers take under half of it."""
 
 REPORT_EVERY: Final = 10
 """Ticks of uvicorn, of 0.1 s each, between reports where nothing changed."""
@@ -158,7 +158,7 @@ class Worker(Listener):
 
 
 def write_letter(content: Any) -> bytes:
-    """What is told, in one message; most reports say the same of other numbers, and are packed to a tenth."""
+    """What is told, in one message; reports are alike but for their numbers, and are packed to a fifth."""
     return zlib.compress(json.dumps(content).encode(), 1)
 
 
