@@ -6,6 +6,7 @@ import pytest
 
 import duologue.bench.corpus as bench_corpus
 from duologue.bench.corpus import Pause, load, load_barge_ins, version
+from duologue.bench.recordings import recorded_turns
 from duologue.errors import ConfigError, NotInstalledError
 
 
@@ -55,6 +56,17 @@ def test_an_interruption_has_both_sides(folder: Path) -> None:
     assert (barge_in.kind, barge_in.onset_s, barge_in.end_s) == ("backchannel", 0.1, 0.3)
     assert len(barge_in.playout()) == 16_000
     assert len(barge_in.samples("noise10")) == 32_000
+
+
+def test_what_people_said_in_recordings_is_cut_at_its_labels(folder: Path) -> None:
+    assert recorded_turns("dev") == {}  # a synthetic voice is no recording
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest["items"][0]["source"] = "readings"
+    bench_corpus._manifest.cache_clear()
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    ((text, sound),) = recorded_turns("dev").items()
+    assert text == "Hello."
+    assert (sound == np.load(folder / "dev.npy")[8100:24_100]).all()
 
 
 def test_what_is_not_in_the_corpus_is_an_error(folder: Path) -> None:

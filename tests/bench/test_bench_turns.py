@@ -66,7 +66,7 @@ class Undecided:
     name = "undecided"
 
     def judge(self, text: str) -> Judgement:
-        return Judgement(0.4, "open")
+        return Judgement(0.78, "open")
 
 
 @pytest.fixture

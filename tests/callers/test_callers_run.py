@@ -122,6 +122,19 @@ def test_speech_is_made_once_and_then_read_from_the_disk(tmp_path: object, monke
     assert all(len(frame) == 640 for frame in hesitant.frames)
 
 
+def test_a_monologue_may_be_recorded_and_then_no_voice_is_made_for_it() -> None:
+    sound = np.full(16_000, 900, np.int16)
+    plan = Plan("ws://127.0.0.1:1", 2, 30.0, "monologue", NORMAL, seed=1, ramp=0.0, story=("One.", "Two."))
+
+    def none() -> None:
+        raise AssertionError("a voice was made")
+
+    made = prepare_run(plan, make_voice=none, recorded={"One.": sound, "Two.": sound[:8000], "Three.": sound})
+    assert {text: utterance.seconds for text, utterance in made.items()} == {"One.": 1.0, "Two.": 0.5}
+    heard = np.frombuffer(b"".join(made["One."].frames), "<i2")[made["One."].onset : made["One."].end]
+    assert 800 < heard.min() < heard.max() < 1000
+
+
 def test_the_mixture_is_the_one_that_is_told() -> None:
     assert {kind: MIXTURE.count(kind) for kind in MIXTURE} == {
         "booking": 7, "interrupter": 1, "silent": 1, "monologue": 1

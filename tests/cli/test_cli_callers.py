@@ -5,8 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import duologue.bench.recordings as recordings
 import duologue.callers.run as running
 from command_line import CommandLine
 from duologue.callers.log import Log, Turn
@@ -61,6 +63,22 @@ def test_one_json_object_and_the_turns_in_a_file(ran: list[Plan], duologue: Comm
     rows = [json.loads(line) for line in (tmp_path / "turns.jsonl").read_text("utf-8").splitlines()]
     assert [row["said"] for row in rows] == ["Yes.", "Yes."]
     assert rows[0]["heard"] == "Yes."
+
+
+def test_monologues_of_people(ran: list[Plan], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sounds = {"One.": np.zeros(320, np.int16), "Two.": np.zeros(320, np.int16)}
+    given: list[object] = []
+
+    def prepare_run(_: Plan, *, recorded: object, **__: object) -> dict[str, object]:
+        given.append(recorded)
+        return {}
+
+    monkeypatch.setattr(recordings, "recorded_turns", lambda half: sounds if half == "test" else {})
+    monkeypatch.setattr(running, "prepare_run", prepare_run)
+    for more in ((), ("--find-capacity", "--sessions", "20")):
+        assert duologue("callers", "--script", "monologue", "--recorded", *more).code in (0, 1)
+        assert ran[-1].story == ("One.", "Two.")
+        assert given[-1] is sounds
 
 
 @pytest.mark.parametrize(

@@ -224,18 +224,28 @@ def test_a_sound_that_cannot_be_judged_leaves_the_decision_to_the_words() -> Non
     assert s.one(tell.TurnDecided).reason == "words"
 
 
-def test_a_judgement_for_which_there_was_no_time_is_asked_for_again_once_there_are_words() -> None:
-    s = timed(sound_after=0.16, words_budget=0.256, rescore_every=0.32, timeout=1.92)
+def test_a_judgement_for_which_there_was_no_time_is_asked_for_again_as_soon_as_there_are_words() -> None:
+    s = timed(sound_after=0.16, words_budget=0.128, sound_budget=0.256, rescore_every=0.32, timeout=1.92)
     s.understand("Hello,", probability=0.3)
     s.fail_sound("overloaded")
     s.speech(0.64)
-    s.silence(0.448)
+    s.silence(0.192)
     s.judge(0.98)
     s.silence(1.6)
     early, again = s.of(do.AskSound)
     assert (early.words, again.words) == (None, 0.3)
-    assert again.end - early.end >= 0.32 * 16000
+    assert again.end < early.due  # nothing is waited for that was not begun
+    assert again.end == s.of(do.AskWords)[0].due
     assert s.of(tell.TurnScored)[-1].sound == 0.98
+
+
+def test_a_decision_does_not_wait_for_a_judgement_for_which_there_was_no_time() -> None:
+    s = timed(sound_after=0.16, words_budget=0.064, sound_budget=0.96, action_delay=0.256)
+    s.understand("Hello", probability=0.92)
+    s.fail_sound("overloaded")
+    s.speech(0.64)
+    s.silence(0.96)
+    assert silence_at_decision(s) == 0.256
 
 
 def test_what_there_is_never_time_for_is_asked_for_now_and_then_only() -> None:
@@ -244,7 +254,8 @@ def test_what_there_is_never_time_for_is_asked_for_now_and_then_only() -> None:
     s.fail_sound("overloaded")
     s.speech(0.64)
     s.silence(2.4)
-    asked = [ask.end for ask in s.of(do.AskSound)]
+    early, *asked = (ask.end for ask in s.of(do.AskSound))
+    assert early < asked[0]
     assert all(later - sooner >= 0.32 * 16000 for sooner, later in pairwise(asked))
     assert 2 <= len(asked) <= 6
     assert s.one(tell.TurnDecided).reason == "timeout"

@@ -244,7 +244,7 @@ async def test_a_judgement_that_would_come_too_late_is_not_asked_for(monkeypatch
     assert model.asked == []
 
 
-@pytest.mark.parametrize(("probability", "judged"), [(0.15, False), (0.35, True), (0.7, False)])
+@pytest.mark.parametrize(("probability", "judged"), [(0.35, False), (0.78, True), (0.95, False)])
 async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave_it_open(
     probability: float, judged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal, get_args
 
+from duologue.callers import phrases
 from duologue.callers.call import Call, Mouth
 from duologue.callers.goals import draw_goal, draw_habits
 from duologue.callers.line import best_kind, open_line
@@ -21,7 +22,7 @@ from duologue.callers.log import Log, Refusal
 from duologue.callers.result import Result
 from duologue.callers.script import Booker, Interrupter, Monologist, Script, Silent
 from duologue.callers.ticker import Ticker
-from duologue.callers.voice import Utterance, prepare, room_noise
+from duologue.callers.voice import Sound, Utterance, prepare, room_noise
 from duologue.errors import DuologueError, OverloadedError
 
 __all__ = ["MIXTURE", "SCRIPTS", "Plan", "Progress", "ScriptName", "Wave", "load_voice", "prepare_run", "run"]
@@ -79,6 +80,8 @@ class Plan:
     """So many of the callers interrupt, whatever the script; what they book and say counts in nothing else."""
     waves: tuple[Wave, ...] = ()
     """More callers, who come and go meanwhile."""
+    story: tuple[str, ...] = phrases.MONOLOGUE
+    """Of monologues: sentence after sentence, and again from the beginning."""
     tries: int | None = None
     """Refusals one after another after which a caller stays away for a minute; None: never, and each comes again on
     the second."""
@@ -137,7 +140,7 @@ class _Cast:
         draw = random.Random(f"{self._plan.seed} {caller} {call % self._most}")
         match name:
             case "monologue":
-                return Monologist()
+                return Monologist(self._plan.story)
             case "silent":
                 return Silent()
         goal = draw_goal(draw, self._today)
@@ -154,10 +157,17 @@ class _Cast:
 
 
 def prepare_run(
-    plan: Plan, *, make_voice: Callable[[], Any] = load_voice, on_progress: Callable[[int, int], None] | None = None
+    plan: Plan,
+    *,
+    make_voice: Callable[[], Any] = load_voice,
+    recorded: Mapping[str, Sound] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Mapping[str, Utterance]:
-    """The sound of all that may be said in a run of `plan`."""
-    return prepare(_Cast(plan).texts(), make_voice=make_voice, on_progress=on_progress)
+    """The sound of all that may be said in a run of `plan`.
+
+    `recorded` has some of it, (n,) int16 at 16 kHz by its text; the rest is made.
+    """
+    return prepare(_Cast(plan).texts(), make_voice=make_voice, recorded=recorded, on_progress=on_progress)
 
 
 async def run(

@@ -247,16 +247,17 @@ class Monologist:
     kind = "monologue"
     greeted = False
 
-    def __init__(self) -> None:
+    def __init__(self, story: tuple[str, ...] = phrases.MONOLOGUE) -> None:
+        self._story = story
         self._next = count()
 
     def texts(self) -> Iterator[str]:
         """The story."""
-        yield from phrases.MONOLOGUE
+        yield from self._story
 
     def answer(self, said: str) -> Act:
         """The next sentence, and on."""
-        sentence = phrases.MONOLOGUE[next(self._next) % len(phrases.MONOLOGUE)]
+        sentence = self._story[next(self._next) % len(self._story)]
         return Say("story", (sentence,), goes_on=True)
 
     def cut_in(self, said: str) -> tuple[float, Say] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -19,7 +19,7 @@ from duologue.callers.phrases import PAUSE
 from duologue.store import cache_dir
 from duologue.tts import SpeechRequest
 
-__all__ = ["FRAME_SAMPLES", "RATE", "Utterance", "prepare", "room_noise"]
+__all__ = ["FRAME_SAMPLES", "RATE", "Sound", "Utterance", "prepare", "room_noise"]
 
 RATE: Final = 16_000
 FRAME_SAMPLES: Final = 320
@@ -61,20 +61,28 @@ class Utterance:
 
 
 def prepare(
-    texts: Iterable[str], *, make_voice: Callable[[], Any], on_progress: Callable[[int, int], None] | None = None
+    texts: Iterable[str],
+    *,
+    make_voice: Callable[[], Any],
+    recorded: Mapping[str, Sound] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Utterance]:
     """The utterance of each text; `|` in a text is a pause.
 
-    `make_voice` makes the synthesiser (a TtsModel); it is called only where something is not in the cache folder.
-    `on_progress` is told how many of how many are done.
+    `recorded` has the sound of some, (n,) int16 at 16 kHz. `make_voice` makes the synthesiser (a TtsModel) for the
+    others; it is called only where something is not in the cache folder. `on_progress` is told how many of how many are
+    done.
     """
     wanted = list(dict.fromkeys(texts))
     speaker = _Speaker(make_voice)
     noise = _noise(seed=1)
     prepared: dict[str, Utterance] = {}
     for done, text in enumerate(wanted, 1):
-        parts = [part.strip() for part in text.split(PAUSE)]
-        prepared[text] = _utterance(text, [speaker.clip(part) for part in parts], noise)
+        if recorded is not None and text in recorded:
+            clips = [recorded[text]]
+        else:
+            clips = [speaker.clip(part.strip()) for part in text.split(PAUSE)]
+        prepared[text] = _utterance(text, clips, noise)
         if on_progress is not None:
             on_progress(done, len(wanted))
     return prepared

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +17,7 @@ from duologue.errors import ConfigError
 if TYPE_CHECKING:
     from duologue.callers.result import Result
     from duologue.callers.run import Plan, Progress
+    from duologue.callers.voice import Sound
 
 __all__ = ["callers"]
 
@@ -45,6 +48,10 @@ def callers(
     find_capacity: Annotated[
         bool, typer.Option("--find-capacity", help="Begin with --sessions, and find how many the server carries.")
     ] = False,
+    recorded: Annotated[
+        bool,
+        typer.Option("--recorded", help="Those who hold monologues speak the corpus's recordings of people."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Call a server as people do, at their pace, and measure what is heard.
@@ -66,12 +73,18 @@ def callers(
     if chunk_ms % 20:
         raise typer.BadParameter(f"{chunk_ms} ms are not whole frames of 20 ms", param_hint="--chunk-ms")
     plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp, chunk_ms)
+    recordings = None
+    if recorded:
+        from duologue.bench.recordings import recorded_turns
+
+        recordings = recorded_turns("test")
+        plan = replace(plan, story=tuple(recordings))
     if find_capacity:
         from duologue.cli.callers_capacity import find
 
-        find(plan, raw=raw, as_json=as_json)
+        find(plan, recordings, raw=raw, as_json=as_json)
         return
-    result = run_plan(plan)
+    result = run_plan(plan, recordings)
     if raw is not None:
         write_turns(raw, [result])
     if as_json:
@@ -91,12 +104,12 @@ def callers(
         raise typer.Exit(1)
 
 
-def run_plan(plan: Plan) -> Result:
-    """Make the speech, and run."""
+def run_plan(plan: Plan, recorded: Mapping[str, Sound] | None = None) -> Result:
+    """Make the speech that is not recorded, and run."""
     from duologue.callers.run import prepare_run, run
 
     with progress("speech", 1.0) as show:
-        utterances = prepare_run(plan, on_progress=lambda done, of: show(done / of))
+        utterances = prepare_run(plan, recorded=recorded, on_progress=lambda done, of: show(done / of))
     with progress(f"{plan.sessions} callers", plan.ramp + plan.seconds) as show:
         return asyncio.run(run(plan, utterances, on_progress=lambda now: show(now.seconds, line_of(now, plan))))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -11,13 +13,14 @@ import typer
 from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
 from duologue.callers.result import Result
 from duologue.callers.run import Plan
+from duologue.callers.voice import Sound
 from duologue.cli.callers import line_of, write_turns
 from duologue.cli.output import console, notes, print_json, progress
 
 __all__ = ["find"]
 
 
-def find(plan: Plan, *, raw: Path | None, as_json: bool) -> None:
+def find(plan: Plan, recorded: Mapping[str, Sound] | None, *, raw: Path | None, as_json: bool) -> None:
     """Run with more and more callers, and print the knee; the exit status is 1 where there is none to be told."""
     from duologue.callers.run import prepare_run, run
 
@@ -26,7 +29,8 @@ def find(plan: Plan, *, raw: Path | None, as_json: bool) -> None:
     async def step(sessions: int) -> Result:
         now = replace(plan, sessions=sessions, ramp=min(20.0, each * sessions))
         with progress("speech", 1.0) as show:
-            utterances = await asyncio.to_thread(prepare_run, now, on_progress=lambda done, of: show(done / of))
+            made = partial(prepare_run, now, recorded=recorded, on_progress=lambda done, of: show(done / of))
+            utterances = await asyncio.to_thread(made)
         with progress(f"{sessions} callers", now.ramp + now.seconds) as show:
             return await run(now, utterances, on_progress=lambda at: show(at.seconds, line_of(at, now)))
 

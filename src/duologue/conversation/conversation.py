@@ -28,7 +28,7 @@ from duologue.conversation.state import (
     UserState,
 )
 from duologue.conversation.utterance import Utterance
-from duologue.errors import InvalidStateError, OverloadedError
+from duologue.errors import InvalidStateError
 
 __all__ = ["Conversation"]
 
@@ -305,9 +305,18 @@ class Conversation(AgentSide):
         ask = self._orders.answer(answer)
         if ask is None:
             return
-        if self.pos > ask.due:
+        if ask.refused:
+            self._put_off(ask)
+        elif self.pos > ask.due:
             self._tell(tell.EvidenceLate, ask.kind, ask.due, (self.pos - ask.due) / RATE)
         self._advance()
+
+    def _put_off(self, ask: Ask) -> None:
+        """There is no time to judge the sound now: go on as if it had not been asked for."""
+        u = self._utterance
+        assert u is not None, "asks are dropped with their utterance"
+        self._orders.cancel(ask)
+        u.scores, u.put_off = 0, u.evidence is None
 
     def _apply(self, ask: Ask) -> None:
         u, answer = self._utterance, ask.answer
@@ -318,8 +327,7 @@ class Conversation(AgentSide):
                 u.evidence = replace(u.evidence, sound=u.sound)
                 self._scored(u)
         elif ask.kind == "sound":
-            refused = isinstance(answer, got.EvidenceFailed) and answer.code == OverloadedError.code
-            u.scores = 0 if refused else self.config.endpointing.max_scores
+            u.scores = self.config.endpointing.max_scores
         else:
             if isinstance(answer, got.EvidenceFailed):
                 u.failed = answer.code
@@ -367,7 +375,7 @@ class Conversation(AgentSide):
     def _ask_sound(self, u: Utterance, e: Evidence | None) -> None:
         """Where the words leave doubt; or where they are not there yet and the silence is no longer short.
 
-        Where there was no time for it, it may be asked for again.
+        Where there was no time for it, it may be asked for again: with the words, or after a while.
         """
         c = self.config.endpointing
         first = u.scored_at <= u.last_speech
@@ -375,10 +383,10 @@ class Conversation(AgentSide):
             wanted = first and not u.settled and self._seconds_since(u.last_speech) >= c.sound_after
         else:
             again = e.probability < c.threshold and self.pos - u.scored_at >= c.rescore_every * RATE
-            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again)
+            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again or u.put_off)
         if self._capabilities.judges_sound and wanted and u.scores < c.max_scores:
             u.scores += 1
-            u.scored_at = self.pos
+            u.scored_at, u.put_off = self.pos, False
             ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
             self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due, e.words if e else None))
 

@@ -1,6 +1,7 @@
 """Evidence on order: what was asked for, when it is due, and what has come.
 
 An answer is applied at its due position, never before; one that comes later is applied when it comes, and is late.
+That there is no time for a judgement is no answer: the order is off at once.
 So a call in real time and the same audio played faster decide alike wherever nothing was late. One that is not there
 when it is due, and that nobody needs any more before it comes, is late too: it might have decided otherwise.
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
+from duologue.errors import OverloadedError
 
 __all__ = ["Answer", "Ask", "Orders"]
 
@@ -29,6 +31,12 @@ class Ask:
     segment: int = 0
     """Which part of a long utterance."""
     answer: Answer | None = None
+
+    @property
+    def refused(self) -> bool:
+        """True for a sound that there is no time to judge: an order that was not taken, and may be placed again."""
+        a = self.answer
+        return self.kind == "sound" and isinstance(a, EvidenceFailed) and a.code == OverloadedError.code
 
     def takes(self, answer: Answer) -> bool:
         """True where this is the kind of answer that was asked for."""
@@ -60,6 +68,10 @@ class Orders:
             return None
         ask.answer = answer
         return ask
+
+    def cancel(self, ask: Ask) -> None:
+        """It is not waited for any more."""
+        del self.open[ask.id]
 
     def ripe(self, pos: int) -> list[Ask]:
         """Take out what is answered and due, in the order in which it was due."""

@@ -49,6 +49,8 @@ class Utterance:
     scores: int = 0
     """How often the sound was asked."""
     scored_at: int = 0
+    put_off: bool = False
+    """There was no time to judge the sound before the words came."""
     partial: int = 0
     """The id of the partial that may be shown."""
     partial_at: int = 0

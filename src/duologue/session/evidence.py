@@ -30,8 +30,8 @@ HOLD = 0.1
 """Seconds that words wait for the user to go on, where the workers are busy."""
 SOUND_SHARE = 0.5
 """The share of the workers' time from which on turns are judged by their words alone..."""
-OPEN = (0.2, 0.6)
-"""...but for those whose words give a probability inside: they are few, and would wait for the timeout."""
+OPEN = (0.7, 0.9)
+"""...but for those whose words give a probability inside: most of what the sound can change is there."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take."""
 CLOSING = 1.0
