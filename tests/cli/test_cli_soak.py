@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -113,13 +114,18 @@ def test_a_limit_that_does_not_hold_is_told_and_the_status_is_1(told: dict[str, 
     assert duologue("soak", "monologue", "--json").code == 1
 
 
-def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: CommandLine) -> None:
+def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: CommandLine, tmp_path: Path) -> None:
     outcome = duologue("soak", "monologue", "--minutes", 60)
     assert outcome.code == 0
     assert "the monologue: 3500 of 3600 s heard out in 1 calls" in outcome.out
     assert "every limit holds" in outcome.out
     assert told["options"][-2:] == ["--timeout", "4200.0"], "the server must not end it"
-    found = duologue("soak", "monologue", "--json").json
+    found = duologue("soak", "monologue", "--json", "--raw", "turns.jsonl").json
+    rows = [json.loads(line) for line in (tmp_path / "turns.jsonl").read_text("utf-8").splitlines()]
+    assert [row["phase"] for row in rows] == sorted(
+        (row["phase"] for row in rows), key=["before", "with", "after"].index
+    )
+    assert len(rows) == sum(phase["turns"] for phase in found["phases"]) > 0
     assert found["voice_to_voice_s"]["with"]["p95"] == found["voice_to_voice_s"]["without"]["p95"] == 0.6
     assert found["unaccounted_s"] == 0
 

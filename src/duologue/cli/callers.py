@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from duologue.cli.output import AsJson, notes, print_json, progress
-from duologue.errors import ConfigError
+from duologue.cli.output import AsJson, notes, print_json, progress, write_rows
 
 if TYPE_CHECKING:
     from duologue.callers.result import Result
     from duologue.callers.run import Plan, Progress
     from duologue.callers.voice import Sound
 
-__all__ = ["callers"]
+__all__ = ["callers", "turns_of"]
 
 
 def callers(
@@ -86,7 +84,7 @@ def callers(
         return
     result = run_plan(plan, recordings)
     if raw is not None:
-        write_turns(raw, [result])
+        write_rows(raw, turns_of([result]))
     if as_json:
         print_json(result.as_dict())
     else:
@@ -122,16 +120,11 @@ def line_of(now: Progress, plan: Plan) -> str:
     )
 
 
-def write_turns(path: Path, results: list[Result]) -> None:
-    """One JSON object a line. Raises ConfigError where the file cannot be written."""
-    try:
-        with path.open("w", encoding="utf-8") as file:
-            for result in results:
-                for turn in result.raw:
-                    row: dict[str, Any] = {"sessions": result.sessions, **turn.as_dict()}
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.", hint="Choose another file.") from None
+def turns_of(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """A row for each turn, for `write_rows`."""
+    for result in results:
+        for turn in result.raw:
+            yield {"sessions": result.sessions, **turn.as_dict()}
 
 
 def _stream(url: str) -> str:

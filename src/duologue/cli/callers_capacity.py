@@ -14,8 +14,8 @@ from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
 from duologue.callers.result import Result
 from duologue.callers.run import Plan
 from duologue.callers.voice import Sound
-from duologue.cli.callers import line_of, write_turns
-from duologue.cli.output import console, notes, print_json, progress
+from duologue.cli.callers import line_of, turns_of
+from duologue.cli.output import console, notes, print_json, progress, write_rows
 
 __all__ = ["find"]
 
@@ -36,7 +36,7 @@ def find(plan: Plan, recorded: Mapping[str, Sound] | None, *, raw: Path | None, 
 
     capacity = asyncio.run(find_knee(plan.sessions, step, on_step=_tell))
     if raw is not None:
-        write_turns(raw, [step.result for step in capacity.steps])
+        write_rows(raw, turns_of(step.result for step in capacity.steps))
     if as_json:
         print_json(_as_dict(capacity))
     else:

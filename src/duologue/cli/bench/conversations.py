@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,8 @@ import typer
 from rich.table import Table
 
 from duologue.cli.bench.options import ListenerName, LoadName, Plot, Seed, check_plot_option, held_as_dicts, load_of
-from duologue.cli.output import AsJson, console, print_json, progress
+from duologue.cli.callers import turns_of
+from duologue.cli.output import AsJson, console, print_json, progress, write_rows
 
 if TYPE_CHECKING:
     from duologue.bench.conversations import Held, Measured
@@ -68,8 +68,7 @@ def conversations(
     climb = _Climb(pace, seconds, baseline_seconds, interrupters, seed)
     runs = asyncio.run(climb.run(options, sessions, find=find))
     if raw is not None:
-        rows = [{"sessions": m.result.sessions, **turn.as_dict()} for m, _ in runs for turn in m.result.raw]
-        raw.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+        write_rows(raw, turns_of(m.result for m, _ in runs))
     holding = [m.result.sessions for m, held in runs[1:] if all(h.ok for h in held)]
     if plot is not None:
         _draw(runs, plot, find=find)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 
 from duologue.cli.bench.options import HalfName, the_half
-from duologue.cli.output import AsJson, console, notes, print_json, progress
+from duologue.cli.output import AsJson, console, notes, print_json, progress, write_rows
 
 __all__ = ["latency"]
 
@@ -53,7 +52,7 @@ def latency(
             )
         )
     if raw is not None:
-        raw.write_text("".join(json.dumps(a.as_dict()) + "\n" for a in answered), "utf-8")
+        write_rows(raw, (a.as_dict() for a in answered))
     found = {"half": half, "instant": instant, **summary(answered)}
     if plot is not None:
         from duologue.bench.distribution import draw_latencies

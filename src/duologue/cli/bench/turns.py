@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from duologue.cli.output import AsJson, console, notes, print_json, progress
+from duologue.cli.output import AsJson, console, notes, print_json, progress, write_rows
 from duologue.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def turns(
     chosen = VERSIONS if version == "all" else (version,)
     found = _measure(items, chosen)
     if raw is not None:
-        _write(raw, found)
+        write_rows(raw, _rows_of(found))
     if plot is not None:
         draw(found, plot, f"End of turn, {half} half, {sum(len(i.turns) for i in items)} turns")
     if as_json:
@@ -151,11 +151,10 @@ def _plain(version: str, runs: list[Run]) -> dict[str, Any]:
     return {"version": version, "rows": [{"row": name, **summary(run)} for name, run in _rows(runs)], "curve": points}
 
 
-def _write(target: Path, found: dict[str, list[Run]]) -> None:
+def _rows_of(found: dict[str, list[Run]]) -> Iterator[dict[str, Any]]:
     from duologue.bench.turns import raw
 
-    with target.open("w", encoding="utf-8") as lines:
-        for version, runs in found.items():
-            for run in runs:
-                for row in raw(run):
-                    lines.write(json.dumps({"version": version, **row}, ensure_ascii=False) + "\n")
+    for version, runs in found.items():
+        for run in runs:
+            for row in raw(run):
+                yield {"version": version, **row}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from duologue.cli.bench.options import ListenerName, LoadName, Seed, held_as_dicts, load_of
-from duologue.cli.output import AsJson, console, print_json, progress
+from duologue.cli.output import AsJson, console, print_json, progress, write_rows
 from duologue.cli.soak.outcome import exit_where_broken, pair, tell_limits
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ def monologue(
     load: LoadName = "normal",
     listener: ListenerName = "uvicorn",
     seed: Seed = 1,
+    raw: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write each turn of the others to this file, a JSON object a line."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """One caller who never stops talking, among many who book tables: the others must not notice.
@@ -44,6 +49,8 @@ def monologue(
 
     alone = minutes / 4 if apart is None else apart
     found = asyncio.run(_run(sessions, load_of(load), 60 * minutes, 60 * alone, seed, listener))
+    if raw is not None:
+        write_rows(raw, ({"phase": p.name, **turn.as_dict()} for p in found.phases for turn in p.result.raw))
     held = check(found)
     if as_json:
         print_json({**found.as_dict(), "listener": listener, "limits": held_as_dicts(held)})
