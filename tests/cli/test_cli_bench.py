@@ -7,6 +7,8 @@ import pytest
 
 from command_line import CommandLine
 from duologue.audio.wav import write_wav
+from duologue.bench.figures import Spread
+from duologue.bench.sockets import SocketRun
 
 pytestmark = pytest.mark.models
 
@@ -50,6 +52,25 @@ def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> N
     assert "flat out" in duologue("bench", "chunk", "--flat-out", "--seconds", 1, "--sound", sound).out
 
 
+def test_sockets_are_measured_one_after_another(duologue: CommandLine) -> None:
+    size = ("--clients", 1, "--clients", 2, "--seconds", 1)
+    told = duologue("bench", "sockets", *size, "--listener", "uvicorn", "--json").json["runs"]
+    assert [(run["listener"], run["clients"]) for run in told] == [("uvicorn", 1), ("uvicorn", 2)]
+    assert all(run["sent"] >= 40 * run["clients"] for run in told)
+
+
+def test_clients_that_were_too_slow_end_with_an_error(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def measure(listener: str, *, clients: int, on_progress: object, **_: object) -> SocketRun:
+        late = Spread.of([0.03])
+        return SocketRun(listener, clients, 20, 1.0, 1000, 1000, 0.05, 0.9, Spread.of([0.002]), late)
+
+    monkeypatch.setattr("duologue.bench.sockets.measure", measure)
+    outcome = duologue("bench", "sockets", "--clients", 20)
+    assert outcome.code == 1
+    assert "25.0" in outcome.out
+    assert "20 clients of uvicorn say nothing: the clients were 30 ms late at p99" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -62,6 +83,8 @@ def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> N
         (["conversations", "--plot", "plot.txt"], 1, ".png"),
         (["conversations", "--write", __file__], 1, "no place for the results"),
         (["conversations", "--load", "loud"], 1, "no load 'loud'"),
+        (["sockets", "--listener", "tornado"], 1, "no listener 'tornado'"),
+        (["sockets", "--chunk-ms", 30], 1, "20 or 40 ms"),
         (["barge-in", "--raw", "nowhere/raw.json"], 1, "no folder nowhere"),
     ],
 )

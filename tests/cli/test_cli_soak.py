@@ -122,10 +122,7 @@ def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: C
     assert told["options"][-2:] == ["--timeout", "4200.0"], "the server must not end it"
     found = duologue("soak", "monologue", "--json", "--raw", "turns.jsonl").json
     rows = [json.loads(line) for line in (tmp_path / "turns.jsonl").read_text("utf-8").splitlines()]
-    assert [row["phase"] for row in rows] == sorted(
-        (row["phase"] for row in rows), key=["before", "with", "after"].index
-    )
-    assert len(rows) == sum(phase["turns"] for phase in found["phases"]) > 0
+    assert Counter(row["phase"] for row in rows) == {p["name"]: p["turns"] for p in found["phases"]}
     assert found["voice_to_voice_s"]["with"]["p95"] == found["voice_to_voice_s"]["without"]["p95"] == 0.6
     assert found["unaccounted_s"] == 0
 

@@ -16,7 +16,7 @@ from duologue.cli.app import app
 COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
 COMMANDS |= {
     f"bench {name}"
-    for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "turns")
+    for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "sockets", "turns")
 }
 COMMANDS |= {f"soak {name}" for name in ("churn", "monologue", "overload")}
 COMMANDS |= {"bench", "soak"}

@@ -369,3 +369,33 @@ def test_numbers_that_cannot_work_are_refused(part: Any, settings: dict[str, Any
     whole = {names[part]: part(**settings)} if part in names else settings
     with pytest.raises(ConfigError, match=message):
         ConversationConfig(**whole)
+
+
+# --- answers that are due together ---
+
+
+@pytest.mark.parametrize("words", ["none", "failed"])
+def test_a_sound_that_is_due_together_with_words_that_are_none_is_no_matter(words: str) -> None:
+    s = timed(sound_after=0.16, words_budget=0.16, sound_budget=0.16)
+    if words == "none":
+        s.understand("")
+    else:
+        s.fail_words()
+    s.judge(0.9)
+    s.speech(0.64)
+    s.silence(1.92)
+    asked, judged = s.of(do.AskWords)[0], s.one(do.AskSound)
+    assert asked.due == judged.due, "they ripen in the same window"
+    assert s.of(tell.SpeechIgnored)
+    assert s.of(tell.TurnDecided) == []
+
+
+def test_a_gap_in_which_words_are_given_up_asks_nothing_more() -> None:
+    s = timed(sound_after=0.16, words_timeout=2.0)
+    s.lose_words()
+    s.speech(0.64)
+    s.silence(0.128)
+    s.gap(4.0)
+    assert s.one(tell.SpeechIgnored).reason == "timeout"
+    assert s.of(do.AskSound) == []
+    s.silence(0.96)

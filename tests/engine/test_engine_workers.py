@@ -349,6 +349,32 @@ async def test_a_session_in_debt_waits_for_those_that_are_not() -> None:
     assert model.runs == [[40.0], [2.0], [1.0]]
 
 
+@pytest.mark.parametrize("owed", [True, False])
+async def test_only_what_is_understood_is_owed(owed: bool) -> None:
+    async def submit() -> Any:
+        return await workers.submit(Doubler(), 60.0, 1.0, owed=owed)
+
+    async with running() as workers:
+        await asyncio.create_task(submit(), context=owned_by("a"))
+        assert (workers._debts.delay("a", time.monotonic()) > 0) is owed
+
+
+async def test_what_was_dropped_before_its_turn_is_not_owed() -> None:
+    async def submit() -> Any:
+        return await workers.submit(Doubler(), 60.0, 1.0)
+
+    async with running(general=1) as workers:
+        async with held(workers, 0.0):
+            waits = asyncio.create_task(submit(), context=owned_by("a"))
+            await asyncio.sleep(0)
+            before = workers._debts.delay("a", time.monotonic())
+            waits.cancel()
+            await asyncio.gather(waits, return_exceptions=True)
+            await asyncio.sleep(0)
+            after = workers._debts.delay("a", time.monotonic())
+    assert before > 0 == after
+
+
 async def test_speech_that_is_about_to_be_missed_may_use_the_thread_for_first_clauses() -> None:
     model = Doubler()
     async with running(general=1) as workers:

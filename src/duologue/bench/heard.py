@@ -24,6 +24,7 @@ from duologue.errors import OverloadedError
 from duologue.session.evidence import leaves_open
 from duologue.stt import SttModel
 from duologue.turn import Judgement, TurnModel, WordsPolicy
+from duologue.turn.pieces import joined
 from duologue.vad import VoiceActivityDetector
 
 __all__ = ["Ears", "Heard", "Played", "hear"]
@@ -160,7 +161,7 @@ class _Play:
             probability = UNSURE if self._setting.hears_sound else SURE
             return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
-        j = self._heard.judge(f"{ask.before} {text}".strip())
+        j = self._heard.judge(joined(ask.before, text))
         return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
 
 

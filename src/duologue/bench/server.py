@@ -42,21 +42,25 @@ class Footprint:
 class ServerProcess:
     """`duologue serve` on a free port, with the local models and the booking agent: `async with ServerProcess() as s`.
 
-    `options` go to the command. What it prints goes to a file that is shown where it fails. Linux only: what the
-    process uses is read from /proc. Raises ProviderError where it is not ready in two minutes.
+    `options` go to the command; `program` is another module to run, which takes `--port` too. What it prints goes to a
+    file that is shown where it fails. Linux only: what the process uses is read from /proc. Raises ProviderError where
+    it is not ready in two minutes.
     """
 
-    def __init__(self, options: Sequence[str] = ()) -> None:
+    def __init__(self, options: Sequence[str] = (), *, program: Sequence[str] = ("duologue", "serve")) -> None:
         self._options = options
+        self._program = program
         self._process: asyncio.subprocess.Process | None = None
-        self._log = Path(tempfile.mkstemp(prefix="duologue-serve-", suffix=".log")[1])
+        descriptor, name = tempfile.mkstemp(prefix="duologue-serve-", suffix=".log")
+        os.close(descriptor)
+        self._log = Path(name)
         self._port = 0
 
     async def __aenter__(self) -> Self:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "duologue", "serve", "--port", str(self._port), *self._options]
+        command = [sys.executable, "-m", *self._program, "--port", str(self._port), *self._options]
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:

@@ -80,7 +80,10 @@ class Conversation(AgentSide):
 
     def _advance(self) -> None:
         """What the mere passing of audio brings: evidence that is due, decisions, timers."""
+        u = self._utterance
         for ask in self._orders.ripe(self.pos):
+            if self._utterance is not u:
+                break  # the answer before showed that there was no turn: what rests on it goes with it
             self._apply(ask)
         self._evaluate()
         self._answer_typed()
@@ -416,6 +419,8 @@ class Conversation(AgentSide):
             return
         if u.evidence is None and self._seconds_since(u.asked_at) >= self.config.endpointing.words_timeout:
             self._give_up(u)
+            if self._utterance is not u:
+                return
         e = u.evidence
         if self._reply:
             return

@@ -127,7 +127,7 @@ class Debts:
         self._debts: dict[str, tuple[float, float]] = {}
 
     def add(self, owner: str, size: float, now: float) -> None:
-        """`owner` has had `size` seconds of sound done."""
+        """`owner` has `size` seconds of sound done; fewer than none where it was not done after all."""
         if not owner:
             return
         debt = self._debt(owner, now) + size

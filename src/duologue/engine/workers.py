@@ -42,6 +42,8 @@ class Job:
     deadline: float = field(compare=False)
     """By which it is wanted; for what is wanted at once, when it was asked for."""
     result: asyncio.Future[Any] = field(compare=False)
+    owner: str = field(default="", compare=False)
+    """Whose debt it is counted in; nobody's where it is empty."""
     step: bool = field(default=False, compare=False)
     """A step was done before: this is for a joint run."""
     running: bool = field(default=False, compare=False)
@@ -145,9 +147,11 @@ class Workers:
         """Seconds by which work was done later than it was wanted, on average of late."""
         return self._strain.at(time.monotonic())
 
-    def submit(self, model: Step, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, model: Step, item: Any, deadline: float | None, *, aloud: bool = False, owed: bool = True
+    ) -> asyncio.Future[Any]:
         """Queue `item` for `model`. `deadline` in seconds of any one clock orders the work; None means at once.
-        `aloud`: it is speech.
+        `aloud`: it is speech. `owed`: its sound is counted in the debt of its session; that of speech never is.
 
         Cancelling the future drops the job if it has not begun. Raises OverloadedError where too many wait, and
         ProviderError where the workers are closed or the model does not take the item.
@@ -165,7 +169,9 @@ class Workers:
         now, owner = time.monotonic(), OWNER.get()
         rank = 0.0 if deadline is None else deadline + self._debts.delay(owner, now)
         wanted = now if deadline is None else deadline
-        job = Job(rank, next(self._order), model, item, size, self.costs.expect(model.name, size), wanted, result)
+        cost = self.costs.expect(model.name, size)
+        debtor = owner if owed and not aloud else ""
+        job = Job(rank, next(self._order), model, item, size, cost, wanted, result, debtor)
         result.add_done_callback(lambda _: self._let_go(job))
         with self._lock:
             if self._closed:
@@ -173,8 +179,7 @@ class Workers:
             heapq.heappush(self._speech if aloud or deadline is None else self._heap, job)
             self._queued += job.cost
             self._lock.notify_all()
-        if not aloud:
-            self._debts.add(owner, size, now)
+        self._debts.add(debtor, size, now)
         return result
 
     def _let_go(self, job: Job) -> None:
@@ -185,6 +190,7 @@ class Workers:
             if not job.running and not self._closed:
                 self._queued -= job.cost
                 self._gone += 1
+                self._debts.add(job.owner, -job.size, time.monotonic())
                 job.gone, job.cost, job.item = True, 0.0, None
 
     def close(self) -> None:

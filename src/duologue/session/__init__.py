@@ -3,7 +3,8 @@
 from duologue.session.config import SessionConfig
 from duologue.session.events import ErrorRaised, Metered, TurnMeasured, YieldMeasured
 from duologue.session.record import CallRecord, TurnRecord
-from duologue.session.session import SpeechHandle, VoiceSession
+from duologue.session.saying import SpeechHandle
+from duologue.session.session import VoiceSession
 from duologue.session.speaker import AudioSink
 
 __all__ = [

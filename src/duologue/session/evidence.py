@@ -21,6 +21,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
 from duologue.stt import SpeechToText
 from duologue.turn import WordsPolicy
+from duologue.turn.pieces import joined
 
 __all__ = ["Listener", "leaves_open"]
 
@@ -151,7 +152,7 @@ class Listener:
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
-            j = self._words.judge(f"{ask.before} {text}".strip())
+            j = self._words.judge(joined(ask.before, text))
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask.ask, error)
@@ -186,7 +187,8 @@ class Listener:
         assert model is not None, "the rules ask for the sound only where a model is at hand"
         deadline = asyncio.get_running_loop().time() + due_in
         try:
-            probability = float(await self._engine.workers.submit(model, as_float(pcm), deadline))
+            # Not owed: it looks at up to 8 s again and again, and costs much less than to understand them.
+            probability = float(await self._engine.workers.submit(model, as_float(pcm), deadline, owed=False))
         except DuologueError as error:
             self._fail(ask.ask, error)
         except Exception as cause:

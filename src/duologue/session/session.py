@@ -8,7 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -35,6 +35,7 @@ from duologue.errors import (
     SessionAlreadyActiveError,
     SessionNotActiveError,
 )
+from duologue.session.audience import Audience
 from duologue.session.config import SessionConfig
 from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
@@ -43,34 +44,15 @@ from duologue.session.hooks import Hook, Hooks
 from duologue.session.meter import Meter
 from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
+from duologue.session.saying import Says, SpeechHandle
 from duologue.session.speaker import AudioSink, Speaker
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
 
-__all__ = ["SpeechHandle", "VoiceSession"]
+__all__ = ["VoiceSession"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class SpeechHandle:
-    """One `say`, until it has been heard."""
-
-    text: str
-    heard: str = ""
-    """What the user heard of it, once it is over."""
-    interrupted: bool = False
-    """True where it was cut off, or never spoken."""
-    _over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def wait_for_playout(self) -> None:
-        """Return when it has been heard or cut off."""
-        await self._over.wait()
-
-    def _end(self, heard: str, interrupted: bool) -> None:
-        self.heard, self.interrupted = heard, interrupted
-        self._over.set()
 
 
 class VoiceSession:
@@ -115,12 +97,8 @@ class VoiceSession:
         self._speaker = Speaker(self, engine, self._agent, engine.tts(tts), c, sink, user_data)
         self._hooks = Hooks(self.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
-        self._subscriptions: list[Subscription] = []
-        self._watchers: list[tuple[Callable[[Event], None], Callable[[str], None]]] = []
-        self._says: dict[int, SpeechHandle] = {}
-        """By the id that the rules know them by; those that wait for the floor."""
-        self._speaking: dict[int, SpeechHandle] = {}
-        """By generation; the one that speaks."""
+        self._audience = Audience()
+        self._says = Says()
         self._inputs: deque[Input] = deque()
         self._telling = False
         self._handled_at = 0.0
@@ -192,18 +170,14 @@ class VoiceSession:
 
     def events(self, *, max_queue: int = 256) -> Subscription:
         """All events from now on, for one reader; ends when the session does."""
-        subscription = Subscription(max_queue)
-        if self._ended.is_set():
-            subscription.close()
-        self._subscriptions = [s for s in (*self._subscriptions, subscription) if not s.closed]
-        return subscription
+        return self._audience.subscribe(max_queue)
 
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         """Call `on_event` with each event from now on, and `on_end` with the reason after the last.
 
         For transports: plain calls on the loop's thread, which must neither wait nor raise. Others read `events()`.
         """
-        self._watchers.append((on_event, on_end))
+        self._audience.watch(on_event, on_end)
 
     def meter(self, every: float) -> None:
         """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about.
@@ -249,19 +223,18 @@ class VoiceSession:
         frame = int(FRAME * RATE) * 2
         for i in range(0, len(pcm), frame):
             while self._hearing.lag * 2 > self.config.max_input_lag * RATE:
+                self._check_live()
                 await asyncio.sleep(FRAME / 2)
             self.process_audio(pcm[i : i + frame])
 
     async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
         """Have the agent say `text` as soon as the floor is free."""
         self._check_live()
-        key = max(self._says, default=0) + 1
-        handle = SpeechHandle(text)
-        self._says[key] = handle
+        key, handle = self._says.add(text)
         try:
             self.tell_rules(got.SayRequested(text, interruptible, key))
         except DuologueError:
-            self._says.pop(key, None)
+            self._says.refuse(key)
             raise
         return handle
 
@@ -269,13 +242,13 @@ class VoiceSession:
         """Silence the agent, and forget what waits to be said."""
         self._check_live()
         self.tell_rules(got.InterruptRequested())
-        self._end_says()
+        self._says.clear()
 
     def clear_buffers(self) -> None:
         """Forget everything pending on both sides: the utterance, the reply, what waits to be said."""
         self._check_live()
         self.tell_rules(got.ClearRequested())
-        self._end_says()
+        self._says.clear()
 
     def begin_turn(self) -> None:
         """The button to talk is down: all until `end_turn` is one turn. Interrupts the agent."""
@@ -398,8 +371,7 @@ class VoiceSession:
     def reply_failed(self, generation: int, code: str) -> None:
         """No sound of a reply will ever come."""
         self.tell_rules(got.ReplyFailed(generation, code))
-        if generation in self._speaking:
-            self._speaking.pop(generation)._end("", True)
+        self._says.end(generation)
 
     def broken(self, error: Exception) -> None:
         """The engine cannot serve the session any more: tell why, and end the call."""
@@ -428,18 +400,14 @@ class VoiceSession:
                 self._speaker.stopwatch.scored(event)
             case tell.TurnDecided():
                 self._speaker.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
-            case tell.AgentHeard() if event.generation in self._speaking:
-                self._speaking.pop(event.generation)._end(event.text, event.interrupted)
+            case tell.AgentHeard():
+                self._says.end(event.generation, event.text, interrupted=event.interrupted)
             case _:
                 pass
-        for on_event, _ in self._watchers:
-            on_event(event)
-        for subscription in self._subscriptions:
-            subscription.put(event)
+        self._audience.tell(event)
 
     def _start_speech(self, e: do.StartSpeech) -> None:
-        if e.say in self._says:
-            self._speaking[e.generation] = self._says.pop(e.say)
+        self._says.begin(e.say, e.generation)
         self._speaker.say(e)
 
     def _pause(self, e: do.Pause) -> None:
@@ -451,19 +419,14 @@ class VoiceSession:
         self._speaker.discard(e)
         if sounded:
             self._yielded(e.generation, "cut_off")
-        if e.rollback and e.generation in self._speaking:
-            self._speaking.pop(e.generation)._end("", True)
+        if e.rollback:
+            self._says.end(e.generation)
 
     def _yielded(self, generation: int, reason: Literal["pause", "cut_off"]) -> None:
         """The agent has just fallen silent."""
         now = self.engine.clock.now()
         behind = self._hearing.lag / RATE + now - self._heard_at
         self._publish(YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind))
-
-    def _end_says(self) -> None:
-        for handle in self._says.values():
-            handle._end("", True)
-        self._says.clear()
 
     def _ask_words(self, e: do.AskWords) -> None:
         self._listener.ask_words(e, (e.due - self._hearing.position) / RATE)
@@ -473,7 +436,7 @@ class VoiceSession:
 
     def _end_call(self, _: do.EndCall) -> None:
         self.engine.detach(self)
-        self._end_says()
+        self._says.clear()
 
     def _finish(self) -> None:
         """The call has ended, and what its end brought about has been told."""
@@ -481,11 +444,7 @@ class VoiceSession:
             return
         self._ended.set()
         self._hooks.call(self._on_end, self, self.record)
-        for _, on_end in self._watchers:
-            on_end(self.record.reason)
-        for subscription in self._subscriptions:
-            subscription.close()
-        self._subscriptions.clear()
+        self._audience.end(self.record.reason)
 
     # --- for those who drive it with recorded sound ---
 

@@ -11,6 +11,7 @@ from duologue.cli.bench.latency import latency
 from duologue.cli.bench.memory import memory
 from duologue.cli.bench.peers import peers
 from duologue.cli.bench.sessions import sessions
+from duologue.cli.bench.sockets import sockets
 from duologue.cli.bench.turns import turns
 
 __all__ = ["bench"]
@@ -19,5 +20,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (barge_in, chunk, conversations, latency, memory, peers, sessions, turns):
+for command in (barge_in, chunk, conversations, latency, memory, peers, sessions, sockets, turns):
     bench.command()(command)

@@ -1,0 +1,24 @@
+import pytest
+
+from duologue.turn.pieces import joined
+from duologue.turn.words import Words
+
+
+@pytest.mark.parametrize(
+    ("before", "piece", "whole"),
+    [
+        ("", "Williams,", "Williams,"),
+        ("The name is.", "Williams,", "The name is. Williams."),
+        ("The name is.", "Williams.", "The name is. Williams."),
+        ("The name is.", "", "The name is."),
+        ("", "", ""),
+        ("Well.", "it would be best if we came,", "Well. it would be best if we came,"),
+    ],
+)
+def test_the_comma_of_a_few_words_that_were_understood_alone_says_nothing(before: str, piece: str, whole: str) -> None:
+    assert joined(before, piece) == whole
+
+
+def test_a_name_after_a_pause_is_not_waited_for_as_if_more_came() -> None:
+    assert Words().judge(joined("The name is.", "Williams,")).probability > 0.7
+    assert Words().judge(joined("The name is.", "um,")).probability < 0.3
