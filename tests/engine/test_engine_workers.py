@@ -363,15 +363,14 @@ async def test_what_was_dropped_before_its_turn_is_not_owed() -> None:
     async def submit() -> Any:
         return await workers.submit(Doubler(), 60.0, 1.0)
 
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            waits = asyncio.create_task(submit(), context=owned_by("a"))
-            await asyncio.sleep(0)
-            before = workers._debts.delay("a", time.monotonic())
-            waits.cancel()
-            await asyncio.gather(waits, return_exceptions=True)
-            await asyncio.sleep(0)
-            after = workers._debts.delay("a", time.monotonic())
+    async with running(general=1) as workers, held(workers, 0.0):
+        waits = asyncio.create_task(submit(), context=owned_by("a"))
+        await asyncio.sleep(0)
+        before = workers._debts.delay("a", time.monotonic())
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
+        await asyncio.sleep(0)
+        after = workers._debts.delay("a", time.monotonic())
     assert before > 0 == after
 
 
