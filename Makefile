@@ -41,7 +41,7 @@ test: $(VENV)/.dev
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev
 	@mkdir -p bench-out
-	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' 'turns' 'barge-in' \
+	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' 'turns' 'barge-in --half test' \
 	  'conversations --listener picows' 'conversations --load brisk --find --sessions 60 --listener picows'; do \
 	  $(SAY) "bench $$what"; \
 	  $(BIN)/duologue bench $$what | tee "bench-out/$$(echo "$$what" | tr -cs 'a-z0-9\n' '-').txt" || true; \

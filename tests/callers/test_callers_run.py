@@ -86,6 +86,14 @@ async def test_callers_who_are_refused_are_counted_and_call_again(models: LocalM
     assert result.bookings["open"] == 1
 
 
+@pytest.mark.models
+async def test_a_run_whose_callers_break_ends_with_what_broke_them(models: LocalModels) -> None:
+    async with served(models, max_sessions=1) as url:
+        plan = Plan(url, 1, 30.0, "monologue", NORMAL, seed=1, ramp=0.0)
+        with pytest.raises(KeyError):
+            await run(plan, {})
+
+
 class Hum:
     """A voice that needs no model: a tone for each text, at a rate that has to be converted."""
 

@@ -68,6 +68,17 @@ def test_what_was_missed_is_made_up_for_and_how_late_it_was_is_known(loop: Loop)
     assert max(ticker.lateness) == pytest.approx(0.1, abs=1e-3)
 
 
+def test_a_caller_that_breaks_stops_the_clock_and_it_is_known_why(loop: Loop) -> None:
+    def broken(_: float) -> None:
+        raise KeyError("no sound for this")
+
+    ticker = Ticker(loop)
+    ticker.join(broken)
+    ticker.start()
+    assert isinstance(ticker.failure, KeyError)
+    assert loop.callback is None
+
+
 def test_who_has_left_ticks_no_more(loop: Loop) -> None:
     ticker = Ticker(loop)
     times: list[float] = []

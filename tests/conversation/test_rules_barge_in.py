@@ -207,9 +207,19 @@ def test_assent_is_an_answer_where_a_question_was_asked() -> None:
     assert s.one(tell.TurnDecided).text == "Yeah."
 
 
-def asking(heard: float) -> Script:
+def test_assent_to_a_question_that_may_not_be_interrupted_is_an_answer() -> None:
+    s = asking(1.6, ConversationConfig(barge_in=BargeIn(enabled=False)))
+    s.understand("Yeah.")
+    s.speech(0.32)
+    s.silence(0.64)
+    assert (s.of(tell.Backchannel), s.of(tell.Interrupted)) == ([], [])
+    s.silence(1.0)
+    assert s.one(tell.TurnDecided).text == "Yeah."
+
+
+def asking(heard: float, config: ConversationConfig | None = None) -> Script:
     """The agent's question ends after 2 s, of which the user has heard so many."""
-    s = Script()
+    s = Script(config)
     s.say_turn("Hello.")
     s.play(ANSWER, QUESTION, seconds=1.0)
     s.silence(heard)

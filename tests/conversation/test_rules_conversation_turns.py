@@ -34,6 +34,8 @@ def test_a_user_who_goes_on_before_the_reply_sounds_opens_the_turn_again() -> No
     assert s.conversation.history.snapshot() == ()
     s.silence(0.64)
     assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two. At eight.", "words")]
+    first, second = s.of(tell.TurnDecided)
+    assert first.start == second.start < first.end < second.end
     assert s.last(do.StartReply).history == ()
     assert s.conversation.history.snapshot() == (Message("user", "A table for two. At eight."),)
 
@@ -128,9 +130,9 @@ def test_a_long_utterance_is_cut_at_its_quietest_point_and_joined() -> None:
     s.speech(4.16)
     s.silence(1.5)
     first, second, last = s.of(do.AskWords)
-    assert (first.start, first.end, first.final) == (0, quiet, False)
-    assert (second.start, second.final) == (quiet, False)
-    assert (last.start, last.final) == (second.end, True)
+    assert (first.start, first.end, first.may_go_on) == (0, quiet, False)
+    assert (second.start, second.may_go_on) == (quiet, False)
+    assert (last.start, last.may_go_on) == (second.end, True)
     assert [e.at for e in s.of(tell.UtteranceCut)] == [first.end, second.end]
     assert decided(s) == [(1, "One two three.", "words")]
 
@@ -273,7 +275,7 @@ def test_silence_right_after_a_cut_needs_no_more_words() -> None:
     s.silence(0.16)
     s.understand("junk")
     s.silence(2.0)
-    assert s.one(do.AskWords).final is False
+    assert s.one(do.AskWords).may_go_on is False
     assert decided(s) == [(1, "All there is.", "words")]
 
 

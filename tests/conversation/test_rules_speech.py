@@ -73,7 +73,7 @@ def test_the_start_is_told_where_speech_began_and_the_words_are_asked_with_paddi
     assert (started.start, started.pos) == (began, began + 2 * WINDOW)
     assert (stopped.end, stopped.pos) == (ended, ended + 4 * WINDOW)
     assert (ask.start, ask.end) == (began - 4800, ended + 1536)
-    assert ask.final
+    assert ask.may_go_on
 
 
 def test_sound_is_needed_from_where_words_may_still_be_asked_for() -> None:

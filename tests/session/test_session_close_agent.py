@@ -31,6 +31,14 @@ async def test_the_agent_is_closed_with_its_session() -> None:
     assert not call.session.record.errors
 
 
+async def test_an_agent_is_closed_once_however_often_its_session_is() -> None:
+    agent = ClosingAgent("Yes.")
+    async with VirtualCall(agent) as call:
+        await call.session.close("client_end")
+        await call.session.close()
+    assert agent.closings == 1
+
+
 async def test_an_agent_that_fails_to_close_is_told_of() -> None:
     agent = ClosingAgent("Yes.")
     agent.error = ValueError("no")

@@ -10,7 +10,7 @@ from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.engine.workers import Workers
 from duologue.errors import AuthenticationError, ProviderError, ProviderUnavailableError
-from duologue.session import ErrorRaised, SessionConfig
+from duologue.session import ErrorRaised, SessionConfig, evidence
 from duologue.stt import Transcript
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeSttModel, FakeTurnModel, Fault
@@ -254,6 +254,17 @@ async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave
         await call.say("A table for four.")
         assert call.heard == ["Yes."]
     assert bool(model.asked) is judged
+
+
+async def test_under_load_words_are_not_held_back_where_the_button_was_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "HOLD", FOREVER)
+    monkeypatch.setattr(Workers, "busy", True)
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        call.session.begin_turn()
+        await call.speak("A table for four.")
+        call.session.end_turn()
+        await call.settle()
+        assert call.heard == ["Yes."]
 
 
 async def test_words_for_show_wait_for_a_worker_that_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:

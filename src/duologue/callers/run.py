@@ -224,7 +224,8 @@ class _Callers:
         _, left = await asyncio.wait(tasks, timeout=_GOODBYE_S)
         for task in left:
             task.cancel()
-        failures = [e for e in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(e, Exception)]
+        ends = (self._ticker.failure, *await asyncio.gather(*tasks, return_exceptions=True))
+        failures = [e for e in ends if isinstance(e, Exception)]
         self._ticker.stop()
         gc.unfreeze()
         if failures:
@@ -235,7 +236,7 @@ class _Callers:
         )  # fmt: skip
 
     async def _watch(self, until: float) -> None:
-        while (left := until - self._loop.time()) > 0:
+        while (left := until - self._loop.time()) > 0 and self._ticker.failure is None:
             await asyncio.sleep(min(1.0, left))
             if self._on_progress is not None:
                 late = self._ticker.lateness[self._watched :]

@@ -48,6 +48,8 @@ class Ticker:
         self._timer: Timer | None = None
         self.lateness = array("f")
         """Seconds by which each slot was late."""
+        self.failure: Exception | None = None
+        """What a member raised; the clock has stopped then."""
 
     def start(self) -> None:
         """Begin to tick."""
@@ -71,6 +73,17 @@ class Ticker:
                 slot.remove(tick)
 
     def _wake(self) -> None:
+        try:
+            self._catch_up()
+        except Exception as error:
+            self.failure = error
+            return
+        step = FRAME / SLOTS
+        while not self._slots[self._count % SLOTS] and self._count % SLOTS:
+            self._count += 1  # nobody is there: sleep on
+        self._timer = self._loop.call_at(self._began + self._count * step, self._wake)
+
+    def _catch_up(self) -> None:
         step = FRAME / SLOTS
         time = self._loop.time
         while (due := self._began + self._count * step) <= time():
@@ -80,6 +93,3 @@ class Ticker:
                 for tick in tuple(slot):
                     tick(due)
             self._count += 1
-        while not self._slots[self._count % SLOTS] and self._count % SLOTS:
-            self._count += 1  # nobody is there: sleep on
-        self._timer = self._loop.call_at(self._began + self._count * step, self._wake)

@@ -56,6 +56,8 @@ class Reply:
     segments: list[Segment] = field(default_factory=list)
     sounded: int = 0
     """Samples for which it has sounded."""
+    asked_from: int = 0
+    """Where the turn began that it answers."""
 
     @property
     def has_asked(self) -> bool:
@@ -175,8 +177,8 @@ class AgentSide(ABC):
         self._reply = Reply(self._raise(), 0, say.text, say.interruptible)
         self._out.append(do.StartSpeech(self._reply.generation, say.text, say.id))
 
-    def _answer(self, turn: int, text: str) -> None:
-        """Have a decided turn answered, by the reply that was prepared for it if that fits."""
+    def _answer(self, turn: int, text: str, start: int) -> None:
+        """Have a decided turn, which began at `start`, answered by the reply that was prepared for it if that fits."""
         history = self.history.snapshot()
         self.history.add(Message("user", text))
         s = self._speculation
@@ -190,6 +192,7 @@ class AgentSide(ABC):
             self._discard_speculation("words_changed")
             self._reply = Reply(self._raise(), turn, text)
             self._out.append(do.StartReply(self._reply.generation, turn, text, history, speculative=False))
+        self._reply.asked_from = start
 
     def _say_requested(self, i: got.SayRequested) -> None:
         if len(self._says) >= self.config.max_queued_says:
@@ -272,10 +275,12 @@ class AgentSide(ABC):
 
     def _barge_in(self, samples: int, probability: float, explained: float = 0.0) -> None:
         r = self._reply
-        if r is None or not r.started or r.dropped or not self._may_interrupt(r):
+        if r is None or not r.started or r.dropped:
             return
         if self.agent.state is not AgentState.PAUSED:
             r.sounded += samples
+        if not self._may_interrupt(r):
+            return
         g = r.generation
         match self._watch.window(samples, probability, explained, self.agent.state):
             case "duck":

@@ -182,7 +182,7 @@ class Conversation(AgentSide):
         u = self._utterance
         if u is None:
             u = self._utterance = self._new_utterance(self._padded(start), start, r.turn)
-        u.base = f"{r.text} {u.base}".rstrip()
+        u.base, u.began = f"{r.text} {u.base}".rstrip(), r.asked_from
         self._tell(tell.TurnContinued, r.turn, "went_on")
 
     def _speech_stopped(self, reason: str) -> None:
@@ -221,7 +221,7 @@ class Conversation(AgentSide):
         due = self.pos + self._budget(self.config.endpointing.words_budget_per_s * (at - start) / RATE + 1.0)
         ask = self._orders.place("segment", at, due, len(u.parts))
         u.split(at, None)
-        self._out.append(do.AskWords(ask.id, start, at, due, final=False))
+        self._out.append(do.AskWords(ask.id, start, at, due, may_go_on=False))
         u.full = at - u.start >= self.config.max_turn * RATE
         self._tell(tell.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")
 
@@ -300,7 +300,7 @@ class Conversation(AgentSide):
         u.asked_at = self.pos
         if u.last_speech > u.part_start:
             before = " ".join(t for t in (u.base, *u.parts) if t)
-            self._out.append(do.AskWords(ask.id, u.part_start, end, due, before=before))
+            self._out.append(do.AskWords(ask.id, u.part_start, end, due, may_go_on=not u.settled, before=before))
         else:  # nothing was said since a part was cut off
             self._orders.answer(got.WordsArrived(ask.id, "", 1.0, "no_words"))
 
@@ -319,7 +319,8 @@ class Conversation(AgentSide):
         u = self._utterance
         assert u is not None, "asks are dropped with their utterance"
         self._orders.cancel(ask)
-        u.scores, u.put_off = 0, u.evidence is None
+        u.scores -= 1
+        u.put_off = u.evidence is None
 
     def _apply(self, ask: Ask) -> None:
         u, answer = self._utterance, ask.answer
@@ -470,8 +471,9 @@ class Conversation(AgentSide):
     def _begin_reply(self, u: Utterance, text: str, verdict: Verdict) -> None:
         """Decide the turn."""
         silence = self._seconds_since(u.last_speech)
-        self._tell(tell.TurnDecided, u.turn, text, u.start, u.last_speech, silence, verdict.probability, verdict.reason)
-        self._answer(u.turn, text)
+        start = u.start if u.began is None else u.began
+        self._tell(tell.TurnDecided, u.turn, text, start, u.last_speech, silence, verdict.probability, verdict.reason)
+        self._answer(u.turn, text, start)
         if self._utterance is u:
             self._utterance = None
             self._drop_asks("words", "sound", "segment")

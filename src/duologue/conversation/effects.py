@@ -33,8 +33,9 @@ class AskWords:
     start: int
     end: int
     due: int
-    final: bool = True
-    """False for the first part of a long utterance, which has plenty of time."""
+    may_go_on: bool = True
+    """The user may go on after all, and then nobody wants the answer. Not so where a long utterance was cut, or where
+    the button was let go."""
     before: str = ""
     """The words of the turn before `start`, as far as they are known: those that follow are judged with them."""
 

@@ -24,7 +24,9 @@ class Utterance:
     last_speech: int
     """Last sample of speech."""
     base: str = ""
-    """Words of a turn that was decided too soon and is open again."""
+    """Words of a turn that was decided too soon and is open again..."""
+    began: int | None = None
+    """...and where it began."""
     part_start: int = 0
     """Where the part that has not been cut off begins."""
     parts: list[str | None] = field(default_factory=list)

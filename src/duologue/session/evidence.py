@@ -147,7 +147,7 @@ class Listener:
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
         deadline = asyncio.get_running_loop().time() + due_in
-        if self._engine.workers.busy:
+        if ask.may_go_on and self._engine.workers.busy:
             await asyncio.sleep(HOLD)  # most who pause for this short go on: then nothing has been done in vain
         try:
             async with asyncio.timeout(limit):

@@ -238,7 +238,7 @@ class ReplyRun:
     def _deadline(self, first: bool) -> float | None:
         """By when a clause is to sound: at once where it is waited for, else when what is ready has been played."""
         if not first:
-            return time.monotonic() + self._host.playout.ready - SPEAKING
+            return time.monotonic() + max(0.0, self._host.playout.ready - SPEAKING)
         return None if self.is_committed else time.monotonic() + SPECULATION_PATIENCE
 
     async def _speak(self, clause: str, deadline: float | None) -> None:

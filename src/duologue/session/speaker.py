@@ -117,6 +117,7 @@ class Speaker:
         self._user_data = user_data
         self._run: ReplyRun | None = None
         self._closing: list[ReplyRun] = []
+        self._agent_closed = False
         """Runs before the current one whose tasks have not ended."""
         self._mark: int | None = None
 
@@ -303,8 +304,9 @@ class Speaker:
     async def _close_agent(self) -> None:
         """An agent with something to close, such as connections, or a tool that must not be cut off."""
         aclose = getattr(self._agent, "aclose", None)
-        if aclose is None:
+        if aclose is None or self._agent_closed:
             return
+        self._agent_closed = True
         try:
             async with asyncio.timeout(AGENT_CLOSING):
                 await aclose()
