@@ -117,8 +117,8 @@ class Speaker:
         self._user_data = user_data
         self._run: ReplyRun | None = None
         self._closing: list[ReplyRun] = []
-        self._agent_closed = False
         """Runs before the current one whose tasks have not ended."""
+        self._agent_closed = False
         self._mark: int | None = None
 
     def mark(self, position: int) -> None:
