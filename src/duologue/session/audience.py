@@ -32,7 +32,9 @@ class Audience:
         self._watchers.append((on_event, on_end))
 
     def tell(self, event: Event) -> None:
-        """Tell everyone, in the order in which they came."""
+        """Tell everyone, in the order in which they came; what fails after the end is told to nobody."""
+        if self.over:
+            return
         for on_event, _ in self._watchers:
             on_event(event)
         for subscription in self._subscriptions:

@@ -23,8 +23,7 @@ class SpeechHandle:
         """Return when it has been heard or cut off."""
         await self._over.wait()
 
-    def end(self, heard: str = "", *, interrupted: bool = True) -> None:
-        """It is over: wake who waits for it."""
+    def _end(self, heard: str = "", *, interrupted: bool = True) -> None:
         self.heard, self.interrupted = heard, interrupted
         self._over.set()
 
@@ -49,17 +48,17 @@ class Says:
         self._waiting.pop(key, None)
 
     def begin(self, key: int, generation: int) -> None:
-        """It has the floor. Ids of nobody's, as the greeting's, are passed over; so are generations of none below."""
+        """It has the floor. An id that nobody was given, as that of the greeting, is passed over."""
         if key in self._waiting:
             self._speaking[generation] = self._waiting.pop(key)
 
     def end(self, generation: int, heard: str = "", *, interrupted: bool = True) -> None:
-        """What spoke is over."""
+        """What spoke is over; a generation of the agent's own is passed over."""
         if generation in self._speaking:
-            self._speaking.pop(generation).end(heard, interrupted=interrupted)
+            self._speaking.pop(generation)._end(heard, interrupted=interrupted)
 
     def clear(self) -> None:
         """None of those that wait will ever speak."""
         for handle in self._waiting.values():
-            handle.end()
+            handle._end()
         self._waiting.clear()
