@@ -76,8 +76,20 @@ def test_windows_in_doubt_count_half_beside_one_that_is_speech() -> None:
 
 
 def test_doubt_before_speech_counts_as_one_window_at_most() -> None:
-    assert watch(*[(0.3, "speaking")] * 50) == [""] * 50
-    assert watch(*[(0.3, "speaking")] * 50, (1, "speaking"), (1, "ducked")) == [""] * 50 + ["duck", "pause"]
+    three = [(0.3, "speaking")] * 3
+    assert watch(*three) == [""] * 3
+    assert watch(*three, (1, "speaking"), (1, "ducked")) == ["", "", "", "duck", "pause"]
+
+
+def test_a_beginning_that_stays_in_doubt_is_speech() -> None:
+    three, dip = [(0.3, "speaking")] * 3, (0.1, "speaking")
+    assert watch(*three, (0.3, "speaking"), *[(0.3, "ducked")] * 3) == ["", "", "", "duck", "", "", "pause"]
+    assert watch(*three, dip, *three) == [""] * 7
+
+
+def test_doubt_that_goes_on_is_no_beginning() -> None:
+    hum = [(0.3, "speaking")] * 4 + [(0.3, "paused")] * 4 + [(0.3, "speaking")] * 50
+    assert [step for step in watch(*hum) if step] == ["duck", "resume"]
 
 
 def test_doubt_keeps_nobody_paused() -> None:
@@ -89,6 +101,17 @@ def test_an_echo_is_not_in_doubt() -> None:
     w = BargeInWatch(ConversationConfig())
     assert [w.window(WINDOW, 0.4, 0.2, "speaking") for _ in range(8)] == [""] * 8
     assert [w.window(WINDOW, 0.6, 0.2, state) for state in ("speaking", "ducked")] == ["duck", "pause"]
+
+
+def test_speech_that_may_well_be_an_echo_in_part_counts_three_quarters() -> None:
+    w = BargeInWatch(ConversationConfig())
+    assert [w.window(WINDOW, p, e, "speaking") for p, e in ((0.6, 0.4), (0.4, 0.0), (0.6, 0.4))] == [
+        "duck",
+        "duck",
+        "pause",
+    ]
+    w = BargeInWatch(ConversationConfig())
+    assert [w.window(WINDOW, p, e, "speaking") for p, e in ((0.6, 0.29), (0.4, 0.0))] == ["duck", "pause"]
 
 
 def test_what_was_in_doubt_is_forgotten_after_a_silence() -> None:
@@ -122,8 +145,9 @@ def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
 
 
 @pytest.mark.parametrize(("probabilities", "ducked", "paused"), [
-    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 3), ([0.3, 0.3, 0.6], 3, 3), ([0.9, 0.2, 0.2], 1, 3),
-    ([0.19, 0.3, 0.05, 0.9, 0.3], 4, 5), ([0.45] * 30, 0, 0), ([0.9, 0.19, 0.3, 0.19], 1, 0),
+    ([0.6, 0.6], 1, 2), ([0.3, 0.6, 0.3], 2, 2), ([0.3, 0.3, 0.6], 3, 3), ([0.9, 0.2, 0.2], 1, 2),
+    ([0.19, 0.3, 0.05, 0.9, 0.3], 4, 4), ([0.45] * 3, 0, 0), ([0.45] * 30, 4, 4), ([0.9, 0.19, 0.3, 0.19], 1, 3),
+    ([0.9, 0.19, 0.19, 0.19], 1, 0),
 ])  # fmt: skip
 def test_a_beginning_in_doubt_pauses_the_agent_all_the_same(
     probabilities: list[float], ducked: int, paused: int

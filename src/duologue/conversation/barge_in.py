@@ -36,7 +36,10 @@ PHRASES = re.compile(
 # fmt: on
 
 NO_ECHO = 0.1
-"""The share that our own playout may explain of a window by chance."""
+"""Of a window of which our own playout explains less, nothing is an echo."""
+
+LITTLE_ECHO = 0.3
+"""The share that it may explain by chance while the user speaks; of half of their windows it is more than 0.13."""
 
 
 def is_backchannel(text: str, asked: bool) -> bool:
@@ -62,18 +65,24 @@ class BargeInWatch:
     """Some of it was beyond doubt."""
     quiet: int = 0
     """Samples of silence in a row."""
+    doubtful: int = 0
+    """Samples in a row that may be speech."""
 
     def window(self, samples: int, probability: float, explained: float, state: str) -> Step:
         """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything.
 
-        `explained`: the share of it that is an echo. Of a window that may be speech, and is no echo at all, half counts
-        until the agent is paused; of those before the first that is speech, as much as one. Noise alone, which is never
-        more than in doubt, does nothing, keeps nobody paused, and takes no floor.
+        `explained`: the share of it that is an echo. Until the agent is paused, three quarters count of a window of
+        speech that may well be an echo in part, and half of one that may be speech and is no echo at all; of those
+        before the first that is speech, as much as one. A beginning that stays in doubt for `doubt_after` is speech as
+        well; doubt that goes on keeps nobody paused, and takes no floor.
         """
         c = self.config.barge_in
+        may_be = probability >= c.doubt_threshold and explained < NO_ECHO
+        before, self.doubtful = self.doubtful, self.doubtful + samples if may_be else 0
         if probability >= self.config.speech.start_threshold:
-            self.certain, share = True, 1.0
-        elif probability >= c.doubt_threshold and explained < NO_ECHO and state != "paused":
+            self.certain, share = True, 1.0 if explained < LITTLE_ECHO or state == "paused" else 0.75
+        elif may_be and state != "paused":
+            self.certain = self.certain or before < c.doubt_after * RATE <= self.doubtful
             share = 0.5 if self.certain or self.speech < samples else 0.0
         else:
             self.quiet += samples

@@ -73,11 +73,13 @@ class BargeIn:
     """What happens when the user speaks while the agent does."""
 
     enabled: bool = True
-    pause_after: float = 0.064
+    pause_after: float = 0.048
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
     doubt_threshold: float = 0.2
     """Beside one that is speech by `start_threshold`, a window of at least this probability counts half until then: the
     beginning of a word is often in doubt."""
+    doubt_after: float = 0.128
+    """In doubt for so long, without a break, is speech: some words begin softly throughout."""
     confirm_after: float = 1.0
     """Speech this long interrupts without waiting for words."""
     resume_after: float = 1.0
