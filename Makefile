@@ -51,7 +51,7 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@mkdir -p bench-out && rm -f bench-out/soak-broken
 	@for what in 'churn --plot bench-out/churn.svg' \
-	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' 'monologue --sessions 100 --listener picows'; do \
+	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' 'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg'; do \
 	  $(SAY) "soak $$what"; \
 	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
 	    | tee "bench-out/soak-$${what%% *}.txt"; \

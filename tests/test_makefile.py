@@ -77,7 +77,7 @@ def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, t
     assert told == {
         "soak-churn.txt": "soak churn --plot bench-out/churn.svg\n",
         "soak-overload.txt": "soak overload --capacity 100 --listener picows --plot bench-out/overload.svg\n",
-        "soak-monologue.txt": "soak monologue --sessions 100 --listener picows\n",
+        "soak-monologue.txt": "soak monologue --sessions 100 --listener picows --plot bench-out/monologue.svg\n",
     }
     assert made.returncode == (2 if broken else 0)
     assert ("soak overload: a limit does not hold" in made.stdout) is broken

@@ -15,6 +15,7 @@ import pytest
 from command_line import CommandLine
 from duologue.bench.soak.monologue import Monologue, Phase
 from duologue.bench.soak.overload import Overload, Step
+from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal, Story, Turn
 from duologue.callers.result import Percentiles, Result
@@ -42,7 +43,9 @@ def overloaded() -> Overload:
 def overheard() -> Monologue:
     turn = Turn(0, 0, "booking", "people", "four", 20.0, 22.0, 20.0, 22.0, ended=True, heard={1: "four"})
     turn.processing_s, turn.voice_to_voice_s = 0.1, 0.6
-    phases = tuple(Phase(name, result(Log(turns=[turn]))) for name in ("before", "with", "after"))
+    phases = tuple(
+        Phase(name, result(Log(turns=[turn])), (Piece(10.0, 70.0, 0.001, 0),)) for name in ("before", "with", "after")
+    )
     return Monologue(phases, (Story("and on", "and on", 3500.0, 0.0),), 0.0, 3600.0)
 
 
@@ -115,8 +118,11 @@ def test_a_limit_that_does_not_hold_is_told_and_the_status_is_1(told: dict[str, 
 
 
 def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: CommandLine, tmp_path: Path) -> None:
-    outcome = duologue("soak", "monologue", "--minutes", 60)
+    plot = tmp_path / "monologue.svg"
+    outcome = duologue("soak", "monologue", "--minutes", 60, "--plot", plot)
     assert outcome.code == 0
+    assert plot.stat().st_size > 1000
+    assert "compared: 1 min (100%) with the monologue, 2 min (100%) without it" in outcome.out
     assert "the monologue: 3500 of 3600 s heard out in 1 calls" in outcome.out
     assert "every limit holds" in outcome.out
     assert told["options"][-2:] == ["--timeout", "4200.0"], "the server must not end it"

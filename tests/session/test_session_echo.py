@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.session.echo import ALERT, LEARNING, TAIL, UNSURE, EchoGuard
+from duologue.session.echo import ALERT, LEARNING, PROVEN, TAIL, UNSURE, EchoGuard
 
 RATE = 16_000
 WINDOW = 512
@@ -138,3 +138,45 @@ def test_a_pause_before_any_sound_is_nothing() -> None:
     guard.resumed(200)
     guard.flushed(300)
     assert not guard.active(300)
+
+
+# --- a line without an echo ---
+
+
+def murmur(line: Line, windows: int, level: int) -> None:
+    """As many windows of our sound in which nothing but noise of that level is heard."""
+    random = np.random.default_rng(3)
+    for _ in range(windows):
+        end = line.at + WINDOW
+        while line.sent + FRAME <= end + 960:
+            line.guard.played(line.at, line.playout[line.sent : line.sent + FRAME].tobytes())
+            line.sent += FRAME
+        line.guard.unheard(end, (level * random.standard_normal(WINDOW)).astype(np.int16))
+        line.at = end
+
+
+def hum(n: int, level: int = 3000) -> Sound:
+    """A vowel: so regular that a short filter makes a piece of it out of almost anything."""
+    return (level * np.sin(2 * np.pi * 150 * np.arange(n) / RATE)).astype(np.int16)
+
+
+def test_what_is_much_louder_than_all_that_was_heard_of_us_is_no_echo() -> None:
+    line = Line()
+    murmur(line, PROVEN, 20)
+    assert line.listen(20, hum(20 * WINDOW), echo=False) == [0.0] * 20
+
+
+@pytest.mark.parametrize(("windows", "level"), [(PROVEN - 1, 20), (PROVEN, 1000)])
+def test_until_that_is_proven_chance_may_explain_the_user(windows: int, level: int) -> None:
+    line = Line()
+    murmur(line, windows, level)
+    assert max(line.listen(20, hum(20 * WINDOW), echo=False)) > 0.1
+
+
+def test_an_echo_that_begins_in_mid_call_is_one_after_four_windows() -> None:
+    line = Line()
+    murmur(line, PROVEN, 20)
+    answers = line.listen(60)
+    assert 0.0 in answers
+    assert min(answers[-30:]) > THRESHOLD
+    assert line.guard.alert(line.at)

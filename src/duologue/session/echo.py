@@ -24,6 +24,11 @@ LEARNING = round(0.32 * RATE)
 """...it is taken for echo for so many samples: as many as it takes to find its delay."""
 ECHOES = 4
 """Windows of echo in a row that make sure that there is one."""
+PROVEN = 47
+"""Where our own voice was not heard for so many windows, 1.5 s..."""
+LOUDER = 16.0
+"""...what has so many times the energy of the loudest of them (12 dB) is no echo: chance often explains a piece of the
+user's voice."""
 MOST_NOTED = 1.5
 """Seconds of frames that are kept as they were sent: as long as the explainer remembers."""
 
@@ -52,6 +57,10 @@ class EchoGuard:
         self._first: int | None = None
         """Where our first sound could be heard, while nothing else was."""
         self._sure_from = 0
+        self._unheard = 0
+        """Windows without speech while we sounded, since there was last an echo."""
+        self._loudest = 0.0
+        """The energy of the loudest of them."""
 
     def played(self, pos: int, frame: bytes) -> None:
         """Note a frame of ours, sent when the input was at `pos`."""
@@ -115,6 +124,12 @@ class EchoGuard:
         """True where an echo was heard shortly before `pos`: there may be some of it in every window."""
         return pos < self._alert_until
 
+    def unheard(self, end: int, mic: NDArray[np.int16]) -> None:
+        """Note that `mic`, the window that ends at `end`, is no speech; to be told while `active`."""
+        if end <= self._next:
+            self._unheard += 1
+            self._loudest = max(self._loudest, _energy(mic))
+
     def explained(self, end: int, mic: NDArray[np.int16], is_speech: bool) -> float:
         """The share of the energy of `mic`, the window that ends at `end`, that our own voice explains; 0 to 1.
 
@@ -132,6 +147,9 @@ class EchoGuard:
         self._echoes = self._echoes + 1 if share >= self._threshold else 0
         if self._echoes >= ECHOES:
             self._alert_until = end + ALERT
+            self._unheard, self._loudest = 0, 0.0
+        elif self._unheard >= PROVEN and _energy(mic) > LOUDER * self._loudest:
+            return 0.0
         return share if end >= self._sure_from else 1.0
 
     @property
@@ -139,3 +157,8 @@ class EchoGuard:
         """The last window that was explained, without our own voice."""
         assert self._explainer is not None, "asked only after an explanation"
         return self._explainer.left
+
+
+def _energy(mic: NDArray[np.int16]) -> float:
+    samples = mic.astype(np.float32)
+    return float(samples @ samples)

@@ -306,8 +306,11 @@ class VoiceSession:
             rules = self.config.rules
             doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
             alert, may_be_speech = echo.alert(end), probability >= doubtful
+            mic = self._hearing.read(end - window, end)
             if alert or may_be_speech:
-                explained = echo.explained(end, self._hearing.read(end - window, end), may_be_speech)
+                explained = echo.explained(end, mic, may_be_speech)
+            else:
+                echo.unheard(end, mic)
             if alert:
                 self._hearing.replace(end - window, echo.left)
         self._score(got.VadScored(end - window, end, probability, explained))

@@ -11,6 +11,7 @@ import pytest
 from served_here import Voice, served_here
 
 from duologue.bench.soak.monologue import Monologue, Phase, check, monologue
+from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Story, Turn
 from duologue.callers.result import Result
@@ -44,18 +45,26 @@ def turn(processing: float, voice_to_voice: float, **changes: Any) -> Turn:
 
 
 def found(
-    processing: float = 0.1, voice_to_voice: float = 0.6, *, story: Story | None = None, late: float = 0.001, **log: Any
+    processing: float = 0.1,
+    voice_to_voice: float = 0.6,
+    *,
+    story: Story | None = None,
+    late: float = 0.001,
+    costs: tuple[float, ...] = (1.0,),
+    refused: int = 0,
+    **log: Any,
 ) -> Monologue:
+    """`costs` of the minutes with the monologue, in all of which there are the same turns; those without it cost 1."""
     plan = Plan("ws://127.0.0.1:1/v1/stream", 10, 60.0, "booking", NORMAL, 1, 10.0)
 
     def phase(name: Any, *turns: Turn, **log: Any) -> Phase:
         written = Log(turns=list(turns))
         for field, value in log.items():
             setattr(written, field, value)
-        return Phase(
-            name,
-            Result.of(written, plan, lines="none", elapsed=70.0, cpu=1.0, lateness=[late], interrupted=False),
-        )
+        result = Result.of(written, plan, lines="none", elapsed=70.0, cpu=1.0, lateness=[late], interrupted=False)
+        if name != "with":
+            return Phase(name, result, (Piece(10.0, 70.0, 1.0, 0),))
+        return Phase(name, result, tuple(Piece(10.0, 70.0, cost, refused) for cost in costs))
 
     usual = turn(0.1, 0.6)
     beside = turn(processing, voice_to_voice)
@@ -81,7 +90,8 @@ def test_others_who_notice_nothing_hold_every_limit() -> None:
         (found(story=Story("a b c", "a b c", 1000.0, 0.0)), "monologue_heard"),
         (found(story=Story("a b c", "a b c", 3500.0, 0.6)), "monologue_unaccounted_s"),
         (found(story=Story("a b c", "a b", 3500.0, 0.0)), "monologue_word_error_rate"),
-        (found(refusals=Counter({"overloaded": 1})), "refused"),
+        (found(refused=1), "refused"),
+        (found(costs=(1.0, 1.2, 1.2)), "compared"),
         (found(lost=Counter({"1000 timeout": 1})), "lost"),
         (found(late=0.1), "callers_in_time"),
     ],
@@ -93,3 +103,19 @@ def test_each_limit_is_broken_by_what_it_is_about(monologue: Monologue, name: st
 def test_a_monologue_of_which_nothing_was_understood_holds_no_limit_of_its_own() -> None:
     silent = replace(found(), stories=())
     assert broken(silent) == {"monologue_heard", "monologue_word_error_rate"}
+
+
+def test_where_the_machine_was_slower_nothing_is_compared() -> None:
+    minutes = found(costs=(1.0, 1.3, 0.97, 1.3))
+    assert [piece.cost_s for piece in minutes.compared(with_it=True)] == [1.0, 0.97]
+    assert minutes.compared_share(with_it=True) == 0.5
+    assert minutes.compared_share(with_it=False) == 1.0
+    assert minutes.as_dict()["compared"] == {"with": 0.5, "without": 1.0}
+    nothing = replace(minutes, phases=tuple(replace(phase, pieces=()) for phase in minutes.phases))
+    assert broken(nothing) == {"processing_p95_ratio", "voice_to_voice_p95_ratio", "compared"}
+
+
+def test_turns_belong_to_the_minute_in_which_they_ended() -> None:
+    phase = found().phases[0]
+    assert len(phase.turns(Piece(10.0, 22.5, 1.0, 0))) == 1
+    assert phase.turns(Piece(22.5, 70.0, 1.0, 0)) == []

@@ -1,4 +1,7 @@
-"""Monologue: one caller who never stops talking, among many who book tables. The others must not notice."""
+"""Monologue: one caller who never stops talking, among many who book tables. The others must not notice.
+
+Times of day are compared, so only those count in which the machine was as fast with it as without it (`yardstick.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, Final, Literal
 
 from duologue.bench.conversations import CHUNK_MS, Held
 from duologue.bench.soak.served import Served, at_least, at_most
+from duologue.bench.soak.yardstick import Piece, Yardstick, alike
 from duologue.callers.load import Load
 from duologue.callers.log import Log, Story, Turn
 from duologue.callers.result import Percentiles, Result
@@ -18,9 +22,10 @@ from duologue.testing.wer import word_errors
 
 __all__ = ["LIMITS", "Monologue", "Phase", "check", "monologue"]
 
-LIMITS: Final = {"p95_ratio": 1.1, "word_error_rate": 0.1, "heard": 0.9}
+LIMITS: Final = {"p95_ratio": 1.1, "word_error_rate": 0.1, "heard": 0.9, "compared": 0.4}
 """What must hold: p95s of the others with the monologue beside those without it; words of the monologue that were
-understood wrongly; and the share of its time, but for its last turn, that was heard out. Nothing lost in silence."""
+understood wrongly; the share of its time, but for its last turn, that was heard out; and the share of the time with it,
+and of that without it, in which the machine was as fast. Nothing lost in silence."""
 
 LAST_TURN_S: Final = 125.0
 """The server decides a turn after two minutes at the latest; what is said after the last one is still being heard."""
@@ -34,7 +39,20 @@ class Phase:
 
     name: Name
     result: Result
-    """Latencies are those of the others."""
+    """Latencies are those of the others, at any speed of the machine."""
+    pieces: tuple[Piece, ...]
+    """After the ramp."""
+
+    def turns(self, piece: Piece) -> list[Turn]:
+        """Those of the others that ended in it."""
+        return [
+            turn
+            for turn in self.result.raw
+            if piece.begins_s <= turn.end_s < piece.ends_s
+            and turn.ended
+            and not turn.goes_on
+            and turn.onset_s >= self.result.ramp_s
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +69,21 @@ class Monologue:
     """That it lasted."""
 
     def processing_s(self, *, with_it: bool) -> Percentiles:
-        """Decided → first audible sample, of the others."""
+        """Decided → first audible sample, of the others, where the machine was as fast."""
         return Percentiles.of(turn.processing_s for turn in self._turns(with_it))
 
     def voice_to_voice_s(self, *, with_it: bool) -> Percentiles:
-        """End of speech → first audible sample, of the others."""
+        """End of speech → first audible sample, of the others, where the machine was as fast."""
         return Percentiles.of(turn.voice_to_voice_s for turn in self._turns(with_it))
+
+    def compared(self, *, with_it: bool) -> list[Piece]:
+        """The pieces in which the machine was as fast with the monologue as without it."""
+        return alike(self._pieces(True), self._pieces(False))[0 if with_it else 1]
+
+    def compared_share(self, *, with_it: bool) -> float:
+        """Their share of the time."""
+        whole = sum(piece.seconds for piece in self._pieces(with_it))
+        return sum(piece.seconds for piece in self.compared(with_it=with_it)) / whole if whole else 0.0
 
     @property
     def word_error_rate(self) -> float | None:
@@ -68,7 +95,14 @@ class Monologue:
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types, without what was said."""
         return {
-            "phases": [{"name": phase.name, **phase.result.as_dict()} for phase in self.phases],
+            "phases": [
+                {"name": phase.name, **phase.result.as_dict(), "pieces": [asdict(piece) for piece in phase.pieces]}
+                for phase in self.phases
+            ],
+            "compared": {
+                "with": round(self.compared_share(with_it=True), 3),
+                "without": round(self.compared_share(with_it=False), 3),
+            },
             "processing_s": {
                 "with": asdict(self.processing_s(with_it=True)), "without": asdict(self.processing_s(with_it=False))
             },
@@ -83,13 +117,20 @@ class Monologue:
             "monologues": len(self.stories),
         }  # fmt: skip
 
+    def _pieces(self, with_it: bool) -> list[Piece]:
+        return [piece for phase in self._phases(with_it) for piece in phase.pieces]
+
+    def _phases(self, with_it: bool) -> list[Phase]:
+        return [phase for phase in self.phases if (phase.name == "with") is with_it]
+
     def _turns(self, with_it: bool) -> list[Turn]:
+        compared = self.compared(with_it=with_it)
         return [
             turn
-            for phase in self.phases
-            if (phase.name == "with") is with_it
-            for turn in phase.result.raw
-            if turn.ended and not turn.goes_on and turn.onset_s >= phase.result.ramp_s
+            for phase in self._phases(with_it)
+            for piece in phase.pieces
+            if piece in compared
+            for turn in phase.turns(piece)
         ]
 
 
@@ -115,11 +156,17 @@ async def monologue(
         waves = (Wave(1, "monologue", 0.0),) if name == "with" else ()
         plan = Plan(server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves)
         utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
-        told = None if on_progress is None else partial(on_progress, name)
-        result = await run(plan, utterances, on_progress=told, log=log if name == "with" else Log())
+        yardstick = Yardstick()
+
+        def tell(now: Progress, name: Name = name, note: Callable[[Progress], None] = yardstick.note) -> None:
+            note(now)
+            if on_progress is not None:
+                on_progress(name, now)
+
+        result = await run(plan, utterances, on_progress=tell, log=log if name == "with" else Log())
         if result.interrupted:
             raise asyncio.CancelledError
-        phases.append(Phase(name, result))
+        phases.append(Phase(name, result, yardstick.pieces(ramp)))
     return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / 16_000, 3), seconds)
 
 
@@ -138,7 +185,8 @@ def check(found: Monologue) -> list[Held]:
         at_least("monologue_heard", heard, LIMITS["heard"]),
         at_most("monologue_unaccounted_s", sum(story.unaccounted_s for story in found.stories), 0),
         at_most("monologue_word_error_rate", found.word_error_rate, LIMITS["word_error_rate"]),
-        at_most("refused", sum(sum(result.refusals.values()) for result in results), 0),
+        at_least("compared", min(found.compared_share(with_it=it) for it in (True, False)), LIMITS["compared"]),
+        at_most("refused", sum(p.refused for it in (True, False) for p in found.compared(with_it=it)), 0),
         at_most("lost", sum(sum(result.lost.values()) for result in results), 0),
         at_least("callers_in_time", float(all(result.valid for result in results)), 1),
     ]

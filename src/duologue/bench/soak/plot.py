@@ -8,10 +8,11 @@ from pathlib import Path
 
 from duologue.bench.plot import check_plot
 from duologue.bench.soak.churn import Churned
+from duologue.bench.soak.monologue import Monologue
 from duologue.bench.soak.overload import LIMITS, Overload, Step
 from duologue.callers.result import Percentiles
 
-__all__ = ["draw_churn", "draw_overload"]
+__all__ = ["draw_churn", "draw_monologue", "draw_overload"]
 
 
 def draw_churn(churned: Churned, target: Path) -> None:
@@ -35,6 +36,54 @@ def draw_churn(churned: Churned, target: Path) -> None:
         axes.set_ylim(0, 1.15 * max(values))
         axes.grid(alpha=0.3)
     panels[-1].set_xlabel("calls that came and went; looked at while none is open")
+    figure.savefig(target, dpi=150)
+
+
+def draw_monologue(found: Monologue, target: Path) -> None:
+    """Write the latencies of the others, minute by minute, and how fast the machine was: PNG, SVG or PDF.
+
+    The time with the monologue is shaded; hollow marks are of minutes that are not compared.
+    """
+    check_plot(target)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    panels = sooner, processing, machine = figure.subplots(3, 1, sharex=True)
+    compared = [*found.compared(with_it=True), *found.compared(with_it=False)]
+    minutes: list[float] = []
+    figures: list[tuple[float | None, ...]] = []
+    filled: list[bool] = []
+    begins = 0.0
+    for phase in found.phases:
+        for piece in phase.pieces:
+            turns = phase.turns(piece)
+            heard = Percentiles.of(turn.voice_to_voice_s for turn in turns)
+            answered = Percentiles.of(turn.processing_s for turn in turns)
+            minutes.append((begins + (piece.begins_s + piece.ends_s) / 2) / 60)
+            figures.append((heard.p95, heard.p50, answered.p95, answered.p50, piece.cost_s))
+            filled.append(piece in compared)
+        ends = begins + max((piece.ends_s for piece in phase.pieces), default=0.0)
+        if phase.name == "with":
+            for axes in panels:
+                axes.axvspan(begins / 60, ends / 60, color="black", alpha=0.06)
+        begins = ends
+    lines = ((sooner, "p95"), (sooner, "p50"), (processing, "p95"), (processing, "p50"), (machine, ""))
+    for number, (axes, label) in enumerate(lines):
+        ms = [math.nan if (value := row[number]) is None else 1000 * value for row in figures]
+        color = f"C{number % 2}"
+        axes.plot(minutes, ms, color=color, linewidth=1, label=label)
+        for style, is_filled in (("full", True), ("none", False)):
+            marked = [(at, value) for at, value, one in zip(minutes, ms, filled, strict=True) if one is is_filled]
+            axes.plot([at for at, _ in marked], [v for _, v in marked], "o", color=color, markersize=4, fillstyle=style)
+    sooner.set_ylabel("end of speech → audio (ms)")
+    processing.set_ylabel("decided → audio (ms)")
+    machine.set_ylabel("callers' CPU, ms a second of call")
+    machine.set_xlabel("minutes; shaded: one caller never stops talking")
+    for axes in panels:
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    for axes in (sooner, processing):
+        axes.legend(fontsize="small", ncols=2)
     figure.savefig(target, dpi=150)
 
 

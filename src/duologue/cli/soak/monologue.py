@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from duologue.cli.bench.options import ListenerName, LoadName, Seed, held_as_dicts, load_of
+from duologue.cli.bench.options import ListenerName, LoadName, Plot, Seed, check_plot_option, held_as_dicts, load_of
 from duologue.cli.output import AsJson, console, print_json, progress, write_rows
 from duologue.cli.soak.outcome import exit_where_broken, pair, tell_limits
 
@@ -34,6 +34,7 @@ def monologue(
         Path | None,
         typer.Option(metavar="FILE", help="Write each turn of the others to this file, a JSON object a line."),
     ] = None,
+    plot: Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """One caller who never stops talking, among many who book tables: the others must not notice.
@@ -42,15 +43,21 @@ def monologue(
     the same each time. All models are real, and answers are not cached.
 
     p95s of the others, from decided and from the end of speech to the first audible sample, must be within 1.1 of those
-    without the monologue; and all that it said must be in a transcript, or told to be missing. Exits with 1 where that
-    does not hold.
+    without the monologue; and all that it said must be in a transcript, or told to be missing. A shared machine may be
+    slower for minutes: only those minutes are compared in which a second of call cost the callers as much CPU, within a
+    twentieth, and they must be two fifths of the time. Exits with 1 where that does not hold.
     """
+    check_plot_option(plot)
     from duologue.bench.soak.monologue import check
 
     alone = minutes / 4 if apart is None else apart
     found = asyncio.run(_run(sessions, load_of(load), 60 * minutes, 60 * alone, seed, listener))
     if raw is not None:
         write_rows(raw, ({"phase": p.name, **turn.as_dict()} for p in found.phases for turn in p.result.raw))
+    if plot is not None:
+        from duologue.bench.soak.plot import draw_monologue
+
+        draw_monologue(found, plot)
     held = check(found)
     if as_json:
         print_json({**found.as_dict(), "listener": listener, "limits": held_as_dicts(held)})
@@ -92,6 +99,11 @@ def _print(found: Monologue) -> None:
         ratio = f"{beside.p95 / usual.p95:.2f}" if beside.p95 is not None and usual.p95 else "none"
         table.add_row(label, pair(usual), pair(beside), ratio)
     console.print(table)
+    console.print(
+        f"compared: {_minutes(found, True)} with the monologue, {_minutes(found, False)} without it, "
+        "in which the machine was as fast",
+        soft_wrap=True,
+    )
     for phase in found.phases:
         r = phase.result
         console.print(
@@ -107,3 +119,8 @@ def _print(found: Monologue) -> None:
         f"{'no words' if wrong is None else f'{wrong:.1%} of words wrong'}; {found.gap_s:g} s of input in gaps, of all",
         soft_wrap=True,
     )
+
+
+def _minutes(found: Monologue, with_it: bool) -> str:
+    seconds = sum(piece.seconds for piece in found.compared(with_it=with_it))
+    return f"{seconds / 60:.0f} min ({found.compared_share(with_it=with_it):.0%})"

@@ -1,0 +1,51 @@
+"""The machine's speed, told by what the callers cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from duologue.bench.soak.yardstick import Piece, Yardstick, alike
+from duologue.callers.run import Progress
+
+
+def noted(costs: list[float], *, active: int = 10) -> Yardstick:
+    """A note a second; `costs` for a second of call, a minute each."""
+    used = 0.0
+    yardstick = Yardstick(lambda: used)
+    for second in range(60 * len(costs) + 1):
+        yardstick.note(Progress(float(second), active, 0, 0, second // 30, 0.0))
+        if second < 60 * len(costs):
+            used += active * costs[second // 60]
+    return yardstick
+
+
+def test_a_piece_is_a_minute_and_tells_what_a_second_of_call_cost() -> None:
+    first, second, third = noted([0.001, 0.002, 0.001]).pieces(0.0)
+    assert (first.begins_s, first.ends_s, second.seconds) == (0.0, 60.0, 60.0)
+    assert [p.cost_s for p in (first, second, third)] == pytest.approx([0.001, 0.002, 0.001])
+    assert [p.refused for p in (first, second, third)] == [2, 2, 2]
+
+
+def test_pieces_begin_after_the_ramp_and_are_as_long_as_each_other() -> None:
+    pieces = noted([0.001, 0.001]).pieces(10.0)
+    assert [(p.begins_s, p.ends_s) for p in pieces] == [(10.0, 65.0), (65.0, 120.0)]
+
+
+def test_nothing_is_told_of_too_few_notes_and_nothing_divided_by_no_calls() -> None:
+    assert Yardstick().pieces(0.0) == ()
+    assert noted([0.001]).pieces(60.0) == ()
+    assert [p.cost_s for p in noted([0.001], active=0).pieces(0.0)] == [0.0]
+
+
+def piece(cost: float, minutes: int = 1) -> Piece:
+    return Piece(0.0, 60.0 * minutes, cost, 0)
+
+
+def test_pieces_are_alike_around_the_speed_of_which_there_is_most_in_both() -> None:
+    fast, slow, between = piece(1.0, 40), piece(1.3, 20), piece(1.15, 5)
+    before, after = piece(1.02, 10), piece(1.31, 10)
+    assert alike([fast, slow, between], [before, after]) == ([fast], [before])
+    assert alike([fast, slow], [after]) == ([slow], [after])
+    assert alike([], []) == ([], [])
+    with_it, without = alike([fast], [after])
+    assert not (with_it and without)
