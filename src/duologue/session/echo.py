@@ -134,7 +134,8 @@ class EchoGuard:
         """The share of the energy of `mic`, the window that ends at `end`, that our own voice explains; 0 to 1.
 
         To be asked while `active` for the windows that may be speech, and for all while `alert`; the others need no
-        explanation, and this costs more than all else that is done for a window. `is_speech`: it may be speech.
+        explanation, and this costs more than all else that is done for a window. `is_speech`: it may be speech. Where
+        our voice went `unheard` for long, nothing is explained of what is much louder.
         """
         assert self._explainer is not None, "asked only while active"
         self._tell()

@@ -157,17 +157,18 @@ async def monologue(
         plan = Plan(server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves)
         utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
         yardstick = Yardstick()
-
-        def tell(now: Progress, name: Name = name, note: Callable[[Progress], None] = yardstick.note) -> None:
-            note(now)
-            if on_progress is not None:
-                on_progress(name, now)
-
-        result = await run(plan, utterances, on_progress=tell, log=log if name == "with" else Log())
+        told = partial(_note, yardstick, None if on_progress is None else partial(on_progress, name))
+        result = await run(plan, utterances, on_progress=told, log=log if name == "with" else Log())
         if result.interrupted:
             raise asyncio.CancelledError
         phases.append(Phase(name, result, yardstick.pieces(ramp)))
     return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / 16_000, 3), seconds)
+
+
+def _note(yardstick: Yardstick, on_progress: Callable[[Progress], None] | None, now: Progress) -> None:
+    yardstick.note(now)
+    if on_progress is not None:
+        on_progress(now)
 
 
 def _phases(seconds: float, apart: float) -> Sequence[tuple[Name, float]]:
