@@ -41,8 +41,9 @@ test: $(VENV)/.dev
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev
 	@mkdir -p bench-out
-	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' 'turns' 'barge-in --half test' \
-	  'conversations --listener picows' 'conversations --load brisk --find --sessions 60 --listener picows'; do \
+	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' \
+	  'turns' 'barge-in --half test' 'conversations --listener picows' \
+	  'conversations --load brisk --find --sessions 60 --listener picows'; do \
 	  $(SAY) "bench $$what"; \
 	  $(BIN)/duologue bench $$what | tee "bench-out/$$(echo "$$what" | tr -cs 'a-z0-9\n' '-').txt" || true; \
 	done
@@ -51,7 +52,8 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	@mkdir -p bench-out && rm -f bench-out/soak-broken
 	@for what in 'churn --plot bench-out/churn.svg' \
-	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' 'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg'; do \
+	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' \
+	  'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg'; do \
 	  $(SAY) "soak $$what"; \
 	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
 	    | tee "bench-out/soak-$${what%% *}.txt"; \

@@ -122,7 +122,7 @@ def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: C
     outcome = duologue("soak", "monologue", "--minutes", 60, "--plot", plot)
     assert outcome.code == 0
     assert plot.stat().st_size > 1000
-    assert "compared: 1 min (100%) with the monologue, 2 min (100%) without it" in outcome.out
+    assert "compared: 1 min (100%) with the monologue, 1 min (50%) without it" in outcome.out
     assert "the monologue: 3500 of 3600 s heard out in 1 calls" in outcome.out
     assert "every limit holds" in outcome.out
     assert told["options"][-2:] == ["--timeout", "4200.0"], "the server must not end it"

@@ -2,11 +2,13 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from duologue.engine import jobs
 from duologue.engine.workers import Workers
 from duologue.errors import ProviderError
 from duologue.stt.steps import Unfinished
@@ -73,7 +75,7 @@ async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once(
         first = workers.submit(Start(countdown), ("a", 2), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         others = [workers.submit(Start(countdown), (name, 1), 2.0) for name in "bc"]
-        await until(lambda: len(workers._joint) == 2)
+        await until(lambda: len(workers._joint.waiting) == 2)
         countdown.opened.set()
         assert await asyncio.gather(first, *others) == ["a done", "b done", "c done"]
     finally:
@@ -83,6 +85,34 @@ async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once(
     assert workers.counters.done == 3
 
 
+async def test_where_it_is_crowded_a_joint_run_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "GATHER", PATIENCE)
+    countdown = Countdown()
+    countdown.opened.set()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    workers._share.note(1e6, time.monotonic())
+    try:
+        names = "abcd"
+        assert len(names) == jobs.COMPANY
+        futures = [workers.submit(Start(countdown), (name, 0), k) for k, name in enumerate(names)]
+        assert await asyncio.gather(*futures) == [f"{name} done" for name in names]
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert countdown.runs == [list(names)]
+
+
+async def test_one_without_company_goes_on_after_a_moment() -> None:
+    countdown = Countdown()
+    countdown.opened.set()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    workers._share.note(1e6, time.monotonic())
+    try:
+        assert await workers.submit(Start(countdown), ("a", 2), 1.0) == "a done"
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert countdown.runs == [["a"]] * 3
+
+
 async def test_other_work_is_done_while_a_joint_run_goes_on() -> None:
     countdown = Countdown()
     workers = Workers(asyncio.get_running_loop(), general=2)
@@ -90,7 +120,7 @@ async def test_other_work_is_done_while_a_joint_run_goes_on() -> None:
         slow = workers.submit(Start(countdown), ("a", 0), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         behind = workers.submit(Start(countdown), ("b", 0), 1.0)
-        await until(lambda: len(workers._joint) == 1)  # begun, and held up by the first
+        await until(lambda: len(workers._joint.waiting) == 1)  # begun, and held up by the first
         countdown.opened.set()
         assert [await slow, await behind] == ["a done", "b done"]
     finally:

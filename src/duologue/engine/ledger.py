@@ -117,9 +117,9 @@ class Debts:
     """Seconds in which a debt falls to a third."""
     USUAL: Final = 18.0
     """Seconds of sound that put nothing off: a lively caller has up to 14, one who never stops 20 and more."""
-    DELAY: Final = 0.05
+    DELAY: Final = 0.5
     """Seconds by which each second of sound beyond puts a deadline off..."""
-    MOST: Final = 2.0
+    MOST: Final = 3.0
     """...and at most."""
     MAX_OWNERS: Final = 4096
 

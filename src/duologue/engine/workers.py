@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from duologue.engine.jobs import Job, Joint
 from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain
 from duologue.errors import DuologueError, OverloadedError, ProviderError
 from duologue.stt.steps import Step, Unfinished
@@ -21,34 +22,12 @@ __all__ = ["Workers"]
 
 BUSY = 0.3
 """The share of the time from which on threads count as busy."""
+CROWDED = 0.6
+"""The share of the time from which on what is done in joint runs waits a moment for company."""
 NEAR = 0.5
 """Seconds before its deadline from which on speech may use the thread that is kept for first clauses."""
 NICENESS = 5
 """By how much the threads of models give way to the loop's, where the system knows of it."""
-
-
-@dataclass(order=True, slots=True)
-class Job:
-    """One item that waits for a model."""
-
-    rank: float
-    """The deadline, and later by what its session owes the others."""
-    order: int
-    model: Step = field(compare=False)
-    item: Any = field(compare=False)
-    size: float = field(compare=False)
-    cost: float = field(compare=False)
-    """Seconds that it is expected to take."""
-    deadline: float = field(compare=False)
-    """By which it is wanted; for what is wanted at once, when it was asked for."""
-    result: asyncio.Future[Any] = field(compare=False)
-    owner: str = field(default="", compare=False)
-    """Whose debt it is counted in; nobody's where it is empty."""
-    step: bool = field(default=False, compare=False)
-    """A step was done before: this is for a joint run."""
-    running: bool = field(default=False, compare=False)
-    gone: bool = field(default=False, compare=False)
-    """Cancelled while it waited: nothing is left of it but its place."""
 
 
 @dataclass(slots=True)
@@ -98,10 +77,7 @@ class Workers:
         self._loop = loop
         self._heap: list[Job] = []
         self._speech: list[Job] = []
-        self._joint: list[Job] = []
-        """Unfinished, for the next run of their step..."""
-        self._joined = False
-        """...of which one goes on."""
+        self._joint = Joint()
         self._order = itertools.count()
         self._lock = threading.Condition()
         self._closed = False
@@ -120,7 +96,7 @@ class Workers:
 
     @property
     def _places(self) -> int:
-        return len(self._heap) + len(self._speech) + len(self._joint)
+        return len(self._heap) + len(self._speech) + len(self._joint.waiting)
 
     @property
     def idle(self) -> bool:
@@ -168,7 +144,7 @@ class Workers:
         result = self._loop.create_future()
         now, owner = time.monotonic(), OWNER.get()
         rank = 0.0 if deadline is None else deadline + self._debts.delay(owner, now)
-        wanted = now if deadline is None else deadline
+        wanted = now if deadline is None else rank
         cost = self.costs.expect(model.name, size)
         debtor = owner if owed and not aloud else ""
         job = Job(rank, next(self._order), model, item, size, cost, wanted, result, debtor)
@@ -197,8 +173,8 @@ class Workers:
         """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
         with self._lock:
             self._closed = True
-            waiting = [*self._heap, *self._speech, *self._joint]
-            for heap in (self._heap, self._speech, self._joint):
+            waiting = [*self._heap, *self._speech, *self._joint.waiting]
+            for heap in (self._heap, self._speech, self._joint.waiting):
                 heap.clear()
             self._queued, self._gone = 0.0, 0
             self._lock.notify_all()
@@ -225,14 +201,13 @@ class Workers:
             with self._lock:
                 self.running -= 1
                 if joint:
-                    self._joined = False
+                    self._joint.runs = False
                 if not self._closed:
                     for job in unfinished:
                         job.running = False
-                    self._joint += unfinished
-                    heapq.heapify(self._joint)
+                    self._joint.add(unfinished)
                     unfinished = []
-                if self._joint:
+                if self._joint.waiting:
                     self._lock.notify_all()
             self._refuse(unfinished)
 
@@ -251,13 +226,14 @@ class Workers:
             took = time.monotonic() - began
             self._deliver(batch, took, lambda job, _: job.result.set_exception(failure), failed=1)
             return []
-        took, cpu = time.monotonic() - began, time.thread_time() - cpu
+        now = time.monotonic()
+        took, cpu = now - began, time.thread_time() - cpu
         begun = sum(not job.step for job in batch)
         self.costs.note(model.name, begun, sum(job.size for job in batch), took, cpu)
         unfinished, finished, found = [], [], []
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, Unfinished):
-                job.model, job.item, job.size, job.cost, job.step = result.step, result.item, 0.0, 0.0, True
+                job.go_on(result.step, result.item, now)
                 unfinished.append(job)
             else:
                 finished.append(job)
@@ -281,22 +257,32 @@ class Workers:
                             one.running = True
                         self._queued -= sum(other.cost for other in batch[1:])
                         self.running += 1
-                        self._joined |= job.step
+                        self._joint.runs |= job.step
                         return batch
                     self.counters.dropped += 1
                     heap = self._next_heap(speech_only)
                 if self._closed:
                     return []
                 if not self._next_heap(speech_only):
-                    self._lock.wait(NEAR if speech_only and self._speech else None)
+                    self._lock.wait(self._patience(speech_only))
 
     def _next_heap(self, speech_only: bool) -> list[Job]:
         """Where the most pressing job is; an empty list where there is none that this kind of thread takes."""
         speech = self._speech
         if speech_only:
             return speech if speech and speech[0].rank < time.monotonic() + NEAR else []
-        heaps = [heap for heap in (speech, self._heap, () if self._joined else self._joint) if heap]
-        return min(heaps, key=lambda heap: heap[0].rank, default=[])
+        joint = self._joint.waiting if self._joint_begins_in() == 0.0 else []
+        return min((heap for heap in (speech, self._heap, joint) if heap), key=lambda heap: heap[0].rank, default=[])
+
+    def _patience(self, speech_only: bool) -> float | None:
+        """Seconds after which a thread without work is to look again; None where it will be told."""
+        if speech_only:
+            return NEAR if self._speech else None
+        return self._joint_begins_in()
+
+    def _joint_begins_in(self) -> float | None:
+        now = time.monotonic()
+        return self._joint.begins_in(now, crowded=self._share.at(now) > CROWDED)
 
     def _companions(self, heap: list[Job], job: Job) -> list[Job]:
         """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes."""

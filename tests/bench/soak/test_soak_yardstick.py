@@ -37,15 +37,14 @@ def test_nothing_is_told_of_too_few_notes_and_nothing_divided_by_no_calls() -> N
     assert [p.cost_s for p in noted([0.001], active=0).pieces(0.0)] == [0.0]
 
 
-def piece(cost: float, minutes: int = 1) -> Piece:
-    return Piece(0.0, 60.0 * minutes, cost, 0)
+def piece(cost: float) -> Piece:
+    return Piece(0.0, 60.0, cost, 0)
 
 
-def test_pieces_are_alike_around_the_speed_of_which_there_is_most_in_both() -> None:
-    fast, slow, between = piece(1.0, 40), piece(1.3, 20), piece(1.15, 5)
-    before, after = piece(1.02, 10), piece(1.31, 10)
-    assert alike([fast, slow, between], [before, after]) == ([fast], [before])
-    assert alike([fast, slow], [after]) == ([slow], [after])
-    assert alike([], []) == ([], [])
-    with_it, without = alike([fast], [after])
-    assert not (with_it and without)
+def test_pieces_of_one_speed_are_paired_the_nearest_first_and_each_once() -> None:
+    fast, faster, slow, slower = piece(1.0), piece(0.99), piece(1.3), piece(1.31)
+    assert alike([fast, slow], [slower, faster]) == ([fast, slow], [slower, faster])
+    assert alike([faster, fast], [piece(1.001)]) == ([fast], [piece(1.001)])
+    assert alike([fast], [slow]) == ([], [])
+    assert alike([], [fast]) == ([], [])
+    assert alike([piece(0.0)], [piece(0.0)]) == ([], [])  # nobody called

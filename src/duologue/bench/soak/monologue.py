@@ -22,10 +22,11 @@ from duologue.testing.wer import word_errors
 
 __all__ = ["LIMITS", "Monologue", "Phase", "check", "monologue"]
 
-LIMITS: Final = {"p95_ratio": 1.1, "word_error_rate": 0.1, "heard": 0.9, "compared": 0.4}
+LIMITS: Final = {"p95_ratio": 1.1, "word_error_rate": 0.1, "heard": 0.9, "compared": 0.6}
 """What must hold: p95s of the others with the monologue beside those without it; words of the monologue that were
-understood wrongly; the share of its time, but for its last turn, that was heard out; and the share of the time with it,
-and of that without it, in which the machine was as fast. Nothing lost in silence."""
+understood wrongly; the share of its time, but for its last turn, that was heard out; and the share of the minutes with
+it, or without it where these are fewer, that have one of the others beside them in which the machine was as fast.
+Nothing lost in silence."""
 
 LAST_TURN_S: Final = 125.0
 """The server decides a turn after two minutes at the latest; what is said after the last one is still being heard."""
@@ -77,7 +78,7 @@ class Monologue:
         return Percentiles.of(turn.voice_to_voice_s for turn in self._turns(with_it))
 
     def compared(self, *, with_it: bool) -> list[Piece]:
-        """The pieces in which the machine was as fast with the monologue as without it."""
+        """The pieces that have one of the others beside them in which the machine was as fast."""
         return alike(self._pieces(True), self._pieces(False))[0 if with_it else 1]
 
     def compared_share(self, *, with_it: bool) -> float:
@@ -186,7 +187,7 @@ def check(found: Monologue) -> list[Held]:
         at_least("monologue_heard", heard, LIMITS["heard"]),
         at_most("monologue_unaccounted_s", sum(story.unaccounted_s for story in found.stories), 0),
         at_most("monologue_word_error_rate", found.word_error_rate, LIMITS["word_error_rate"]),
-        at_least("compared", min(found.compared_share(with_it=it) for it in (True, False)), LIMITS["compared"]),
+        at_least("compared", max(found.compared_share(with_it=it) for it in (True, False)), LIMITS["compared"]),
         at_most("refused", sum(p.refused for it in (True, False) for p in found.compared(with_it=it)), 0),
         at_most("lost", sum(sum(result.lost.values()) for result in results), 0),
         at_least("callers_in_time", float(all(result.valid for result in results)), 1),

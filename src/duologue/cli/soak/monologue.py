@@ -44,8 +44,8 @@ def monologue(
 
     p95s of the others, from decided and from the end of speech to the first audible sample, must be within 1.1 of those
     without the monologue; and all that it said must be in a transcript, or told to be missing. A shared machine may be
-    slower for minutes: only those minutes are compared in which a second of call cost the callers as much CPU, within a
-    twentieth, and they must be two fifths of the time. Exits with 1 where that does not hold.
+    slower for minutes: each minute without the monologue is set beside one with it in which a second of call cost the
+    callers as much CPU, within a fiftieth, and three fifths must find one. Exits with 1 where that does not hold.
     """
     check_plot_option(plot)
     from duologue.bench.soak.monologue import check
