@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal, get_args
 
@@ -85,6 +85,8 @@ class Plan:
     tries: int | None = None
     """Refusals one after another after which a caller stays away for a minute; None: never, and each comes again on
     the second."""
+    today: date = field(default_factory=date.today)
+    """From which the callers count the days that they ask for, past midnight too."""
 
     def callers(self) -> Iterator[Wave]:
         """Each caller as a wave of one, in order: first `sessions`, then those of the waves."""
@@ -127,7 +129,7 @@ class _Cast:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._callers = tuple(plan.callers())
-        self._today = date.today()
+        self._today = plan.today
         self._most = int((plan.ramp + plan.seconds) / _SHORTEST_CALL_S) + 2
 
     def script(self, caller: int, call: int) -> Script:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -151,11 +152,13 @@ async def monologue(
     The callers want and do the same each time. Cancelled while it runs, it hangs up and raises CancelledError.
     """
     phases: list[Phase] = []
-    log = Log()
+    log, today = Log(), date.today()
     for name, lasts in _phases(seconds, apart):
         ramp = min(max(10.0, sessions / 4), lasts / 4)
         waves = (Wave(1, "monologue", 0.0),) if name == "with" else ()
-        plan = Plan(server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves)
+        plan = Plan(
+            server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves, today=today
+        )
         utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
         yardstick = Yardstick()
         told = partial(_note, yardstick, None if on_progress is None else partial(on_progress, name))
