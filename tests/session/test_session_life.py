@@ -13,7 +13,7 @@ from duologue.conversation import effects as do
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.engine import KEEPING
-from duologue.errors import DuologueError
+from duologue.errors import ConfigError, DuologueError
 from duologue.session import ErrorRaised, SessionConfig, speaker
 from duologue.session import evidence as listening
 from duologue.session import reply as replying
@@ -197,6 +197,24 @@ async def test_close_does_not_wait_for_ever(release: asyncio.Event) -> None:
         "fake-stt did not let go of its work within 0.02 s.",
         "The agent did not let go of its answer within 0.02 s.",
     ]
+
+
+async def test_what_lets_go_after_the_end_is_told_to_the_log_alone(
+    release: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    class FailingStt(StubbornStt):
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            await super().transcribe(pcm)
+            raise ConfigError("There is no such model.")
+
+    async with VirtualCall(ScriptedAgent("Yes."), stt=FailingStt(release)) as call:
+        await call.speak("Hello there, my friend.")
+        await call.silence(0.3, waits=False)
+    release.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(call.session.record.errors) == 1, "what close() told"
+    assert caplog.messages == [f"Session {call.session.id} had ended: There is no such model."]
 
 
 async def test_a_call_whose_agent_never_lets_go_ends(release: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:

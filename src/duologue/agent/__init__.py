@@ -30,7 +30,7 @@ class Turn:
     """What the user said in this turn."""
     history: tuple[Message, ...]
     """All turns before this one, as heard."""
-    committed: Callable[[], Awaitable[None]]
+    committed: Callable[[], Awaitable[object]]
     """Await this before any side effect: it returns when the turn is decided, and is cancelled when it is discarded."""
     user_data: Any = None
     """What the session was given as `user_data`."""

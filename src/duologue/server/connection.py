@@ -23,7 +23,7 @@ class Receiver(Protocol):
         ...
 
     def lost(self) -> None:
-        """The client has closed the connection, or it broke; may be told more than once."""
+        """The client has closed the connection, or it broke: nothing more is told."""
         ...
 
 

@@ -124,6 +124,7 @@ class Outbox:
         self._frames.clear()
         self._last = None
         self._stop_timer()
+        self._on_slow = _tell_nobody  # what owns it is told, and owns us: that ring ends here
         self.emptied.set()
 
     def _flush(self) -> None:
@@ -149,3 +150,7 @@ class Outbox:
         self._open = False
         self._stop_timer()
         self._on_slow(SlowClientError(why))
+
+
+def _tell_nobody(_: SlowClientError) -> None:
+    """The client is gone, and who would be told with it."""

@@ -38,8 +38,8 @@ _LONG: Final = Struct("!BBQ")
 
 
 def connection_of(scope: Any) -> Connection:
-    """The connection behind an ASGI scope of Listener's."""
-    return cast(Connection, scope["extensions"][CONNECTION])
+    """The connection behind an ASGI scope of Listener's; the scope has it no more."""
+    return cast(Connection, scope["extensions"].pop(CONNECTION))
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
@@ -55,7 +55,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Tell `receiver` what happens from now on."""
         self._receiver = receiver
         if self.disconnected:
-            receiver.lost()
+            self._lost()
 
     def write(self, message: str | bytes) -> None:
         """Send a message as one frame."""
@@ -173,5 +173,6 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(LINGER, self.transport.abort)
 
     def _lost(self) -> None:
-        if self._receiver is not None:
-            self._receiver.lost()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.lost()

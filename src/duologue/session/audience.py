@@ -45,6 +45,7 @@ class Audience:
         self.over = True
         for _, on_end in self._watchers:
             on_end(reason)
+        self._watchers.clear()
         for subscription in self._subscriptions:
             subscription.close()
         self._subscriptions.clear()

@@ -16,7 +16,7 @@ from duologue.engine import Engine
 from duologue.engine.faces import ModelSpeechToText, as_float
 from duologue.engine.ledger import owned_by
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
-from duologue.session.cancellation import cancelled_from_outside
+from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
 from duologue.stt import SpeechToText
@@ -76,7 +76,7 @@ class Listener:
         config: SessionConfig,
         read: Callable[[int, int], NDArray[np.int16]],
     ) -> None:
-        self._host = host
+        self.host = host
         self._engine = engine
         self._stt = stt
         self._words = words
@@ -98,7 +98,7 @@ class Listener:
         workers = self._engine.workers
         if workers.backlog > due_in or (workers.share > SOUND_SHARE and not leaves_open(ask)):
             workers.counters.rationed += 1
-            self._host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
+            self.host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return
         pcm = self._read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
@@ -126,22 +126,23 @@ class Listener:
         if self._tasks:
             _, stuck = await asyncio.wait(self._tasks, timeout=CLOSING)
             if stuck:
-                self._host.failed(ProviderError(f"{self._stt.name} did not let go of its work within {CLOSING:g} s."))
+                self.host.failed(ProviderError(f"{self._stt.name} did not let go of its work within {CLOSING:g} s."))
 
     def _start(self, ask: int, work: Coroutine[Any, Any, None]) -> None:
         self._asks[ask] = self._task(work, f"ask-{ask}")
 
     def _task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         if len(self._tasks) >= MAX_STUCK:
-            self._host.broken(
+            self.host.broken(
                 ProviderError(
                     f"{self._stt.name} holds on to {len(self._tasks)} pieces of work that were cancelled.",
                     hint="Let CancelledError through.",
                 )
             )
-        task = asyncio.create_task(work, name=name, context=owned_by(self._host.id))
+        task = asyncio.create_task(work, name=name, context=owned_by(self.host.id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(forget_why)
         return task
 
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
@@ -203,14 +204,14 @@ class Listener:
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
         except Exception:
             return  # words for show: the final pass over the same sound tells of what is wrong
-        self._host.tell_rules(got.PartialArrived(ask.ask, transcript.text))
+        self.host.tell_rules(got.PartialArrived(ask.ask, transcript.text))
 
     def _answer(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
         self._asks.pop(answer.ask, None)
-        self._host.tell_rules(answer)
+        self.host.tell_rules(answer)
 
     def _fail(self, ask: int, error: DuologueError) -> None:
-        self._host.failed(error)
+        self.host.failed(error)
         self._answer(got.EvidenceFailed(ask, error.code))
 
 

@@ -23,7 +23,8 @@ class Hooks:
     """Runs hooks in order in one task, each with a deadline; at most `MAX_WAITING` wait."""
 
     def __init__(self, on_error: Callable[[DuologueError], None]) -> None:
-        self._on_error = on_error
+        self.on_error = on_error
+        """Is told of a hook that failed."""
         self._waiting: deque[tuple[Hook, tuple[Any, ...]]] = deque()
         self._task: asyncio.Task[None] | None = None
         """There is none while no hook waits."""
@@ -33,7 +34,7 @@ class Hooks:
         if hook is None:
             return
         if len(self._waiting) >= MAX_WAITING:
-            self._on_error(OverloadedError(f"{MAX_WAITING} hooks wait already; one was not called."))
+            self.on_error(OverloadedError(f"{MAX_WAITING} hooks wait already; one was not called."))
             return
         self._waiting.append((hook, args))
         if self._task is None or self._task.done():
@@ -49,7 +50,7 @@ class Hooks:
             hook, args = self._waiting.popleft()
             error = await self._call(hook, *args)
             if error is not None:
-                self._on_error(error)
+                self.on_error(error)
 
     async def _call(self, hook: Hook, *args: Any) -> HookError | None:
         try:

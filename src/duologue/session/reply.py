@@ -12,7 +12,7 @@ from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
 from duologue.engine import ModelTextToSpeech
 from duologue.engine.ledger import owned_by
 from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError
-from duologue.session.cancellation import cancelled_from_outside
+from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.retry import pause_before_retry
 from duologue.tts import Speech, TextToSpeech
 from duologue.tts.clauses import ClauseSplitter
@@ -81,6 +81,8 @@ class ReplyRun:
         self._committed = asyncio.Event()
         if not speculative:
             self._committed.set()
+        self.committed = self._committed.wait
+        """Returns when the turn is decided. An agent may keep it: it knows nothing of the run."""
         self._clauses: asyncio.Queue[str | None] = asyncio.Queue(MAX_CLAUSES)
         self._splitter = ClauseSplitter()
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,15 +107,13 @@ class ReplyRun:
             asyncio.create_task(work, name=f"{name}-{self.generation}", context=owned_by(self._host.owner))
             for name, work in (("think", source), ("voice", self._voice()))
         ]
+        for task in self._tasks:
+            task.add_done_callback(forget_why)
 
     @property
     def is_committed(self) -> bool:
         """True once the turn is decided."""
         return self._committed.is_set()
-
-    async def committed(self) -> None:
-        """Return when the turn is decided."""
-        await self._committed.wait()
 
     def commit(self) -> None:
         """The turn is decided: side effects are allowed, and more than the first clause is spoken."""

@@ -37,6 +37,7 @@ from duologue.errors import (
 )
 from duologue.session.audience import Audience
 from duologue.session.config import SessionConfig
+from duologue.session.ended import Ended
 from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
@@ -103,7 +104,7 @@ class VoiceSession:
         self._telling = False
         self._handled_at = 0.0
         """When the input came that the rules handle."""
-        self._score: Callable[[got.VadScored], None] = self.tell_rules
+        self._meter: Meter | None = None
         self._heard_at = 0.0
         self._ended = asyncio.Event()
         self._progress: asyncio.Event | None = None
@@ -132,6 +133,9 @@ class VoiceSession:
         await self._listener.close()
         await self._speaker.close()
         await self._hooks.close()
+        ended = Ended(self.id)
+        self._listener.host = self._speaker.host = ended
+        self._hooks.on_error = ended.failed
 
     async def wait_ended(self) -> str:
         """Return the reason when the call has ended."""
@@ -180,19 +184,8 @@ class VoiceSession:
         self._audience.watch(on_event, on_end)
 
     def meter(self, every: float) -> None:
-        """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about.
-
-        It takes the place of what hands scores to the rules, so that sessions without it pay nothing for it.
-        """
-        meter = Meter(every)
-
-        def score(window: got.VadScored) -> None:
-            self.tell_rules(window)
-            measured = meter.take(window, self._rules, self.engine.clock.now())
-            if measured is not None and self._is_live:
-                self._publish(measured)
-
-        self._score = score
+        """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about."""
+        self._meter = Meter(every)
 
     # --- what a transport and an application call ---
 
@@ -313,7 +306,12 @@ class VoiceSession:
                 echo.unheard(end, mic)
             if alert:
                 self._hearing.replace(end - window, echo.left)
-        self._score(got.VadScored(end - window, end, probability, explained))
+        score = got.VadScored(end - window, end, probability, explained)
+        self.tell_rules(score)
+        if self._meter is not None:
+            measured = self._meter.take(score, self._rules, self.engine.clock.now())
+            if measured is not None and self._is_live:
+                self._publish(measured)
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""

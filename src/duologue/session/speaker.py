@@ -110,7 +110,7 @@ class Speaker:
         self.echo = (
             EchoGuard(tts.rate, config.rules.barge_in.echo_threshold, config.chunk) if config.echo == "server" else None
         )
-        self._host = host
+        self.host = host
         self._engine = engine
         self._agent = agent
         self._sink = sink
@@ -144,7 +144,7 @@ class Speaker:
         runs = self._closing if self._run is None else [*self._closing, self._run]
         self._closing = [run for run in runs if not run.done]
         if len(self._closing) > MAX_STUCK:
-            self._host.broken(
+            self.host.broken(
                 AgentError(
                     f"The agent or the voice holds on to {len(self._closing)} answers that were cancelled.",
                     hint="Let CancelledError through.",
@@ -173,9 +173,9 @@ class Speaker:
         playout.drop()
         if started:
             if self.echo is not None:
-                self.echo.flushed(self._host.accepted)
+                self.echo.flushed(self.host.accepted)
             self._sound("flush", e.generation)
-            self._host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
+            self.host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
 
     def duck(self, _: do.Duck) -> None:
         """Play softly."""
@@ -189,14 +189,14 @@ class Speaker:
         """Stop, and keep the rest."""
         self.playout.pause(self._engine.clock.now())
         if self.echo is not None:
-            self.echo.paused(self._host.accepted)
+            self.echo.paused(self.host.accepted)
         self._sound("pause", e.generation)
 
     def resume(self, e: do.Resume) -> None:
         """Go on."""
         self.playout.resume(self._engine.clock.now())
         if self.echo is not None:
-            self.echo.resumed(self._host.accepted)
+            self.echo.resumed(self.host.accepted)
         self._sound("resume", e.generation)
 
     def sounds(self, generation: int) -> bool:
@@ -225,31 +225,31 @@ class Speaker:
         self.playout.add(speech.pcm)
         exact = speech.words if speech.timings == "exact" else ()
         segment = Segment(speech.text.strip(), speech.duration, tuple((w.text, w.start, w.end) for w in exact))
-        self._host.tell_rules(got.SpeechQueued(run.generation, segment))
+        self.host.tell_rules(got.SpeechQueued(run.generation, segment))
         self.pump(self._engine.clock.now())
 
     def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
         """Nothing more will come."""
         if error is not None:
-            self._host.failed(error)
+            self.host.failed(error)
         if run is not self._run or not self.playout.active:
             return
         self.playout.finish()
-        self._host.progressed()
+        self.host.progressed()
         if run.spoke:
             self.pump(self._engine.clock.now())
             return
         self.playout.drop()
         if error is None and run.end_call and run.is_committed:
-            self._host.tell_rules(got.EndRequested(run.end_call))
+            self.host.tell_rules(got.EndRequested(run.end_call))
         else:
             if error is not None:
                 run.roll_back()
-            self._host.reply_failed(run.generation, error.code if error else "empty")
+            self.host.reply_failed(run.generation, error.code if error else "empty")
 
     def failed(self, error: DuologueError) -> None:
         """Something failed beside the reply."""
-        self._host.failed(error)
+        self.host.failed(error)
 
     # --- sound ---
 
@@ -264,19 +264,19 @@ class Speaker:
             run = self._run
             played = playout.played(now, self._mark)
             end_call = run.end_call if run else ""
-            self._host.tell_rules(got.PlayoutFinished(playout.generation, played, self._mark is None, end_call))
+            self.host.tell_rules(got.PlayoutFinished(playout.generation, played, self._mark is None, end_call))
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self._sound("send", frame, position, generation)
-        pos = self._host.accepted
+        pos = self.host.accepted
         if self.echo is not None:
             self.echo.played(pos, frame)
         if position == self.playout.began:
-            self._host.tell_rules(got.PlayoutStarted(generation))
+            self.host.tell_rules(got.PlayoutStarted(generation))
         now = self._engine.clock.now()
         measured = self.stopwatch.first_frame(frame, generation, pos, time.perf_counter(), now)
         if measured is not None:
-            self._host.measured(measured)
+            self.host.measured(measured)
 
     def _sound(self, call: Literal["send", "pause", "resume", "flush"], *args: Any) -> None:
         """Call the sink."""
@@ -288,8 +288,8 @@ class Speaker:
             self._sink = None
             error = StreamError(f"The sink failed to {call}: {cause!r}.", hint="A sink never raises; mend it.")
             error.__cause__ = cause
-            self._host.failed(error)
-            self._host.tell_rules(got.EndRequested("sink_failed"))
+            self.host.failed(error)
+            self.host.tell_rules(got.EndRequested("sink_failed"))
 
     async def close(self) -> None:
         """Cancel all work, and wait a moment for it to let go."""
@@ -298,7 +298,8 @@ class Speaker:
             run.cancel()
         await asyncio.gather(*(run.closed(CLOSING) for run in runs))
         if not all(run.done for run in runs):
-            self._host.failed(AgentError(f"The agent did not let go of its answer within {CLOSING:g} s."))
+            self.host.failed(AgentError(f"The agent did not let go of its answer within {CLOSING:g} s."))
+        self._closing, self._run = [], None
         await self._close_agent()
 
     async def _close_agent(self) -> None:
@@ -313,4 +314,4 @@ class Speaker:
         except Exception as cause:
             error = AgentError(f"The agent failed to close: {cause!r}.")
             error.__cause__ = cause
-            self._host.failed(error)
+            self.host.failed(error)

@@ -1,0 +1,44 @@
+"""What the parts of a session hold instead of it once it has ended, so that nothing of it is left in a ring.
+
+Memory in a ring is only freed by the garbage collector, which holds up every call while it looks at all that lives.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from duologue.conversation.inputs import Input
+from duologue.errors import DuologueError
+from duologue.session.events import TurnMeasured
+
+__all__ = ["Ended"]
+
+log = logging.getLogger(__name__)
+
+
+class Ended:
+    """A session that has ended: it is told of nothing, and what fails now only the log takes."""
+
+    accepted = 0
+
+    def __init__(self, session: str) -> None:
+        self.id = session
+
+    def tell_rules(self, input_: Input) -> None:
+        """The rules are done."""
+
+    def failed(self, error: DuologueError) -> None:
+        """Work that was not let go of has failed at last."""
+        log.warning("Session %s had ended: %s", self.id, error.message)
+
+    def reply_failed(self, generation: int, code: str) -> None:
+        """Nobody waits for it."""
+
+    def broken(self, error: Exception) -> None:
+        """There is nothing left to break."""
+
+    def progressed(self) -> None:
+        """Nobody waits for it."""
+
+    def measured(self, measured: TurnMeasured) -> None:
+        """Nobody heard it."""

@@ -1,0 +1,39 @@
+"""An ended session is freed at once, and not by the garbage collector, which stops every call while it looks for it."""
+
+import weakref
+
+import pytest
+
+from duologue.testing.agents import ScriptedAgent
+from duologue.testing.fakes import FOREVER, FakeSpeechToText
+from duologue.testing.virtual import VirtualCall
+from rings import no_rings
+
+pytestmark = pytest.mark.anyio
+
+LONG = "The first thing is this one here. The second thing is that one there. The third is gone."
+
+
+@pytest.mark.parametrize("speculative", [False, True])
+async def test_nothing_of_a_call_is_left_in_a_ring(speculative: bool) -> None:
+    with no_rings():
+        async with VirtualCall(ScriptedAgent(LONG, "Yes?", speculative=speculative)) as call:
+            call.session.meter(0.1)
+            await call.speak("Hello.")
+            await call.silence(1.5)
+            await call.say("Wait, I have another question for you.")
+            await call.speak("Is it")
+            await call.silence(0.3)
+            await call.say("here?")
+            assert call.session.record.interruptions == 1
+        session = weakref.ref(call.session)
+        del call
+        assert session() is None
+
+
+async def test_nor_of_one_that_ends_while_much_is_under_way() -> None:
+    with no_rings():
+        async with VirtualCall(ScriptedAgent([FOREVER]), stt=FakeSpeechToText("Hello.", faults=[0.0, FOREVER])) as call:
+            await call.play(b"\xff\x7f" * 16_000 + bytes(32_000), waits=False)
+            await call.play(b"\xff\x7f" * 16_000 + bytes(6_400), waits=False)
+        del call
