@@ -5,10 +5,8 @@ DuologueError
 │   └── NotInstalledError        not_installed
 ├── SessionError
 │   ├── InvalidStateError        invalid_state
-│   ├── SessionNotFoundError     session_not_found
 │   ├── SessionAlreadyActiveError  session_already_active
-│   ├── SessionNotActiveError    session_not_active
-│   └── SessionExpiredError      session_expired
+│   └── SessionNotActiveError    session_not_active
 ├── InputError
 │   ├── InvalidAudioError        invalid_audio
 │   ├── InvalidMessageError      invalid_message
@@ -30,7 +28,7 @@ A message says what was wrong, what was expected, and what to do next. It never 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 __all__ = [
     "AgentError",
@@ -51,14 +49,16 @@ __all__ = [
     "RateLimitedError",
     "SessionAlreadyActiveError",
     "SessionError",
-    "SessionExpiredError",
     "SessionNotActiveError",
-    "SessionNotFoundError",
     "SlowClientError",
     "StreamError",
     "UnsupportedLanguageError",
+    "because",
     "error_class",
 ]
+
+
+E = TypeVar("E", bound="DuologueError")
 
 
 class DuologueError(Exception):
@@ -99,6 +99,15 @@ class DuologueError(Exception):
         }
 
 
+def because(error: E, cause: BaseException) -> E:
+    """`error`, caused by something that is no error of ours.
+
+    Name only its type in the message: its own words may hold a secret, and are for the log.
+    """
+    error.__cause__ = cause
+    return error
+
+
 def error_class(code: str) -> type[DuologueError] | None:
     """The class that bears this code; None where there is none."""
     below: list[type[DuologueError]] = [DuologueError]
@@ -134,13 +143,6 @@ class InvalidStateError(SessionError):
     hint = "Wait for the state that the call needs; `session.state` tells it."
 
 
-class SessionNotFoundError(SessionError):
-    """No session has this id."""
-
-    code = "session_not_found"
-    hint = "It may have ended: start a new one."
-
-
 class SessionAlreadyActiveError(SessionError):
     """The session has been started before."""
 
@@ -153,13 +155,6 @@ class SessionNotActiveError(SessionError):
 
     code = "session_not_active"
     hint = "Use it inside `async with session:`."
-
-
-class SessionExpiredError(SessionError):
-    """The session reached its `timeout` or `idle_timeout`."""
-
-    code = "session_expired"
-    hint = "Start a new one, or allow more time in SessionConfig."
 
 
 class InputError(DuologueError):
@@ -251,7 +246,7 @@ class DeadlineError(ProviderError):
 
 
 class RateLimitedError(ProviderError):
-    """The provider asks for fewer calls."""
+    """Too much came in too short a time: calls of a provider, or sound of a client."""
 
     code = "rate_limited"
     retryable = True

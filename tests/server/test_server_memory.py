@@ -9,6 +9,8 @@ import pytest
 from fake_backend import DEADLINE, listening
 from websockets.asyncio.client import connect
 
+from duologue.engine import EngineConfig
+from duologue.engine.admission import Admission
 from duologue.server.app import create_app, service_of
 from duologue.server.conversations import Conversations
 from duologue.server.listener import WEBSOCKETS
@@ -28,7 +30,7 @@ FRAME = 640
 @asynccontextmanager
 async def backend() -> AsyncIterator[Conversations]:
     models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
-    async with models.engine() as engine:
+    async with models.engine(config=EngineConfig(admission=Admission(max_tick_lag=DEADLINE))) as engine:
         yield Conversations(engine, models, {"scripted": lambda: ScriptedAgent("Good bye then.")})
 
 

@@ -151,9 +151,18 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
     ],
 )
 async def test_what_a_client_may_ask(server: Server, message: dict[str, Any], call: tuple[Any, ...]) -> None:
-    async with server.started() as (client, session):
+    async with server.started(marks=True) as (client, session):
         await client.say(**message)
         await session.called(*call)
+
+
+async def test_marks_are_for_those_who_announced_them(server: Server) -> None:
+    async with server.started() as (client, session):
+        await client.say(type="mark", position=7)
+        error = await client.hear()
+        assert (error["code"], error["fatal"]) == ("invalid_state", False)
+        assert error["message"] == "A `mark` came, and none was announced."
+        assert session.calls == []
 
 
 async def test_a_meter_is_for_those_who_ask(server: Server) -> None:
@@ -195,6 +204,16 @@ async def test_a_session_that_ends_by_itself(server: Server) -> None:
         session.finish("agent_done")
         assert (await client.hear())["text"] == "Goodbye."
         await client.ends(1000, "agent_done")
+
+
+@pytest.mark.parametrize("reason", ["error", "sink_failed"])
+async def test_a_session_that_broke_off_is_no_success(server: Server, reason: str) -> None:
+    async with server.started() as (client, session):
+        session.finish(reason)
+        error = await client.hear()
+        assert (error["code"], error["fatal"]) == ("error", True)
+        assert "broke off" in error["message"]
+        await client.ends(1011, reason)
 
 
 async def test_the_last_events_come_before_the_end(server: Server) -> None:
@@ -417,7 +436,7 @@ async def test_messages_of_every_length_reach_the_client(server: Server, size: i
 
 
 async def test_a_flood_of_small_messages_is_held_back(server: Server) -> None:
-    async with server.started() as (client, session):
+    async with server.started(marks=True) as (client, session):
         for number in range(4000):
             await client.say(type="mark", position=number)
         error = await client.hear()

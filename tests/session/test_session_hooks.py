@@ -1,12 +1,13 @@
 """Hooks run in order and one at a time; whatever they do, the call goes on."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from duologue.errors import DuologueError
-from duologue.session import ErrorRaised, TurnMeasured, hooks
+from duologue.session import ErrorRaised, TurnMeasured, VoiceSession, hooks
 from duologue.session.hooks import MAX_WAITING, Hooks
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
@@ -62,8 +63,8 @@ async def test_a_hook_that_raises_is_told_of_and_the_next_runs() -> None:
         run.call(hook)
     await run.close()
     assert [e.message for e in told.errors] == [
-        "The hook broken failed: ZeroDivisionError().",
-        "The hook also_broken failed: CancelledError().",
+        "The hook broken failed: ZeroDivisionError.",
+        "The hook also_broken failed: CancelledError.",
     ]
     assert {e.code for e in told.errors} == {"hook_error"}
     assert isinstance(told.errors[0].__cause__, ZeroDivisionError)
@@ -101,7 +102,8 @@ async def test_who_gives_up_waiting_for_hooks_gives_them_up() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
     closing.cancel()
-    await asyncio.wait([closing])
+    for _ in range(3):
+        await asyncio.sleep(0)
     assert (closing.cancelled(), order, told.errors) == (True, ["let go"], [])
     assert len(asyncio.all_tasks()) == len(before) - 1
 
@@ -180,3 +182,32 @@ async def test_the_end_is_told_once() -> None:
         await call.session.close("first")
         await call.session.close("second")
     assert ends == ["first"]
+
+
+async def test_hooks_that_hold_on_are_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "DEADLINE", 0.005)
+    monkeypatch.setattr(hooks, "CLOSING", 0.02)
+    told = Told()
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+
+    run = Hooks(told)
+    run.call(stubborn)
+    await run.close()
+    assert [e.message for e in told.errors] == ["The hooks took more than 0.02 s when the call had ended."]
+    release.set()
+    await asyncio.sleep(0)
+
+
+async def test_a_hook_may_close_its_own_session() -> None:
+    async def end(session: VoiceSession, _: TurnMeasured) -> None:
+        await session.close("enough")
+
+    async with VirtualCall(ScriptedAgent("Yes."), on_turn=end) as call:
+        await call.say("Hello.")
+        assert call.session.record.reason == "enough"
+        assert not call.session.record.errors

@@ -4,8 +4,11 @@ import weakref
 
 import pytest
 
+from duologue.engine import EngineConfig
+from duologue.errors import OverloadedError
+from duologue.session import VoiceSession
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.fakes import FOREVER, FakeSpeechToText
+from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.virtual import VirtualCall
 from rings import no_rings
 
@@ -37,3 +40,14 @@ async def test_nor_of_one_that_ends_while_much_is_under_way() -> None:
             await call.play(b"\xff\x7f" * 16_000 + bytes(32_000), waits=False)
             await call.play(b"\xff\x7f" * 16_000 + bytes(6_400), waits=False)
         del call
+
+
+async def test_nor_of_one_that_was_refused() -> None:
+    async with VirtualCall(ScriptedAgent("Yes."), engine=EngineConfig(max_sessions=1)) as call:
+        with no_rings():
+            one_more = VoiceSession(
+                engine=call.engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=ScriptedAgent()
+            )
+            with pytest.raises(OverloadedError):
+                await one_more.__aenter__()
+            del one_more

@@ -216,16 +216,18 @@ async def test_an_agent_whose_answer_failed_unheard_goes_back_to_where_it_was(fa
         assert call.heard == [APOLOGY]
 
 
-async def test_an_agent_that_cannot_go_back_is_told_of() -> None:
+async def test_an_agent_that_cannot_go_back_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     class Stubborn(Counting):
         def restore(self, state: object) -> None:
-            raise RuntimeError("never")
+            raise RuntimeError("postgres://me:secret@host")
 
     async with VirtualCall(Stubborn(), words=Unsure()) as call:
         await call.speak("I would like")
         await call.silence(0.6)
         await call.say("a table")
-        assert "never" in call.one(ErrorRaised).message
+        told = call.one(ErrorRaised)
+        assert (told.message, told.turn) == ("The agent failed: RuntimeError.", 1)
+        assert "postgres://me:secret@host" in caplog.text, "what was raised is for the log alone"
         assert len(call.turns) == 1
 
 
@@ -320,13 +322,13 @@ async def test_a_call_goes_on_where_the_user_interrupts_its_last_words() -> None
 @pytest.mark.parametrize(
     ("step", "code", "message"),
     [
-        (ValueError("broken"), "agent_error", "ValueError('broken')"),
+        (ValueError("broken"), "agent_error", "failed: ValueError."),
         (ProviderUnavailableError("The model is down."), "provider_unavailable", "The model is down."),
         (FOREVER, "timeout", "did not begin to answer within 0.02 s"),
         (7.0, "timeout", "did not begin to answer within 0.02 s"),
         (None, "agent_error", "yielded NoneType"),
         (b"bytes", "agent_error", "yielded bytes"),
-        (TimeoutError("mine"), "agent_error", "TimeoutError('mine')"),
+        (TimeoutError("mine"), "agent_error", "failed: TimeoutError."),
     ],
 )
 async def test_an_agent_that_fails_before_its_first_word_apologises(step: Any, code: str, message: str) -> None:

@@ -221,7 +221,7 @@ class Conversation(AgentSide):
         due = self.pos + self._budget(self.config.endpointing.words_budget_per_s * (at - start) / RATE + 1.0)
         ask = self._orders.place("segment", at, due, len(u.parts))
         u.split(at, None)
-        self._out.append(do.AskWords(ask.id, start, at, due, may_go_on=False))
+        self._out.append(do.AskWords(ask.id, start, at, due, may_go_on=False, turn=u.turn))
         u.full = at - u.start >= self.config.max_turn * RATE
         self._tell(tell.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")
 
@@ -300,7 +300,8 @@ class Conversation(AgentSide):
         u.asked_at = self.pos
         if u.last_speech > u.part_start:
             before = " ".join(t for t in (u.base, *u.parts) if t)
-            self._out.append(do.AskWords(ask.id, u.part_start, end, due, may_go_on=not u.settled, before=before))
+            may_go_on = not u.settled
+            self._out.append(do.AskWords(ask.id, u.part_start, end, due, may_go_on, before, u.turn))
         else:  # nothing was said since a part was cut off
             self._orders.answer(got.WordsArrived(ask.id, "", 1.0, "no_words"))
 
@@ -392,7 +393,7 @@ class Conversation(AgentSide):
             u.scores += 1
             u.scored_at, u.put_off = self.pos, False
             ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
-            self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due, e.words if e else None))
+            self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due, e.words if e else None, u.turn))
 
     def _drop_asks(self, *kinds: str) -> None:
         for ask in self._orders.drop(*kinds):

@@ -38,6 +38,7 @@ class AskWords:
     the button was let go."""
     before: str = ""
     """The words of the turn before `start`, as far as they are known: those that follow are judged with them."""
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class AskSound:
     end: int
     due: int
     words: float | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ class Engine:
                 break
             for i in range(0, len(stirring), size):
                 # One that was let go meanwhile has no row any more.
-                self._score([s for s in stirring[i : i + size] if s in self._sessions and self._is_ready(s)])
+                self._score([s for s in stirring[i : i + size] if s in self._sessions])
                 if len(stirring) > size:
                     yield
         now = self.clock.now()
@@ -286,9 +286,12 @@ class Engine:
             except Exception as error:
                 self._break(session, error)
 
-    def _is_ready(self, session: Ticked) -> bool:
+    def _read(self, session: Ticked, out: NDArray[np.int16]) -> bool:
+        """Copy its next window to `out`; False where it has none."""
         try:
-            return session.window_ready()
+            if ready := session.window_ready():
+                session.read_window(out)
+            return ready
         except Exception as error:
             self._break(session, error)
             return False
@@ -298,13 +301,15 @@ class Engine:
         self.detach(session)
         session.broken(error)
 
-    def _score(self, batch: list[Ticked]) -> None:
-        """Score the next window of each, in one call."""
+    def _score(self, sessions: list[Ticked]) -> None:
+        """Score the next window of each that has one, in one call."""
+        batch: list[Ticked] = []
+        for session in sessions:
+            if self._read(session, self._windows[len(batch)]):
+                batch.append(session)
         if not batch:
             return
         windows = self._windows[: len(batch)]
-        for row, session in enumerate(batch):
-            session.read_window(windows[row])
         rows = np.fromiter((s.vad_row for s in batch), np.intp, len(batch))
         try:
             scores = self.vad.score(rows, windows).tolist()

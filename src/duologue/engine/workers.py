@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from duologue.engine.jobs import Job, Joint
 from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain
-from duologue.errors import DuologueError, OverloadedError, ProviderError
+from duologue.errors import DuologueError, OverloadedError, ProviderError, because
 from duologue.stt.steps import Step, Unfinished
 
 __all__ = ["Workers"]
+
+log = logging.getLogger(__name__)
 
 BUSY = 0.3
 """The share of the time from which on threads count as busy."""
@@ -26,6 +30,8 @@ CROWDED = 0.6
 """The share of the time from which on what is done in joint runs waits a moment for company."""
 NEAR = 0.5
 """Seconds before its deadline from which on speech may use the thread that is kept for first clauses."""
+CLOSING = 30.0
+"""Seconds that a run may still take when the workers are closed."""
 NICENESS = 5
 """By how much the threads of models give way to the loop's, where the system knows of it."""
 
@@ -170,7 +176,10 @@ class Workers:
                 job.gone, job.cost, job.item = True, 0.0, None
 
     def close(self) -> None:
-        """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread."""
+        """Stop the threads when what runs is done; what waits fails with ProviderError. May be called on any thread.
+
+        A run that does not end within `CLOSING` seconds is left behind.
+        """
         with self._lock:
             self._closed = True
             waiting = [*self._heap, *self._speech, *self._joint.waiting]
@@ -180,8 +189,11 @@ class Workers:
             self._lock.notify_all()
 
         self._refuse(waiting)
+        until = time.monotonic() + CLOSING
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                log.warning("%s is still in a run after %g s, and is left behind.", thread.name, CLOSING)
 
     def _refuse(self, jobs: list[Job]) -> None:
         def refuse() -> None:
@@ -229,7 +241,7 @@ class Workers:
         now = time.monotonic()
         took, cpu = now - began, time.thread_time() - cpu
         begun = sum(not job.step for job in batch)
-        self.costs.note(model.name, begun, sum(job.size for job in batch), took, cpu)
+        self._on_loop(partial(self.costs.note, model.name, begun, sum(job.size for job in batch), took, cpu))
         unfinished, finished, found = [], [], []
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, Unfinished):
@@ -327,9 +339,7 @@ class Workers:
 def _failure(model: Step, error: Exception) -> DuologueError:
     if isinstance(error, DuologueError):
         return error
-    failure = ProviderError(f"The model {model.name} failed: {error!r}.", provider=model.name)
-    failure.__cause__ = error
-    return failure
+    return because(ProviderError(f"The model {model.name} failed: {type(error).__name__}.", provider=model.name), error)
 
 
 def _closed(model: Step) -> ProviderError:

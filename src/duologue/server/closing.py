@@ -16,7 +16,7 @@ from duologue.errors import (
     SlowClientError,
 )
 
-__all__ = ["GOING_AWAY", "NORMAL", "POLICY", "SERVER_ERROR", "TRY_AGAIN", "Closing", "close_code", "failure"]
+__all__ = ["GOING_AWAY", "NORMAL", "POLICY", "SERVER_ERROR", "TRY_AGAIN", "Closing", "close_code", "ending", "failure"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,13 @@ def close_code(error: DuologueError) -> int:
         return TRY_AGAIN
     by_client = InputError | SessionError | ConfigError | SlowClientError | DeadlineError
     return POLICY if isinstance(error, by_client) else SERVER_ERROR
+
+
+def ending(reason: str) -> Closing:
+    """The end of a connection whose session has ended by itself."""
+    if reason in ("error", "sink_failed"):
+        return Closing(SERVER_ERROR, reason, DuologueError("The session broke off.", hint="Start a new one."))
+    return Closing(NORMAL, reason)
 
 
 def failure(error: BaseException) -> Closing:

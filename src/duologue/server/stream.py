@@ -21,7 +21,7 @@ from duologue.errors import (
     SlowClientError,
 )
 from duologue.server.backend import Backend, Session
-from duologue.server.closing import NORMAL, POLICY, Closing, close_code, failure
+from duologue.server.closing import NORMAL, POLICY, Closing, close_code, ending, failure
 from duologue.server.connection import Connection
 from duologue.server.outbox import Outbox
 from duologue.server.pace import Pace
@@ -84,6 +84,8 @@ class Stream:
         self._pace = Pace(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
         self._warned = float("-inf")
         self._session: Session | None = None
+        self._marks = False
+        """The client has announced marks."""
         self._sink: SoundOut
         self._sound: SoundIn
         connection.attach(self)
@@ -198,6 +200,7 @@ class Stream:
         sink = SoundOut(start.audio_out, self._outbox)
         session = backend.open_session(start, sink)
         sink.rate = session.output_rate
+        self._marks = start.marks
         translator = Translator()
         early: list[Event] = []
         started = False
@@ -209,7 +212,7 @@ class Stream:
             else:
                 early.append(event)
 
-        session.watch(tell, lambda reason: self.stop(Closing(NORMAL, reason)))
+        session.watch(tell, lambda reason: self.stop(ending(reason)))
         async with session:
             self._outbox.put(_started(session, start))
             self._outbox.open()
@@ -262,6 +265,8 @@ class Stream:
     def _obey(self, message: wire.ClientMessage, session: Session) -> None:
         match message:
             case wire.Mark():
+                if not self._marks:
+                    raise InvalidStateError("A `mark` came, and none was announced.", hint="Set `marks` in `start`.")
                 session.mark_playback(self._sink.played(message.position))
             case wire.Text():
                 session.send_text(message.text)

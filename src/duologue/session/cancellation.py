@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["cancelled_from_outside", "forget_why"]
+__all__ = ["cancelled_from_outside", "finishes", "forget_why"]
 
 
 def cancelled_from_outside() -> bool:
@@ -20,3 +20,12 @@ def forget_why(task: asyncio.Task[Any]) -> None:
     if task.cancelled():
         with suppress(asyncio.CancelledError):
             task.exception()
+
+
+async def finishes(task: asyncio.Task[Any], timeout: float) -> bool:
+    """True where `task` ends within `timeout` seconds; else it is cancelled and left to itself, as with the caller."""
+    try:
+        await asyncio.wait([task], timeout=timeout)
+        return task.done()
+    finally:
+        task.cancel()

@@ -27,9 +27,9 @@ class Ended:
     def tell_rules(self, input_: Input) -> None:
         """The rules are done."""
 
-    def failed(self, error: DuologueError) -> None:
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
         """Work that was not let go of has failed at last."""
-        log.warning("Session %s had ended: %s", self.id, error.message)
+        log.warning("Session %s had ended: %s", self.id, error.message, exc_info=error.__cause__)
 
     def reply_failed(self, generation: int, code: str) -> None:
         """Nobody waits for it."""

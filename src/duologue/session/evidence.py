@@ -13,9 +13,9 @@ from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.config import RATE
 from duologue.engine import Engine
-from duologue.engine.faces import ModelSpeechToText, as_float
+from duologue.engine.faces import PARTIAL_PATIENCE, ModelSpeechToText, as_float
 from duologue.engine.ledger import owned_by
-from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
+from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -33,8 +33,6 @@ SOUND_SHARE = 0.5
 """The share of the workers' time from which on turns are judged by their words alone..."""
 OPEN = (0.7, 0.9)
 """...but for those whose words give a probability inside: most of what the sound can change is there."""
-PARTIAL_PATIENCE = 1.0
-"""Seconds that words which are only for show may take."""
 CLOSING = 1.0
 """Seconds that providers have to let go when the session ends."""
 MAX_STUCK = 16
@@ -55,8 +53,8 @@ class Host(Protocol):
         """Tell the rules."""
         ...
 
-    def failed(self, error: DuologueError) -> None:
-        """Tell everyone."""
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
+        """Tell everyone, of this turn if of any."""
         ...
 
     def broken(self, error: Exception) -> None:
@@ -156,11 +154,11 @@ class Listener:
             j = self._words.judge(joined(ask.before, text))
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
-            self._fail(ask.ask, error)
+            self._fail(ask, error)
         except DuologueError as error:
-            self._fail(ask.ask, error)
+            self._fail(ask, error)
         except Exception as cause:
-            self._fail(ask.ask, _failed(self._words.name, cause))
+            self._fail(ask, _failed(self._words.name, cause))
         else:
             self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience))
 
@@ -191,9 +189,9 @@ class Listener:
             # Not owed: it looks at up to 8 s again and again, and costs much less than to understand them.
             probability = float(await self._engine.workers.submit(model, as_float(pcm), deadline, owed=False))
         except DuologueError as error:
-            self._fail(ask.ask, error)
+            self._fail(ask, error)
         except Exception as cause:
-            self._fail(ask.ask, _failed(model.name, cause))
+            self._fail(ask, _failed(model.name, cause))
         else:
             self._answer(got.SoundScored(ask.ask, probability))
 
@@ -210,12 +208,10 @@ class Listener:
         self._asks.pop(answer.ask, None)
         self.host.tell_rules(answer)
 
-    def _fail(self, ask: int, error: DuologueError) -> None:
-        self.host.failed(error)
-        self._answer(got.EvidenceFailed(ask, error.code))
+    def _fail(self, ask: do.AskWords | do.AskSound, error: DuologueError) -> None:
+        self.host.failed(error, ask.turn)
+        self._answer(got.EvidenceFailed(ask.ask, error.code))
 
 
 def _failed(name: str, cause: BaseException) -> ProviderError:
-    error = ProviderError(f"{name} failed: {cause!r}.", provider=name)
-    error.__cause__ = cause
-    return error
+    return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

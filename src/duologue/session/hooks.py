@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from duologue.errors import DuologueError, HookError, OverloadedError
-from duologue.session.cancellation import cancelled_from_outside
+from duologue.errors import DuologueError, HookError, OverloadedError, because
+from duologue.session.cancellation import cancelled_from_outside, finishes
 
 __all__ = ["Hook", "Hooks"]
 
@@ -17,6 +17,8 @@ Hook = Callable[..., Awaitable[None] | None]
 MAX_WAITING = 64
 DEADLINE = 10.0
 """Seconds that one hook may take."""
+CLOSING = 2 * DEADLINE
+"""Seconds that all may take which wait when the call has ended."""
 
 
 class Hooks:
@@ -41,9 +43,14 @@ class Hooks:
             self._task = asyncio.create_task(self._run(), name="hooks")
 
     async def close(self) -> None:
-        """Return when all that wait have been called."""
-        if self._task is not None:
-            await self._task
+        """Return when all that wait have been called; after `CLOSING` seconds the rest is given up.
+
+        A hook that closes its own session does not wait for itself.
+        """
+        if self._task is None or self._task is asyncio.current_task():
+            return
+        if not await finishes(self._task, CLOSING):
+            self.on_error(HookError(f"The hooks took more than {CLOSING:g} s when the call had ended."))
 
     async def _run(self) -> None:
         while self._waiting:
@@ -64,7 +71,5 @@ class Hooks:
                 raise
             cause = error
         name = getattr(hook, "__name__", type(hook).__name__)
-        what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {cause!r}"
-        failed = HookError(f"The hook {name} {what}.")
-        failed.__cause__ = cause
-        return failed
+        what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {type(cause).__name__}"
+        return because(HookError(f"The hook {name} {what}."), cause)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
 from duologue.engine import ModelTextToSpeech
 from duologue.engine.ledger import owned_by
-from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError
+from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.retry import pause_before_retry
 from duologue.tts import Speech, TextToSpeech
@@ -61,7 +61,7 @@ class Host(Protocol):
         """Nothing more will come."""
         ...
 
-    def failed(self, error: DuologueError) -> None:
+    def failed(self, error: DuologueError, turn: int) -> None:
         """Something failed beside the reply."""
         ...
 
@@ -69,8 +69,10 @@ class Host(Protocol):
 class ReplyRun:
     """Two tasks, one that asks the agent and one that speaks, with a short queue of clauses between them."""
 
-    def __init__(self, host: Host, generation: int, *, speculative: bool) -> None:
+    def __init__(self, host: Host, generation: int, turn: int, *, speculative: bool) -> None:
         self.generation = generation
+        self.turn = turn
+        """0 where nobody asked."""
         self.end_call = ""
         """The reason, once the agent has asked for the call to end."""
         self.asked = False
@@ -146,7 +148,7 @@ class ReplyRun:
         try:
             agent.restore(self._before)
         except Exception as error:
-            self._host.failed(_agent_failed(error))
+            self._host.failed(_agent_failed(error), self.turn)
 
     async def _think(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
         try:
@@ -296,17 +298,13 @@ class ReplyRun:
 
 
 def _agent_failed(cause: Exception) -> AgentError:
-    error = AgentError(f"The agent failed: {cause!r}.")
-    error.__cause__ = cause
-    return error
+    return because(AgentError(f"The agent failed: {type(cause).__name__}."), cause)
 
 
 def _tts_failed(tts: TextToSpeech, cause: Exception) -> DuologueError:
     if isinstance(cause, DuologueError):
         return cause
-    error = ProviderError(f"{tts.name} failed: {cause!r}.", provider=tts.name)
-    error.__cause__ = cause
-    return error
+    return because(ProviderError(f"{tts.name} failed: {type(cause).__name__}.", provider=tts.name), cause)
 
 
 def _closable(iterator: AsyncIterator[Any]) -> Any:

@@ -34,6 +34,7 @@ from duologue.errors import (
     ProviderError,
     SessionAlreadyActiveError,
     SessionNotActiveError,
+    because,
 )
 from duologue.session.audience import Audience
 from duologue.session.config import SessionConfig
@@ -114,7 +115,11 @@ class VoiceSession:
     async def __aenter__(self) -> Self:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
-        self.engine.attach(self)
+        try:
+            self.engine.attach(self)
+        except DuologueError:
+            self._let_go()
+            raise
         self._heard_at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         sound = self.engine.turn_model is not None
@@ -133,6 +138,10 @@ class VoiceSession:
         await self._listener.close()
         await self._speaker.close()
         await self._hooks.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing in it refers to it any more."""
         ended = Ended(self.id)
         self._listener.host = self._speaker.host = ended
         self._hooks.on_error = ended.failed
@@ -351,10 +360,10 @@ class VoiceSession:
             if self._rules.call.state is CallState.ENDED:
                 self._finish()
 
-    def failed(self, error: DuologueError) -> None:
-        """Tell everyone that something failed."""
-        if error.__cause__ is not None and not isinstance(error, ProviderError):
-            # The application's own code raised: its author needs to know where.
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
+        """Tell everyone that something failed, of this turn if of any."""
+        if error.__cause__ is not None and (not isinstance(error, ProviderError) or type(error) is ProviderError):
+            # Code raised what it should not, and its author needs to know where; that a service fails is no news.
             log.warning("Session %s: %s", self.id, error.message, exc_info=error.__cause__)
         self._publish(
             ErrorRaised(
@@ -365,7 +374,7 @@ class VoiceSession:
                 error.next_step,
                 error.retryable,
                 error.provider,
-                self.record.turns[-1].turn if self.record.turns else 0,
+                turn,
             )
         )
 
@@ -378,14 +387,8 @@ class VoiceSession:
         """The engine cannot serve the session any more: tell why, and end the call."""
         if not isinstance(error, DuologueError):
             # Its words may hold what is not the client's to read; the log has them.
-            cause, error = (
-                error,
-                DuologueError(
-                    f"The session broke off: {type(error).__name__}.",
-                    hint="Start a new one; the server's log says why.",
-                ),
-            )
-            error.__cause__ = cause
+            hint = "Start a new one; the server's log says why."
+            error = because(DuologueError(f"The session broke off: {type(error).__name__}.", hint=hint), error)
         self.failed(error)
         self.tell_rules(got.EndRequested("error"))
 

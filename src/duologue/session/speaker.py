@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
 from duologue.agent import Agent, Turn
@@ -11,7 +12,8 @@ from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.history import Segment
 from duologue.engine import Engine
-from duologue.errors import AgentError, DuologueError, StreamError
+from duologue.errors import AgentError, DuologueError, StreamError, because
+from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
 from duologue.session.events import TurnMeasured
@@ -68,8 +70,8 @@ class Host(Protocol):
         """Tell the rules."""
         ...
 
-    def failed(self, error: DuologueError) -> None:
-        """Tell everyone."""
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
+        """Tell everyone, of this turn if of any."""
         ...
 
     def reply_failed(self, generation: int, code: str) -> None:
@@ -129,7 +131,7 @@ class Speaker:
 
     def reply(self, e: do.StartReply) -> None:
         """Have the agent answer; the sound of a speculation is held."""
-        run = self._begin(e.generation, speculative=e.speculative)
+        run = self._begin(e.generation, e.turn, speculative=e.speculative)
         turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data)
         run.answer(self._agent, turn, tuple(self._closing))
         if not e.speculative:
@@ -137,9 +139,9 @@ class Speaker:
 
     def say(self, e: do.StartSpeech) -> None:
         """Speak a text that no agent is asked for."""
-        self._begin(e.generation, speculative=False).say(e.text)
+        self._begin(e.generation, 0, speculative=False).say(e.text)
 
-    def _begin(self, generation: int, *, speculative: bool) -> ReplyRun:
+    def _begin(self, generation: int, turn: int, *, speculative: bool) -> ReplyRun:
         self.playout.begin(generation, held=speculative)
         runs = self._closing if self._run is None else [*self._closing, self._run]
         self._closing = [run for run in runs if not run.done]
@@ -150,7 +152,7 @@ class Speaker:
                     hint="Let CancelledError through.",
                 )
             )
-        self._run = run = ReplyRun(self, generation, speculative=speculative)
+        self._run = run = ReplyRun(self, generation, turn, speculative=speculative)
         return run
 
     def commit(self, e: do.CommitReply) -> None:
@@ -231,7 +233,7 @@ class Speaker:
     def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
         """Nothing more will come."""
         if error is not None:
-            self.host.failed(error)
+            self.host.failed(error, run.turn)
         if run is not self._run or not self.playout.active:
             return
         self.playout.finish()
@@ -247,9 +249,9 @@ class Speaker:
                 run.roll_back()
             self.host.reply_failed(run.generation, error.code if error else "empty")
 
-    def failed(self, error: DuologueError) -> None:
+    def failed(self, error: DuologueError, turn: int) -> None:
         """Something failed beside the reply."""
-        self.host.failed(error)
+        self.host.failed(error, turn)
 
     # --- sound ---
 
@@ -286,9 +288,10 @@ class Speaker:
             getattr(self._sink, call)(*args)
         except Exception as cause:
             self._sink = None
-            error = StreamError(f"The sink failed to {call}: {cause!r}.", hint="A sink never raises; mend it.")
-            error.__cause__ = cause
-            self.host.failed(error)
+            error = StreamError(
+                f"The sink failed to {call}: {type(cause).__name__}.", hint="A sink never raises; mend it."
+            )
+            self.host.failed(because(error, cause))
             self.host.tell_rules(got.EndRequested("sink_failed"))
 
     async def close(self) -> None:
@@ -308,10 +311,18 @@ class Speaker:
         if aclose is None or self._agent_closed:
             return
         self._agent_closed = True
-        try:
-            async with asyncio.timeout(AGENT_CLOSING):
-                await aclose()
-        except Exception as cause:
-            error = AgentError(f"The agent failed to close: {cause!r}.")
-            error.__cause__ = cause
-            self.host.failed(error)
+        closing = asyncio.create_task(_closed(aclose), name="close-agent")
+        if not await finishes(closing, AGENT_CLOSING):
+            self.host.failed(AgentError(f"The agent did not close within {AGENT_CLOSING:g} s."))
+        elif (cause := closing.result()) is not None:
+            error = AgentError(f"The agent failed to close: {type(cause).__name__}.")
+            self.host.failed(because(error, cause))
+
+
+async def _closed(aclose: Callable[[], Awaitable[object]]) -> BaseException | None:
+    """What keeps an agent from closing."""
+    try:
+        await aclose()
+    except (Exception, asyncio.CancelledError) as cause:
+        return cause
+    return None

@@ -47,7 +47,8 @@ class Start(Model):
     greeting: bool = Field(default=True, description="Whether the agent may speak first.")
     marks: bool = Field(
         default=False,
-        description="Whether the client will send `mark`; without, what was heard is estimated from what was sent.",
+        description="Whether the client will send `mark`; until one comes, what was heard is estimated from what was "
+        "sent.",
     )
     meter_s: Seconds | None = Field(
         default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."

@@ -70,7 +70,7 @@ def sample(sessions: int, **changes: Any) -> Sample:
 
 def churned(last: dict[str, Any] | None = None, **changes: Any) -> Churned:
     samples = (sample(0), sample(1000), sample(2000), sample(3000, **(last or {})))
-    good = Churned(samples, 1000, {"brief": 2000, "nonsense": 1000}, {}, 5, 0, 5, 300.0)
+    good = Churned(3000, samples, 1000, {"brief": 2000, "nonsense": 1000}, {}, 5, 0, 5, 300.0)
     return replace(good, **changes)
 
 

@@ -53,6 +53,8 @@ class Sample:
 class Churned:
     """What came of it."""
 
+    sessions: int
+    """Calls that were to be made."""
     samples: tuple[Sample, ...]
     """The first is before the first call."""
     warm_up: int
@@ -137,6 +139,7 @@ async def churn(
     finally:
         ticker.stop()
     return Churned(
+        sessions=sessions,
         samples=tuple(samples),
         warm_up=warm_up,
         visits=dict(Counter(visit.kind for visit in visits)),
@@ -189,7 +192,7 @@ def check(churned: Churned) -> list[Held]:
     idle, last = churned.samples[0], churned.samples[-1]
     warm = churned.warm
     return [
-        at_least("sessions", sum(churned.visits.values()), last.sessions),
+        at_least("sessions", sum(churned.visits.values()), churned.sessions),
         at_most("ended_otherwise", sum(churned.otherwise.values()), 0),
         at_most("unclear_refusals", churned.unclear_refusals, 0),
         at_most("refusals_not_counted", abs(churned.refused - churned.counted_refusals), 0),
