@@ -51,6 +51,9 @@ class Here:
     async def ops(self) -> dict[str, Any]:
         return {"sum": dict(self._service.report())}
 
+    def cpu_s(self) -> float:
+        return 0.0
+
     def footprint(self) -> Footprint:
         return Footprint(0.0, private_bytes(), threads(), len(list(Path("/proc/self/fd").iterdir())))
 

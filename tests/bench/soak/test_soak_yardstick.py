@@ -37,8 +37,17 @@ def test_nothing_is_told_of_too_few_notes_and_nothing_divided_by_no_calls() -> N
     assert [p.cost_s for p in noted([0.001], active=0).pieces(0.0)] == [0.0]
 
 
-def piece(cost: float) -> Piece:
-    return Piece(0.0, 60.0, cost, 0)
+def test_what_else_ran_is_told_in_cores() -> None:
+    elsewhere = 0.0
+    yardstick = Yardstick(lambda: 0.0, lambda: elsewhere)
+    for second in range(61):
+        yardstick.note(Progress(float(second), 1, 0, 0, 0, 0.0))
+        elsewhere += 0.25
+    assert [p.others for p in yardstick.pieces(0.0)] == [0.25]
+
+
+def piece(cost: float, others: float = 0.0) -> Piece:
+    return Piece(0.0, 60.0, cost, 0, others)
 
 
 def test_pieces_of_one_speed_are_paired_the_nearest_first_and_each_once() -> None:
@@ -48,3 +57,8 @@ def test_pieces_of_one_speed_are_paired_the_nearest_first_and_each_once() -> Non
     assert alike([fast], [slow]) == ([], [])
     assert alike([], [fast]) == ([], [])
     assert alike([piece(0.0)], [piece(0.0)]) == ([], [])  # nobody called
+
+
+def test_pieces_in_which_something_else_ran_are_not_compared() -> None:
+    assert alike([piece(1.0, 0.3)], [piece(1.0)]) == ([], [])
+    assert alike([piece(1.0)], [piece(1.0, 0.3), piece(1.01, 0.05)]) == ([piece(1.0)], [piece(1.01, 0.05)])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from duologue.bench.capacity import climb
+from duologue.bench.machine import busy_s
 from duologue.bench.memory import private_bytes
 from duologue.bench.peers.trial import Contestant, Figures, Trial, last_object
 from duologue.errors import ConfigError
@@ -213,12 +214,8 @@ def _watch(process: subprocess.Popen[bytes], out: Path, end: float) -> tuple[dic
 
 def _busy_s() -> float:
     """CPU seconds of all processes of the machine but this one and those that it has ended."""
-    user, nice, system, _, _, irq, softirq, steal = map(
-        int, Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
-    )
     mine = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    all_ = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return all_ - sum(usage.ru_utime + usage.ru_stime for usage in mine)
+    return busy_s() - sum(usage.ru_utime + usage.ru_stime for usage in mine)
 
 
 def _weigh(pid: int) -> int:

@@ -6,6 +6,7 @@ Times of day are compared, so only those count in which the machine was as fast 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 from duologue.bench.conversations import CHUNK_MS, Held
+from duologue.bench.machine import busy_s
 from duologue.bench.soak.served import Served, at_least, at_most
 from duologue.bench.soak.yardstick import Piece, Yardstick, alike
 from duologue.callers.load import Load
@@ -160,7 +162,7 @@ async def monologue(
             server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves, today=today
         )
         utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
-        yardstick = Yardstick()
+        yardstick = Yardstick(others=lambda: busy_s() - time.process_time() - server.cpu_s())
         told = partial(_note, yardstick, None if on_progress is None else partial(on_progress, name))
         result = await run(plan, utterances, on_progress=told, log=log if name == "with" else Log())
         if result.interrupted:

@@ -22,6 +22,10 @@ class Served(Protocol):
         """What it says of itself."""
         ...
 
+    def cpu_s(self) -> float:
+        """CPU seconds that it has used."""
+        ...
+
     def footprint(self) -> Footprint:
         """What it holds and has used by now."""
         ...

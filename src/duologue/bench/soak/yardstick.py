@@ -1,7 +1,7 @@
 """How fast the machine is, minute by minute: a shared one may lose a third of its speed from one to the next.
 
 The callers do the same all the time, in a process that is not the server's. What a second of call costs them is the
-measure.
+measure. It does not tell what they and the server were kept from by something else that ran, so that is noted too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ __all__ = ["ALIKE", "Piece", "Yardstick", "alike"]
 
 ALIKE: Final = 0.02
 """Two pieces were as fast as each other where their cost differs by at most this share."""
+QUIET: Final = 0.1
+"""Cores that something else may use in a piece: of two, most of what is left with a hundred callers."""
 PIECE_S: Final = 60.0
 
 
@@ -30,6 +32,8 @@ class Piece:
     cost_s: float
     """CPU that the callers took for a second of a call."""
     refused: int
+    others: float = 0.0
+    """Cores that something else on the machine used, or that were taken from it."""
 
     @property
     def seconds(self) -> float:
@@ -38,15 +42,19 @@ class Piece:
 
 
 class Yardstick:
-    """Notes what the callers cost, whenever a run tells its progress. `cpu`: seconds that this process has used."""
+    """Notes what the callers cost, whenever a run tells its progress.
 
-    def __init__(self, cpu: Callable[[], float] = time.process_time) -> None:
+    `cpu`: seconds that this process has used; `others`: that processes have which are neither callers nor server.
+    """
+
+    def __init__(self, cpu: Callable[[], float] = time.process_time, others: Callable[[], float] = lambda: 0.0) -> None:
         self._cpu = cpu
-        self._notes: list[tuple[Progress, float]] = []
+        self._others = others
+        self._notes: list[tuple[Progress, float, float]] = []
 
     def note(self, now: Progress) -> None:
         """To be called all along; each second will do."""
-        self._notes.append((now, self._cpu()))
+        self._notes.append((now, self._cpu(), self._others()))
 
     def pieces(self, begins: float) -> tuple[Piece, ...]:
         """What was noted from `begins` on, in pieces of about a minute; none of fewer than two notes."""
@@ -58,15 +66,18 @@ class Yardstick:
         return tuple(_piece(notes[a : b + 1]) for a, b in pairwise(edges))
 
 
-def _piece(notes: Sequence[tuple[Progress, float]]) -> Piece:
-    (first, before), (last, after) = notes[0], notes[-1]
-    called = sum(now.active * (now.seconds - then.seconds) for (then, _), (now, _) in pairwise(notes))
+def _piece(notes: Sequence[tuple[Progress, float, float]]) -> Piece:
+    (first, before, others), (last, after, more) = notes[0], notes[-1]
+    called = sum(now.active * (now.seconds - then.seconds) for (then, *_), (now, *_) in pairwise(notes))
     cost = (after - before) / called if called else 0.0
-    return Piece(first.seconds, last.seconds, cost, last.refused - first.refused)
+    others = max(0.0, more - others) / (last.seconds - first.seconds)
+    return Piece(first.seconds, last.seconds, cost, last.refused - first.refused, others)
 
 
 def alike(one: Sequence[Piece], other: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     """Pairs in which the machine was as fast, one of each, the nearest first; each piece is in one pair at most.
+
+    Pieces in which something else used more than `QUIET` of the machine are in none.
 
     So that what is compared was as fast on the whole, too: where a machine has little to spare, a twentieth less speed
     makes its slowest answers a tenth slower and more.
@@ -75,7 +86,7 @@ def alike(one: Sequence[Piece], other: Sequence[Piece]) -> tuple[list[Piece], li
         (abs(first.cost_s - second.cost_s) / max(first.cost_s, second.cost_s), i, j)
         for i, first in enumerate(one)
         for j, second in enumerate(other)
-        if first.cost_s and second.cost_s
+        if first.cost_s and second.cost_s and max(first.others, second.others) <= QUIET
     )
     left, right = set(range(len(one))), set(range(len(other)))
     pairs: list[tuple[int, int]] = []
