@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duologue.engine.jobs import COMPANY, GATHER, Job, Joint
+from duologue.engine.jobs import COMPANY, GATHER, Job, Joint, padding
 
 pytestmark = pytest.mark.anyio
 
@@ -59,3 +59,11 @@ async def test_what_has_been_written_on_before_has_waited_already() -> None:
     one = job(1.0, 5.0)
     one.go_on(Model(), None, 9.0)
     assert one.since == 5.0
+
+
+async def test_what_is_shorter_is_filled_up_to_the_longest() -> None:
+    jobs = [job(1.0, 5.0) for _ in range(3)]
+    for one, length in zip(jobs, (2.0, 5.0, 3.0), strict=True):
+        one.length = length
+    assert padding(jobs) == 5.0
+    assert padding(jobs[:1]) == 0.0

@@ -56,7 +56,7 @@ class Start:
         self.countdown = countdown
 
     def size(self, item: Any) -> float:
-        return 1.0
+        return 15.0 if item[0].isupper() else 1.0
 
     def run(self, items: Sequence[tuple[str, int]]) -> list[Unfinished]:
         return [Unfinished(self.countdown, item) for item in items]
@@ -83,6 +83,21 @@ async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once(
     assert countdown.most_at_once == 1
     assert countdown.runs[:3] == [["a"], ["a", "b", "c"], ["a", "b", "c"]]
     assert workers.counters.done == 3
+
+
+async def test_what_is_much_longer_has_a_run_of_its_own() -> None:
+    countdown = Countdown()
+    workers = Workers(asyncio.get_running_loop(), general=3)
+    try:
+        first = workers.submit(Start(countdown), ("a", 0), 1.0)
+        await asyncio.to_thread(countdown.entered.wait, PATIENCE)
+        others = [workers.submit(Start(countdown), (name, 0), 3.0 if name == "L" else 2.0) for name in "Lbcd"]
+        await until(lambda: len(workers._joint.waiting) == 4)
+        countdown.opened.set()
+        assert await asyncio.gather(first, *others) == [f"{name} done" for name in "aLbcd"]
+    finally:
+        await asyncio.to_thread(workers.close)
+    assert countdown.runs == [["a"], ["b", "c", "d"], ["L"]]
 
 
 async def test_where_it_is_crowded_a_joint_run_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +151,7 @@ async def test_an_item_that_fails_in_a_later_step_spoils_no_other() -> None:
         bad = workers.submit(Start(countdown), ("bad", -1), 1.0)
         countdown.opened.set()
         assert await good == "good done"
-        with pytest.raises(ProviderError, match="below zero"):
+        with pytest.raises(ProviderError, match="failed: ValueError"):
             await bad
     finally:
         await asyncio.to_thread(workers.close)

@@ -10,10 +10,12 @@ from typing import Any
 
 from duologue.stt.steps import Step
 
-__all__ = ["Job", "Joint"]
+__all__ = ["PADDING", "Job", "Joint", "padding"]
 
 COMPANY = 4
 """Jobs that need not wait for more: written together, four texts cost half of what they cost one by one."""
+PADDING = 24.0
+"""Seconds of sound by which all but the longest of a joint run may be filled up: with more, two runs cost less."""
 GATHER = 0.1
 """Seconds that the first of them waits at most."""
 
@@ -39,6 +41,8 @@ class Job:
     """A step was done before: this is for a joint run..."""
     since: float = field(default=0.0, compare=False)
     """...and has been since then."""
+    length: float = field(default=0.0, compare=False)
+    """What its size was before the first step."""
     running: bool = field(default=False, compare=False)
     gone: bool = field(default=False, compare=False)
     """Cancelled while it waited: nothing is left of it but its place."""
@@ -46,7 +50,7 @@ class Job:
     def go_on(self, step: Step, item: Any, now: float) -> None:
         """A step is done; the next one is for a joint run, and costs nothing by itself."""
         if not self.step:
-            self.since = now
+            self.since, self.length = now, self.size
         self.model, self.item, self.size, self.cost, self.step = step, item, 0.0, 0.0, True
 
 
@@ -74,3 +78,9 @@ class Joint:
         if not crowded or len(self.waiting) >= COMPANY:
             return 0.0
         return max(0.0, min(job.since for job in self.waiting) + GATHER - now)
+
+
+def padding(jobs: Sequence[Job]) -> float:
+    """Seconds by which the shorter are filled up where they are done side by side."""
+    lengths = [job.length for job in jobs]
+    return max(lengths) * len(lengths) - sum(lengths)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from duologue.engine.jobs import Job, Joint
+from duologue.engine.jobs import PADDING, Job, Joint, padding
 from duologue.engine.ledger import OWNER, Costs, Debts, Share, Strain
 from duologue.errors import DuologueError, OverloadedError, ProviderError, because
 from duologue.stt.steps import Step, Unfinished
@@ -297,17 +297,20 @@ class Workers:
         return self._joint.begins_in(now, crowded=self._share.at(now) > CROWDED)
 
     def _companions(self, heap: list[Job], job: Job) -> list[Job]:
-        """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes."""
+        """Others that the same run can serve: nearest in size first, within `max_batch` and a sum of sizes.
+
+        In a joint run all take as long as the longest, so that it leaves out what is much longer or shorter.
+        """
         room = job.model.max_batch - 1
         if room <= 0 or not heap:
             return []
         alike = [j for j in heap if j.model is job.model and not j.result.cancelled()]
-        alike.sort(key=lambda j: abs(j.size - job.size))
+        alike.sort(key=lambda j: abs(j.length - job.length) if job.step else abs(j.size - job.size))
         left = self.MAX_BATCH_SECONDS - job.size
         chosen: list[Job] = []
         for other in alike[:room]:
             left -= other.size
-            if left < 0:
+            if left < 0 or (job.step and padding([job, *chosen, other]) > PADDING):
                 break
             chosen.append(other)
         if chosen:
