@@ -7,6 +7,7 @@ import pytest
 from duologue.engine import EngineConfig
 from duologue.errors import OverloadedError
 from duologue.session import VoiceSession
+from duologue.session.drive import drive
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.virtual import VirtualCall
@@ -51,3 +52,16 @@ async def test_nor_of_one_that_was_refused() -> None:
             with pytest.raises(OverloadedError):
                 await one_more.__aenter__()
             del one_more
+
+
+async def test_one_that_was_refused_may_come_again() -> None:
+    async with VirtualCall(ScriptedAgent("Yes."), engine=EngineConfig(max_sessions=1)) as call:
+        agent = ScriptedAgent("Here I am.")
+        waiting = VoiceSession(engine=call.engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=agent)
+        with pytest.raises(OverloadedError):
+            await waiting.__aenter__()
+        await call.session.close()
+        async with waiting:
+            waiting.send_text("Hello.")
+            await drive(waiting, call.engine, b"")
+            assert [message.text for message in waiting.history] == ["Hello.", "Here I am."]

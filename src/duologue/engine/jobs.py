@@ -14,10 +14,10 @@ __all__ = ["PADDING", "Job", "Joint", "padding"]
 
 COMPANY = 4
 """Jobs that need not wait for more: written together, four texts cost half of what they cost one by one."""
-PADDING = 24.0
-"""Seconds of sound by which all but the longest of a joint run may be filled up: with more, two runs cost less."""
 GATHER = 0.1
 """Seconds that the first of them waits at most."""
+PADDING = 24.0
+"""Seconds of sound by which all but the longest of a joint run may be filled up: with more, two runs cost less."""
 
 
 @dataclass(order=True, slots=True)

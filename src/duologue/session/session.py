@@ -38,12 +38,12 @@ from duologue.errors import (
 )
 from duologue.session.audience import Audience
 from duologue.session.config import SessionConfig
-from duologue.session.ended import Ended
 from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
 from duologue.session.meter import Meter
+from duologue.session.nobody import Nobody
 from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
 from duologue.session.saying import Says, SpeechHandle
@@ -94,10 +94,11 @@ class VoiceSession:
         self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
         self._window = engine.vad.window
         self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
-        self._listener = Listener(self, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
+        self._nobody = nobody = Nobody(self.id)
+        self._listener = Listener(nobody, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
         self._agent = as_agent(agent)
-        self._speaker = Speaker(self, engine, self._agent, engine.tts(tts), c, sink, user_data)
-        self._hooks = Hooks(self.failed)
+        self._speaker = Speaker(nobody, engine, self._agent, engine.tts(tts), c, sink, user_data)
+        self._hooks = Hooks(nobody.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
         self._says = Says()
@@ -115,11 +116,8 @@ class VoiceSession:
     async def __aenter__(self) -> Self:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
-        try:
-            self.engine.attach(self)
-        except DuologueError:
-            self._let_go()
-            raise
+        self.engine.attach(self)
+        self._have_told(self)
         self._heard_at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         sound = self.engine.turn_model is not None
@@ -138,13 +136,12 @@ class VoiceSession:
         await self._listener.close()
         await self._speaker.close()
         await self._hooks.close()
-        self._let_go()
+        self._have_told(self._nobody)
 
-    def _let_go(self) -> None:
-        """Nothing in it refers to it any more."""
-        ended = Ended(self.id)
-        self._listener.host = self._speaker.host = ended
-        self._hooks.on_error = ended.failed
+    def _have_told(self, host: VoiceSession | Nobody) -> None:
+        """Have its parts tell `host`: itself while it lives, else nobody, or they would keep it from being freed."""
+        self._listener.host = self._speaker.host = host
+        self._hooks.on_error = host.failed
 
     async def wait_ended(self) -> str:
         """Return the reason when the call has ended."""

@@ -1,4 +1,4 @@
-"""What the parts of a session hold instead of it once it has ended, so that nothing of it is left in a ring.
+"""Whom the parts of a session tell before it begins and after it has ended, so that nothing of it is left in a ring.
 
 Memory in a ring is only freed by the garbage collector, which holds up every call while it looks at all that lives.
 """
@@ -11,13 +11,13 @@ from duologue.conversation.inputs import Input
 from duologue.errors import DuologueError
 from duologue.session.events import TurnMeasured
 
-__all__ = ["Ended"]
+__all__ = ["Nobody"]
 
 log = logging.getLogger(__name__)
 
 
-class Ended:
-    """A session that has ended: it is told of nothing, and what fails now only the log takes."""
+class Nobody:
+    """Stands where a session is that does not live: it takes nothing in, and what fails now goes to the log alone."""
 
     accepted = 0
 
