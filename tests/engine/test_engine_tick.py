@@ -160,14 +160,18 @@ async def test_a_session_that_breaks_is_let_go_and_no_other_is_disturbed() -> No
         def window_ready(self) -> bool:
             raise ZeroDivisionError
 
+    class BrokenWindow(Listening):
+        def read_window(self, out: NDArray[np.int16]) -> None:
+            raise ZeroDivisionError
+
     async with engine() as e:
         before, after = Listening(1, 1), Listening(1, 1)
-        bad = [Broken(1), BrokenScore(1), BrokenInput(1)]
+        bad = [Broken(1), BrokenScore(1), BrokenInput(1), BrokenWindow(1)]
         for session in (before, *bad, after):
             e.attach(session)
         e.step()
         e.step()
-        assert [len(s.errors) for s in (before, *bad, after)] == [0, 1, 1, 1, 0]
+        assert [len(s.errors) for s in (before, *bad, after)] == [0, 1, 1, 1, 1, 0]
         assert [(len(s.scores), len(s.ticks)) for s in (before, after)] == [(2, 2), (2, 2)]
         assert e.active == 2
         e.detach(before)
@@ -220,6 +224,21 @@ async def test_a_session_may_end_while_the_others_are_looked_at() -> None:
         e.step()
         assert (len(other.scores), e.active) == (1, 1)
         e.detach(other)
+
+
+async def test_a_session_that_another_ended_in_the_same_look_is_not_scored() -> None:
+    class Ending(Listening):
+        def window_ready(self) -> bool:
+            e.detach(other)
+            return False
+
+    async with engine() as e:
+        ending, other = Ending(1), Listening(1)
+        e.attach(ending)
+        e.attach(other)
+        e.step()
+        assert (other.scores, other.errors) == ([], [])
+        e.detach(ending)
 
 
 async def test_sessions_that_live_when_the_engine_is_left_are_ended() -> None:

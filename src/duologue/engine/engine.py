@@ -271,8 +271,7 @@ class Engine:
             if not stirring:
                 break
             for i in range(0, len(stirring), size):
-                # One that was let go meanwhile has no row any more.
-                self._score([s for s in stirring[i : i + size] if s in self._sessions])
+                self._score(stirring[i : i + size])
                 if len(stirring) > size:
                     yield
         now = self.clock.now()
@@ -287,7 +286,9 @@ class Engine:
                 self._break(session, error)
 
     def _read(self, session: Ticked, out: NDArray[np.int16]) -> bool:
-        """Copy its next window to `out`; False where it has none."""
+        """Copy its next window to `out`; False where it has none, or was let go meanwhile and has no row any more."""
+        if session not in self._sessions:
+            return False
         try:
             if ready := session.window_ready():
                 session.read_window(out)
