@@ -117,6 +117,15 @@ def test_a_limit_that_does_not_hold_is_told_and_the_status_is_1(told: dict[str, 
     assert duologue("soak", "monologue", "--json").code == 1
 
 
+def test_minutes_in_which_something_else_ran_are_told(told: dict[str, Any], duologue: CommandLine) -> None:
+    before, beside, after = overheard().phases
+    disturbed = replace(after, pieces=(*after.pieces, Piece(70.0, 130.0, 0.001, 0, others=0.8)))
+    told["monologue"] = replace(overheard(), phases=(before, beside, disturbed))
+    out = duologue("soak", "monologue").out
+    assert "left out: 1 minutes in which something else on the machine used up to 0.8 cores" in out
+    assert "1 min (33%) without it" in out
+
+
 def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: CommandLine, tmp_path: Path) -> None:
     plot = tmp_path / "monologue.svg"
     outcome = duologue("soak", "monologue", "--minutes", 60, "--plot", plot)
@@ -125,6 +134,7 @@ def test_a_monologue_is_told_beside_the_others(told: dict[str, Any], duologue: C
     assert "compared: 1 min (100%) with the monologue, 1 min (50%) without it" in outcome.out
     assert "the monologue: 3500 of 3600 s heard out in 1 calls" in outcome.out
     assert "every limit holds" in outcome.out
+    assert "left out" not in outcome.out
     assert told["options"][-2:] == ["--timeout", "4200.0"], "the server must not end it"
     found = duologue("soak", "monologue", "--json", "--raw", "turns.jsonl").json
     rows = [json.loads(line) for line in (tmp_path / "turns.jsonl").read_text("utf-8").splitlines()]

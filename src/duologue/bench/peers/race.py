@@ -163,7 +163,7 @@ def _search(race: Race, contestants: Sequence[Contestant], lap: Callable[[Contes
 
 def _run(who: str, trial: Trial) -> Lap:
     """Run one command until it has printed its object, and weigh its process meanwhile."""
-    began, busy = time.monotonic(), _busy_s()
+    began, before = time.monotonic(), _others_s()
     environment = dict(os.environ)
     if trial.command[0] != sys.executable:
         environment.pop("PYTHONPATH", None)  # what our interpreter is told to import is nothing for another's
@@ -183,7 +183,7 @@ def _run(who: str, trial: Trial) -> Lap:
         finally:
             _end(process)
         seconds = time.monotonic() - began
-        others = max(0.0, (_busy_s() - busy) / seconds)
+        others = max(0.0, (_others_s() - before) / seconds)
         if told is None:
             lines = errors.read_text(errors="replace").strip().splitlines() or ["it printed no JSON object"]
             reason = f"it took longer than {trial.limit_s:.0f} s" if seconds >= trial.limit_s else lines[-1]
@@ -212,7 +212,7 @@ def _watch(process: subprocess.Popen[bytes], out: Path, end: float) -> tuple[dic
     return None, weight
 
 
-def _busy_s() -> float:
+def _others_s() -> float:
     """CPU seconds of all processes of the machine but this one and those that it has ended."""
     mine = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return busy_s() - sum(usage.ru_utime + usage.ru_stime for usage in mine)

@@ -90,6 +90,11 @@ class Monologue:
         return sum(piece.seconds for piece in self.compared(with_it=with_it)) / whole if whole else 0.0
 
     @property
+    def disturbed(self) -> list[Piece]:
+        """The pieces that are not compared because something else ran on the machine."""
+        return [piece for phase in self.phases for piece in phase.pieces if not piece.quiet]
+
+    @property
     def word_error_rate(self) -> float | None:
         """Of the monologue; None where nothing of it was understood."""
         counted = [word_errors(story.said, story.understood) for story in self.stories]

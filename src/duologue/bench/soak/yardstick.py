@@ -19,7 +19,7 @@ __all__ = ["ALIKE", "Piece", "Yardstick", "alike"]
 ALIKE: Final = 0.02
 """Two pieces were as fast as each other where their cost differs by at most this share."""
 QUIET: Final = 0.1
-"""Cores that something else may use in a piece: of two, most of what is left with a hundred callers."""
+"""Cores that something else may use in a piece that is compared."""
 PIECE_S: Final = 60.0
 
 
@@ -39,6 +39,11 @@ class Piece:
     def seconds(self) -> float:
         """How long it is."""
         return self.ends_s - self.begins_s
+
+    @property
+    def quiet(self) -> bool:
+        """True where nothing else disturbed it."""
+        return self.others <= QUIET
 
 
 class Yardstick:
@@ -86,7 +91,7 @@ def alike(one: Sequence[Piece], other: Sequence[Piece]) -> tuple[list[Piece], li
         (abs(first.cost_s - second.cost_s) / max(first.cost_s, second.cost_s), i, j)
         for i, first in enumerate(one)
         for j, second in enumerate(other)
-        if first.cost_s and second.cost_s and max(first.others, second.others) <= QUIET
+        if first.cost_s and second.cost_s and first.quiet and second.quiet
     )
     left, right = set(range(len(one))), set(range(len(other)))
     pairs: list[tuple[int, int]] = []

@@ -104,6 +104,12 @@ def _print(found: Monologue) -> None:
         "in which the machine was as fast",
         soft_wrap=True,
     )
+    if found.disturbed:
+        console.print(
+            f"left out: {len(found.disturbed)} minutes in which something else on the machine used up to "
+            f"{max(piece.others for piece in found.disturbed):.1f} cores",
+            soft_wrap=True,
+        )
     for phase in found.phases:
         r = phase.result
         console.print(
