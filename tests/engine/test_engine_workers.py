@@ -291,6 +291,22 @@ async def test_close_waits_for_what_runs_and_fails_what_waits() -> None:
     assert model.runs == []
 
 
+async def test_close_leaves_a_run_behind_that_does_not_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("duologue.engine.workers.CLOSING", 0.0)
+    gate = Gate()
+    workers = Workers(asyncio.get_running_loop(), general=1)
+    runs = workers.submit(gate, "item", 0.0)
+    assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
+    await asyncio.to_thread(workers.close)
+    assert "duologue-worker-0 is still in a run after 0 s, and is left behind." in caplog.messages
+    gate.opened.set()
+    assert await runs == "item"
+    monkeypatch.undo()
+    await asyncio.to_thread(workers.close)
+
+
 async def test_nothing_is_taken_after_close() -> None:
     async with running() as workers:
         pass

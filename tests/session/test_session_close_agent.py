@@ -1,5 +1,8 @@
 """An agent that has something to close is closed with its session, and cannot keep it from closing."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from duologue.session import speaker
@@ -54,3 +57,29 @@ async def test_an_agent_that_does_not_close_is_given_up(monkeypatch: pytest.Monk
     async with VirtualCall(agent) as call:
         await call.say("Hello.")
     assert [error.code for error in call.session.record.errors] == ["agent_error"]
+
+
+async def test_nor_one_that_does_not_let_itself_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stubborn(ScriptedAgent):
+        async def aclose(self) -> None:
+            while not release.is_set():
+                with suppress(asyncio.CancelledError):
+                    await release.wait()
+
+    monkeypatch.setattr(speaker, "AGENT_CLOSING", 0.01)
+    release = asyncio.Event()
+    async with VirtualCall(Stubborn("Yes.")) as call:
+        await call.say("Hello.")
+    assert [error.message for error in call.session.record.errors] == ["The agent did not close within 0.01 s."]
+    release.set()
+    await asyncio.sleep(0)
+
+
+async def test_an_agent_that_cancels_its_own_closing_is_told_of() -> None:
+    class Cancelling(ScriptedAgent):
+        async def aclose(self) -> None:
+            raise asyncio.CancelledError
+
+    async with VirtualCall(Cancelling("Yes.")) as call:
+        await call.say("Hello.")
+    assert [error.message for error in call.session.record.errors] == ["The agent failed to close: CancelledError."]

@@ -108,6 +108,7 @@ async def test_speech_that_is_not_understood_makes_no_turn_and_an_apology(fault:
         await call.say("Hello.")
         error = call.one(ErrorRaised)
         assert (error.code, error.provider) == (code, None if isinstance(fault, ProviderError) else "fake-stt")
+        assert error.turn == 1, "the one that is open"
         assert call.one(tell.SpeechIgnored).reason == code
         assert (agent.turns, call.turns, call.heard) == ([], [], [ConversationConfig().apology])
         assert len(stt.asked) == tries

@@ -218,7 +218,8 @@ class Supervisor:
             return
         now = time.monotonic()
         worker.deaths = 1 if now - worker.started > STEADY else worker.deaths + 1
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(worker.deaths - 1, 16))
+        doublings = min(worker.deaths - 1, 16)  # a float has no room for a thousand
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2**doublings)
         worker.due = now + delay
         if worker.deaths >= FRUITLESS and not any(each.was_ready for each in self._workers):
             self._failure = self._failure or DuologueError("The workers cannot work.", hint="The log says why.")

@@ -23,7 +23,10 @@ def forget_why(task: asyncio.Task[Any]) -> None:
 
 
 async def finishes(task: asyncio.Task[Any], timeout: float) -> bool:
-    """True where `task` ends within `timeout` seconds; else it is cancelled and left to itself, as with the caller."""
+    """True where `task` ends within `timeout` seconds; else it is cancelled, and its end is not waited for.
+
+    It is cancelled with the caller, too.
+    """
     try:
         await asyncio.wait([task], timeout=timeout)
         return task.done()
