@@ -51,14 +51,10 @@ def found(
     story: Story | None = None,
     late: float = 0.001,
     costs: tuple[float, ...] = (1.0,),
-    calls: float = 10.0,
     refused: int = 0,
     **log: Any,
 ) -> Monologue:
-    """`costs` of the minutes with the monologue, in all of which there are the same turns; those without it cost 1.
-
-    `calls` are those open with the monologue, which is one of them; without it 9.
-    """
+    """`costs` of the minutes with the monologue, in all of which there are the same turns; those without it cost 1."""
     plan = Plan("ws://127.0.0.1:1/v1/stream", 10, 60.0, "booking", NORMAL, 1, 10.0)
 
     def phase(name: Any, *turns: Turn, **log: Any) -> Phase:
@@ -67,8 +63,8 @@ def found(
             setattr(written, field, value)
         result = Result.of(written, plan, lines="none", elapsed=70.0, cpu=1.0, lateness=[late], interrupted=False)
         if name != "with":
-            return Phase(name, result, (Piece(10.0, 70.0, 1.0, 9.0, 0),))
-        return Phase(name, result, tuple(Piece(10.0, 70.0, cost, calls, refused) for cost in costs))
+            return Phase(name, result, (Piece(10.0, 70.0, 1.0, 0),))
+        return Phase(name, result, tuple(Piece(10.0, 70.0, cost, refused) for cost in costs))
 
     usual = turn(0.1, 0.6)
     beside = turn(processing, voice_to_voice)
@@ -94,7 +90,7 @@ def test_others_who_notice_nothing_hold_every_limit() -> None:
         (found(story=Story("a b c", "a b c", 1000.0, 0.0)), "monologue_heard"),
         (found(story=Story("a b c", "a b c", 3500.0, 0.6)), "monologue_unaccounted_s"),
         (found(story=Story("a b c", "a b", 3500.0, 0.0)), "monologue_word_error_rate"),
-        (found(calls=9.9), "carried"),
+        (found(refused=1), "refused"),
         (found(costs=(1.0, 1.2, 1.2)), "compared"),
         (found(lost=Counter({"1000 timeout": 1})), "lost"),
         (found(late=0.1), "callers_in_time"),
@@ -116,17 +112,14 @@ def test_where_the_machine_was_slower_nothing_is_compared() -> None:
     assert minutes.compared_share(with_it=False) == 1.0
     assert minutes.as_dict()["compared"] == {"with": 0.5, "without": 1.0}
     nothing = replace(minutes, phases=tuple(replace(phase, pieces=()) for phase in minutes.phases))
-    assert broken(nothing) == {"processing_p95_ratio", "voice_to_voice_p95_ratio", "compared", "carried"}
+    assert broken(nothing) == {"processing_p95_ratio", "voice_to_voice_p95_ratio", "compared"}
 
 
-def test_refusals_are_told_and_count_as_the_calls_that_were_not_carried() -> None:
-    told = found(calls=9.95, refused=3)
-    assert broken(told) == set()
-    assert told.as_dict()["refused"] == {"with": 3, "without": 0}
-    assert told.as_dict()["carried"] == {"with": pytest.approx(8.95), "without": 9.0}
+def test_refusals_are_told_apart_with_it_and_without_it() -> None:
+    assert found(refused=3).as_dict()["refused"] == {"with": 3, "without": 0}
 
 
 def test_turns_belong_to_the_minute_in_which_they_ended() -> None:
     phase = found().phases[0]
-    assert len(phase.turns(Piece(10.0, 22.5, 1.0, 9.0, 0))) == 1
-    assert phase.turns(Piece(22.5, 70.0, 1.0, 9.0, 0)) == []
+    assert len(phase.turns(Piece(10.0, 22.5, 1.0, 0))) == 1
+    assert phase.turns(Piece(22.5, 70.0, 1.0, 0)) == []

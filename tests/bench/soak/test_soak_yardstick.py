@@ -23,7 +23,6 @@ def test_a_piece_is_a_minute_and_tells_what_a_second_of_call_cost() -> None:
     first, second, third = noted([0.001, 0.002, 0.001]).pieces(0.0)
     assert (first.begins_s, first.ends_s, second.seconds) == (0.0, 60.0, 60.0)
     assert [p.cost_s for p in (first, second, third)] == pytest.approx([0.001, 0.002, 0.001])
-    assert [p.calls for p in (first, second, third)] == [10.0, 10.0, 10.0]
     assert [p.refused for p in (first, second, third)] == [2, 2, 2]
 
 
@@ -48,7 +47,7 @@ def test_what_else_ran_is_told_in_cores() -> None:
 
 
 def piece(cost: float, others: float = 0.0) -> Piece:
-    return Piece(0.0, 60.0, cost, 10.0, 0, others)
+    return Piece(0.0, 60.0, cost, 0, others)
 
 
 def test_pieces_of_one_speed_are_paired_the_nearest_first_and_each_once() -> None:

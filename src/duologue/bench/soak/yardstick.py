@@ -31,8 +31,6 @@ class Piece:
     ends_s: float
     cost_s: float
     """CPU that the callers took for a second of a call."""
-    calls: float
-    """That were open, on average."""
     refused: int
     others: float = 0.0
     """Cores that something else on the machine used, or that were taken from it."""
@@ -77,9 +75,8 @@ def _piece(notes: Sequence[tuple[Progress, float, float]]) -> Piece:
     (first, before, others), (last, after, more) = notes[0], notes[-1]
     called = sum(now.active * (now.seconds - then.seconds) for (then, *_), (now, *_) in pairwise(notes))
     cost = (after - before) / called if called else 0.0
-    seconds = last.seconds - first.seconds
-    others = max(0.0, more - others) / seconds
-    return Piece(first.seconds, last.seconds, cost, called / seconds, last.refused - first.refused, others)
+    others = max(0.0, more - others) / (last.seconds - first.seconds)
+    return Piece(first.seconds, last.seconds, cost, last.refused - first.refused, others)
 
 
 def alike(one: Sequence[Piece], other: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
