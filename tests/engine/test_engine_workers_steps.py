@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -68,18 +69,24 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0)
 
 
+@asynccontextmanager
+async def at_work(general: int) -> AsyncIterator[Workers]:
+    workers = Workers(asyncio.get_running_loop(), general=general)
+    try:
+        yield workers
+    finally:
+        await asyncio.to_thread(workers.close)
+
+
 async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=3)
-    try:
+    async with at_work(3) as workers:
         first = workers.submit(Start(countdown), ("a", 2), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         others = [workers.submit(Start(countdown), (name, 1), 2.0) for name in "bc"]
         await until(lambda: len(workers._joint.waiting) == 2)
         countdown.opened.set()
         assert await asyncio.gather(first, *others) == ["a done", "b done", "c done"]
-    finally:
-        await asyncio.to_thread(workers.close)
     assert countdown.most_at_once == 1
     assert countdown.runs[:3] == [["a"], ["a", "b", "c"], ["a", "b", "c"]]
     assert workers.counters.done == 3
@@ -87,16 +94,13 @@ async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once(
 
 async def test_what_is_much_longer_has_a_run_of_its_own() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=3)
-    try:
+    async with at_work(3) as workers:
         first = workers.submit(Start(countdown), ("a", 0), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         others = [workers.submit(Start(countdown), (name, 0), 3.0 if name == "L" else 2.0) for name in "Lbcd"]
         await until(lambda: len(workers._joint.waiting) == 4)
         countdown.opened.set()
         assert await asyncio.gather(first, *others) == [f"{name} done" for name in "aLbcd"]
-    finally:
-        await asyncio.to_thread(workers.close)
     assert countdown.runs == [["a"], ["b", "c", "d"], ["L"]]
 
 
@@ -104,48 +108,38 @@ async def test_where_it_is_crowded_a_joint_run_waits_for_company(monkeypatch: py
     monkeypatch.setattr(jobs, "GATHER", PATIENCE)
     countdown = Countdown()
     countdown.opened.set()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    workers._share.note(1e6, time.monotonic())
-    try:
+    async with at_work(1) as workers:
+        workers._share.note(1e6, time.monotonic())
         names = "abcd"
         assert len(names) == jobs.COMPANY
         futures = [workers.submit(Start(countdown), (name, 0), k) for k, name in enumerate(names)]
         assert await asyncio.gather(*futures) == [f"{name} done" for name in names]
-    finally:
-        await asyncio.to_thread(workers.close)
     assert countdown.runs == [list(names)]
 
 
 async def test_one_without_company_goes_on_after_a_moment() -> None:
     countdown = Countdown()
     countdown.opened.set()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    workers._share.note(1e6, time.monotonic())
-    try:
+    async with at_work(1) as workers:
+        workers._share.note(1e6, time.monotonic())
         assert await workers.submit(Start(countdown), ("a", 2), 1.0) == "a done"
-    finally:
-        await asyncio.to_thread(workers.close)
     assert countdown.runs == [["a"]] * 3
 
 
 async def test_other_work_is_done_while_a_joint_run_goes_on() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=2)
-    try:
+    async with at_work(2) as workers:
         slow = workers.submit(Start(countdown), ("a", 0), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         behind = workers.submit(Start(countdown), ("b", 0), 1.0)
         await until(lambda: len(workers._joint.waiting) == 1)  # begun, and held up by the first
         countdown.opened.set()
         assert [await slow, await behind] == ["a done", "b done"]
-    finally:
-        await asyncio.to_thread(workers.close)
 
 
 async def test_an_item_that_fails_in_a_later_step_spoils_no_other() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    try:
+    async with at_work(1) as workers:
         good = workers.submit(Start(countdown), ("good", 2), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         bad = workers.submit(Start(countdown), ("bad", -1), 1.0)
@@ -153,22 +147,17 @@ async def test_an_item_that_fails_in_a_later_step_spoils_no_other() -> None:
         assert await good == "good done"
         with pytest.raises(ProviderError, match="failed: ValueError"):
             await bad
-    finally:
-        await asyncio.to_thread(workers.close)
     assert workers.counters.failed == 1
 
 
 async def test_one_that_nobody_waits_for_any_more_does_not_go_on() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    try:
+    async with at_work(1) as workers:
         dropped = workers.submit(Start(countdown), ("a", 5), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         dropped.cancel()
         countdown.opened.set()
         await until(lambda: workers.counters.dropped == 1)
-    finally:
-        await asyncio.to_thread(workers.close)
     assert countdown.runs == [["a"]]
 
 
@@ -188,11 +177,8 @@ async def test_what_is_unfinished_when_the_workers_close_fails() -> None:
 async def test_what_a_second_of_sound_takes_is_counted_over_all_steps() -> None:
     countdown = Countdown()
     countdown.opened.set()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    try:
+    async with at_work(1) as workers:
         await workers.submit(Start(countdown), ("a", 3), 1.0)
-    finally:
-        await asyncio.to_thread(workers.close)
     cost = workers.costs.of["countdown"]
     assert (cost.runs, cost.items, cost.size) == (5, 1, 1.0)
     assert workers.costs.expect("countdown", 2.0) == pytest.approx(2 * cost.wall)
