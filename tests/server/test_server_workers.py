@@ -90,7 +90,7 @@ async def program(fails: str = "nothing") -> AsyncIterator[Served]:
 async def two_workers() -> AsyncIterator[Served]:
     async with program() as served:
         served.port = int(await served.line(served.process.stdout))
-        await served.ops(lambda shown: len(shown["workers"]) == 2)
+        await served.ops(lambda shown: shown["sum"]["ready"] == 2)
         yield served
 
 

@@ -70,7 +70,7 @@ class Supervisor:
 
     `work` is called in each process with its index and its link to here, and returns its exit status. Processes are
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
-    are ready. A worker that dies is replaced; workers whose supervisor dies end by themselves.
+    are ready and have been told so. A worker that dies is replaced; workers whose supervisor dies end by themselves.
     """
 
     def __init__(self, work: Callable[[int, socket.socket], int], count: int, *, on_ready: Callable[[], None]) -> None:
@@ -204,11 +204,7 @@ class Supervisor:
         else:
             self._news = True
             worker.report = told["report"]
-            if not worker.was_ready and told["report"]["ready"]:
-                worker.was_ready = True
-                if all(each.was_ready for each in self._workers):
-                    on_ready, self._on_ready = self._on_ready, lambda: None
-                    on_ready()
+            worker.was_ready = worker.was_ready or bool(told["report"]["ready"])
 
     def _bury(self, worker: _Worker, how: str) -> None:
         """A worker is dead: another takes its place after a while."""
@@ -286,3 +282,6 @@ class Supervisor:
                     worker.link.send(letter)
                 except OSError:
                     self._news = True  # It is busy, or dead, which is noticed elsewhere.
+        if not self._news and all(worker.was_ready for worker in self._workers):
+            on_ready, self._on_ready = self._on_ready, lambda: None
+            on_ready()

@@ -38,7 +38,8 @@ class Worker(Listener):
 
     Of the processes that wait at one port any may get the next connection. So that none is refused by a full worker
     while another has room, and none is far busier than another, a worker takes one connection at a time, and none
-    while it is not ready, or well ahead, and another is better placed. `link` is a SOCK_SEQPACKET socket to the
+    while it is not ready, or well ahead, and another is better placed, nor before all have been told that it is ready:
+    they would refuse whom it has room for. `link` is a SOCK_SEQPACKET socket to the
     supervisor; where that closes it, the worker ends.
     """
 
@@ -50,6 +51,8 @@ class Worker(Listener):
         self._make: Callable[[], asyncio.Protocol]
         self._arriving: set[asyncio.Task[Any]] = set()
         self._told: tuple[float, ...] = ()
+        self._known = False
+        """All have been told that it is ready."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Like uvicorn's, except that the port is not handed to asyncio, which would take all who wait at once."""
@@ -117,15 +120,18 @@ class Worker(Listener):
         mine = self._service.pid
         reports: list[Report] = read_letter(letter)
         self._service.others = [report for report in reports if report["pid"] != mine]
+        self._known = self._known or any(report["pid"] == mine and report["ready"] for report in reports)
         self._mind_the_door()
 
     def _mind_the_door(self) -> None:
+        takes = self._service.takes_sessions
         elsewhere = [other["connections"] for other in self._service.others if other["ready"]]
-        if not elsewhere:
+        if takes and not self._known:
+            self._open_door(False)
+        elif not elsewhere:
             self._open_door(True)
         else:
-            ahead = self._service.connections - min(elsewhere)
-            self._open_door(self._service.takes_sessions and ahead <= LEAD)
+            self._open_door(takes and self._service.connections - min(elsewhere) <= LEAD)
 
     def _open_door(self, is_open: bool) -> None:
         if self._door is None or is_open == self._door_is_open:
