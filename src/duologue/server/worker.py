@@ -39,8 +39,8 @@ class Worker(Listener):
     Of the processes that wait at one port any may get the next connection. So that none is refused by a full worker
     while another has room, and none is far busier than another, a worker takes one connection at a time, and none
     while it is not ready, or well ahead, and another is better placed, nor before all have been told that it is ready:
-    they would refuse whom it has room for. `link` is a SOCK_SEQPACKET socket to the
-    supervisor; where that closes it, the worker ends.
+    they would refuse whom it has room for. `link` is a SOCK_SEQPACKET socket to the supervisor; where that closes it,
+    the worker ends.
     """
 
     def __init__(self, app: Starlette, link: socket.socket, **options: Any) -> None:
