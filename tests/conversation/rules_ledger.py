@@ -8,11 +8,12 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.config import RATE
-from duologue.conversation.conversation import MAX_TYPED, WINDOW
+from duologue.conversation.conversation import WINDOW
 from duologue.conversation.effects import Effect
 from duologue.conversation.history import Message, Segment
 from duologue.conversation.inputs import Input
 from duologue.conversation.state import AgentState, CallState, UserState
+from duologue.conversation.typed import MAX_TYPED
 from duologue.errors import InvalidStateError
 from duologue.testing.conversation import Playing, Script
 
@@ -23,7 +24,7 @@ RAISES: dict[type, str] = {
     got.TurnBegun: "has begun already",
     got.TurnEnded: "No turn has begun",
     got.SayRequested: "texts wait to be said",
-    got.TextArrived: "typed turns wait",
+    got.TextArrived: "typed",
 }
 """The only inputs that may be refused, and how."""
 
@@ -39,6 +40,7 @@ class Account:
     cut: bool = False
     over: bool = False
     level: str = "full"
+    held: bool = False
     queued: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     length: float = 0.0
@@ -150,6 +152,15 @@ class Ledger(Script):
                 self._level(effect.generation, "ducked", "paused")
             case do.Resume():
                 self._level(effect.generation, "paused", "full")
+            case do.Hold():
+                r = self._live(effect.generation)
+                assert not r.held
+                assert not r.started
+                r.held = True
+            case do.Release():
+                r = self._live(effect.generation)
+                assert r.held
+                r.held = False
             case _:
                 self._note_event(effect)
 
@@ -175,8 +186,7 @@ class Ledger(Script):
                 self.unanswered.pop(event.turn, None)
                 words = self.final_words.pop()
                 assert not self.expected or self.expected.pop() == Message("user", words)
-                if event.reason == "went_on":
-                    self.open_turn = self.open_turn or event.turn
+                if self.open_turn is not None:
                     self.bases[self.open_turn] = f"{words} {self.bases.get(self.open_turn, '')}".rstrip()
             case tell.TurnScored():
                 kind = do.AskWords if event.sound is None else do.AskSound
@@ -185,7 +195,8 @@ class Ledger(Script):
                 assert event.turn == self.open_turn
                 self._no_turn()
             case tell.Backchannel():
-                self._live(event.generation)
+                if event.generation:
+                    self._live(event.generation)
                 self._no_turn()
             case tell.AgentSaid():
                 r = self._live(event.generation)
@@ -273,13 +284,13 @@ class Ledger(Script):
             assert (c.user.state is UserState.SPEAKING) == (held or c._detector.speaking)
         assert c.user.state is not UserState.SPEAKING or u or c.call.state is CallState.ENDED
         # what was typed is somewhere, and nowhere twice
-        places = [*self.final_words, *self.bases.values(), *c._typed]
+        places = [*self.final_words, *self.bases.values(), *c._typed.texts]
         found = {word: sum(word in text for text in places) for word in self.typed}
         if forgotten or c.call.state is CallState.ENDED:
             self.typed = [word for word in self.typed if found[word]]
         assert all(found[word] == 1 for word in self.typed), f"typed and lost, or there twice: {found}"
         # nothing grows without bound
-        assert len(c._typed) <= MAX_TYPED + 1
+        assert len(c._typed.texts) <= MAX_TYPED + 1
         assert len(c._says) <= config.max_queued_says + 1
         assert len(c.history.messages) <= config.max_history
         kinds = [ask.kind for ask in c._orders.open.values()]
@@ -305,7 +316,7 @@ class Ledger(Script):
     @property
     def live(self) -> Account | None:
         """The reply that may sound."""
-        return next((r for r in self.replies.values() if r.committed and not r.over and not r.cut), None)
+        return next((r for r in self.replies.values() if r.committed and not (r.over or r.cut or r.held)), None)
 
     def synthesise(self, text: str, seconds: float) -> None:
         """A clause of the newest reply is ready, whether it may sound or not."""
@@ -321,7 +332,9 @@ class Ledger(Script):
         r = self.live
         if r and r.length and not r.started:
             r.started = True
-            self.playing = Playing(r.generation, r.length, end_call=end_call)
+            if end_call:
+                self.give(got.HangUpRequested(r.generation, end_call))
+            self.playing = Playing(r.generation, r.length)
             self.give(got.PlayoutStarted(r.generation))
 
     def break_off(self, code: str) -> None:

@@ -5,43 +5,14 @@ import pytest
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.barge_in import BargeInWatch, is_backchannel
-from duologue.conversation.config import RATE, BargeIn, ConversationConfig, Endpointing
+from duologue.conversation.barge_in import BargeInWatch
+from duologue.conversation.config import RATE, BargeIn, ConversationConfig
 from duologue.conversation.conversation import WINDOW
 from duologue.conversation.state import AgentState
 from duologue.testing.conversation import Script
 
 ANSWER = "Well, that is a long story, and it begins in the spring."
 QUESTION = "And how many people are you?"
-
-
-@pytest.mark.parametrize(
-    ("text", "asked", "backchannel"),
-    [
-        ("Uh-huh.", False, True),
-        ("Uh-huh.", True, True),
-        ("Mm-hmm", True, True),
-        ("Yeah.", False, True),
-        ("Yeah.", True, False),
-        ("Okay, great.", False, True),
-        ("I see.", False, True),
-        ("I see. Of course!", False, True),
-        ("That's right.", False, True),
-        ("That's wrong.", False, False),
-        ("Got it.", True, False),
-        ("I want", False, False),
-        ("Mamma,,", True, True),
-        ("No.", False, False),
-        ("Wait", False, False),
-        ("Stop!", False, False),
-        ("Yes, two please", False, False),
-        ("yeah yeah yeah yeah", False, False),
-        ("", False, False),
-        ("...", False, False),
-    ],
-)
-def test_backchannels(text: str, asked: bool, backchannel: bool) -> None:
-    assert is_backchannel(text, asked) is backchannel
 
 
 def watch(*windows: tuple[float, str]) -> list[str]:
@@ -52,7 +23,7 @@ def watch(*windows: tuple[float, str]) -> list[str]:
 
 def test_the_watch_ducks_at_onset_pauses_on_speech_and_then_confirms() -> None:
     speech = [(True, "speaking")] + [(True, "ducked")] * 2 + [(True, "paused")] * 5
-    assert watch(*speech) == ["duck", "", "pause", "", "", "", "", "interrupt"]
+    assert watch(*speech) == ["duck", "", "pause", "", "", "", "", "confirm"]
 
 
 def test_the_watch_gives_the_floor_back() -> None:
@@ -64,7 +35,7 @@ def test_the_watch_gives_the_floor_back() -> None:
 
 def test_speech_counts_across_short_pauses_and_not_across_long_ones() -> None:
     short = [(True, "paused")] * 4 + [(False, "paused")] * 3 + [(True, "paused")] * 4
-    assert watch(*short)[-1] == "interrupt"
+    assert watch(*short)[-1] == "confirm"
     long = [(True, "paused")] * 4 + [(False, "paused")] * 4 + [(True, "paused")] * 4
     assert watch(*long)[-1] == ""
 
@@ -94,7 +65,7 @@ def test_doubt_that_goes_on_is_no_beginning() -> None:
 
 def test_doubt_keeps_nobody_paused() -> None:
     assert watch(*[(0.3, "paused")] * 4) == ["", "", "", "resume"]
-    assert watch(*[(1, "paused"), (0.3, "paused")] * 8)[-2:] == ["interrupt", ""]
+    assert watch(*[(1, "paused"), (0.3, "paused")] * 8)[-2:] == ["confirm", ""]
 
 
 def test_an_echo_is_not_in_doubt() -> None:
@@ -170,19 +141,69 @@ def test_a_blip_ducks_and_is_over() -> None:
     assert s.conversation.agent.state == "speaking"
 
 
-def test_speech_that_lasts_interrupts() -> None:
+def test_words_of_speech_that_lasts_interrupt_before_it_is_over() -> None:
     s = speaking()
+    s.understand("Never mind that.")
     onset = s.pos
     s.speech(1.28)
-    interrupted, heard = s.one(tell.Interrupted), s.one(tell.AgentHeard)
-    assert (interrupted.pos, interrupted.reason) == (onset + 32 * WINDOW, "duration")
+    ask, interrupted, heard = s.one(do.AskWords), s.one(tell.Interrupted), s.one(tell.AgentHeard)
+    assert (ask.end, ask.may_go_on) == (onset + 32 * WINDOW, False)
+    assert (interrupted.pos, interrupted.reason) == (ask.due, "words")
     assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=False)
     assert (heard.interrupted, heard.turn) == (True, 1)
     assert s.conversation.agent.state == "idle"
-    s.understand("Never mind that.")
     s.silence(0.64)
     assert s.one(tell.TurnDecided).text == "Never mind that."
     assert s.last(do.StartReply).generation == s.conversation.generation > 1
+
+
+@pytest.mark.parametrize("seconds", [1.1, 4.0, 8.0])
+def test_sound_without_words_costs_a_pause_and_not_the_reply(seconds: float) -> None:
+    s = speaking()
+    s.understand("")
+    s.speech(seconds)
+    assert s.conversation.agent.state == "speaking"
+    assert (len(s.of(do.Pause)), len(s.of(do.Resume))) == (1, 1)
+    assert s.one(tell.FalseInterruption).reason == "no_words"
+    s.silence(0.64)
+    assert s.of(tell.Interrupted) == []
+    assert s.one(tell.SpeechIgnored).reason == "no_words"
+    s.silence(10.0)
+    assert s.one(tell.AgentHeard).text == ANSWER
+
+
+def test_words_that_follow_sound_without_words_interrupt() -> None:
+    s = speaking()
+    s.understand("")
+    s.speech(2.0)
+    s.understand("Wait a moment")
+    s.speech(1.5)
+    assert s.one(tell.Interrupted).reason == "words"
+    first, second = s.of(do.AskWords)
+    assert second.start == first.end - round(0.3 * 16000)
+
+
+@pytest.mark.parametrize("text", ["Okay, yeah, right.", "Yeah, okay, sure, I see.", "Ha ha ha."])
+def test_a_long_backchannel_pauses_the_agent_and_no_more(text: str) -> None:
+    s = speaking()
+    s.understand(text)
+    s.speech(1.6)
+    assert s.conversation.agent.state == "paused"
+    s.silence(0.32)
+    assert s.conversation.agent.state == "speaking"
+    assert s.one(tell.Backchannel).text == text
+    assert s.of(tell.Interrupted) == []
+
+
+@pytest.mark.parametrize("how", ["fail", "lose"])
+def test_long_speech_whose_words_cannot_be_had_interrupts(how: str) -> None:
+    s = speaking()
+    s.fail_words() if how == "fail" else s.lose_words()
+    onset = s.pos
+    s.speech(4.0)
+    assert s.one(tell.Interrupted).reason == "duration"
+    waited = (s.one(tell.Interrupted).pos - onset) / 16000
+    assert waited == pytest.approx(1.024 if how == "fail" else 3.04, abs=0.1)
 
 
 def test_words_interrupt_as_soon_as_they_are_understood() -> None:
@@ -401,12 +422,12 @@ def test_an_interruptible_greeting_gives_way() -> None:
     assert s.one(tell.TurnDecided).text == "A table, please."
 
 
-def test_an_agent_that_was_interrupted_at_its_last_words_is_interrupted_once() -> None:
+def test_an_agent_that_was_interrupted_in_mid_speech_is_interrupted_once() -> None:
     s = speaking()
-    s.speech(1.5)
     s.understand("Stop.")
+    s.speech(1.5)
     s.silence(0.64)
-    assert s.reasons(tell.Interrupted) == ["duration"]
+    assert s.reasons(tell.Interrupted) == ["words"]
     assert len(s.of(tell.AgentHeard)) == 1
 
 
@@ -422,27 +443,15 @@ def test_each_reply_is_watched_afresh() -> None:
     assert s.of(tell.Interrupted) == []
 
 
-def bursts(words_budget: float) -> Script:
-    """Half a second of sound, then bursts too short for speech, while words are awaited that never were any."""
-    s = Script(ConversationConfig(endpointing=Endpointing(words_budget=words_budget)))
-    s.give(got.TextArrived("Hello."))
-    s.play(ANSWER, seconds=10.0)
-    s.understand("")
+def test_bursts_of_sound_whose_words_never_come_pause_the_agent_only_for_so_long() -> None:
+    s = speaking()
+    s.lose_words()
     s.speech(0.512)
     s.silence(0.128)
-    for _ in range(20):
+    for _ in range(60):
         s.speech(0.032)
         s.silence(0.032)
-    return s
-
-
-def test_a_reply_that_is_cut_off_does_not_go_on_because_no_words_came_at_that_very_moment() -> None:
-    s = bursts(5.0)
-    ask, cut = s.one(do.AskWords), s.one(tell.Interrupted)
-    exactly = (cut.pos - (ask.due - round(5.0 * 16000))) / 16000
-    s = bursts(exactly)
-    assert s.one(tell.SpeechIgnored).pos == s.one(tell.Interrupted).pos == cut.pos
-    assert s.of(do.Resume) == []
+    assert s.one(tell.Interrupted).reason == "duration"
 
 
 def test_a_blip_after_another_is_watched_afresh() -> None:

@@ -160,7 +160,8 @@ def test_an_agent_that_is_interrupted_at_its_last_words_does_not_end_the_call() 
 def test_an_agent_may_end_the_call_without_a_word() -> None:
     s = Script()
     s.say_turn("Bye.")
-    s.give(got.PlayoutFinished(s.on_order, 0.0, end_call="agent_done"))
+    s.give(got.HangUpRequested(s.on_order, "agent_done"))
+    s.fail_reply("empty")
     assert s.one(do.EndCall).reason == "agent_done"
 
 
@@ -257,14 +258,12 @@ def test_an_agent_that_fails_can_stay_silent() -> None:
     assert s.of(do.StartSpeech) == []
 
 
-def test_an_agent_that_has_nothing_to_say_is_no_failure() -> None:
+def test_an_agent_that_has_nothing_to_say_apologizes() -> None:
     s = Script()
     s.say_turn("Hello.")
     s.fail_reply("empty")
-    assert s.of(do.StartSpeech) == []
+    assert s.one(do.StartSpeech).text == s.conversation.config.apology
     assert s.last(tell.AgentChanged).reason == "empty"
-    s.say_turn("Are you there?")
-    assert s.last(do.StartReply).text == "Are you there?"
 
 
 def test_a_reply_that_is_over_without_a_sound_was_empty() -> None:
@@ -275,14 +274,14 @@ def test_a_reply_that_is_over_without_a_sound_was_empty() -> None:
     assert s.of(tell.AgentHeard) == []
 
 
-def test_an_agent_that_fails_after_its_first_sound_finishes_what_there_is() -> None:
+def test_an_agent_that_fails_after_its_first_sound_finishes_what_there_is_and_apologizes() -> None:
     s = Script()
     s.say_turn("Hello.")
     s.play("Hi.", seconds=0.64)
     assert s.give(got.ReplyFailed(s.on_order, "stream_error")) == []
     s.silence(0.64)
     assert s.one(tell.AgentHeard).text == "Hi."
-    assert s.of(do.StartSpeech) == []
+    assert s.one(do.StartSpeech).text == s.conversation.config.apology
 
 
 # --- nobody speaks ---

@@ -10,8 +10,9 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.config import ConversationConfig, Endpointing, SpeechDetection
-from duologue.conversation.conversation import MAX_TYPED, WINDOW
+from duologue.conversation.conversation import WINDOW
 from duologue.conversation.history import Message
+from duologue.conversation.typed import MAX_TYPED
 from duologue.conversation.utterance import Utterance
 from duologue.errors import InvalidStateError
 from duologue.testing.conversation import Script
@@ -29,15 +30,49 @@ def test_a_user_who_goes_on_before_the_reply_sounds_opens_the_turn_again() -> No
     s.say_turn("A table for two.")
     s.understand("At eight.")
     s.speech(0.64)
+    assert s.one(do.Hold) == do.Hold(1)
+    assert s.of(do.DiscardReply) == []
+    s.silence(0.64)
     assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
     assert (s.one(tell.TurnContinued).turn, s.one(tell.Interrupted).reason) == (1, "went_on")
-    assert s.conversation.history.snapshot() == ()
-    s.silence(0.64)
     assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two. At eight.", "words")]
     first, second = s.of(tell.TurnDecided)
     assert first.start == second.start < first.end < second.end
+    assert s.last(do.AskWords).before == "A table for two."
     assert s.last(do.StartReply).history == ()
     assert s.conversation.history.snapshot() == (Message("user", "A table for two. At eight."),)
+
+
+def test_a_user_who_goes_on_for_long_opens_the_turn_again_before_they_have_finished() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("At eight, and if you have one")
+    s.speech(1.28)
+    assert s.one(tell.TurnContinued).reason == "went_on"
+
+
+@pytest.mark.parametrize("text", ["Mhm.", "Okay.", "Um."])
+def test_a_short_response_before_the_reply_sounds_opens_nothing(text: str) -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand(text)
+    s.speech(0.32)
+    s.silence(0.64)
+    assert s.one(tell.Backchannel).text == text
+    assert s.of(do.Release) == [do.Release(1)]
+    assert len(s.of(do.StartReply)) == 1
+
+
+def test_a_reply_that_fails_while_the_user_goes_on_opens_the_turn_again() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("At eight.")
+    s.speech(0.64)
+    s.fail_reply("agent_error")
+    assert s.one(tell.TurnContinued).reason == "agent_error"
+    s.silence(0.64)
+    assert decided(s)[-1] == (1, "A table for two. At eight.", "words")
+    assert s.of(do.StartSpeech) == []
 
 
 def test_a_turn_can_be_opened_again_and_again() -> None:
@@ -48,7 +83,7 @@ def test_a_turn_can_be_opened_again_and_again() -> None:
 
 
 @pytest.mark.parametrize("outcome", ["empty", "failed", "never"])
-def test_if_no_words_come_the_old_turn_is_answered_again(outcome: str) -> None:
+def test_sound_without_words_before_the_reply_sounds_only_holds_it(outcome: str) -> None:
     s = Script(ConversationConfig(endpointing=Endpointing(words_timeout=1.0)))
     s.say_turn("A table for two.")
     if outcome == "empty":
@@ -60,11 +95,25 @@ def test_if_no_words_come_the_old_turn_is_answered_again(outcome: str) -> None:
     s.speech(0.32)
     s.silence(1.5)
     assert s.reasons(tell.SpeechIgnored) == ["no_words" if outcome == "empty" else "timeout"]
-    assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two.", "reopened")]
-    assert [r.text for r in s.of(do.StartReply)] == ["A table for two."] * 2
+    assert decided(s) == [(1, "A table for two.", "words")]
+    assert [r.text for r in s.of(do.StartReply)] == ["A table for two."]
+    assert (s.of(do.Hold), s.of(do.Release)) == ([do.Hold(1)], [do.Release(1)])
+    assert s.of(do.StartSpeech) == []
 
 
-def test_the_old_turn_waits_for_the_floor_where_something_typed_is_being_answered() -> None:
+def test_sound_without_words_that_goes_on_does_not_hold_the_reply() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("")
+    s.speech(1.28)
+    assert s.one(do.Release) == do.Release(1)
+    s.play("For two.", seconds=0.64)
+    s.speech(2.0)
+    assert s.one(tell.AgentHeard).text == "For two."
+    assert (s.of(do.Duck), s.of(do.Pause)) == ([], [])
+
+
+def test_text_typed_while_sound_holds_the_reply_continues_the_turn() -> None:
     s = Script()
     s.say_turn("A table for two.")
     s.understand("")
@@ -73,23 +122,20 @@ def test_the_old_turn_waits_for_the_floor_where_something_typed_is_being_answere
     s.silence(0.64)
     s.play("We are.", seconds=0.64)
     s.silence(0.64)
-    assert [text for _, text, _ in decided(s)] == ["A table for two.", "Are you open?", "A table for two."]
+    assert [text for _, text, _ in decided(s)] == ["A table for two.", "A table for two. Are you open?"]
 
 
-def test_the_old_turn_survives_a_backchannel_over_another_reply() -> None:
+def test_a_backchannel_over_a_turn_that_is_continued_in_writing_belongs_to_it() -> None:
     s = Script()
     s.say_turn("A table for two.")
     s.understand("Mhm.")
     s.speech(0.32)
     s.give(got.TextArrived("Are you open?"))
-    s.play("We are.", seconds=2.0)
     s.silence(0.64)
-    assert s.one(tell.Backchannel).text == "Mhm."
-    s.silence(2.0)
-    assert decided(s)[-1] == (1, "A table for two.", "reopened")
+    assert decided(s)[-1] == (1, "A table for two. Mhm. Are you open?", "words")
 
 
-def test_what_was_typed_and_then_said_before_the_answer_sounds_is_one_turn() -> None:
+def test_what_is_typed_while_the_user_speaks_belongs_to_the_turn() -> None:
     s = Script()
     s.understand("Well, hello.")
     s.speech(0.32)
@@ -97,23 +143,28 @@ def test_what_was_typed_and_then_said_before_the_answer_sounds_is_one_turn() -> 
     s.give(got.TextArrived("Are you open?"))
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.TurnContinued).turn == 2
-    assert decided(s) == [(2, "Are you open?", "text"), (1, "Are you open? Well, hello.", "words")]
+    assert decided(s) == [(1, "Well, hello. Are you open?", "words")]
 
 
-@pytest.mark.parametrize("nothing", ["", "Mhm."])
-def test_an_old_turn_that_waits_can_still_go_on(nothing: str) -> None:
+def test_a_reply_stays_held_while_nobody_can_say_whether_there_are_words() -> None:
     s = Script()
     s.say_turn("A table for two.")
-    s.understand(nothing)
-    s.speech(0.32)
-    s.give(got.TextArrived("Are you open?"))
-    s.play("We are.", seconds=6.0)
-    s.silence(2.56)
-    s.understand("At eight.")
-    s.speech(0.64)
-    s.silence(1.0)
-    assert decided(s)[-1] == (1, "A table for two. At eight.", "words")
+    s.fail_words()
+    s.speech(3.0)
+    assert (s.of(do.Release), s.of(tell.Interrupted)) == ([], [])
+    s.silence(0.64)
+    assert s.one(do.Release) == do.Release(1)
+
+
+def test_words_that_turn_out_to_be_none_leave_the_turn_as_it_was() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("At eight, and", "")
+    s.speech(1.28)
+    assert s.one(tell.TurnContinued).reason == "went_on"
+    s.silence(0.64)
+    assert decided(s)[-1] == (1, "A table for two.", "reopened")
+    assert s.one(tell.SpeechIgnored).reason == "no_words"
 
 
 # --- long utterances ---
@@ -496,7 +547,7 @@ def test_speech_after_the_button_goes_on_with_the_turn() -> None:
     assert decided(s) == [(1, "The button and more.", "words")]
 
 
-def test_the_button_with_no_words_answers_the_old_turn() -> None:
+def test_the_button_with_no_words_leaves_the_reply_alone() -> None:
     s = Script()
     s.say_turn("A table for two.")
     s.give(got.TurnBegun())
@@ -504,7 +555,8 @@ def test_the_button_with_no_words_answers_the_old_turn() -> None:
     s.silence(0.64)
     s.give(got.TurnEnded())
     s.silence(0.64)
-    assert decided(s)[-1] == (1, "A table for two.", "reopened")
+    assert decided(s) == [(1, "A table for two.", "words")]
+    assert s.one(do.Release) == do.Release(1)
 
 
 # --- the keyboard ---
@@ -521,14 +573,55 @@ def test_blank_text_is_nothing() -> None:
     assert Script().give(got.TextArrived(" \n")) == []
 
 
-def test_text_typed_while_the_agent_thinks_joins_the_turn() -> None:
+def test_text_typed_while_the_agent_thinks_joins_the_turn_once_no_more_follows() -> None:
     s = Script()
-    s.give(got.TextArrived("Hello."))
-    s.give(got.TextArrived("Are you open?"))
-    assert [text for _, text, _ in decided(s)] == ["Hello.", "Hello. Are you open?"]
+    for text in ("Hello.", "Are you open?", "On Monday?"):
+        s.give(got.TextArrived(text))
+    assert [text for _, text, _ in decided(s)] == ["Hello."]
     assert s.one(tell.TurnContinued) == tell.TurnContinued(0, 0.0, 1, "text")
     assert s.one(do.DiscardReply).rollback
-    assert s.conversation.history.snapshot() == (Message("user", "Hello. Are you open?"),)
+    s.silence(0.48)
+    assert len(s.of(do.StartReply)) == 1
+    s.silence(0.064)
+    assert [text for _, text, _ in decided(s)] == ["Hello.", "Hello. Are you open? On Monday?"]
+    assert s.conversation.history.snapshot() == (Message("user", "Hello. Are you open? On Monday?"),)
+
+
+def test_texts_that_come_faster_than_they_are_answered_are_answered_together() -> None:
+    s = Script()
+    s.give(got.TextArrived("One."))
+    s.play("First.", seconds=2.0)
+    for text in ("Two.", "Three."):
+        s.silence(0.16)
+        s.give(got.TextArrived(text))
+    s.silence(1.0)
+    assert [text for _, text, _ in decided(s)] == ["One.", "Two. Three."]
+
+
+def test_the_keys_of_one_number_are_one_turn() -> None:
+    s = Script()
+    for key in "5105105105105100":
+        s.give(got.TextArrived(key))
+        s.silence(0.512)
+    assert decided(s) == []
+    s.silence(0.64)
+    assert decided(s) == [(1, "5105105105105100", "text")]
+
+
+def test_the_hash_key_ends_a_number() -> None:
+    s = Script()
+    for key in "48#":
+        s.give(got.TextArrived(key))
+    s.silence(0.032)
+    assert decided(s) == [(1, "48#", "text")]
+
+
+def test_what_may_wait_in_writing_is_bounded() -> None:
+    s = Script()
+    s.speech(0.64)
+    s.give(got.TextArrived("x" * 20_000))
+    with pytest.raises(InvalidStateError, match="8000 typed characters wait"):
+        s.give(got.TextArrived("y" * 8000))
 
 
 def test_text_typed_while_the_agent_speaks_interrupts_it() -> None:
@@ -548,29 +641,28 @@ def test_texts_typed_over_speech_that_cannot_be_interrupted_wait_and_are_one_tur
     s.give(got.SayRequested("This call is recorded.", interruptible=False))
     s.play("This call is recorded.", seconds=1.0)
     for i in range(MAX_TYPED):
-        s.give(got.TextArrived(str(i)))
+        s.give(got.TextArrived(f"t{i}"))
     with pytest.raises(InvalidStateError, match="8 typed turns wait"):
         s.give(got.TextArrived("one too many"))
     s.silence(1.5)
-    assert decided(s) == [(1, "0 1 2 3 4 5 6 7", "text")]
+    assert decided(s) == [(1, "t0 t1 t2 t3 t4 t5 t6 t7", "text")]
 
 
-def test_text_typed_while_the_user_speaks_is_answered_and_the_speech_after_it() -> None:
+def test_text_typed_over_sound_without_words_is_answered() -> None:
     s = Script()
-    s.understand("Spoken.")
+    s.understand("")
     s.speech(0.64)
     s.give(got.TextArrived("Typed."))
-    s.speech(0.32)
+    s.speech(0.64)
+    assert decided(s) == [(2, "Typed.", "text")]
     s.silence(0.96)
-    s.play("To what you typed.", seconds=0.64)
-    s.silence(0.96)
-    assert [(text, reason) for _, text, reason in decided(s)] == [("Typed.", "text"), ("Spoken.", "words")]
+    assert decided(s) == [(2, "Typed.", "text")]
 
 
-def test_text_typed_before_a_say_has_sounded_takes_its_place() -> None:
+def test_text_typed_before_a_say_has_sounded_comes_after_it() -> None:
     s = Script()
-    s.give(got.SayRequested("Anything else?"))
+    s.give(got.SayRequested("Anything else?", id=4))
     s.give(got.TextArrived("Yes."))
     assert s.reasons(tell.Interrupted) == ["text"]
     assert s.of(tell.TurnContinued) == []
-    assert decided(s) == [(1, "Yes.", "text")]
+    assert s.one(do.StartReply).says == (got.SayRequested("Anything else?", id=4),)

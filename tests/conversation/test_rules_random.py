@@ -180,7 +180,7 @@ def stale(s: Ledger, generation: int, kind: str) -> None:
     inputs: dict[str, got.Input] = {
         "queued": got.SpeechQueued(generation, Segment("Stale.", 1.0)),
         "started": got.PlayoutStarted(generation),
-        "finished": got.PlayoutFinished(generation, 1.0, end_call="stale"),
+        "finished": got.PlayoutFinished(generation, 1.0),
         "failed": got.ReplyFailed(generation, "agent_error"),
     }
     assert s.give(inputs[kind]) == []

@@ -27,6 +27,7 @@ USER = """
     away      speech_start    speaking
     speaking  speech_stop     silent
     silent    away            away
+    away      away            away
     away      text            silent
 """
 

@@ -46,7 +46,7 @@ class FakeSession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        await self.hang_up()
 
     def tell(self, *events: Event) -> None:
         for event in events:
@@ -64,7 +64,7 @@ class FakeSession:
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         self._on_event, self._on_end = on_event, on_end
 
-    async def close(self, reason: str = "closed") -> None:
+    async def hang_up(self, reason: str = "closed") -> None:
         if not self.closed.is_set():
             self.on_close()
         self.finish(reason)

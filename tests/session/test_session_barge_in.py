@@ -33,7 +33,7 @@ async def test_the_agent_is_ducked_then_paused_then_cut_off() -> None:
         changes = [(str(e.state), e.reason) for e in call.of(tell.AgentChanged)]
         assert changes[2:5] == [("ducked", "onset"), ("paused", "speech"), ("idle", "interrupted")]
         interrupted = call.one(tell.Interrupted)
-        assert interrupted.reason == "duration"
+        assert interrupted.reason == "words"
         assert call.sink.calls == [("pause", 1), ("flush", 1)]
         assert call.session.record.interruptions == 1
         assert call.turns[0].interrupted

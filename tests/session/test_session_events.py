@@ -134,7 +134,7 @@ async def test_the_end_tells_what_was_heard_last_and_then_ends_the_stream() -> N
         await call.silence(2.5)
         assert call.session.state == "speaking"
         reader = call.session.events()
-        await call.session.close("hung_up")
+        await call.session.hang_up("hung_up")
         told = [event async for event in reader]
         ended = next(e for e in told if isinstance(e, tell.CallChanged))
         heard = next(e for e in told if isinstance(e, tell.AgentHeard))

@@ -13,7 +13,7 @@ from duologue.conversation import effects as do
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.engine import KEEPING
-from duologue.errors import ConfigError, DuologueError
+from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
 from duologue.session import ErrorRaised, SessionConfig, speaker
 from duologue.session import evidence as listening
 from duologue.session import reply as replying
@@ -21,6 +21,7 @@ from duologue.session.session import VoiceSession
 from duologue.stt import Transcript
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech, FakeTurnModel
+from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.turn import Judgement
 
@@ -106,7 +107,7 @@ async def test_close_leaves_no_task_and_no_thread(moment: str) -> None:
         expected = {"thinking": SessionState.PROCESSING, "speaking": SessionState.SPEAKING}
         assert call.session.state is expected.get(moment, SessionState.LISTENING)
         assert moment not in ("words", "thinking", "partial", "preparing") or asyncio.all_tasks() > tasks
-        await call.session.close()
+        await call.session.hang_up()
         assert asyncio.all_tasks() == tasks
     assert {t for t in threading.enumerate() if t.name.startswith("duologue")} <= threads
 
@@ -190,8 +191,9 @@ async def release(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Even
 
 async def test_close_does_not_wait_for_ever(release: asyncio.Event) -> None:
     async with VirtualCall(StubbornAgent(release), stt=StubbornStt(release)) as call:
-        await call.speak("Hello there, my friend.")
         call.session.send_text("Hello.")
+        await call.play(speak("Hello there, my friend."), waits=False)
+        await call.silence(0.2, waits=False)
         await asyncio.sleep(0)
     assert [e.message for e in call.session.record.errors] == [
         "fake-stt did not let go of its work within 0.02 s.",
@@ -223,8 +225,8 @@ async def test_a_call_whose_agent_never_lets_go_ends(release: asyncio.Event, mon
     async with VirtualCall(StubbornAgent(release)) as call:
         for _ in range(5):
             call.session.send_text("Hello.")
-            for _ in range(10):
-                await asyncio.sleep(0)
+            with suppress(SessionNotActiveError):
+                await call.silence(0.6, waits=False)
     assert call.session.record.reason == "error"
     assert call.session.record.errors[0].message == "The agent or the voice holds on to 4 answers that were cancelled."
 

@@ -55,7 +55,7 @@ class Line:
 
     @property
     def played(self) -> float:
-        return self.playout.played(self.now, None)
+        return self.playout.played(self.now)
 
 
 def test_the_lead_goes_out_at_once_and_then_a_frame_each_20_ms() -> None:
@@ -241,7 +241,9 @@ def test_what_was_heard_is_the_least_of_what_was_sent_and_the_mark(mark: int | N
     line.pump()
     line.pump(0.1)
     assert (line.playout.began, line.playout.position) == (40, 40 + 180)
-    assert line.playout.played(line.now, mark) == pytest.approx(heard)
+    if mark is not None:
+        line.playout.marked(mark, line.now)
+    assert line.played == pytest.approx(heard)
 
 
 async def wait_for_room(playout: Playout) -> None:

@@ -224,7 +224,7 @@ async def test_what_is_said_waits_for_the_floor_and_keeps_its_order() -> None:
         await call.speak("Hello the")
         first, second = await call.session.say("First thing."), await call.session.say("Second thing.")
         await call.say("re.")
-        assert call.heard == ["Yes.", "First thing.", "Second thing."]
+        assert call.heard == ["First thing.", "Second thing.", "Yes."]
         await first.wait_for_playout()
         await second.wait_for_playout()
 

@@ -59,7 +59,7 @@ class EchoSession:
 
     interrupt = clear_buffers = begin_turn = end_turn = send_text = mark_playback = meter = _nothing
 
-    async def close(self, reason: str = "closed") -> None:
+    async def hang_up(self, reason: str = "closed") -> None:
         """There is nothing to close."""
 
 

@@ -107,7 +107,7 @@ async def measure(
             return run.result()
         finally:
             for session in run.live:
-                await session.close()
+                await session.hang_up()
 
 
 class _Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from duologue.conversation.config import RATE, ConversationConfig
 from duologue.conversation.effects import Effect
 from duologue.conversation.endpointing import Evidence
 from duologue.conversation.evidence import Orders
-from duologue.conversation.history import History, Message, Segment, heard_text
+from duologue.conversation.history import TRAILING_SILENCE, History, Message, Segment, heard_text
 from duologue.conversation.speculation import keeps
 from duologue.conversation.speech import SpeechDetector
 from duologue.conversation.state import (
@@ -30,6 +30,8 @@ from duologue.conversation.state import (
     UserState,
     session_state,
 )
+from duologue.conversation.timers import CallTimers
+from duologue.conversation.typed import TypedText
 from duologue.conversation.utterance import Utterance
 from duologue.errors import InvalidStateError
 
@@ -37,7 +39,9 @@ __all__ = ["AgentSide", "Reply"]
 
 
 NEARLY = 0.5
-"""Seconds before the end of a question in which it may be answered."""
+"""Seconds before its end at which a clause counts as heard..."""
+ANSWERABLE = 0.4
+"""...and the share of a question after which it may be answered: people answer what they see coming."""
 
 
 @dataclass(slots=True)
@@ -46,14 +50,30 @@ class Reply:
 
     generation: int
     turn: int
-    """0 where nobody asked."""
+    """0 for a `say`."""
     text: str
     """The words that it answers, or those of a `say`."""
+    began: int = 0
+    """Where it was requested."""
     interruptible: bool = True
+    say: int = 0
+    """The id of a `say`."""
+    says: tuple[got.SayRequested, ...] = ()
+    """Texts that waited for the floor and are spoken as its beginning."""
+    own_says: list[got.SayRequested] = field(default_factory=list)
+    """Texts that the agent had said while it answered."""
     started: bool = False
+    held: bool = False
+    """It may not sound before it is known whether the user speaks."""
     dropped: bool = False
     """Cut off; the shell still owes how much of it was played."""
+    failed: str = ""
+    """The error code if it broke off after it had begun to sound."""
+    end_call: str = ""
+    """The reason if the agent asked for the call to end with it."""
     segments: list[Segment] = field(default_factory=list)
+    reported: int = 0
+    """How many segments are in the history already."""
     sounded: int = 0
     """Samples for which it has sounded."""
     asked_from: int = 0
@@ -61,14 +81,27 @@ class Reply:
 
     @property
     def has_asked(self) -> bool:
-        """True where the last of its clauses that was heard to its end, or nearly, is a question."""
-        last, end = "", 0.0
+        """True if the user has heard enough of a question to answer it, and little of what follows it."""
+        heard, asked, end = self.sounded / RATE, False, 0.0
+        for segment in self.segments:
+            start, end = end, end + segment.duration
+            if heard < start:
+                break
+            if segment.asks:
+                asked = asked or heard >= min(start + ANSWERABLE * segment.duration, end - NEARLY)
+            elif heard >= end - NEARLY:
+                asked = False
+        return asked
+
+    @property
+    def is_protected(self) -> bool:
+        """True while the part that sounds must not be interrupted."""
+        end = 0.0
         for segment in self.segments:
             end += segment.duration
-            if end - NEARLY > self.sounded / RATE:
-                break
-            last = segment.text
-        return last.rstrip().endswith("?")
+            if self.sounded / RATE < end:
+                return not segment.interruptible
+        return False
 
 
 class AgentSide(ABC):
@@ -92,15 +125,15 @@ class AgentSide(ABC):
         self._reply: Reply | None = None
         self._speculation: Reply | None = None
         self._says: deque[got.SayRequested] = deque()
-        self._typed: deque[str] = deque()
+        self._typed = TypedText(self.config)
         self._turns = 0
         self._speculations = 0
         """Replies prepared for the turn that is open, or was decided last."""
-        self._active_at = 0
-        self._turn_at = 0
-        self._started_at = 0
-        self._timer_at = 0
-        """Where the next timer may be due; nothing else can happen while nobody speaks and nothing is open."""
+        self._timers = CallTimers(self.config)
+        self._ending = ""
+        """The reason for which the call ends as soon as nothing is owed any more."""
+        self._ends_by: int | None = None
+        """Where it ends at the latest; None if the user may still change the agent's mind with a turn."""
 
     @property
     def state(self) -> SessionState:
@@ -109,8 +142,13 @@ class AgentSide(ABC):
 
     @property
     def speech_owed(self) -> bool:
-        """True while a decided turn waits for its reply to sound."""
-        return self._reply is not None and not self._reply.started
+        """True while a decided turn waits for its reply to sound, and nothing but the reply is waited for."""
+        return self._reply is not None and not (self._reply.started or self._reply.held)
+
+    @property
+    def closing(self) -> bool:
+        """True while the call waits for speech that is owed, and then ends."""
+        return bool(self._ending) and self.call.state is CallState.LIVE
 
     @property
     def settled(self) -> bool:
@@ -134,7 +172,7 @@ class AgentSide(ABC):
         u, start = self._utterance, self.pos - self._detector.hot
         if u and (u.held or self.user.state is UserState.SPEAKING or not self._long_silent(u, start)):
             return u.part_start
-        return max(start - round(self.config.speech.prefix_padding * RATE), 0)
+        return max(min(start - round(self.config.speech.prefix_padding * RATE), self._first_doubtful(start)), 0)
 
     def waits_for_evidence(self, pos: int) -> bool:
         """True where evidence due at or before `pos` has not come; faster than real time, the audio waits for it."""
@@ -143,6 +181,10 @@ class AgentSide(ABC):
     @abstractmethod
     def _advance(self) -> None:
         """What the mere passing of audio brings."""
+
+    @abstractmethod
+    def _check_words(self, u: Utterance) -> None:
+        """Have the words so far recognized, of speech that goes on."""
 
     @abstractmethod
     def _end(self, reason: str) -> None:
@@ -156,7 +198,7 @@ class AgentSide(ABC):
             if keeps(c.speculation, self._speculation.text, e.text):
                 return
             self._discard_speculation("words_changed")
-        may = self._capabilities.agent_speculates and c.speculation != "off" and not self._reply
+        may = self._capabilities.agent_speculates and c.speculation != "off" and not self._reply and not self._says
         if may and e.probability >= c.speculate_threshold and self._speculations < c.max_speculations:
             self._speculations += 1
             self._speculation = s = Reply(self._raise(), u.turn, e.text)
@@ -168,33 +210,42 @@ class AgentSide(ABC):
         s, self._speculation = self._speculation, None
         if s:
             self._raise()
+            self._reply_over(s, reason)
             self._tell(tell.SpeculationDiscarded, s.turn, s.generation, reason)
             self._out.append(do.DiscardReply(s.generation, rollback=True))
 
     # --- the agent speaks ---
 
     def _say(self, say: got.SayRequested) -> None:
-        self._reply = Reply(self._raise(), 0, say.text, say.interruptible)
-        self._out.append(do.StartSpeech(self._reply.generation, say.text, say.id))
+        r = Reply(self._raise(), 0, say.text, self.pos, say.interruptible, say.id)
+        self._reply = r
+        self._out.append(do.StartSpeech(r.generation, say.text, say.id, say.interruptible))
 
     def _answer(self, turn: int, text: str, start: int) -> None:
-        """Have a decided turn, which began at `start`, answered by the reply that was prepared for it if that fits."""
+        """Have a decided turn, which began at `start`, answered by the reply that was prepared for it if that fits.
+
+        What waits to be said was asked for before: it comes first, in the same reply, while the agent thinks.
+        """
         history = self.history.snapshot()
         self.history.add(Message("user", text))
-        s = self._speculation
-        if s and s.turn == turn and keeps(self.config.speculation, s.text, text):
+        s, says = self._speculation, tuple(self._says)
+        if s and s.turn == turn and not says and keeps(self.config.speculation, s.text, text):
             self._reply, self._speculation = s, None
-            s.text = text
+            s.text, s.began = text, self.pos
             self._out.append(do.CommitReply(s.generation))
             for segment in s.segments:
                 self._tell(tell.AgentSaid, s.generation, segment.text)
         else:
             self._discard_speculation("words_changed")
-            self._reply = Reply(self._raise(), turn, text)
-            self._out.append(do.StartReply(self._reply.generation, turn, text, history, speculative=False))
+            self._says.clear()
+            r = self._reply = Reply(self._raise(), turn, text, self.pos, says=says)
+            self._out.append(do.StartReply(r.generation, turn, text, history, speculative=False, says=says))
         self._reply.asked_from = start
 
     def _say_requested(self, i: got.SayRequested) -> None:
+        if i.within:
+            self._said_in_turn(i)
+            return
         if len(self._says) >= self.config.max_queued_says:
             raise InvalidStateError(f"{len(self._says)} texts wait to be said already; wait for playout.")
         self._says.append(i)
@@ -203,50 +254,126 @@ class AgentSide(ABC):
     def _speech_queued(self, i: got.SpeechQueued) -> None:
         if self._speculation and self._speculation.generation == i.generation:
             self._speculation.segments.append(i.segment)
-        elif self._reply and self._reply.generation == i.generation and not self._reply.dropped:
-            self._reply.segments.append(i.segment)
+        elif (r := self._current(i.generation)) and not r.dropped:
+            r.segments.append(i.segment)
             self._tell(tell.AgentSaid, i.generation, i.segment.text)
 
     def _playout_started(self, i: got.PlayoutStarted) -> None:
-        r = self._reply
-        if r and r.generation == i.generation and not r.started:
+        r = self._current(i.generation)
+        if r and not r.started:
             r.started = True
             self._watch = BargeInWatch(self.config)
             self._set_agent("playout_start", "reply" if r.turn else "say")
 
+    def _speech_played(self, i: got.SpeechPlayed) -> None:
+        r = self._current(i.generation)
+        if r is None:
+            return
+        self._report(r, i.played, i.estimated, finished=False)
+        for say in [say for say in self._unspoken(r.own_says, r) if say.id == i.say]:
+            r.own_says.remove(say)
+            self._tell(tell.SayEnded, say.id, say.text, "", True, "empty")
+
     def _playout_finished(self, i: got.PlayoutFinished) -> None:
-        r = self._reply
-        if r is None or r.generation != i.generation:
+        r = self._current(i.generation)
+        if r is None:
             return
         if r.started:
             self._heard(i)
+            if not r.dropped:
+                self._finished(r)
         else:
             self._fail(r, "empty")
-        if i.end_call and not r.dropped:
-            self._end(i.end_call)
-        else:
-            self._advance()
+        self._advance()
+
+    def _finished(self, r: Reply) -> None:
+        """The reply was heard to its end."""
+        if r.end_call:
+            self._ending, self._ends_by = r.end_call, None
+        elif r.failed and r.turn:
+            self._apologise()
 
     def _heard(self, i: got.PlayoutFinished) -> None:
         """Write down what was heard of the reply that sounds."""
-        r = self._reply
-        if r is None or r.generation != i.generation:
+        r = self._current(i.generation)
+        if r is None:
             return
         self._reply = None
         said = " ".join(s.text for s in r.segments)
-        text, certain = heard_text(r.segments, i.played) if r.dropped else (said, True)
-        estimated = i.estimated or not certain
-        if text:
-            self.history.add(Message("agent", text, said, r.dropped, estimated))
-        self._tell(tell.AgentHeard, r.generation, r.turn, text, said, r.dropped, estimated)
-        self._active_at = self.pos
+        confirmed = i.confirmed and not r.dropped
+        heard, estimated = self._report(r, i.played, i.estimated, finished=True, confirmed=confirmed)
+        self._tell(tell.AgentHeard, r.generation, r.turn, heard, said, r.dropped, estimated)
+        self._reply_over(r, "interrupted")
+        self._timers.agent_done(r.began, self.pos)
         self._set_agent("playout_end", "interrupted" if r.dropped else "finished")
 
+    def _report(
+        self, r: Reply, played: float, estimated: bool, *, finished: bool, confirmed: bool = False
+    ) -> tuple[str, bool]:
+        """Add what was heard of `r` in `played` seconds to the history: a message for each `say`, one for the rest.
+
+        `finished`: nothing more of it will be heard; otherwise only what was heard whole, and is followed by more, is
+        added. `confirmed`: all of it was heard, whatever `played` is. Returns all of its heard words, and whether they are estimated.
+        """
+        heard: list[str] = []
+        at, start = 0.0, 0
+        for part, following in _parts(r.segments):
+            length = sum(segment.duration for segment in part)
+            said = " ".join(segment.text for segment in part)
+            whole = start < r.reported or confirmed or played >= at + length - TRAILING_SILENCE
+            text, certain = (said, True) if whole else heard_text(part, max(played - at, 0.0))
+            heard.append(text)
+            estimated = estimated or not certain
+            if start >= r.reported and (finished or (whole and (following or part[0].say is not None))):
+                cut = not whole or (r.dropped and not following)
+                if text:
+                    self.history.add(Message("agent", text, said, cut, estimated))
+                self._say_heard(r, part[0].say, said, text, cut)
+                r.reported = start + len(part)
+            at, start = at + length, start + len(part)
+        return " ".join(text for text in heard if text), estimated
+
+    def _say_heard(self, r: Reply, say: int | None, said: str, text: str, cut: bool) -> None:
+        """Report the end of a `say`, alone or inside a reply."""
+        if r.turn and say is None:
+            return
+        broken = bool(r.failed) and not r.turn
+        reason = r.failed if broken else "interrupted" if cut else "finished"
+        self._tell(tell.SayEnded, r.say if say is None else say, said, text, cut or broken, reason)
+
+    def _unspoken(self, says: Sequence[got.SayRequested], r: Reply) -> list[got.SayRequested]:
+        """Those of `says` of which nothing was ready to be spoken."""
+        spoken = {segment.say for segment in r.segments}
+        return [say for say in says if say.id not in spoken]
+
+    def _reply_over(self, r: Reply, reason: str) -> None:
+        """Nothing more of a reply will sound: what waited for the floor waits again, the agent's own is given up."""
+        self._says.extendleft(reversed(self._unspoken(r.says, r)))
+        for say in self._unspoken(r.own_says, r):
+            self._tell(tell.SayEnded, say.id, say.text, "", True, reason)
+        r.says, r.own_says = (), []
+
+    def _said_in_turn(self, i: got.SayRequested) -> None:
+        """The agent says something while it answers: a part of its reply."""
+        s = self._speculation
+        r = s if s and s.generation == i.within else self._current(i.within)
+        if r and not r.dropped:
+            r.own_says.append(i)
+        else:
+            self._tell(tell.SayEnded, i.id, i.text, "", True, "interrupted")
+
+    def _hang_up_requested(self, i: got.HangUpRequested) -> None:
+        r = self._speculation if self._speculation and self._speculation.generation == i.generation else self._reply
+        if r and r.generation == i.generation:
+            r.end_call = i.reason
+
     def _reply_failed(self, i: got.ReplyFailed) -> None:
-        r = self._reply
+        r = self._current(i.generation)
         if self._speculation and self._speculation.generation == i.generation:
             self._discard_speculation(i.code)
-        elif r and r.generation == i.generation and not r.started:
+        elif r and r.started:
+            r.failed = i.code
+        elif r:
             self._fail(r, i.code)
             self._advance()
 
@@ -254,11 +381,25 @@ class AgentSide(ABC):
         """No sound of the reply will ever come."""
         self._reply = None
         self._raise()
-        self._active_at = self.pos
-        if r.turn:
-            self._set_agent("reply_dropped", code)
-            if code != "empty":
-                self._apologise()
+        self._timers.agent_done(r.began, self.pos)
+        if not r.turn:
+            self._tell(tell.SayEnded, r.say, r.text, "", True, code)
+            return
+        self._reply_over(r, code)
+        self._set_agent("reply_dropped", code)
+        if r.end_call and code == "empty":
+            self._ending, self._ends_by = r.end_call, None
+        elif not self._continue_failed(r, code):
+            self._apologise()
+
+    @abstractmethod
+    def _continue_failed(self, r: Reply, code: str) -> bool:
+        """If the user may be going on with the turn that `r` should have answered, open it again."""
+
+    def _current(self, generation: int) -> Reply | None:
+        """The reply that has the floor, if it is of this generation."""
+        r = self._reply
+        return r if r and r.generation == generation else None
 
     def _apologise(self) -> None:
         """Something failed that the user waits for: better a word than dead air."""
@@ -266,20 +407,30 @@ class AgentSide(ABC):
             self._says.appendleft(got.SayRequested(self.config.apology))
 
     def _interrupt_requested(self, _: got.InterruptRequested) -> None:
-        self._says.clear()
-        self._drop_reply("request")
+        self._silence("request")
         self._advance()
 
+    def _silence(self, reason: str) -> None:
+        """Cut the reply off, and give up what waits to be said."""
+        r = self._reply
+        if r:
+            self._says.extend(self._unspoken(r.says, r))
+            r.says = ()
+        self._drop_reply(reason)
+        while self._says:
+            say = self._says.popleft()
+            self._tell(tell.SayEnded, say.id, say.text, "", True, reason)
+
     def _may_interrupt(self, r: Reply) -> bool:
-        return r.interruptible and self.config.barge_in.enabled
+        return r.interruptible and self.config.barge_in.enabled and not r.is_protected
 
     def _barge_in(self, samples: int, probability: float, explained: float = 0.0) -> None:
-        r = self._reply
+        r, u = self._reply, self._utterance
         if r is None or not r.started or r.dropped:
             return
         if self.agent.state is not AgentState.PAUSED:
             r.sounded += samples
-        if not self._may_interrupt(r):
+        if not self._may_interrupt(r) or (u and u.wordless):
             return
         g = r.generation
         match self._watch.window(samples, probability, explained, self.agent.state):
@@ -294,8 +445,8 @@ class AgentSide(ABC):
                 self._go_on(r, "too_short")
             case "resume":
                 self._go_on(r, "silence")
-            case "interrupt" if self._utterance:
-                self._drop_reply("duration")
+            case "confirm" if u:
+                self._check_words(u)
             case _:
                 pass
 
@@ -317,8 +468,23 @@ class AgentSide(ABC):
             self._set_agent("resume", reason)
             self._out.append(do.Resume(r.generation))
 
+    def _hold(self, r: Reply) -> None:
+        """The user may be speaking: do not let the reply sound before that is known."""
+        if not r.held:
+            r.held = True
+            self._out.append(do.Hold(r.generation))
+
+    def _release(self, r: Reply) -> None:
+        """It was nothing, or the user's words do not matter to the reply."""
+        if r.held:
+            r.held = False
+            self._out.append(do.Release(r.generation))
+
     def _drop_reply(self, reason: str) -> None:
-        """Cut the reply off. If any of it sounded, the shell answers with PlayoutFinished before anything else."""
+        """Cut the reply off. If any of it sounded, the shell answers with PlayoutFinished before anything else.
+
+        A `say` that has not sounded waits for the floor again, unless it is given up for good.
+        """
         r = self._reply
         if r is None or r.dropped:
             return
@@ -329,8 +495,12 @@ class AgentSide(ABC):
             r.dropped = True
             return
         self._reply = None
+        self._timers.agent_done(r.began, self.pos)
         if r.turn:
+            self._reply_over(r, reason)
             self._set_agent("reply_dropped", reason)
+        else:
+            self._says.appendleft(got.SayRequested(r.text, r.interruptible, r.say))
 
     # --- small things ---
 
@@ -343,14 +513,20 @@ class AgentSide(ABC):
 
     def _set_user(self, trigger: str, reason: str) -> None:
         before = self.user.fire(trigger)
-        if trigger != "away":
-            self._active_at = self.pos
+        self._timers.active_at = self.pos
         self._tell(tell.UserChanged, before, self.user.state, reason)
 
     def _padded(self, start: int) -> int:
+        """Where an utterance begins whose speech was detected at `start`."""
         r, c = self._reply, self.config
         over_the_agent = r is not None and r.started and not r.dropped
-        return max(start - round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE), 0)
+        padding = round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE)
+        return max(min(start - padding, self._first_doubtful(start)), 0)
+
+    def _first_doubtful(self, start: int) -> int:
+        """Where the sound that leads to speech at `start` began to resemble speech: words often begin softly."""
+        d = self._detector
+        return max(start - (d.doubtful - d.hot), start - round(self.config.speech.longest_onset * RATE))
 
     def _long_silent(self, u: Utterance, start: int) -> bool:
         """True where speech from `start` on comes after so long a silence that it is understood on its own."""
@@ -362,3 +538,12 @@ class AgentSide(ABC):
 
     def _seconds_since(self, pos: int) -> float:
         return (self.pos - pos) / RATE
+
+
+def _parts(segments: Sequence[Segment]) -> Iterator[tuple[list[Segment], bool]]:
+    """The segments of each `say` inside a reply, and those between; and whether others follow."""
+    start = 0
+    for i in range(1, len(segments) + 1):
+        if i == len(segments) or segments[i].say != segments[start].say:
+            yield list(segments[start:i]), i < len(segments)
+            start = i

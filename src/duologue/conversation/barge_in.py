@@ -1,57 +1,21 @@
-"""Barge-in: the user speaks while the agent does. Duck at onset, pause on speech, then interrupt, or go on."""
+"""Barge-in: the user speaks while the agent does. Duck at onset, pause on speech, then see whether it has words."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from duologue.conversation.config import RATE, ConversationConfig
 
-__all__ = ["BargeInWatch", "Step", "is_backchannel"]
+__all__ = ["BargeInWatch", "Step"]
 
-Step = Literal["duck", "unduck", "pause", "resume", "interrupt", ""]
-
-# fmt: off
-LISTENING = frozenset([
-    "ah", "aha", "ahh", "hm", "hmm", "huh", "mhm", "mm", "mmhm", "mmhmm", "mmm", "oh", "ooh", "uh", "uhhuh", "uhuh",
-    "um",
-    "hum", "mama", "mamma", "mmhum", "uhhum",  # "mm-hm" as it is often understood
-])
-"""Sounds that say only "I am listening"."""
-
-ASSENT = frozenset([
-    "absolutely", "agreed", "alright", "aye", "certainly", "cool", "definitely", "exactly", "fine", "good",
-    "gotcha", "great", "indeed", "interesting", "lovely", "nice", "ok", "okay", "perfect", "really", "right",
-    "sure", "totally", "true", "wow", "yah", "yea", "yeah", "yep", "yes", "yup",
-    "shore", "soar", "sore",  # "sure"
-])
-"""Words that say the same, unless a question was asked. "No", "wait" and "stop" are none of them."""
-
-PHRASES = re.compile(
-    r"\b(?:all right|fair enough|got it|got you|i (?:do|know|see|understand)|makes sense|of course"
-    r"|that s (?:right|true))\b"
-)
-"""The same in several words."""
-# fmt: on
+Step = Literal["duck", "unduck", "pause", "resume", "confirm", ""]
 
 NO_ECHO = 0.1
 """Of a window of which our own playout explains less, nothing is an echo."""
 
 LITTLE_ECHO = 0.3
 """The share that it may explain by chance while the user speaks; of half of their windows it is more than 0.13."""
-
-
-def is_backchannel(text: str, asked: bool) -> bool:
-    """True where what was said over the agent only says "I am listening".
-
-    `asked`: the agent's words end in a question, to which an assent is an answer.
-    """
-    words = re.findall(r"[^\W_]+", text.lower().replace("-", ""))
-    if asked:
-        return 0 < len(words) <= 3 and LISTENING.issuperset(words)
-    words = PHRASES.sub("yes", " ".join(words)).split()
-    return 0 < len(words) <= 3 and all(w in LISTENING or w in ASSENT for w in words)
 
 
 @dataclass(slots=True)
@@ -94,7 +58,7 @@ class BargeInWatch:
         if not self.certain:
             return ""
         if self.speech >= c.confirm_after * RATE:
-            return "interrupt"
+            return "confirm"
         if state != "paused" and self.speech >= c.pause_after * RATE:
             return "pause"
         return "duck" if state == "speaking" else ""

@@ -26,6 +26,10 @@ class SpeechDetection:
     """Probability at or above which a window counts towards a speech start."""
     stop_threshold: float = 0.35
     """Probability below which a window counts as silence once speech has started (hysteresis)."""
+    doubt_threshold: float = 0.2
+    """Probability at or above which a window may be the beginning of a word."""
+    longest_onset: float = 0.6
+    """Windows in doubt that lead to speech belong to the utterance, up to this long before the speech start."""
     min_speech: float = 0.064
     """Speech must last this long to start."""
     hangover: float = 0.096
@@ -81,7 +85,12 @@ class BargeIn:
     doubt_after: float = 0.128
     """In doubt for so long, without a break, is speech: some words begin softly throughout."""
     confirm_after: float = 1.0
-    """Speech this long interrupts without waiting for words."""
+    """Speech this long is transcribed although it goes on: words interrupt the agent, and if there are none it goes
+    on."""
+    check_every: float = 1.5
+    """Sound without words that goes on is transcribed again this often, for as long as anything depends on it."""
+    give_up_after: float = 2.0
+    """Speech interrupts if its words have not come this long after they were asked for."""
     resume_after: float = 1.0
     """A paused agent goes on after this much silence when no words have come."""
     unduck_after: float = 0.16
@@ -121,15 +130,23 @@ class ConversationConfig:
     partial_every: float = 1.0
     """Words are shown this often while the user speaks; 0 turns partials off."""
     away_after: float = 15.0
-    """The user counts as away after this much silence on both sides."""
+    """The user counts as away after this much silence on both sides; reported again each time as much more passes."""
     idle_timeout: float = 300.0
-    """The call ends after this long without a turn."""
+    """The call ends after this long without a turn. The agent's own speech does not count, and after it the user has
+    `away_after` to answer."""
     timeout: float = 1800.0
-    """The call ends after this long."""
+    """The call ends after this long, once the agent has finished what it was saying."""
     max_history: int = 200
     """Messages kept; the oldest go first."""
     max_queued_says: int = 8
     """`say` calls that may wait for their turn to speak."""
+    text_settle: float = 0.5
+    """Typed text that follows another that is not answered yet is joined to it, and answered after this long without
+    more."""
+    keys_settle: float = 1.0
+    """Typed digits are answered after this long without another; `#` ends them."""
+    closing_timeout: float = 30.0
+    """A call that is to end waits at most this long for speech that is owed."""
     apology: str = "Sorry, something went wrong. Could you say that again?"
     """Spoken when the user was not understood, or not answered, because something failed; empty: stay silent."""
 

@@ -16,7 +16,6 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.agent_side import AgentSide, Reply
-from duologue.conversation.barge_in import is_backchannel
 from duologue.conversation.config import RATE
 from duologue.conversation.effects import Effect
 from duologue.conversation.endpointing import Evidence, Verdict, decide
@@ -34,7 +33,8 @@ __all__ = ["Conversation"]
 
 WINDOW = 512
 """Budgets are rounded up to whole windows of this many samples, because that is when the rules are asked."""
-MAX_TYPED = 8
+OVERLAP = 0.3
+"""Seconds of what was heard before that are recognized again with what goes on: a word may lie across."""
 
 
 class Conversation(AgentSide):
@@ -59,53 +59,81 @@ class Conversation(AgentSide):
     def _call_requested(self, i: got.CallRequested) -> None:
         self.call.fire("start")
         self._capabilities = i
-        self._active_at = self._turn_at = self._started_at = self.pos
+        self._timers.start(self.pos)
         self._tell(tell.CallChanged, CallState.LIVE, "start")
         if self.config.greeting:
             self._says.append(got.SayRequested(self.config.greeting, self.config.greeting_interruptible))
         self._advance()
 
     def _end_requested(self, i: got.EndRequested) -> None:
-        if self.call.state is not CallState.ENDED:
+        if self.call.state is CallState.ENDED or (i.after_speech and self.closing and self._ends_by is not None):
+            return
+        if i.after_speech and self._owes_speech:
+            self._close(i.reason)
+        else:
             self._end(i.reason)
+
+    def _close(self, reason: str) -> None:
+        """End the call once the agent has finished; until then no further turn is taken."""
+        self._ending, self._ends_by = reason, self.pos + round(self.config.closing_timeout * RATE)
 
     def _end(self, reason: str) -> None:
         self._forget_utterance()
-        self._says.clear()
         self._typed.clear()
-        self._drop_reply("end")
+        self._silence("end")
         self.call.fire("end")
         self._tell(tell.CallChanged, CallState.ENDED, reason)
         self._out.append(do.EndCall(reason))
 
+    @property
+    def _owes_speech(self) -> bool:
+        return bool(self._says) or (self._reply is not None and not self._reply.dropped)
+
+    @property
+    def _closes(self) -> bool:
+        """True if the end of the call is settled: no turn changes it."""
+        return self._ends_by is not None
+
     def _advance(self) -> None:
-        """What the mere passing of audio brings: evidence that is due, decisions, timers."""
+        """What the mere passing of audio brings: evidence that is due, decisions, the floor, timers."""
         u = self._utterance
         for ask in self._orders.ripe(self.pos):
             if self._utterance is not u:
                 break  # the answer before showed that there was no turn: what rests on it goes with it
             self._apply(ask)
-        self._evaluate()
-        self._answer_typed()
-        busy = self._utterance is not None or self._reply is not None
-        if not busy and self._says:
+        if not self._closes:
+            self._evaluate()
+            self._answer_typed()
+        if self._says and not self._reply and not self._user_has_floor:
             self._say(self._says.popleft())
-            busy = True
-        if self._seconds_since(self._started_at) >= self.config.timeout:
-            self._end("timeout")
-        elif not busy:
-            if self._seconds_since(self._turn_at) >= self.config.idle_timeout:
-                self._end("idle_timeout")
-            elif self.user.may("away") and self._seconds_since(self._active_at) >= self.config.away_after:
-                self._set_user("away", "silence")
-            self._timer_at = self._next_timer()
+        if self._check_timers() and self.call.state is CallState.LIVE:
+            self._timers.schedule()
 
-    def _next_timer(self) -> int:
-        c = self.config
-        timers = [(self._started_at, c.timeout), (self._turn_at, c.idle_timeout)]
-        if self.user.may("away"):
-            timers.append((self._active_at, c.away_after))
-        return min(start + int(seconds * RATE) for start, seconds in timers)
+    @property
+    def _user_has_floor(self) -> bool:
+        """True while the user may be saying something, or is waited for to go on."""
+        return self._utterance is not None and not self._utterance.wordless and not self._closes
+
+    def _check_timers(self) -> bool:
+        """End the call, or report the user as away, if it is time. False while something is open."""
+        if self._ending:
+            if not (self._owes_speech or self._user_has_floor) or (
+                self._ends_by is not None and self.pos >= self._ends_by
+            ):
+                self._end(self._ending)
+        elif self._timers.is_over(self.pos):
+            if self._owes_speech:
+                self._close("timeout")
+            else:
+                self._end("timeout")
+        if self._reply or self._utterance or self._typed:
+            return False
+        if self.call.state is CallState.LIVE and not self._ending:
+            if self._timers.is_idle(self.pos):
+                self._end("idle_timeout")
+            elif self.user.may("away") and self._timers.is_away(self.pos):
+                self._set_user("away", "silence")
+        return True
 
     @property
     def _is_quiet(self) -> bool:
@@ -117,7 +145,7 @@ class Conversation(AgentSide):
     def _window(self, w: got.VadScored) -> None:
         mine = w.explained < self.config.barge_in.echo_threshold
         p = w.probability if mine else 0.0
-        if p < self.config.speech.start_threshold and self.pos < self._timer_at and self._is_quiet:
+        if p < self.config.speech.doubt_threshold and self.pos < self._timers.next_at and self._is_quiet:
             self._detector.silence(w.start, w.end)  # most windows of most calls end here
             return
         if self._hears():
@@ -127,6 +155,7 @@ class Conversation(AgentSide):
             elif step is Step.STOP:
                 self._speech_stopped("silence")
             self._barge_in(w.end - w.start, p, w.explained)
+            self._check_waiting(w.end)
         self._follow(w.end, p)
         self._advance()
 
@@ -146,21 +175,34 @@ class Conversation(AgentSide):
 
     def _speech_started(self, start: int, reason: str) -> None:
         self._set_user("speech_start", reason)
-        r, u = self._reply, self._utterance
-        if r and not r.started and r.interruptible:
-            self._reopen(r, start)
-            u = self._utterance
-        if u is None:
-            u = self._utterance = self._new_utterance(self._padded(start), start)
-        else:
-            self._take_back_words(u, start)
+        u = self._open_utterance(start)
+        u.run_start = u.checked = start
         self._tell(tell.SpeechStarted, u.turn, start, reason)
+
+    def _open_utterance(self, start: int) -> Utterance:
+        """The utterance that speech from `start` on belongs to.
+
+        A reply that has not sounded yet is held until it is known whether there are words: a cough neither costs the
+        reply nor has the agent asked a second time.
+        """
+        r, u = self._reply, self._utterance
+        held = r is not None and not r.started and r.interruptible
+        if r and held:
+            self._hold(r)
+        if u is not None:
+            self._take_back_words(u, start)
+            return u
+        turn = r.turn if r and held else 0
+        u = self._utterance = self._new_utterance(self._padded(start), start, turn)
+        u.continues = bool(turn)
+        return u
 
     def _take_back_words(self, u: Utterance, start: int) -> None:
         """The user goes on: what was understood of the last part, and made of it, no longer holds."""
         if self._long_silent(u, start) and (u.final or self._orders.keep_words()):
-            u.split(self._padded(start), u.final.text if u.final else None)
-        self._drop_asks("words", "sound")
+            u.split(self._padded(start), u.final)
+        self._drop_asks("words", "sound", "check")
+        u.wordless = u.check_asked = False
         u.final = u.evidence = u.sound = None
         u.scores = 0
         u.settled = ""
@@ -173,17 +215,33 @@ class Conversation(AgentSide):
             self._speculations = 0
         return Utterance(turn or self._turns, start, speech, part_start=start, partial_at=start)
 
-    def _reopen(self, r: Reply, start: int) -> None:
-        """The user speaks before the reply has sounded: the turn was not over, or a `say` has lost its moment."""
-        self._drop_reply("went_on")
-        if not r.turn:
+    def _take_floor(self, u: Utterance, reason: str) -> None:
+        """The user has said words: the reply that sounds is cut off, one that has not sounded comes too soon."""
+        r = self._reply
+        u.wordless = False
+        if r is None or r.dropped:
             return
+        if r.started:
+            if self._may_interrupt(r):
+                self._drop_reply(reason)
+        elif r.held:
+            self._drop_reply("went_on")
+            if u.continues:
+                self._reopen(r, u, "went_on")
+
+    def _reopen(self, r: Reply, u: Utterance, reason: str) -> None:
+        """The turn that `r` was to answer goes on with `u`."""
+        u.continues = False
         self.history.reopen(r.text)
-        u = self._utterance
-        if u is None:
-            u = self._utterance = self._new_utterance(self._padded(start), start, r.turn)
         u.base, u.began = f"{r.text} {u.base}".rstrip(), r.asked_from
-        self._tell(tell.TurnContinued, r.turn, "went_on")
+        self._tell(tell.TurnContinued, r.turn, reason)
+
+    def _continue_failed(self, r: Reply, code: str) -> bool:
+        u = self._utterance
+        if u is None or not u.continues:
+            return False
+        self._reopen(r, u, code)
+        return True
 
     def _speech_stopped(self, reason: str) -> None:
         self._set_user("speech_stop", reason)
@@ -191,6 +249,7 @@ class Conversation(AgentSide):
         assert u is not None, "the user speaks in an utterance"
         u.last_speech = self._detector.last_end
         self._tell(tell.SpeechStopped, u.turn, u.last_speech, reason)
+        self._drop_asks("check")
         self._ask_words(u, min(self.pos, u.last_speech + round(self.config.speech.tail_padding * RATE)))
 
     def _follow(self, end: int, p: float) -> None:
@@ -231,14 +290,10 @@ class Conversation(AgentSide):
         if self._utterance and self._utterance.held:
             raise InvalidStateError("The turn has begun already; end it first.")
         r = self._reply
-        if r and r.interruptible:
-            if r.started:
-                self._drop_reply("manual")
-            else:
-                self._reopen(r, self.pos)
+        if r and r.interruptible and r.started:
+            self._drop_reply("manual")
         self._detector = SpeechDetector(self.config.speech)
-        u = self._utterance = self._utterance or self._new_utterance(self._padded(self.pos), self.pos)
-        self._take_back_words(u, self.pos)
+        u = self._open_utterance(self.pos)
         u.held = True
         if self.user.may("speech_start"):
             self._set_user("speech_start", "manual")
@@ -256,32 +311,36 @@ class Conversation(AgentSide):
     def _text_arrived(self, i: got.TextArrived) -> None:
         if not i.text.strip():
             return
-        if len(self._typed) >= MAX_TYPED:
-            raise InvalidStateError(f"{MAX_TYPED} typed turns wait already; wait for an answer.")
-        self._typed.append(i.text)
+        r = self._reply
+        thinking = r is not None and not r.started and r.turn > 0
+        recently = self.pos - self._typed.settled_at < self.config.text_settle * RATE
+        self._typed.add(i.text, self.pos, at_once=not (thinking or self._typed or recently))
         if self.user.may("text"):
             self._set_user("text", "text")
-        r = self._reply
         if r and r.interruptible and not r.dropped:
-            if not r.started and r.turn:
-                self.history.reopen(r.text)
-                self._typed.appendleft(r.text)
-                self._tell(tell.TurnContinued, r.turn, "text")
             self._drop_reply("text")
+            if thinking:
+                self._continue_with_text(r)
         self._advance()
 
-    def _answer_typed(self) -> None:
-        if not self._typed or self._reply:
+    def _continue_with_text(self, r: Reply) -> None:
+        """The turn that `r` was to answer goes on with what was typed, and with what is being said."""
+        if self._utterance:
+            self._reopen(r, self._utterance, "text")
             return
-        text = " ".join(self._typed)
-        self._typed.clear()
+        self.history.reopen(r.text)
+        self._typed.put_back(r.text)
+        self._tell(tell.TurnContinued, r.turn, "text")
+
+    def _answer_typed(self) -> None:
+        if not self._typed or self._reply or self._user_has_floor or self.pos < self._typed.settled_at:
+            return
         self._turns += 1
-        self._begin_reply(Utterance(self._turns, self.pos, self.pos), text, Verdict(1.0, "text"))
+        self._begin_reply(Utterance(self._turns, self.pos, self.pos), "", Verdict(1.0, "text"))
 
     def _clear_requested(self, _: got.ClearRequested) -> None:
-        self._says.clear()
         self._typed.clear()
-        self._drop_reply("request")
+        self._silence("request")
         self._forget_utterance()
         self._detector = SpeechDetector(self.config.speech)
         if self.user.may("speech_stop"):
@@ -299,7 +358,8 @@ class Conversation(AgentSide):
         ask = self._orders.place("words", end, due, len(u.parts))
         u.asked_at = self.pos
         if u.last_speech > u.part_start:
-            before = " ".join(t for t in (u.base, *u.parts) if t)
+            opened = self._reply.text if u.continues and self._reply else u.base
+            before = " ".join(t for t in (opened, *u.parts) if t)
             may_go_on = not u.settled
             self._out.append(do.AskWords(ask.id, u.part_start, end, due, may_go_on, before, u.turn))
         else:  # nothing was said since a part was cut off
@@ -334,11 +394,14 @@ class Conversation(AgentSide):
         elif ask.kind == "sound":
             u.scores = self.config.endpointing.max_scores
         else:
+            if ask.kind == "check":
+                self._checked(u, answer if isinstance(answer, got.WordsArrived) else None)
+                return
             if isinstance(answer, got.EvidenceFailed):
                 u.failed = answer.code
             words = answer if isinstance(answer, got.WordsArrived) else got.WordsArrived(ask.id, "", 1.0, u.failed)
             if ask.kind == "segment":
-                u.parts[ask.segment] = words.text
+                u.parts[ask.segment], u.responses[ask.segment] = words.text, words.response
             else:
                 u.final = words
             self._understood(u)
@@ -358,17 +421,29 @@ class Conversation(AgentSide):
         if not u.words:
             self._ignore(u, u.failed or "no_words")
             return
+        if not u.settled and self._says_nothing(u.response):
+            self._acknowledged(u)
+            return
+        self._take_floor(u, "words")
         against = self.config.endpointing.opening if u.turn == 1 else 0.0
         u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience, u.sound, against)
-        r = self._reply
-        if r and r.started and not r.dropped:
-            if not u.settled and is_backchannel(u.words, r.has_asked):
-                self._tell(tell.Backchannel, r.generation, u.words, "backchannel")
-                self._no_turn(u, "backchannel")
-                return
-            if self._may_interrupt(r):
-                self._drop_reply("words")
         self._scored(u)
+
+    def _says_nothing(self, response: got.Response) -> bool:
+        """True if a short response takes the floor from nobody: it acknowledges what the agent says or will say."""
+        r = self._reply
+        if r is None or r.dropped:
+            return response != "" and bool(self._ending)
+        if response == "goodbye":
+            return bool(r.end_call)
+        if response in ("assent", "continuer"):
+            return not r.has_asked
+        return response != ""
+
+    def _acknowledged(self, u: Utterance) -> None:
+        r = self._reply
+        self._tell(tell.Backchannel, r.generation if r else 0, u.words, "backchannel")
+        self._no_turn(u, "backchannel")
 
     def _scored(self, u: Utterance) -> None:
         e = u.evidence
@@ -394,6 +469,53 @@ class Conversation(AgentSide):
             u.scored_at, u.put_off = self.pos, False
             ask = self._orders.place("sound", self.pos, self.pos + self._budget(c.sound_budget))
             self._out.append(do.AskSound(ask.id, u.start, self.pos, ask.due, e.words if e else None, u.turn))
+
+    # --- sound that goes on, and that something waits for ---
+
+    def _check_waiting(self, end: int) -> None:
+        """If a reply, a `say` or typed text waits for the user to finish, see in time whether they say words."""
+        u = self._utterance
+        if u is None or self.user.state is not UserState.SPEAKING:
+            return
+        waits = self._says or self._typed or (self._reply and (self._reply.held or u.wordless))
+        since = u.checked if u.wordless else u.run_start
+        every = self.config.barge_in.check_every if u.wordless else self.config.barge_in.confirm_after
+        if waits and end - since >= every * RATE:
+            self._check_words(u)
+
+    def _check_words(self, u: Utterance) -> None:
+        c = self.config.barge_in
+        if u.check_asked:
+            if self.pos - u.checked >= c.give_up_after * RATE:
+                self._checked(u, None)
+            return
+        if u.checked > u.run_start and self.pos - u.checked < c.check_every * RATE:
+            return
+        start = max(u.part_start, u.checked - round(OVERLAP * RATE)) if u.wordless else u.part_start
+        due = self.pos + self._budget(self.config.endpointing.words_budget_per_s * (self.pos - start) / RATE)
+        ask = self._orders.place("check", self.pos, due)
+        u.checked, u.check_asked = self.pos, True
+        self._out.append(do.AskWords(ask.id, start, self.pos, due, may_go_on=False, turn=u.turn))
+
+    def _checked(self, u: Utterance, words: got.WordsArrived | None) -> None:
+        """The words so far have come; None if they cannot be had."""
+        u.check_asked = False
+        if words is None:
+            self._drop_asks("check")
+            if self._reply and self._reply.started:
+                self._take_floor(u, "duration")
+        elif not words.text:
+            u.wordless = True
+            self._let_agent_go_on("no_words")
+        elif not self._says_nothing(words.response):
+            self._take_floor(u, "words")
+
+    def _let_agent_go_on(self, reason: str) -> None:
+        """Give the floor back to the reply that was ducked, paused or held."""
+        r = self._reply
+        if r:
+            self._go_on(r, reason)
+            self._release(r)
 
     def _drop_asks(self, *kinds: str) -> None:
         for ask in self._orders.drop(*kinds):
@@ -462,30 +584,31 @@ class Conversation(AgentSide):
     def _no_turn(self, u: Utterance, reason: str) -> None:
         """What the user did was no turn: the reply goes on, and a turn that was open again is over after all."""
         self._forget_utterance()
-        if self._reply:
-            self._go_on(self._reply, reason)
+        self._let_agent_go_on(reason)
         if u.base:
-            u.parts, u.final = [], got.WordsArrived(0, "", 1.0, reason)
+            u.parts, u.responses, u.final = [], [], got.WordsArrived(0, "", 1.0, reason)
             u.evidence, u.settled = Evidence(u.base, 1.0, "reopened", 1.0), "reopened"
             self._utterance = u
 
     def _begin_reply(self, u: Utterance, text: str, verdict: Verdict) -> None:
-        """Decide the turn."""
+        """Decide the turn; what was typed meanwhile belongs to it."""
+        text = f"{text} {self._typed.take()}".strip()
         silence = self._seconds_since(u.last_speech)
         start = u.start if u.began is None else u.began
         self._tell(tell.TurnDecided, u.turn, text, start, u.last_speech, silence, verdict.probability, verdict.reason)
         self._answer(u.turn, text, start)
         if self._utterance is u:
             self._utterance = None
-            self._drop_asks("words", "sound", "segment")
-        self._active_at = self._turn_at = self.pos
+            self._drop_asks("words", "sound", "segment", "check")
+        self._timers.turn_decided(self.pos)
+        self._ending = ""
         self._set_agent("turn_decided", verdict.reason)
 
     def _forget_utterance(self) -> None:
         self._utterance = None
-        self._drop_asks("words", "sound", "segment")
+        self._drop_asks("words", "sound", "segment", "check")
         self._discard_speculation("no_turn")
-        self._active_at = self.pos
+        self._timers.active_at = self.pos
 
 
 HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
@@ -506,5 +629,7 @@ HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     got.SpeechQueued: Conversation._speech_queued,
     got.PlayoutStarted: Conversation._playout_started,
     got.PlayoutFinished: Conversation._playout_finished,
+    got.SpeechPlayed: Conversation._speech_played,
+    got.HangUpRequested: Conversation._hang_up_requested,
     got.ReplyFailed: Conversation._reply_failed,
 }

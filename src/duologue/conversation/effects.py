@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
+from duologue.conversation.inputs import SayRequested
 
 __all__ = [
     "AskPartial",
@@ -17,7 +18,9 @@ __all__ = [
     "Duck",
     "Effect",
     "EndCall",
+    "Hold",
     "Pause",
+    "Release",
     "Resume",
     "StartReply",
     "StartSpeech",
@@ -82,6 +85,8 @@ class StartReply:
     history: tuple[Message, ...]
     speculative: bool
     """Hold the sound, and allow no side effects, until CommitReply."""
+    says: tuple[SayRequested, ...] = ()
+    """Texts that waited for the floor: speak them before the answer, as part of the same reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class StartSpeech:
     text: str
     say: int = 0
     """The id of the SayRequested; 0 for the greeting and the apology."""
+    interruptible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,20 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Prepare the reply but do not let it sound: the user may be speaking."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let a held reply sound."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """Close the session."""
 
@@ -158,6 +178,8 @@ Effect = (
     | Unduck
     | Pause
     | Resume
+    | Hold
+    | Release
     | EndCall
     | Event
 )

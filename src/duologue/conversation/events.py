@@ -18,6 +18,7 @@ __all__ = [
     "FalseInterruption",
     "Interrupted",
     "PartialTranscript",
+    "SayEnded",
     "SpeculationDiscarded",
     "SpeculationStarted",
     "SpeechIgnored",
@@ -170,7 +171,7 @@ class Interrupted(Event):
 
     generation: int
     reason: str
-    """`duration`, `words`, `manual`, `text`, `request`, `went_on`, `end`."""
+    """`words`, `duration` (speech whose words could not be had), `manual`, `text`, `request`, `went_on`, `end`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,21 @@ class AgentHeard(Event):
     said: str
     interrupted: bool
     estimated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SayEnded(Event):
+    """A text that the application, the greeting or an apology wanted said was heard, cut off, or will not be said."""
+
+    say: int
+    """The id of the request; 0 for the greeting and the apology."""
+    text: str
+    heard: str
+    """What the user heard of it."""
+    interrupted: bool
+    """True if it was cut off or never sounded."""
+    reason: str
+    """`finished`, `interrupted`, `request` (the application cleared it), `end` (the call ended), or an error code."""
 
 
 @dataclass(frozen=True, slots=True)

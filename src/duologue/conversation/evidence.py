@@ -16,6 +16,8 @@ from duologue.errors import OverloadedError
 
 __all__ = ["Answer", "Ask", "Orders"]
 
+Kind = Literal["words", "segment", "check", "sound"]
+"""`segment`: a part of a long utterance. `check`: are there words in what goes on?"""
 Answer = WordsArrived | SoundScored | EvidenceFailed
 
 
@@ -24,7 +26,7 @@ class Ask:
     """One piece of evidence on order."""
 
     id: int
-    kind: Literal["words", "segment", "sound"]
+    kind: Kind
     end: int
     """Last sample that the evidence rests on."""
     due: int
@@ -50,7 +52,7 @@ class Orders:
     last_id: int = 0
     open: dict[int, Ask] = field(default_factory=dict)
 
-    def place(self, kind: Literal["words", "segment", "sound"], end: int, due: int, segment: int = 0) -> Ask:
+    def place(self, kind: Kind, end: int, due: int, segment: int = 0) -> Ask:
         """Note a new ask."""
         ask = Ask(self.next_id(), kind, end, due, segment)
         self.open[ask.id] = ask

@@ -38,6 +38,11 @@ class Segment:
     """Seconds."""
     words: tuple[tuple[str, float, float], ...] = ()
     """Each word with its start and end in seconds, where the synthesiser gives them *exactly*; else empty."""
+    asks: bool = False
+    """It asks for an answer."""
+    say: int | None = None
+    """The id of the `say` that it belongs to, if that was spoken as a part of a reply."""
+    interruptible: bool = True
 
 
 def heard_text(segments: Sequence[Segment], played: float) -> tuple[str, bool]:

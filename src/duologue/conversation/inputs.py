@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from duologue.conversation.history import Segment
 
@@ -13,6 +13,7 @@ __all__ = [
     "EndRequested",
     "EvidenceFailed",
     "Gap",
+    "HangUpRequested",
     "Input",
     "InterruptRequested",
     "Now",
@@ -20,8 +21,10 @@ __all__ = [
     "PlayoutFinished",
     "PlayoutStarted",
     "ReplyFailed",
+    "Response",
     "SayRequested",
     "SoundScored",
+    "SpeechPlayed",
     "SpeechQueued",
     "TextArrived",
     "TurnBegun",
@@ -29,6 +32,11 @@ __all__ = [
     "VadScored",
     "WordsArrived",
 ]
+
+
+Response = Literal["", "continuer", "assent", "filler", "laughter", "goodbye"]
+"""What an utterance is that consists of nothing but a short response: "mm-hm", "okay, yeah, right", "um", "ha ha",
+"bye"; `""` for anything else."""
 
 
 class Now(NamedTuple):
@@ -86,6 +94,8 @@ class WordsArrived:
     """Why, as a slug."""
     patience: float = 1.0
     """Factor on the timeout."""
+    response: Response = ""
+    """What the words are if they are nothing but a short response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +146,9 @@ class SayRequested:
     text: str
     interruptible: bool = True
     id: int = 0
-    """Comes back in StartSpeech."""
+    """Comes back in StartSpeech and SayEnded."""
+    within: int = 0
+    """The generation of the reply that it is a part of, if the agent says it while it answers; else 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,16 @@ class ClearRequested:
 class EndRequested:
     """The call is to end."""
 
+    reason: str
+    after_speech: bool = False
+    """First let the agent finish what it has begun to answer, and what waits to be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUpRequested:
+    """The agent asked for the call to end once this reply, and what waits to be said, has been heard."""
+
+    generation: int
     reason: str
 
 
@@ -179,14 +201,28 @@ class PlayoutFinished:
     played: float
     """Seconds of the reply that the user heard."""
     estimated: bool = True
-    """False where the client's playback marks say so."""
-    end_call: str = ""
-    """Set where the agent asked for the call to end after these words: the reason."""
+    """False if the client's playback marks say so."""
+    confirmed: bool = True
+    """False if the client stopped reporting marks before the end: only what it reported was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechPlayed:
+    """A `say` inside a reply has been heard to its end, and the reply goes on."""
+
+    generation: int
+    say: int
+    played: float
+    """Seconds of the reply that the user has heard so far."""
+    estimated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFailed:
-    """The reply broke off: the agent or the synthesiser failed, or there was nothing to say."""
+    """The reply broke off: the agent or the synthesizer failed, or there was nothing to say.
+
+    What of it was ready before is played to its end, and PlayoutFinished follows.
+    """
 
     generation: int
     code: str
@@ -211,5 +247,7 @@ Input = (
     | SpeechQueued
     | PlayoutStarted
     | PlayoutFinished
+    | SpeechPlayed
+    | HangUpRequested
     | ReplyFailed
 )

@@ -26,6 +26,8 @@ class SpeechDetector:
     speaking: bool = False
     hot: int = 0
     """Speech in a row that has not started anything yet, or goes on."""
+    doubtful: int = 0
+    """Windows in a row that may be speech, those in `hot` among them."""
     quiet: int = 0
     """Silence in a row."""
     last_end: int = 0
@@ -33,6 +35,13 @@ class SpeechDetector:
 
     def window(self, start: int, end: int, probability: float) -> Step:
         """Take one window."""
+        c = self.config
+        doubtful = self.doubtful + end - start if probability >= c.doubt_threshold else 0
+        step = self._step(start, end, probability)
+        self.doubtful = doubtful
+        return step
+
+    def _step(self, start: int, end: int, probability: float) -> Step:
         c = self.config
         if probability >= (c.stop_threshold if self.speaking else c.start_threshold):
             self.hot += end - start
@@ -48,7 +57,7 @@ class SpeechDetector:
 
     def silence(self, start: int, end: int) -> Step:
         """Take a stretch without speech: a silent window, or a gap."""
-        self.hot = 0
+        self.hot = self.doubtful = 0
         self.quiet += end - start
         if self.speaking and self.quiet >= self.config.hangover * RATE:
             self.speaking = False

@@ -71,6 +71,7 @@ USER_TABLE: Table[UserState] = {
     (U.AWAY, "speech_start"): U.SPEAKING,
     (U.SPEAKING, "speech_stop"): U.SILENT,
     (U.SILENT, "away"): U.AWAY,
+    (U.AWAY, "away"): U.AWAY,
     (U.AWAY, "text"): U.SILENT,
 }
 

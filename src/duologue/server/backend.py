@@ -84,7 +84,7 @@ class Session(Protocol):
         """Call `on_event` with all that happens from now on, and `on_end` with the reason after it."""
         ...
 
-    async def close(self, reason: str = ...) -> None:
+    async def hang_up(self, reason: str = ...) -> None:
         """End the session; does nothing where it has ended."""
         ...
 

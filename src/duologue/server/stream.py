@@ -225,9 +225,9 @@ class Stream:
             self._go_on()
             await self._over.wait()
             if self._closing is not None:
-                await session.close(self._closing.reason)
+                await session.hang_up(self._closing.reason)
             else:
-                await session.close("client_gone")
+                await session.hang_up("client_gone")
 
     async def _close(self, closing: Closing) -> None:
         if closing.error is not None:

@@ -21,6 +21,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
 from duologue.stt import SpeechToText
 from duologue.turn import WordsPolicy
+from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
 
 __all__ = ["Listener", "leaves_open"]
@@ -80,6 +81,7 @@ class Listener:
         self._words = words
         self._config = config
         self._read = read
+        self._language = language_pack(config.language)
         self._asks: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         """All that have not ended, those that were dropped among them."""
@@ -160,7 +162,8 @@ class Listener:
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience))
+            response = self._language.response(text)
+            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response))
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> str:
         attempt = 0

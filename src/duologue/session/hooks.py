@@ -42,12 +42,17 @@ class Hooks:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="hooks")
 
+    @property
+    def is_running_here(self) -> bool:
+        """Whether this code was called by a hook."""
+        return self._task is not None and self._task is asyncio.current_task()
+
     async def close(self) -> None:
         """Return when all that wait have been called; after `CLOSING` seconds the rest is given up.
 
         A hook that closes its own session does not wait for itself.
         """
-        if self._task is None or self._task is asyncio.current_task():
+        if self._task is None or self.is_running_here:
             return
         if not await finishes(self._task, CLOSING):
             self.on_error(HookError(f"The hooks took more than {CLOSING:g} s when the call had ended."))

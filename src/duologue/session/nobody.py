@@ -31,9 +31,6 @@ class Nobody:
         """Work that was not let go of has failed at last."""
         log.warning("Session %s had ended: %s", self.id, error.message, exc_info=error.__cause__)
 
-    def reply_failed(self, generation: int, code: str) -> None:
-        """Nobody waits for it."""
-
     def broken(self, error: Exception) -> None:
         """There is nothing left to break."""
 

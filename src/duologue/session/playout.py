@@ -11,6 +11,10 @@ __all__ = ["FRAME", "Playout"]
 
 FRAME = 0.02
 """Seconds."""
+MARK_TIMEOUT = 1.0
+"""Seconds for which the end of a reply waits for a client that reports marks and has stopped reporting."""
+MARKED = 0.1
+"""Seconds before its end at which a reply counts as heard by a client's mark: speech ends in as much silence."""
 DUCKED = 0.25
 """Factor on the samples while ducked, −12 dB."""
 
@@ -36,7 +40,11 @@ class Playout:
         """Frames that are sent together."""
         self._lead = lead
         self._max_ready = int(max_ready * rate) * 2
+        self.mark: int | None = None
+        """The position that the client has played, as it last reported; None if it reports nothing."""
+        self._marked_at = 0.0
         self._held = False
+        self._blocked = False
         self._gain = 1.0
         self._ready = bytearray()
         self.began = 0
@@ -52,7 +60,7 @@ class Playout:
         self.generation = generation
         self.active = True
         self._held = held
-        self.paused = self.complete = False
+        self.paused = self.complete = self._blocked = False
         self._gain = 1.0
         self._anchor = None
         self.began = self.position
@@ -76,6 +84,14 @@ class Playout:
     def commit(self) -> None:
         """Let a held reply sound."""
         self._held = False
+
+    def block(self, blocked: bool) -> None:
+        """Keep a reply from beginning to sound, or let it."""
+        self._blocked = blocked
+
+    def marked(self, position: int, now: float) -> None:
+        """Note that the client has played all output before `position`."""
+        self.mark, self._marked_at = max(self.mark or 0, min(position, self.position)), now
 
     def duck(self, ducked: bool) -> None:
         """Play softly, or at full level again."""
@@ -104,11 +120,16 @@ class Playout:
     @property
     def hungry(self) -> bool:
         """True where the next frame is not there although more is to come."""
-        return self.active and not self._held and not self.complete and len(self._ready) < self._frame_bytes
+        return (
+            self.active
+            and not (self._held or self._blocked)
+            and not self.complete
+            and len(self._ready) < self._frame_bytes
+        )
 
     def pump(self, now: float, send: Callable[[bytes, int, int], None]) -> bool:
         """Send the frames that are due; True once when the whole reply has been heard."""
-        if not self.active or self._held or self.paused:
+        if not self.active or self._held or self._blocked or self.paused:
             return False
         if self._anchor is None:
             if not self._ready:
@@ -142,21 +163,32 @@ class Playout:
                 return False  # what was sent led to its being dropped
         if not self._room.is_set() and len(self._ready) < self._max_ready // 2:
             self._room.set()
-        if self.complete and not self._ready and now >= self._anchor + sent * FRAME:
+        if self.complete and not self._ready and self._is_heard(self._anchor + sent * FRAME, now):
             self.active = False
             return True
         return False
 
-    def played(self, now: float, mark: int | None) -> float:
+    def _is_heard(self, end: float, now: float) -> bool:
+        """Whether the reply, which was sent to sound until `end`, has been heard."""
+        if now < end or self.mark is None:
+            return now >= end
+        return self.is_confirmed or now - max(end, self._marked_at) >= MARK_TIMEOUT
+
+    @property
+    def is_confirmed(self) -> bool:
+        """False while a client that reports marks has not reported the end of what was sent."""
+        return self.mark is None or self.position - self.mark <= MARKED * self.rate
+
+    def played(self, now: float) -> float:
         """Seconds of this reply that the user has heard.
 
-        By the client's last playback mark, a position; or, where it gives none, what was sent less the lead.
+        By the client's last playback mark, or, if it reports none, what was sent less the lead.
         """
         if self._anchor is None:
             return 0.0
         sent = self._sent_frames() * FRAME
-        if mark is not None:
-            return min(sent, max(0.0, (mark - self.began) / self.rate))
+        if self.mark is not None:
+            return min(sent, max(0.0, (self.mark - self.began) / self.rate))
         until = self._paused_at if self.paused else now
         return min(sent, max(0.0, until - self._anchor))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Protocol
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
+from duologue.conversation.inputs import SayRequested
 from duologue.engine import ModelTextToSpeech
 from duologue.engine.ledger import owned_by
 from duologue.errors import AgentError, DeadlineError, DuologueError, ProviderError, because
@@ -21,7 +24,11 @@ if TYPE_CHECKING:
     from duologue.session.config import SessionConfig
     from duologue.session.playout import Playout
 
-__all__ = ["ReplyRun"]
+__all__ = ["Clause", "ReplyRun", "current_reply"]
+
+current_reply: ContextVar[ReplyRun | None] = ContextVar("current_reply", default=None)
+"""The reply whose agent this code runs in."""
+FRAME = 0.02
 
 MAX_CLAUSES = 4
 """Clauses that may wait for the synthesiser; then the agent waits."""
@@ -33,6 +40,16 @@ SPEAKING = 0.4
 """Seconds before it is to sound at which a later clause is wanted: speaking it takes a while, also under load."""
 SETTLE = 0.15
 """Seconds after which a sentence is spoken although the agent, who has ended it, has not gone on."""
+
+
+class Clause(NamedTuple):
+    """A stretch of text on its way to the synthesizer."""
+
+    text: str
+    say: int | None = None
+    """The id of the `say` that it belongs to, if it is a part of the reply that somebody wanted said."""
+    ends_say: bool = False
+    interruptible: bool = True
 
 
 class Host(Protocol):
@@ -53,8 +70,12 @@ class Host(Protocol):
         """The first text came."""
         ...
 
-    def reply_speech(self, run: ReplyRun, speech: Speech) -> None:
+    def reply_speech(self, run: ReplyRun, clause: Clause, speech: Speech) -> None:
         """A stretch of sound is ready."""
+        ...
+
+    def say_ready(self, run: ReplyRun, say: int) -> None:
+        """All of a `say` inside the reply is ready."""
         ...
 
     def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
@@ -85,7 +106,14 @@ class ReplyRun:
             self._committed.set()
         self.committed = self._committed.wait
         """Returns when the turn is decided. An agent may keep it: it knows nothing of the run."""
-        self._clauses: asyncio.Queue[str | None] = asyncio.Queue(MAX_CLAUSES)
+        self.ready = 0.0
+        """Seconds of sound that were made."""
+        self.own_from: float | None = None
+        """Where, in these seconds, the agent's own answer begins."""
+        self.says_end: deque[tuple[float, int]] = deque()
+        """Where, in these seconds, each `say` inside the reply ends that was not reported as heard; and its id."""
+        self._before_answer: list[Clause] = []
+        self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue(MAX_CLAUSES)
         self._splitter = ClauseSplitter()
         self._tasks: list[asyncio.Task[None]] = []
         self._error: DuologueError | None = None
@@ -95,14 +123,23 @@ class ReplyRun:
         self._before: object = None
         self._rollback = False
 
-    def answer(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
-        """Have the agent answer, once the runs before this one have let go of it."""
+    def answer(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun], says: Sequence[SayRequested] = ()) -> None:
+        """Have the agent answer, once the runs before this one have let go of it; speak `says` before the answer."""
         self.asked = True
+        for say in says:
+            self._before_answer += _clauses_of(say.text, say.id, interruptible=say.interruptible)
         self._start(self._think(agent, turn, after))
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, interruptible: bool = True) -> None:
         """Speak a text that no agent is asked for."""
-        self._start(self._recite(text))
+        self._start(self._recite(text, interruptible))
+
+    async def say_within(self, text: str, say: int, *, interruptible: bool) -> None:
+        """Speak a text at this point of the answer; returns when it is queued."""
+        for clause in self._splitter.flush():
+            await self._clauses.put(Clause(clause))
+        for part in _clauses_of(text, say, interruptible=interruptible):
+            await self._clauses.put(part)
 
     def _start(self, source: Any) -> None:
         self._tasks = [
@@ -120,6 +157,15 @@ class ReplyRun:
     def commit(self) -> None:
         """The turn is decided: side effects are allowed, and more than the first clause is spoken."""
         self._committed.set()
+
+    @property
+    def is_written(self) -> bool:
+        """True once the agent has finished, or was cancelled."""
+        return self._tasks[0].done()
+
+    def is_own(self, seconds: float) -> bool:
+        """Whether what sounds at `seconds` of the reply is the agent's own answer, and not a `say` before it."""
+        return self.own_from is not None and seconds >= self.own_from - FRAME
 
     @property
     def done(self) -> bool:
@@ -151,6 +197,7 @@ class ReplyRun:
             self._host.failed(_agent_failed(error), self.turn)
 
     async def _think(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
+        inside = current_reply.set(self)
         try:
             if before := [task for run in after for task in run._tasks if not task.done()]:
                 await asyncio.wait(before, timeout=CLOSING)
@@ -158,6 +205,8 @@ class ReplyRun:
         except asyncio.CancelledError:
             self._restore()
             raise
+        finally:
+            current_reply.reset(inside)  # the task keeps its context: it would keep the reply alive
 
     async def _write(self, agent: Agent, turn: Turn) -> None:
         try:
@@ -173,14 +222,14 @@ class ReplyRun:
         except Exception as error:
             self._error = _agent_failed(error)
         for clause in self._splitter.settle() if self._error else self._splitter.flush():
-            await self._clauses.put(clause)
+            await self._clauses.put(Clause(clause))
         await self._clauses.put(None)
 
     async def _ask(self, agent: Agent, turn: Turn) -> None:
         async with aclosing(_closable(agent.reply(turn))) as pieces:
             while not isinstance(piece := await self._next(pieces), EndCall | None):
                 for clause in self._splitter.push(piece):
-                    await self._clauses.put(clause)
+                    await self._clauses.put(Clause(clause))
             if piece is not None:
                 self.end_call = piece.reason
 
@@ -213,16 +262,16 @@ class ReplyRun:
         """The agent pauses: speak what it has ended, unless there is enough to be spoken."""
         if self._clauses.empty():
             for clause in self._splitter.settle():
-                self._clauses.put_nowait(clause)
+                self._clauses.put_nowait(Clause(clause))
 
-    async def _recite(self, text: str) -> None:
+    async def _recite(self, text: str, interruptible: bool) -> None:
         for clause in (*self._splitter.push(text), *self._splitter.flush()):
-            await self._clauses.put(clause)
+            await self._clauses.put(Clause(clause, interruptible=interruptible))
         await self._clauses.put(None)
 
     async def _voice(self) -> None:
         host, first = self._host, True
-        while (clause := await self._clauses.get()) is not None:
+        while (clause := await self._next_clause()) is not None:
             if not first:
                 await self._committed.wait()
                 await host.playout.room()
@@ -234,8 +283,13 @@ class ReplyRun:
                 self._error = error
                 break
             first = False
+            if clause.say is not None and clause.ends_say:
+                host.say_ready(self, clause.say)
         self._tasks[0].cancel()  # where the synthesiser failed, the agent need not go on
         host.reply_done(self, self._error)
+
+    async def _next_clause(self) -> Clause | None:
+        return self._before_answer.pop(0) if self._before_answer else await self._clauses.get()
 
     def _deadline(self, first: bool) -> float | None:
         """By when a clause is to sound: at once where it is waited for, else when what is ready has been played."""
@@ -243,17 +297,17 @@ class ReplyRun:
             return time.monotonic() + max(0.0, self._host.playout.ready - SPEAKING)
         return None if self.is_committed else time.monotonic() + SPECULATION_PATIENCE
 
-    async def _speak(self, clause: str, deadline: float | None) -> None:
+    async def _speak(self, clause: Clause, deadline: float | None) -> None:
         """Speak one clause; a failure that passes is tried again as long as nothing of the clause was heard."""
         c, now = self._host.config, asyncio.get_running_loop().time
         until, attempt = now() + c.speech_timeout, 0
         while True:
             heard_any = False
             try:
-                async with aclosing(self._pieces(clause, deadline)) as pieces:
+                async with aclosing(self._pieces(clause.text, deadline)) as pieces:
                     while (speech := await self._next_speech(pieces, until)) is not None:
                         heard_any = True
-                        self._host.reply_speech(self, speech)
+                        self._host.reply_speech(self, clause, speech)
                         until = now() + c.speech_timeout
                 return
             except Exception as cause:
@@ -295,6 +349,13 @@ class ReplyRun:
                 provider=tts.name,
             )
         return speech
+
+
+def _clauses_of(text: str, say: int, *, interruptible: bool) -> list[Clause]:
+    """The clauses of a `say` inside a reply; the last one ends it."""
+    splitter = ClauseSplitter()
+    texts = [*splitter.push(text), *splitter.flush()] or [text]
+    return [Clause(clause, say, i == len(texts), interruptible) for i, clause in enumerate(texts, 1)]
 
 
 def _agent_failed(cause: Exception) -> AgentError:

@@ -29,36 +29,24 @@ class SpeechHandle:
 
 
 class Says:
-    """The handles of one session: of those that wait for the floor, and of the one that speaks."""
+    """The handles of one session's `say` calls that are not over yet, by the id that the rules know them by."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, SpeechHandle] = {}
-        """By the id that the rules know them by."""
-        self._speaking: dict[int, SpeechHandle] = {}
-        """By generation."""
+        self._open: dict[int, SpeechHandle] = {}
+        self._last = 0
 
     def add(self, text: str) -> tuple[int, SpeechHandle]:
-        """One more that waits; returns the id for the rules beside it."""
-        key = max(self._waiting, default=0) + 1
-        self._waiting[key] = handle = SpeechHandle(text)
-        return key, handle
+        """Open a handle; returns the id for the rules beside it."""
+        self._last += 1
+        self._open[self._last] = handle = SpeechHandle(text)
+        return self._last, handle
 
-    def refuse(self, key: int) -> None:
-        """The rules did not take it."""
-        self._waiting.pop(key, None)
-
-    def begin(self, key: int, generation: int) -> None:
-        """It has the floor. An id that nobody was given, as that of the greeting, is passed over."""
-        if key in self._waiting:
-            self._speaking[generation] = self._waiting.pop(key)
-
-    def end(self, generation: int, heard: str = "", *, interrupted: bool = True) -> None:
-        """What spoke is over; a generation of the agent's own is passed over."""
-        if generation in self._speaking:
-            self._speaking.pop(generation)._end(heard, interrupted=interrupted)
+    def end(self, key: int, heard: str = "", *, interrupted: bool = True) -> None:
+        """Close a handle; an id without one, such as that of the greeting, is passed over."""
+        if handle := self._open.pop(key, None):
+            handle._end(heard, interrupted=interrupted)
 
     def clear(self) -> None:
-        """None of those that wait will ever speak."""
-        for handle in self._waiting.values():
-            handle._end()
-        self._waiting.clear()
+        """Close all handles: none of their texts will be said."""
+        for key in list(self._open):
+            self.end(key)

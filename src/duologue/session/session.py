@@ -37,6 +37,7 @@ from duologue.errors import (
     because,
 )
 from duologue.session.audience import Audience
+from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
 from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
@@ -46,6 +47,7 @@ from duologue.session.meter import Meter
 from duologue.session.nobody import Nobody
 from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
+from duologue.session.reply import ReplyRun, current_reply
 from duologue.session.saying import Says, SpeechHandle
 from duologue.session.speaker import AudioSink, Speaker
 from duologue.stt import SpeechToText, SttModel
@@ -127,16 +129,47 @@ class VoiceSession:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await (self.close() if error is None else self.hang_up())
 
     async def close(self, reason: str = "closed") -> None:
-        """End the call, drop all work, and wait until the hooks have been called."""
+        """End the call once the agent has finished: what it is answering, and what waits to be said.
+
+        Waits at most `closing_timeout` of the rules for that, then hangs up. Returns when the hooks have been called;
+        at once if it is called by the agent or by a hook, which would wait for themselves.
+        """
+        if self._is_live:
+            self.tell_rules(got.EndRequested(reason, after_speech=True))
+            if self._answering() is not None or self._hooks.is_running_here:
+                return
+            await self._finish_speech()
+        await self.hang_up(reason)
+
+    async def hang_up(self, reason: str = "closed") -> None:
+        """End the call at once, drop all work, and wait until the hooks have been called."""
         self.tell_rules(got.EndRequested(reason))
         self.engine.detach(self)
         await self._listener.close()
         await self._speaker.close()
+        self._says.clear()
         await self._hooks.close()
         self._have_told(self._nobody)
+
+    def _answering(self) -> ReplyRun | None:
+        """The reply that this code is called from, if it is the agent's of this session."""
+        run = current_reply.get()
+        return run if run is not None and self._speaker.is_answering(run) else None
+
+    async def _finish_speech(self) -> None:
+        """Wait until the call has ended by itself."""
+        limit = self.config.rules.closing_timeout
+        if self.engine.paced:
+            await finishes(asyncio.ensure_future(self._ended.wait()), limit)
+            return
+        for _ in range(round(limit / FRAME)):  # nobody else moves the clock on
+            if self._ended.is_set():
+                return
+            self.engine.advance(FRAME)
+            await asyncio.sleep(0)
 
     def _have_told(self, host: VoiceSession | Nobody) -> None:
         """Have its parts tell `host`: itself while it lives, else nobody, or they would keep it from being freed."""
@@ -227,27 +260,31 @@ class VoiceSession:
             self.process_audio(pcm[i : i + frame])
 
     async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
-        """Have the agent say `text` as soon as the floor is free."""
+        """Have the agent say `text` as soon as the floor is free.
+
+        Called by the agent while it answers, the text becomes a part of its answer, at this point of it.
+        """
         self._check_live()
         key, handle = self._says.add(text)
+        run = self._answering()
         try:
-            self.tell_rules(got.SayRequested(text, interruptible, key))
+            self.tell_rules(got.SayRequested(text, interruptible, key, run.generation if run else 0))
         except DuologueError:
-            self._says.refuse(key)
+            self._says.end(key)
             raise
+        if run is not None:
+            await run.say_within(text, key, interruptible=interruptible)
         return handle
 
     def interrupt(self) -> None:
         """Silence the agent, and forget what waits to be said."""
         self._check_live()
         self.tell_rules(got.InterruptRequested())
-        self._says.clear()
 
     def clear_buffers(self) -> None:
         """Forget everything pending on both sides: the utterance, the reply, what waits to be said."""
         self._check_live()
         self.tell_rules(got.ClearRequested())
-        self._says.clear()
 
     def begin_turn(self) -> None:
         """The button to talk is down: all until `end_turn` is one turn. Interrupts the agent."""
@@ -375,11 +412,6 @@ class VoiceSession:
             )
         )
 
-    def reply_failed(self, generation: int, code: str) -> None:
-        """No sound of a reply will ever come."""
-        self.tell_rules(got.ReplyFailed(generation, code))
-        self._says.end(generation)
-
     def broken(self, error: Exception) -> None:
         """The engine cannot serve the session any more: tell why, and end the call."""
         if not isinstance(error, DuologueError):
@@ -401,15 +433,11 @@ class VoiceSession:
                 self._speaker.stopwatch.scored(event)
             case tell.TurnDecided():
                 self._speaker.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
-            case tell.AgentHeard():
-                self._says.end(event.generation, event.text, interrupted=event.interrupted)
+            case tell.SayEnded():
+                self._says.end(event.say, event.heard, interrupted=event.interrupted)
             case _:
                 pass
         self._audience.tell(event)
-
-    def _start_speech(self, e: do.StartSpeech) -> None:
-        self._says.begin(e.say, e.generation)
-        self._speaker.say(e)
 
     def _pause(self, e: do.Pause) -> None:
         self._speaker.pause(e)
@@ -420,8 +448,6 @@ class VoiceSession:
         self._speaker.discard(e)
         if sounded:
             self._yielded(e.generation, "cut_off")
-        if e.rollback:
-            self._says.end(e.generation)
 
     def _yielded(self, generation: int, reason: Literal["pause", "cut_off"]) -> None:
         """The agent has just fallen silent."""
@@ -437,7 +463,6 @@ class VoiceSession:
 
     def _end_call(self, _: do.EndCall) -> None:
         self.engine.detach(self)
-        self._says.clear()
 
     def _finish(self) -> None:
         """The call has ended, and what its end brought about has been told."""
@@ -457,7 +482,7 @@ class VoiceSession:
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
         due = self._hearing.position + self._window
-        return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.playout.hungry
+        return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.is_behind
 
     def progressed(self) -> None:
         """Wake who waits for progress."""
@@ -479,7 +504,9 @@ DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     do.DropAsk: lambda s, e: s._listener.drop(e.ask),
     do.StartReply: lambda s, e: s._speaker.reply(e),
     do.CommitReply: lambda s, e: s._speaker.commit(e),
-    do.StartSpeech: VoiceSession._start_speech,
+    do.StartSpeech: lambda s, e: s._speaker.say(e),
+    do.Hold: lambda s, e: s._speaker.hold(e),
+    do.Release: lambda s, e: s._speaker.release(e),
     do.DiscardReply: VoiceSession._discard_reply,
     do.Duck: lambda s, e: s._speaker.duck(e),
     do.Unduck: lambda s, e: s._speaker.unduck(e),

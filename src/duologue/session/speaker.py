@@ -18,9 +18,10 @@ from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
 from duologue.session.events import TurnMeasured
 from duologue.session.measure import Stopwatch
-from duologue.session.playout import Playout
-from duologue.session.reply import ReplyRun
+from duologue.session.playout import FRAME, Playout
+from duologue.session.reply import Clause, ReplyRun
 from duologue.tts import Speech, TextToSpeech
+from duologue.turn.languages import language_pack
 
 __all__ = ["AudioSink", "Speaker"]
 
@@ -74,10 +75,6 @@ class Host(Protocol):
         """Tell everyone, of this turn if of any."""
         ...
 
-    def reply_failed(self, generation: int, code: str) -> None:
-        """No sound of a reply will ever come."""
-        ...
-
     def broken(self, error: Exception) -> None:
         """The call cannot go on."""
         ...
@@ -117,15 +114,15 @@ class Speaker:
         self._agent = agent
         self._sink = sink
         self._user_data = user_data
+        self._language = language_pack(config.language)
         self._run: ReplyRun | None = None
         self._closing: list[ReplyRun] = []
         """Runs before the current one whose tasks have not ended."""
         self._agent_closed = False
-        self._mark: int | None = None
 
     def mark(self, position: int) -> None:
         """The client has played output up to this position."""
-        self._mark = max(self._mark or 0, min(position, self.playout.position))
+        self.playout.marked(position, self._engine.clock.now())
 
     # --- what the rules want done ---
 
@@ -133,13 +130,13 @@ class Speaker:
         """Have the agent answer; the sound of a speculation is held."""
         run = self._begin(e.generation, e.turn, speculative=e.speculative)
         turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data)
-        run.answer(self._agent, turn, tuple(self._closing))
+        run.answer(self._agent, turn, tuple(self._closing), e.says)
         if not e.speculative:
             self.stopwatch.answering(e.generation, prepared=False)
 
     def say(self, e: do.StartSpeech) -> None:
         """Speak a text that no agent is asked for."""
-        self._begin(e.generation, 0, speculative=False).say(e.text)
+        self._begin(e.generation, 0, speculative=False).say(e.text, interruptible=e.interruptible)
 
     def _begin(self, generation: int, turn: int, *, speculative: bool) -> ReplyRun:
         self.playout.begin(generation, held=speculative)
@@ -171,13 +168,22 @@ class Speaker:
         run.cancel()
         if e.rollback:
             run.roll_back()
-        played, started = playout.played(self._engine.clock.now(), self._mark), playout.started
+        played, started = playout.played(self._engine.clock.now()), playout.started
         playout.drop()
         if started:
             if self.echo is not None:
                 self.echo.flushed(self.host.accepted)
             self._sound("flush", e.generation)
-            self.host.tell_rules(got.PlayoutFinished(e.generation, played, self._mark is None))
+            self.host.tell_rules(got.PlayoutFinished(e.generation, played, playout.mark is None))
+
+    def hold(self, _: do.Hold) -> None:
+        """Keep a reply from sounding that has not begun to."""
+        self.playout.block(True)
+
+    def release(self, _: do.Release) -> None:
+        """Let it sound."""
+        self.playout.block(False)
+        self.pump(self._engine.clock.now())
 
     def duck(self, _: do.Duck) -> None:
         """Play softly."""
@@ -201,6 +207,15 @@ class Speaker:
             self.echo.resumed(self.host.accepted)
         self._sound("resume", e.generation)
 
+    def is_answering(self, run: ReplyRun) -> bool:
+        """Whether this is the session's latest reply, and its agent has not finished."""
+        return run is self._run and not run.is_written
+
+    @property
+    def is_behind(self) -> bool:
+        """True while the next sound of the reply is not there, and does not wait for what is being played."""
+        return self.playout.hungry and not (self._run and self._run.says_end)
+
     def sounds(self, generation: int) -> bool:
         """Whether this reply is to be heard now."""
         playout = self.playout
@@ -217,18 +232,34 @@ class Speaker:
         """The first text came."""
         self.stopwatch.first_text.setdefault(run.generation, time.perf_counter())
 
-    def reply_speech(self, run: ReplyRun, speech: Speech) -> None:
+    def reply_speech(self, run: ReplyRun, clause: Clause, speech: Speech) -> None:
         """A stretch of sound is ready."""
         if run is not self._run or not self.playout.active or not speech.pcm:
             return
-        if run.asked:
+        if run.asked and clause.say is None:
             self.stopwatch.first_clause.setdefault(run.generation, time.perf_counter())
+            if run.own_from is None:
+                run.own_from = run.ready
         run.spoke = True
+        run.ready += speech.duration
         self.playout.add(speech.pcm)
         exact = speech.words if speech.timings == "exact" else ()
-        segment = Segment(speech.text.strip(), speech.duration, tuple((w.text, w.start, w.end) for w in exact))
+        text = speech.text.strip()
+        segment = Segment(
+            text,
+            speech.duration,
+            tuple((w.text, w.start, w.end) for w in exact),
+            asks=self._language.asks(text),
+            say=clause.say,
+            interruptible=clause.interruptible,
+        )
         self.host.tell_rules(got.SpeechQueued(run.generation, segment))
         self.pump(self._engine.clock.now())
+
+    def say_ready(self, run: ReplyRun, say: int) -> None:
+        """All of a `say` inside a reply is ready."""
+        if run is self._run:
+            run.says_end.append((run.ready, say))
 
     def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
         """Nothing more will come."""
@@ -238,16 +269,17 @@ class Speaker:
             return
         self.playout.finish()
         self.host.progressed()
+        if run.end_call and error is None:
+            self.host.tell_rules(got.HangUpRequested(run.generation, run.end_call))
         if run.spoke:
+            if error is not None:
+                self.host.tell_rules(got.ReplyFailed(run.generation, error.code))
             self.pump(self._engine.clock.now())
             return
         self.playout.drop()
-        if error is None and run.end_call and run.is_committed:
-            self.host.tell_rules(got.EndRequested(run.end_call))
-        else:
-            if error is not None:
-                run.roll_back()
-            self.host.reply_failed(run.generation, error.code if error else "empty")
+        if error is not None:
+            run.roll_back()
+        self.host.tell_rules(got.ReplyFailed(run.generation, error.code if error else "empty"))
 
     def failed(self, error: DuologueError, turn: int) -> None:
         """Something failed beside the reply."""
@@ -262,11 +294,25 @@ class Speaker:
         heard = playout.pump(now, self._send)
         counters.starved_frames += playout.starved - starved
         counters.late_frames += playout.late - late
+        run = self._run
+        if run is not None and run.says_end:
+            self._report_says(run, now)
         if heard:
-            run = self._run
-            played = playout.played(now, self._mark)
-            end_call = run.end_call if run else ""
-            self.host.tell_rules(got.PlayoutFinished(playout.generation, played, self._mark is None, end_call))
+            played = playout.played(now)
+            self.host.tell_rules(
+                got.PlayoutFinished(playout.generation, played, playout.mark is None, playout.is_confirmed)
+            )
+
+    def _report_says(self, run: ReplyRun, now: float) -> None:
+        """Report what the agent said while it answered, as soon as it has been heard."""
+        playout = self.playout
+        while run.says_end and playout.generation == run.generation:
+            end, say = run.says_end[0]
+            played = playout.played(now)
+            if played < end - FRAME:
+                return
+            run.says_end.popleft()
+            self.host.tell_rules(got.SpeechPlayed(run.generation, say, max(played, end), playout.mark is None))
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self._sound("send", frame, position, generation)
@@ -275,6 +321,9 @@ class Speaker:
             self.echo.played(pos, frame)
         if position == self.playout.began:
             self.host.tell_rules(got.PlayoutStarted(generation))
+        run = self._run
+        if run is not None and run.asked and not run.is_own((position - self.playout.began) / self.playout.rate):
+            return
         now = self._engine.clock.now()
         measured = self.stopwatch.first_frame(frame, generation, pos, time.perf_counter(), now)
         if measured is not None:

@@ -24,6 +24,7 @@ from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer
 from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Input, Now
+from duologue.turn.languages.en import English
 
 __all__ = ["Playing", "Script"]
 
@@ -41,7 +42,6 @@ class Playing:
     played: float = 0.0
     """How much of it the user has heard, in seconds."""
     paused: bool = False
-    end_call: str = ""
 
 
 @dataclass(slots=True)
@@ -127,7 +127,8 @@ class Script:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
 
         def reading(text: str) -> Reading:
-            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience)
+            response = English().response(text)
+            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience, response)
 
         self._words.answers = deque((reading(text), after) for text in texts)
 
@@ -160,12 +161,14 @@ class Script:
     def queue(self, *clauses: str, seconds: float = 1.0) -> None:
         """Clauses of the reply on order have been synthesised; each lasts `seconds`."""
         for clause in clauses:
-            self.give(got.SpeechQueued(self.on_order, Segment(clause, seconds)))
+            self.give(got.SpeechQueued(self.on_order, Segment(clause, seconds, asks=English().asks(clause))))
 
     def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:
         """The reply on order is synthesised and begins to sound; it finishes when audio for all of it has passed."""
         self.queue(*clauses, seconds=seconds)
-        self.playing = Playing(self.on_order, len(clauses) * seconds, end_call=end_call)
+        if end_call:
+            self.give(got.HangUpRequested(self.on_order, end_call))
+        self.playing = Playing(self.on_order, len(clauses) * seconds)
         self.give(got.PlayoutStarted(self.on_order))
 
     def finish(self) -> None:
@@ -264,4 +267,4 @@ class Script:
     def _over(self, played: float) -> None:
         p, self.playing = self.playing, None
         assert p is not None, "nothing is playing"
-        self.give(got.PlayoutFinished(p.generation, played, estimated=False, end_call=p.end_call))
+        self.give(got.PlayoutFinished(p.generation, played, estimated=False))

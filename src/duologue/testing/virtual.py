@@ -80,7 +80,7 @@ class VirtualCall:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.session.close()
+        await self.session.hang_up()
         await self.engine.__aexit__(kind, error, trace)
 
     # --- what you do ---

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from duologue.conversation.inputs import Response
+from duologue.turn.languages import language_pack
+from duologue.turn.languages.en import English
+
+
+@pytest.mark.parametrize(
+    ("text", "response"),
+    [
+        ("Uh-huh.", "continuer"),
+        ("Mm-hmm", "continuer"),
+        ("Mamma,,", "continuer"),
+        ("Mm hmm.", "continuer"),
+        ("Yeah.", "assent"),
+        ("Okay, great.", "assent"),
+        ("Okay, yeah, right.", "assent"),
+        ("yeah yeah yeah yeah", "assent"),
+        ("Yeah, okay, sure, I see, got it, right.", "assent"),
+        ("I see. Of course!", "assent"),
+        ("That's right.", "assent"),
+        ("Um, yes.", "assent"),
+        ("Thank you very much.", "assent"),
+        ("Um.", "filler"),
+        ("Uh, hmm.", "filler"),
+        ("Oh.", "filler"),
+        ("Ha ha ha!", "laughter"),
+        ("Hahaha", "laughter"),
+        ("Bye!", "goodbye"),
+        ("Thanks, bye bye.", "goodbye"),
+        ("You too, have a nice day.", "goodbye"),
+        ("Okay, see you tomorrow. Bye!", "goodbye"),
+        ("That's wrong.", ""),
+        ("I want", ""),
+        ("No.", ""),
+        ("Wait", ""),
+        ("Stop!", ""),
+        ("Okay, no.", ""),
+        ("Yes, two please", ""),
+        ("yeah " * 11, ""),
+        ("", ""),
+        ("...", ""),
+    ],
+)
+def test_short_responses(text: str, response: Response) -> None:
+    assert English().response(text) == response
+
+
+@pytest.mark.parametrize(
+    ("clause", "asks"),
+    [
+        ("Shall I book it?", True),
+        ('Did you say "two"?"', True),
+        ("Please tell me your name.", True),
+        ("Let me know if that suits you.", True),
+        ("Say yes or no.", True),
+        ("Press 1 for sales.", True),
+        ("Your table is booked.", False),
+        ("", False),
+    ],
+)
+def test_what_asks_for_an_answer(clause: str, asks: bool) -> None:
+    assert English().asks(clause) is asks
+
+
+def test_a_pack_is_found_by_its_language() -> None:
+    assert language_pack(None).code == "en"
+    assert language_pack("en-US").code == "en"
+    assert language_pack("EN_gb").code == "en"
+    other = language_pack("de")
+    assert other.response("Ja.") == ""
+    assert other.asks("Wirklich?")
+    assert not other.asks("Ja.")
