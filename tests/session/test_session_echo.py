@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.session.echo import ALERT, LEARNING, PROVEN, TAIL, UNSURE, EchoGuard
+from duologue.session.echo import ALERT, ECHOES, LEARNING, LONGEST_DOUBT, NOT_HEARD, PROVEN, TAIL, UNSURE, EchoGuard
 
 RATE = 16_000
 WINDOW = 512
@@ -76,18 +76,44 @@ def test_what_the_client_forgot_is_no_longer_expected() -> None:
     assert share < THRESHOLD
 
 
-def test_the_first_sound_after_ours_is_taken_for_its_echo_until_it_is_known() -> None:
+def doubts(line: Line, windows: int, user: Sound | None = None, *, echo: bool) -> int:
+    """Listen until the guard knows whose sound it is; returns how many windows that took."""
+    for n in range(windows):
+        line.listen(1, None if user is None else user[n * WINDOW :], echo=echo)
+        if not line.guard.in_doubt(line.at):
+            return n
+    raise AssertionError("still in doubt")
+
+
+def test_the_first_sound_after_ours_is_in_doubt_until_it_is_known_to_be_our_echo() -> None:
     line = Line()
-    answers = line.listen(40, echo=True)
-    learning = LEARNING // WINDOW
-    assert answers[:learning] == [1.0] * learning
-    assert min(answers[learning:]) > THRESHOLD
+    assert doubts(line, 40, echo=True) <= LEARNING + ECHOES
+    assert line.guard.is_heard
+    assert min(line.listen(30)[LEARNING:]) > THRESHOLD
 
 
 def test_a_user_who_speaks_at_once_is_heard_when_it_turns_out_to_be_no_echo() -> None:
     user = voice(60 * WINDOW, 9)
-    answers = Line().listen(60, user, echo=False)
-    assert np.median(answers[LEARNING // WINDOW + 1 :]) < 0.2
+    line = Line()
+    assert doubts(line, 40, user, echo=False) == LEARNING - 1
+    assert not line.guard.is_heard
+    assert np.median(line.listen(40, user, echo=False)) < 0.2
+
+
+def test_a_short_word_is_no_echo_if_we_are_not_heard_after_it() -> None:
+    line = Line()
+    line.listen(5, voice(5 * WINDOW, 9), echo=False)
+    assert line.guard.in_doubt(line.at)
+    murmur(line, NOT_HEARD, 20)
+    assert not line.guard.in_doubt(line.at)
+    assert not line.guard.is_heard
+
+
+def test_doubt_does_not_last() -> None:
+    line = Line()
+    line.listen(5, voice(5 * WINDOW, 9), echo=False)
+    assert line.guard.in_doubt(line.at + LONGEST_DOUBT - WINDOW * 5)
+    assert not line.guard.in_doubt(line.at + LONGEST_DOUBT)
 
 
 def test_a_user_after_silence_is_heard_at_once() -> None:
@@ -98,6 +124,7 @@ def test_a_user_after_silence_is_heard_at_once() -> None:
         line.at += WINDOW
     line.sent = line.at
     assert line.listen(1, voice(WINDOW * 2, 9) + np.int16(3000), echo=False)[0] < 0.3
+    assert not line.guard.in_doubt(line.at)
 
 
 def test_where_an_echo_was_heard_all_that_comes_soon_is_freed_of_it() -> None:

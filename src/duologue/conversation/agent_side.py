@@ -313,7 +313,8 @@ class AgentSide(ABC):
         """Add what was heard of `r` in `played` seconds to the history: a message for each `say`, one for the rest.
 
         `finished`: nothing more of it will be heard; otherwise only what was heard whole, and is followed by more, is
-        added. `confirmed`: all of it was heard, whatever `played` is. Returns all of its heard words, and whether they are estimated.
+        added. `confirmed`: all of it was heard, whatever `played` is. Returns all of its heard words, and whether they
+        are estimated.
         """
         heard: list[str] = []
         at, start = 0.0, 0

@@ -20,8 +20,16 @@ ALERT = 2 * RATE
 """Samples after an echo in which every window is looked at, and freed of it, before it is understood."""
 UNSURE = round(0.7 * RATE)
 """Where the first that may be speech is heard this soon after the first sound of ours in a call..."""
-LEARNING = round(0.32 * RATE)
-"""...it is taken for echo for so many samples: as many as it takes to find its delay."""
+LEARNING = 10
+"""...it is not decided whose it is for so many windows of it: as many as it takes to find the delay of an echo..."""
+SURE = 0.75
+"""...or until playout explains this share of it..."""
+SURE_ECHOES = 3
+"""...in so many windows in a row: by chance it explains less, and not for long..."""
+NOT_HEARD = 12
+"""...or until so many windows of ours were not heard at all..."""
+LONGEST_DOUBT = RATE
+"""...and for at most so many samples."""
 ECHOES = 4
 """Windows of echo in a row that make sure that there is one."""
 PROVEN = 47
@@ -56,7 +64,10 @@ class EchoGuard:
         self._echoes = 0
         self._first: int | None = None
         """Where our first sound could be heard, while nothing else was."""
-        self._sure_from = 0
+        self._doubt_until = 0
+        """Up to where it is not known whether what is heard is an echo, unless it is known before."""
+        self._measured = self._silent = self._sure = 0
+        """Windows since the doubt began: those that may be speech, others, and the surest echoes in a row."""
         self._unheard = 0
         """Windows without speech while we sounded, since there was last an echo."""
         self._loudest = 0.0
@@ -127,6 +138,7 @@ class EchoGuard:
     def unheard(self, end: int, mic: NDArray[np.int16]) -> None:
         """Note that `mic`, the window that ends at `end`, is no speech; to be told while `active`."""
         if end <= self._next:
+            self._silent += 1
             self._unheard += 1
             self._loudest = max(self._loudest, _energy(mic))
 
@@ -143,15 +155,31 @@ class EchoGuard:
         if not is_speech:
             return share
         if self._first is not None:
-            self._sure_from = end + LEARNING if end < self._first + UNSURE else 0
+            if end < self._first + UNSURE:
+                self._doubt_until = end + LONGEST_DOUBT
+                self._measured = self._silent = self._sure = 0
             self._first = None
+        self._measured += 1
+        if self._sure < SURE_ECHOES:
+            self._sure = self._sure + 1 if share >= SURE else 0
         self._echoes = self._echoes + 1 if share >= self._threshold else 0
         if self._echoes >= ECHOES:
             self._alert_until = end + ALERT
             self._unheard, self._loudest = 0, 0.0
         elif self._unheard >= PROVEN and _energy(mic) > LOUDER * self._loudest:
             return 0.0
-        return share if end >= self._sure_from else 1.0
+        return share
+
+    def in_doubt(self, end: int) -> bool:
+        """True while it cannot be told yet whether speech in the window that ends at `end` is our own echo."""
+        if end < self._doubt_until and (self.is_heard or self._measured >= LEARNING or self._silent >= NOT_HEARD):
+            self._doubt_until = 0
+        return end < self._doubt_until
+
+    @property
+    def is_heard(self) -> bool:
+        """True if speech that was in doubt was our own echo."""
+        return self._sure >= SURE_ECHOES
 
     @property
     def left(self) -> NDArray[np.int16]:

@@ -58,6 +58,9 @@ __all__ = ["VoiceSession"]
 
 log = logging.getLogger(__name__)
 
+DOUBT_PADDING = RATE
+"""Samples kept before windows that are held back: more than an utterance reaches back."""
+
 
 class VoiceSession:
     """A conversation between one user and one agent. Use it as `async with session:`.
@@ -104,6 +107,8 @@ class VoiceSession:
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
         self._says = Says()
+        self._doubtful: list[got.VadScored] = []
+        """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self._inputs: deque[Input] = deque()
         self._telling = False
         self._handled_at = 0.0
@@ -350,6 +355,21 @@ class VoiceSession:
             if alert:
                 self._hearing.replace(end - window, echo.left)
         score = got.VadScored(end - window, end, probability, explained)
+        if echo and echo.in_doubt(end):
+            self._doubtful.append(score)
+            return
+        if self._doubtful:
+            self._resolve_doubt()
+        self._tell_score(score)
+
+    def _resolve_doubt(self) -> None:
+        """Report the windows that were held back until it was known whether they are the agent's own echo."""
+        echo, scores = self._speaker.echo, self._doubtful
+        self._doubtful = []
+        for score in scores:
+            self._tell_score(score._replace(explained=1.0) if echo and echo.is_heard else score)
+
+    def _tell_score(self, score: got.VadScored) -> None:
         self.tell_rules(score)
         if self._meter is not None:
             measured = self._meter.take(score, self._rules, self.engine.clock.now())
@@ -363,10 +383,12 @@ class VoiceSession:
             self._hearing.skip(missing, "missing")
             self._heard_at += missing / RATE
             self.stirring = True
-        self._hearing.discard(self._rules.needs_from)
+        self._hearing.discard(self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from)
         self._speaker.pump(now)
 
     def _tell_gaps(self) -> None:
+        if self._doubtful:
+            self._resolve_doubt()
         while self._is_live and (gap := self._hearing.next_gap()):
             self.engine.vad.reset(self.vad_row)
             self.tell_rules(gap)
