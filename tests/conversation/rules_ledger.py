@@ -167,7 +167,7 @@ class Ledger(Script):
     def _note_event(self, event: Effect) -> None:
         match event:
             case tell.SpeechStarted():
-                assert self.open_turn in (None, event.turn)
+                assert self.open_turn in (None, event.turn) or event.reason == "next_turn"
                 self.open_turn = event.turn
             case tell.TurnDecided():
                 assert event.text.strip()

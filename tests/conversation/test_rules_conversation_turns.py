@@ -111,6 +111,10 @@ def test_sound_without_words_that_goes_on_does_not_hold_the_reply() -> None:
     s.speech(2.0)
     assert s.one(tell.AgentHeard).text == "For two."
     assert (s.of(do.Duck), s.of(do.Pause)) == ([], [])
+    s.understand("And a high chair.")
+    s.speech(2.0)
+    s.silence(0.64)
+    assert decided(s)[-1] == (2, "And a high chair.", "words")
 
 
 def test_text_typed_while_sound_holds_the_reply_continues_the_turn() -> None:

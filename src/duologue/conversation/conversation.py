@@ -507,8 +507,16 @@ class Conversation(AgentSide):
         elif not words.text:
             u.wordless = True
             self._let_agent_go_on("no_words")
+            if u.continues:
+                self._separate(u)
         elif not self._says_nothing(words.response):
             self._take_floor(u, "words")
+
+    def _separate(self, u: Utterance) -> None:
+        """The turn that `u` might have continued is being answered: what the user may still say is the next turn."""
+        self._turns += 1
+        u.turn, u.continues = self._turns, False
+        self._tell(tell.SpeechStarted, u.turn, u.start, "next_turn")
 
     def _let_agent_go_on(self, reason: str) -> None:
         """Give the floor back to the reply that was ducked, paused or held."""
