@@ -141,7 +141,8 @@ async def perform(call: VirtualCall, handles: list[SpeechHandle], name: str, *a:
 async def play(
     answers: list[list[Any]], plot: list[tuple[Any, ...]], end: str, greeting: str, faults: list[Any]
 ) -> None:
-    agent, handles = Agent(answers), []
+    agent = Agent(answers)
+    handles: list[SpeechHandle] = []
     rules = ConversationConfig(greeting=greeting, apology=APOLOGY)
     config = SessionConfig(rules=rules, first_text_timeout=0.05, stall_timeout=0.05, max_retries=0)
     call = VirtualCall(agent, config=config, tts=Voice(faults=faults))
