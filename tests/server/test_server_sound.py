@@ -73,16 +73,6 @@ async def test_gaps_keep_the_time(audio: Audio, gaps: list[int]) -> None:
     assert session.accepted == pytest.approx(position * 16_000 / audio.rate, abs=10)
 
 
-async def test_what_the_session_has_filled_by_its_own_clock_is_not_skipped_again() -> None:
-    session = new_session()
-    sound = SoundIn(Audio(), session)
-    sound.take(pack(0, 0, bytes(640)))
-    session.accepted += 8000
-    sound.take(pack(320 + 10_000, 0, bytes(640)))
-    sound.take(pack(640 + 10_100, 0, bytes(640)))
-    assert [call for call in session.calls if call[0] == "skip_audio"] == [("skip_audio", 2000), ("skip_audio", 100)]
-
-
 async def test_a_frame_holds_a_second_at_most() -> None:
     session = new_session()
     sound = SoundIn(Audio(rate=8000), session)

@@ -6,12 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duologue.clock import VirtualClock
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
-from duologue.conversation.state import SessionState
 from duologue.engine import Engine, EngineConfig
-from duologue.engine.engine import KEEPING
 from duologue.errors import (
     ConfigError,
     InvalidAudioError,
@@ -98,39 +95,6 @@ async def test_a_file_is_fed_as_fast_as_it_is_understood() -> None:
             assert call.session.accepted / 16_000 <= call.session._hearing.position / 16_000 + 1.0
         assert call.session.accepted == 48_000
         assert call.of(tell.AudioGap) == []
-
-
-def look(engine: Engine) -> None:
-    """Ticks until a session that has nothing to send has been looked at, and one more."""
-    for _ in range(KEEPING + 1):
-        engine.step()
-
-
-async def test_a_wall_without_sound_is_a_gap_after_200_ms() -> None:
-    clock = VirtualClock()
-    async with Engine(vad=PeakVad(), words=SentenceEnd(), clock=clock, paced=True) as engine:
-        session = VoiceSession(
-            engine=engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=ScriptedAgent("Yes.")
-        )
-        async with session:
-            events = session.events()
-            session.process_audio(bytes(640))
-            clock.advance(0.19)
-            look(engine)
-            assert not any(isinstance(e, tell.AudioGap) for e in events.drain())
-            clock.advance(0.02)
-            look(engine)
-            (gap,) = (e for e in events.drain() if isinstance(e, tell.AudioGap))
-            assert (gap.start, gap.reason) == (0, "missing")
-            assert gap.end == pytest.approx(320 + 0.21 * 16_000, abs=1)
-            for _ in range(100):
-                clock.advance(0.2)
-                look(engine)
-            assert session.accepted == pytest.approx(320 + 20.21 * 16_000, abs=100)
-            assert session.state is SessionState.AWAY
-            session.process_audio(bytes(2 * 512))
-            look(engine)
-            assert session._hearing.position == session.accepted
 
 
 # --- before, in and after its life ---

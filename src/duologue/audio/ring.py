@@ -155,6 +155,19 @@ class Ring:
         self._samples[at : at + len(head)] = head
         self._samples[: len(samples) - len(head)] = samples[len(head) :]
 
+    def remove(self, start: int, end: int) -> bool:
+        """Take [start, end) out, so that what comes after it moves to its place.
+
+        Changes nothing and returns False where that is not all held, or a gap is in it or after it.
+        """
+        if start < self.first or end > self.end or (self._gaps and sum(self._gaps[-1]) > start):
+            return False
+        after = self.read(end, self.end).tobytes()
+        self._held -= self.end - start
+        self.end = start
+        self.write(after)
+        return True
+
     def discard(self, before: int) -> None:
         """Let go of everything before the position `before`, which no one will read again.
 

@@ -29,11 +29,6 @@ class Session(Protocol):
         ...
 
     @property
-    def accepted(self) -> int:
-        """Samples of input so far, at 16 kHz; what was missing or skipped among them."""
-        ...
-
-    @property
     def dropped(self) -> int:
         """Samples of input that were dropped because they waited too long."""
         ...
@@ -49,7 +44,7 @@ class Session(Protocol):
         ...
 
     def skip_audio(self, samples: int) -> None:
-        """So many samples at 16 kHz are missing."""
+        """So many samples at 16 kHz are missing; those count once for which silence was noted already."""
         ...
 
     def interrupt(self) -> None:

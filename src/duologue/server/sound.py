@@ -33,7 +33,6 @@ class SoundIn:
         self._continuity = frames.Continuity(audio.rate, audio.bytes_per_sample)
         self._resampler = Resampler(audio.rate, SESSION_RATE)
         self._given = 0
-        self._accepted = session.accepted
         self._ack_at = self._ack_step = round(ACK_EVERY_S * audio.rate)
 
     def take(self, message: bytes) -> float:
@@ -50,11 +49,9 @@ class SoundIn:
             self._resampler.flush()  # The last 3 ms before a gap are lost in it.
             start = self._continuity.position - len(data) // self._bytes_per_sample
             # From the absolute position, so that rounding does not add up over many gaps.
-            missing = max(0, start * SESSION_RATE // self._audio.rate - self._given)
-            self._given += missing
-            # Where nothing came for a while the session has filled the time already.
-            missing -= self._session.accepted - self._accepted
+            missing = start * SESSION_RATE // self._audio.rate - self._given
             if missing > 0:
+                self._given += missing
                 self._session.skip_audio(missing)
         if data:
             pcm = bytes(data)
@@ -62,7 +59,6 @@ class SoundIn:
                 pcm = self._resampler.process(g711.decode(pcm, self._audio.encoding))
             self._given += len(pcm) // 2
             self._session.process_audio(pcm)
-        self._accepted = self._session.accepted
         return len(data) / self._bytes_per_second
 
     def ack(self) -> Ack | None:

@@ -31,8 +31,9 @@ class SessionConfig:
     """All input audio that the session holds, at most; allocated as it is needed."""
     max_input_lag: float = 1.0
     """Input that waits longer than this to be scored is dropped, oldest first, as a gap."""
-    missing_after: float = 0.2
-    """Where no audio arrives for this long, its absence is noted as a gap."""
+    missing_after: float = 0.6
+    """Where no audio arrives for this long, and for the length of the client's chunks on top, its absence is noted as a
+    gap. A client that stalls for longer, and then makes up for it, is given more time, up to 1.6 s in all."""
     language: str | None = None
     """The language that is spoken; None leaves it to the provider."""
     echo: Echo = "server"

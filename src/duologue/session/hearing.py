@@ -54,7 +54,8 @@ class Hearing:
     def write(self, pcm: bytes) -> int:
         """Add 16-bit mono PCM; returns how many samples that waited were dropped for it, oldest first, as a gap."""
         samples = len(pcm) // 2
-        if self.waiting + samples <= self._max_lag:
+        # A chunk of the whole lag must fit beside the rest of a window, which waits for it.
+        if self.waiting + samples < self._max_lag + self._window:
             self._ring.write(pcm)
             self.waiting += samples
             return 0
@@ -101,6 +102,16 @@ class Hearing:
         self._ring.copy_into(self.position, out)
         self.position += self._window
         self.waiting -= self._window
+
+    def take_back(self, samples: int) -> bool:
+        """Leave out the newest samples that were scored, as if they had never come; False where a gap is in the way.
+
+        What waits moves to their place.
+        """
+        if self._gaps or not self._ring.remove(self.position - samples, self.position):
+            return False
+        self.position -= samples
+        return True
 
     def next_gap(self) -> Gap | None:
         """The gap that comes before another whole window can, if there is one; the position goes past it."""

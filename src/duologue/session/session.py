@@ -36,6 +36,7 @@ from duologue.errors import (
     SessionNotActiveError,
     because,
 )
+from duologue.session.arrivals import Arrivals
 from duologue.session.audience import Audience
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
@@ -114,7 +115,7 @@ class VoiceSession:
         self._handled_at = 0.0
         """When the input came that the rules handle."""
         self._meter: Meter | None = None
-        self._heard_at = 0.0
+        self._arrivals = Arrivals(c.missing_after)
         self._ended = asyncio.Event()
         self._progress: asyncio.Event | None = None
 
@@ -125,7 +126,7 @@ class VoiceSession:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
         self._have_told(self)
-        self._heard_at = self.engine.clock.now()
+        self._arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         sound = self.engine.turn_model is not None
         self.tell_rules(got.CallRequested(agent_speculates=self._agent.speculative, judges_sound=sound))
@@ -242,17 +243,21 @@ class VoiceSession:
         self._check_live()
         if len(pcm) & 1:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
-        self._heard_at = self.engine.clock.now()
+        now, arrivals = self.engine.clock.now(), self._arrivals
+        samples = len(pcm) >> 1
+        if samples > arrivals.largest or now - arrivals.at > arrivals.usual:
+            arrivals.note(samples, now)
+        else:
+            arrivals.at = now
         dropped = self._hearing.write(pcm)
         if self._hearing.waiting >= self._window:
             self.stirring = True
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
-        """Note that the next `samples` samples are lost; they count as silence."""
+        """Note that the next `samples` samples are lost; they count as silence, where that has not been noted yet."""
         self._check_live()
-        self._heard_at = self.engine.clock.now()
-        self._hearing.skip(samples, "lost")
+        self._hearing.skip(self._arrivals.cover(samples, self.engine.clock.now()), "lost")
         self.stirring = True
 
     async def feed(self, pcm: bytes) -> None:
@@ -343,6 +348,8 @@ class VoiceSession:
         explained = 0.0
         echo = self._speaker.echo
         window = self._window
+        if self._arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
+            return
         if echo and echo.active(end):
             rules = self.config.rules
             doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
@@ -376,13 +383,25 @@ class VoiceSession:
             if measured is not None and self._is_live:
                 self._publish(measured)
 
+    def _take_back(self, probability: float) -> bool:
+        """Leave a silent window out where silence was invented for audio that came late; False where that is unsafe.
+
+        Otherwise the session's time would stay ahead of the client's for the rest of the call.
+        """
+        safe = probability < self.config.rules.speech.stop_threshold and self._rules.settled
+        if not (safe and self._hearing.take_back(self._window)):
+            return False
+        self._arrivals.ahead -= self._window
+        return True
+
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""
-        if self.engine.paced and now - self._heard_at >= self.config.missing_after:
-            missing = int((now - self._heard_at) * RATE)
-            self._hearing.skip(missing, "missing")
-            self._heard_at += missing / RATE
+        arrivals = self._arrivals
+        if self.engine.paced and now - arrivals.at >= arrivals.patience:
+            self._hearing.skip(arrivals.fill(now), "missing")
             self.stirring = True
+        elif now >= arrivals.relearn_at:
+            arrivals.relearn(now)
         self._hearing.discard(self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from)
         self._speaker.pump(now)
 
@@ -474,7 +493,7 @@ class VoiceSession:
     def _yielded(self, generation: int, reason: Literal["pause", "cut_off"]) -> None:
         """The agent has just fallen silent."""
         now = self.engine.clock.now()
-        behind = self._hearing.lag / RATE + now - self._heard_at
+        behind = self._hearing.lag / RATE + now - self._arrivals.at
         self._publish(YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind))
 
     def _ask_words(self, e: do.AskWords) -> None:
