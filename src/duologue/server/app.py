@@ -25,6 +25,7 @@ from duologue.server.backend import Backend
 from duologue.server.closing import GOING_AWAY, Closing
 from duologue.server.connection import Connection
 from duologue.server.console import console_routes
+from duologue.server.gate import Gate
 from duologue.server.report import Report, total
 from duologue.server.sockets import connection_of
 from duologue.server.stream import Stream, StreamLimits
@@ -53,7 +54,10 @@ class Service:
         self.limits = limits
         self.failure: Exception | None = None
         """What kept the backend from being built."""
-        self._max_connections = max_connections
+        self.max_connections = max_connections
+        """Connections held at once; whoever listens lowers it to what the process has descriptors for."""
+        self.gate: Gate | None = None
+        """The sockets, once somebody listens."""
         self._backend: Backend | None = None
         self._draining = False
         self._streams: dict[Stream, asyncio.Task[None] | None] = {}
@@ -86,12 +90,25 @@ class Service:
             "ready": self.takes_sessions,
             "up_s": round(time.monotonic() - self._born, 1),
             "connections": len(self._streams),
+            **self._sockets(),
             "sessions": sum(stream.conversing for stream in self._streams),
             "came": self._came,
             "refused": sum(self._refused.values()),
             **{f"refused_{reason}": count for reason, count in self._refused.items()},
             "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
             **(self._backend.counters() if self._backend is not None else {}),
+        }
+
+    def _sockets(self) -> Report:
+        gate = self.gate
+        if gate is None:
+            return {}
+        return {
+            "sockets": len(gate),
+            "sockets_waiting": gate.waiting,
+            "sockets_expired": gate.expired,
+            "sockets_evicted": gate.evicted,
+            "sockets_turned_away": gate.turned_away,
         }
 
     def backend(self, *, held: int = 0) -> Backend:
@@ -108,9 +125,9 @@ class Service:
             raise OverloadedError(
                 "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
             )
-        if len(self._streams) - held >= self._max_connections:
+        if len(self._streams) - held >= self.max_connections:
             raise OverloadedError(
-                f"The server holds {self._max_connections} connections, and no more.",
+                f"The server holds {self.max_connections} connections, and no more.",
                 retry_after=RETRY_AFTER,
                 reason="connections",
             )

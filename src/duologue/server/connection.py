@@ -34,6 +34,10 @@ class Connection(Protocol):
         """Tell `receiver` what happens from now on."""
         ...
 
+    def establish(self) -> None:
+        """The session has begun."""
+        ...
+
     def write(self, message: str | bytes) -> None:
         """Send a text or binary message."""
         ...

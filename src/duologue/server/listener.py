@@ -1,21 +1,33 @@
-"""uvicorn as this server needs it: no compression, prompt notice of stuck clients, and a goodbye to each client.
+"""uvicorn as this server needs it: bounded sockets, prompt notice of stuck clients, and a goodbye to each client.
 
 The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked for, by picows (`fast.py`).
 """
 
 from __future__ import annotations
 
+import logging
 import socket
+import sys
 from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.config import STARTUP_FAILURE
 
 from duologue.errors import ConfigError
 from duologue.server.app import service_of
+from duologue.server.door import Door, descriptors, listen
+from duologue.server.gate import MAX_WAITING_PER_ADDRESS, SPARE_SOCKETS, Gate, Guest
+from duologue.server.http import HttpProtocol
+from duologue.server.repeats import count_repeats
 from duologue.server.sockets import MAX_SIZE, StreamProtocol
 
 __all__ = ["WEBSOCKETS", "Listener", "protocol_of"]
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY: Final = 10
+"""Ticks of uvicorn, of 0.1 s each, between looks for sockets whose time is up."""
 
 PONG_TIMEOUT: Final = 10.0
 """Seconds until a missing pong ends the connection."""
@@ -38,7 +50,8 @@ def protocol_of(websockets: str) -> type[StreamProtocol]:
 class Listener(uvicorn.Server):
     """Serves an application of `create_app` on a TCP port; 0 takes any free one.
 
-    Clients are pinged each `keep_alive` seconds, or never where it is None.
+    Clients are pinged each `keep_alive` seconds, or never where it is None. At most `max_waiting_per_address` sockets of
+    one address may be without a session at once.
     `websockets` is what holds the WebSockets, one of WEBSOCKETS; NotInstalledError where that is not installed. Ends
     when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
     """
@@ -51,12 +64,16 @@ class Listener(uvicorn.Server):
         port: int = 8000,
         keep_alive: float | None = 30.0,
         websockets: str = "uvicorn",
+        max_waiting_per_address: int = MAX_WAITING_PER_ADDRESS,
         **options: Any,
     ) -> None:
         self._service = service_of(app)
+        self._max_waiting_per_address = max_waiting_per_address
+        self._door: Door | None = None
         super().__init__(
             uvicorn.Config(
                 app,
+                http=HttpProtocol,
                 host=host,
                 port=port,
                 ws=protocol_of(websockets),
@@ -72,20 +89,63 @@ class Listener(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal or `should_exit`."""
-        await super().serve(sockets)
+        with count_repeats():
+            await super().serve(sockets)
         if self._service.failure is not None:
             raise self._service.failure
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Like uvicorn's, except that sockets are counted from the moment they are accepted."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(STARTUP_FAILURE)
+        self.servers = []
+        wanted = self._service.max_connections + SPARE_SOCKETS
+        held = descriptors(wanted)
+        if held < wanted:
+            self._service.max_connections = min(self._service.max_connections, max(1, held - held // 5))
+            log.warning(
+                "The limit of open files lets the server hold %d sockets and %d connections; raise it with `ulimit -n`.",
+                held,
+                self._service.max_connections,
+            )
+        self.gate = self._service.gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
+        (listening,) = sockets or [listen(self.config.host, self.config.port)]
+        self._door = Door(
+            listening,
+            self.gate,
+            self._make,
+            backlog=self.config.backlog,
+            tls=self.config.ssl,
+            may_accept=self._may_accept,
+        )
+        self._open_at_start(self._door)
+        self.started = True
+
+    def _make(self, guest: Guest) -> HttpProtocol:
+        return HttpProtocol(guest, self.config, self.server_state, self.lifespan.state)
+
+    def _may_accept(self) -> bool:
+        return True
+
+    def _open_at_start(self, door: Door) -> None:
+        door.open(True)
+
     async def on_tick(self, counter: int) -> bool:
         """True when it is time to end."""
+        if counter % SWEEP_EVERY == 0:
+            self.gate.sweep()
         return await super().on_tick(counter) or self._service.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to the clients before uvicorn closes their connections."""
         await self._service.drain()
+        if self._door is not None:
+            self._door.close()
         await super().shutdown(sockets)
 
     @property
     def port(self) -> int:
         """The port that it listens on, once started."""
-        return int(self.servers[0].sockets[0].getsockname()[1])
+        assert self._door is not None
+        return self._door.port

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,6 +17,7 @@ from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
 from duologue.server.app import MAX_CONNECTIONS, create_app
 from duologue.server.conversations import Conversations
+from duologue.server.door import listen
 from duologue.server.listener import Listener, protocol_of
 from duologue.server.supervisor import Supervisor, share
 from duologue.server.worker import serve_as_worker
@@ -61,7 +61,7 @@ def serve(
             hint="Allow more sessions, or start fewer workers.",
         )
     protocol_of(listener)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     name = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
     address = f"http://{name}:{listening.getsockname()[1]}"
 
@@ -128,22 +128,3 @@ def _nothing(line: str) -> None:
 
 def _print(line: str) -> None:
     print(line, flush=True)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything slow is done."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's delay off only where it is.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen()  # Two that are bound and do not listen yet would both believe to have the port.
-    except (OSError, OverflowError) as error:
-        listening.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"Port {port} on {host} is taken.", hint=f"Choose another with --port or PORT=, such as {port + 1}."
-            ) from None
-        raise ConfigError(f"Cannot listen on {host}:{port}: {error}.", hint="Choose another host or port.") from None
-    return listening

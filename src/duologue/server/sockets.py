@@ -13,6 +13,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from duologue.server.connection import Connection, Receiver
+from duologue.server.gate import Guest
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
 __all__ = ["CONNECTION", "MAX_SIZE", "StreamProtocol", "connection_of"]
@@ -28,6 +29,9 @@ SEND_BUFFER_BYTES: Final = 65_536
 
 READ_BYTES: Final = 16_384
 """Read at once; asyncio's own 256 KiB are mapped and unmapped for each read, which costs more than all else in it."""
+
+START_TIMEOUT: Final = 15.0
+"""Seconds for the rest of the handshake and `start`; the stream itself waits for less, and says why it ends."""
 
 LINGER: Final = 1.0
 """Seconds that a connection has for its last bytes and its closing handshake."""
@@ -50,6 +54,17 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     """
 
     _receiver: Receiver | None = None
+    _guest: Guest | None = None
+
+    def take_over_from(self, guest: Guest) -> None:
+        """The socket of this guest is a WebSocket now."""
+        self._guest = guest
+        guest.allow(START_TIMEOUT)
+
+    def establish(self) -> None:
+        """The session has begun: the socket may stay as long as it lasts."""
+        if self._guest is not None:
+            self._guest.establish()
 
     def attach(self, receiver: Receiver) -> None:
         """Tell `receiver` what happens from now on."""
@@ -146,6 +161,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         super().connection_lost(exc)
+        if self._guest is not None:
+            self._guest.leave()
         self._lost()
 
     def shutdown(self) -> None:

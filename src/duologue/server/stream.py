@@ -214,6 +214,7 @@ class Stream:
 
         session.watch(tell, lambda reason: self.stop(ending(reason)))
         async with session:
+            self._connection.establish()
             self._outbox.put(_started(session, start))
             self._outbox.open()
             started = True

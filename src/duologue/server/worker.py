@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
-import sys
 import zlib
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from uvicorn.config import STARTUP_FAILURE
 
 from duologue.errors import DuologueError
+from duologue.server.door import Door
 from duologue.server.listener import Listener
 from duologue.server.report import Report
 
 __all__ = ["MAX_LETTER", "Worker", "read_letter", "serve_as_worker", "write_letter"]
-
-log = logging.getLogger(__name__)
 
 MAX_LETTER: Final = 65_536
 """Bytes of a message between a worker and its supervisor: the reports of 64 workers take under half of it."""
@@ -46,34 +40,14 @@ class Worker(Listener):
     def __init__(self, app: Starlette, link: socket.socket, **options: Any) -> None:
         super().__init__(app, **options)
         self._link = link
-        self._door: socket.socket | None = None
-        self._door_is_open = False
-        self._make: Callable[[], asyncio.Protocol]
-        self._arriving: set[asyncio.Task[Any]] = set()
         self._told: tuple[float, ...] = ()
         self._known = False
         """All have been told that it is ready."""
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Like uvicorn's, except that the port is not handed to asyncio, which would take all who wait at once."""
-        assert sockets is not None
-        await self.lifespan.startup()
-        if self.lifespan.should_exit:
-            sys.exit(STARTUP_FAILURE)
-        self.servers = []
-        http: Any = self.config.http_protocol_class
-        self._make = partial(
-            http,
-            config=self.config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        (self._door,) = sockets
-        self._door.setblocking(False)
-        self._door.listen(self.config.backlog)
+    def _open_at_start(self, door: Door) -> None:
+        """The door stays closed until all know of this worker."""
         self._link.setblocking(False)
         asyncio.get_running_loop().add_reader(self._link, self._hear)
-        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Tell the supervisor what changed, and open or close the door."""
@@ -85,7 +59,7 @@ class Worker(Listener):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nobody new, and say goodbye to the clients."""
-        self._open_door(False)
+        self._open(False)
         asyncio.get_running_loop().remove_reader(self._link)
         await super().shutdown(sockets)
 
@@ -127,40 +101,20 @@ class Worker(Listener):
         takes = self._service.takes_sessions
         elsewhere = [other["connections"] for other in self._service.others if other["ready"]]
         if takes and not self._known:
-            self._open_door(False)
+            self._open(False)
         elif not elsewhere:
-            self._open_door(True)
+            self._open(True)
         else:
-            self._open_door(takes and self._service.connections - min(elsewhere) <= LEAD)
+            self._open(takes and self._service.connections - min(elsewhere) <= LEAD)
 
-    def _open_door(self, is_open: bool) -> None:
-        if self._door is None or is_open == self._door_is_open:
-            return
-        self._door_is_open = is_open
-        loop = asyncio.get_running_loop()
-        if is_open:
-            loop.add_reader(self._door, self._welcome)
-        else:
-            loop.remove_reader(self._door)
+    def _open(self, is_open: bool) -> None:
+        if self._door is not None:
+            self._door.open(is_open)
 
-    def _welcome(self) -> None:
+    def _may_accept(self) -> bool:
+        """Look again before each connection: the one before may have filled this worker."""
         self._mind_the_door()
-        if self._door is None or not self._door_is_open:
-            return
-        try:
-            guest, _ = self._door.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # Another worker was faster, or the client has gone.
-        except OSError:
-            log.exception("No connection can be taken for now.")
-            self._open_door(False)  # Until the next tick: it may be out of file descriptors.
-            return
-        guest.setblocking(False)
-        arrival = asyncio.get_running_loop().create_task(
-            asyncio.get_running_loop().connect_accepted_socket(self._make, guest)
-        )
-        self._arriving.add(arrival)
-        arrival.add_done_callback(self._arriving.discard)
+        return self._door is not None and self._door.is_open
 
 
 def write_letter(content: Any) -> bytes:
