@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from duologue.conversation.history import Message
     from duologue.engine import Engine, EngineConfig
     from duologue.errors import DuologueError
-    from duologue.server.run import serve
+    from duologue.server.run import aserve, serve
     from duologue.session import SessionConfig, VoiceSession
     from duologue.settings.local import load_local
 
@@ -35,6 +35,7 @@ __all__ = [
     "Turn",
     "VoiceSession",
     "__version__",
+    "aserve",
     "load_local",
     "serve",
 ]
@@ -53,6 +54,7 @@ _HOMES = {
     "SpeechDetection": "duologue.conversation.config",
     "Turn": "duologue.agent",
     "VoiceSession": "duologue.session",
+    "aserve": "duologue.server.run",
     "load_local": "duologue.settings.local",
     "serve": "duologue.server.run",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -20,6 +21,7 @@ from duologue.errors import (
     StreamError,
     error_class,
 )
+from duologue.loopback import is_loopback
 from duologue.wire import frames
 from duologue.wire.fields import VERSION, Audio
 from duologue.wire.messages import (
@@ -95,6 +97,7 @@ class Conversation:
                     open_timeout=None,
                     close_timeout=2,
                     ping_interval=self._ping_interval,
+                    proxy=None if is_loopback(self._url) else True,  # True: whatever the environment says.
                 )
                 await self._say(self._start)
                 first = await anext(self, None)
@@ -102,7 +105,7 @@ class Conversation:
             await self.aclose()
             raise DeadlineError(f"{self._url} did not start a session in {self._timeout:g} s.") from None
         except InvalidStatus as error:
-            raise _refusal(self._url, error.response.status_code) from None
+            raise _refusal(self._url, error.response.status_code, error.response.body) from None
         except (OSError, InvalidHandshake) as error:
             raise StreamError(f"{self._url} cannot be reached: {error}", hint="Is the server running?") from error
         except InvalidURI as error:
@@ -254,12 +257,26 @@ def as_exception(message: Error) -> DuologueError:
     return kind(message.message, hint=message.hint, provider=message.provider, retry_after=message.retry_after_s)
 
 
-def _refusal(url: str, status: int) -> DuologueError:
+def _refusal(url: str, status: int, body: bytes | bytearray | None) -> DuologueError:
+    told = _told(body)
     if status == 503:
         return OverloadedError(f"{url} answers that it is full.")
-    if status in (401, 403):
-        return AuthenticationError(f"{url} does not let this client in.", hint="Check the key, or the allowed origins.")
-    return StreamError(f"{url} answers with HTTP status {status} and not with a WebSocket.", hint="Check the address.")
+    if status == 401:
+        return AuthenticationError(f"{url} does not let this client in.", hint="Check the key.")
+    if status == 403:
+        hint = told.get("hint") or "Check the key, or the allowed origins."
+        return AuthenticationError(f"{url} does not let this client in. {told.get('message', '')}".rstrip(), hint=hint)
+    hint = f"Check the address. {told.get('hint', '')}".rstrip()
+    return StreamError(f"{url} answers with HTTP status {status} and not with a WebSocket.", hint=hint)
+
+
+def _told(body: bytes | bytearray | None) -> dict[str, str]:
+    """The strings in the answer's body, where it is an object of JSON; a proxy may answer with anything."""
+    try:
+        told = json.loads(body or b"")
+    except ValueError:
+        return {}
+    return {key: text[:500] for key, text in told.items() if isinstance(text, str)} if isinstance(told, dict) else {}
 
 
 def _broken(error: ConnectionClosed) -> DuologueError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
+import logging
 import os
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["cache_dir", "cached_arrays", "check_pinned", "package_file"]
+
+log = logging.getLogger(__name__)
+
+
+NO_CACHE: Final = Path(os.devnull, "duologue: set DUOLOGUE_CACHE")
+
+_DIGEST_BYTES: Final = 32
 
 
 def package_file(package: str, *parts: str) -> Path:
@@ -44,8 +51,14 @@ def package_file(package: str, *parts: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """The folder for derived weights and fetched models; `DUOLOGUE_CACHE` changes it."""
-    return Path(os.environ.get("DUOLOGUE_CACHE") or platformdirs.user_cache_path("duologue"))
+    """The folder for derived weights and fetched models; `DUOLOGUE_CACHE` changes it.
+
+    Where the user has no home, it is a path at which nothing can be read or written, so that there is no cache.
+    """
+    try:
+        return Path(os.environ.get("DUOLOGUE_CACHE") or platformdirs.user_cache_path("duologue"))
+    except (RuntimeError, OSError, KeyError):  # no HOME, and no entry for the user in the system's list
+        return NO_CACHE
 
 
 def check_pinned(path: Path, sha256: str, requirement: str) -> None:
@@ -75,12 +88,22 @@ def cached_arrays(
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays in a file that `_write` wrote; None where there is none, or any byte of it has changed."""
     import numpy as np
 
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        content = path.read_bytes()
+    except (OSError, MemoryError):
+        return None
+    digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        log.warning("%s is damaged or from an older version, and is made again.", path.name)
+        return None
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+    except Exception as error:  # whatever a file of another make leads to, it can be made again
+        log.warning("%s cannot be read (%s), and is made again.", path.name, type(error).__name__)
         return None
 
 
@@ -90,9 +113,12 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
         os.replace(temporary, path)
     except OSError:  # a read-only or full disk: the next process derives them again
         if temporary is not None:

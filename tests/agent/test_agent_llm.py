@@ -476,3 +476,15 @@ async def test_a_model_object_takes_no_address() -> None:
 def test_a_tool_is_read_only_or_has_effects() -> None:
     with pytest.raises(ConfigError, match="both"):
         read_only(side_effect(lambda: None))
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+async def test_no_proxy_is_asked_for_a_model_on_this_machine(
+    variable: str, proxy: str, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, proxy)
+    async with Line(server) as line:
+        assert await line.ask(turn(), says("Hello.")) == ["Hello."]

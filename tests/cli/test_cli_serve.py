@@ -17,6 +17,7 @@ from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
 from duologue.errors import ConfigError
 from duologue.server import run
+from duologue.server.door import listen
 from duologue.server.listener import Listener
 from duologue.session import SessionConfig
 
@@ -80,8 +81,8 @@ def test_a_port_that_is_taken_is_told_before_models_are_loaded(duologue: Command
 
 
 def test_a_port_is_taken_from_the_first_moment(unused_port: int) -> None:
-    with run._listen("127.0.0.1", unused_port), pytest.raises(ConfigError, match=f"Port {unused_port} .* is taken"):
-        run._listen("127.0.0.1", unused_port)
+    with listen("127.0.0.1", unused_port), pytest.raises(ConfigError, match=f"Port {unused_port} .* is taken"):
+        listen("127.0.0.1", unused_port)
 
 
 @pytest.mark.parametrize(

@@ -291,3 +291,12 @@ async def test_leaving_it_closes_the_connection() -> None:
             pass
         async with asyncio.timeout(5):
             await closed.wait()
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"])
+async def test_no_proxy_is_asked_for_this_machine(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    async with server(says(STARTED, wire.Ended(reason="agent_done"))) as url, connect(url) as conversation:
+        assert conversation.started == STARTED

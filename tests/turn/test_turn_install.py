@@ -52,7 +52,10 @@ def left_in(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir()) if cache.exists() else []
 
 
-def test_it_keeps_the_one_file_and_says_what_it_does(cache: Path, wheel: Path, fake_pip: FakePip) -> None:
+def test_it_keeps_the_one_file_and_says_what_it_does(
+    cache: Path, wheel: Path, fake_pip: FakePip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "FILE_SHA256", sha256(WEIGHTS))
     assert smart_turn_path() is None
     pip = fake_pip(
         f"assert argv[0] == 'download' and '--no-deps' in argv and argv[-1] == 'pipecat-ai==1.14.0', argv\n"
@@ -63,6 +66,11 @@ def test_it_keeps_the_one_file_and_says_what_it_does(cache: Path, wheel: Path, f
         told.append, pip=pip, wheel_sha256=sha256(wheel.read_bytes()), file_sha256=sha256(WEIGHTS)
     )
     assert path == smart_turn_path() == cache / FILE
+    damaged = bytearray(WEIGHTS)
+    damaged[3] ^= 1
+    path.write_bytes(damaged)
+    assert smart_turn_path() is None
+    path.write_bytes(WEIGHTS)
     assert path.read_bytes() == WEIGHTS
     assert left_in(cache) == [FILE]
     assert "pipecat-ai==1.14.0" in told[0]

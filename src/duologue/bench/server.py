@@ -26,6 +26,8 @@ READY_PATIENCE: Final = 120.0
 """Seconds in which the models are loaded."""
 ENDING: Final = 15.0
 """Seconds in which it ends by itself."""
+_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks no proxy of the environment for this machine."""
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -99,7 +101,7 @@ class ServerProcess:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.address}/ready", timeout=2) as answer:
+            with _direct.open(f"{self.address}/ready", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
             return False
@@ -125,7 +127,7 @@ class ServerProcess:
         return await asyncio.to_thread(self._ops)
 
     def _ops(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.address}/ops", timeout=10) as answer:
+        with _direct.open(f"{self.address}/ops", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 

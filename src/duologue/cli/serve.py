@@ -38,6 +38,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy, or a network, whose X-Forwarded headers are believed."),
+    ] = None,
     no_smart_turn: NoSmartTurn = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,6 +52,7 @@ def serve(
     """
     from duologue.conversation.config import ConversationConfig
     from duologue.engine import EngineConfig
+    from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run
     from duologue.session import SessionConfig
     from duologue.settings.agents import agent_factory, greeting_of
@@ -68,6 +73,7 @@ def serve(
         engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
         smart_turn=not no_smart_turn,
         allowed_origins=allow_origin or (),
+        trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
         workers=workers,
         listener=listener,
         say=(lambda _: None) if as_json else notes.print,

@@ -11,10 +11,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from math import ceil
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -26,6 +25,7 @@ from duologue.server.closing import GOING_AWAY, Closing
 from duologue.server.connection import Connection
 from duologue.server.console import console_routes
 from duologue.server.gate import Gate
+from duologue.server.origins import TRUSTED_PROXIES, Origins, Refusal
 from duologue.server.report import Report, total
 from duologue.server.sockets import connection_of
 from duologue.server.stream import Stream, StreamLimits
@@ -42,6 +42,11 @@ REFUSALS: Final = (*REASONS, "connections", "loading", "shutdown", "other")
 
 RETRY_AFTER: Final = 5.0
 """Seconds after which one that found too many connections may try again."""
+
+STREAM_PATH: Final = "/v1/stream"
+
+NO_STREAM: Final = Refusal(404, "not_found", "There is no stream at this path.", f"The path is {STREAM_PATH}.")
+NOT_A_SOCKET: Final = Refusal(426, "upgrade_required", "This is the address of a WebSocket.", "See docs/protocol.md.")
 
 DRAIN_TIMEOUT: Final = 3.0
 """Seconds that clients have to be told that the server ends."""
@@ -184,11 +189,15 @@ def create_app(
     allowed_origins: Sequence[str] = (),
     limits: StreamLimits | None = None,
     max_connections: int = MAX_CONNECTIONS,
+    trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
 ) -> Starlette:
     """The application over the backend that `build` makes; it is built while `/live` already answers.
 
-    `allowed_origins` are pages of other hosts that may connect, as `https://example.com`; `*` is any.
+    `allowed_origins` are pages of other hosts that may connect, as `https://example.com` or `example.com`; `*` is any.
+    `trusted_proxies` are addresses or networks whose forwarding headers are believed. Raises ConfigError where one of
+    these cannot be meant.
     """
+    origins = Origins(allowed_origins, trusted_proxies)
     service = Service(limits or StreamLimits(), max_connections)
 
     @asynccontextmanager
@@ -203,11 +212,19 @@ def create_app(
             await keeper
 
     async def stream(socket: WebSocket) -> None:
-        if not _same_origin(socket, allowed_origins):
-            await socket.close()  # Before it is accepted: the handshake is answered with 403.
+        refusal = origins.refusal(socket)
+        if refusal is not None:
+            await socket.send_denial_response(_denial(refusal))
             return
         await socket.accept()
         await service.serve(connection_of(socket.scope))
+
+    async def nowhere(socket: WebSocket) -> None:
+        await socket.send_denial_response(_denial(NO_STREAM))
+
+    async def no_socket(request: Request) -> JSONResponse:
+        """Answer a page whose WebSocket was refused: a browser does not tell it why."""
+        return _denial(origins.refusal(request) or NOT_A_SOCKET)
 
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"live": True})
@@ -222,17 +239,21 @@ def create_app(
             return JSONResponse({"ready": False, **error.as_dict()}, 503, headers)
         return JSONResponse({"ready": True})
 
-    async def ops(_: Request) -> JSONResponse:
+    async def ops(request: Request) -> JSONResponse:
+        if (refusal := origins.host_refusal(request)) is not None:
+            return _denial(refusal)
         workers = [service.report(), *service.others]
         return JSONResponse({"workers": workers, "sum": total(workers)}, headers={"Cache-Control": "no-store"})
 
     app = Starlette(
         routes=[
-            WebSocketRoute("/v1/stream", stream),
+            WebSocketRoute(STREAM_PATH, stream),
+            WebSocketRoute("/{path:path}", nowhere),
+            Route(STREAM_PATH, no_socket, methods=["GET", "POST"]),
             Route("/live", live),
             Route("/ready", ready),
             Route("/ops", ops),
-            *console_routes(),
+            *console_routes(origins),
         ],
         lifespan=lifespan,
     )
@@ -240,12 +261,6 @@ def create_app(
     return app
 
 
-def _same_origin(connection: HTTPConnection, allowed: Sequence[str]) -> bool:
-    """Whether the page that connects may; what is no page sends no Origin.
-
-    A browser lets any page open a WebSocket to any host, so it is on the server to refuse those of others.
-    """
-    origin = connection.headers.get("origin")
-    if origin is None or "*" in allowed or origin in allowed:
-        return True
-    return urlsplit(origin).netloc.lower() == connection.headers.get("host", "").lower()
+def _denial(refusal: Refusal) -> JSONResponse:
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade"} if refusal.status == 426 else {}
+    return JSONResponse(refusal.as_dict(), refusal.status, {"Cache-Control": "no-store", **headers})

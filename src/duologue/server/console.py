@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from duologue.server.origins import Origins
+
 __all__ = ["console_routes"]
 
 # The types are given here, because those that the system knows differ from machine to machine, and a browser refuses
@@ -25,8 +27,8 @@ _TYPES: Final = {
 _HOST: Final = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
-def console_routes() -> list[Route]:
-    """The routes of the page and of its files."""
+def console_routes(origins: Origins) -> list[Route]:
+    """The routes of the page and of its files; `origins` knows under which hosts the page is reached."""
     files = {
         file.name: (file.read_bytes(), _TYPES["." + file.name.rpartition(".")[2]])
         for file in resources.files("duologue.server").joinpath("console").iterdir()
@@ -41,7 +43,7 @@ def console_routes() -> list[Route]:
         if name not in files:
             return PlainTextResponse("There is no such file.", 404)
         body, media_type = files[name]
-        headers = _headers(host, hashlib.sha256(body).hexdigest()[:32])
+        headers = _headers(origins.hosts(request), hashlib.sha256(body).hexdigest()[:32])
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=media_type)
@@ -49,11 +51,12 @@ def console_routes() -> list[Route]:
     return [Route("/", serve), Route("/console/{name}", serve)]
 
 
-def _headers(host: str, digest: str) -> dict[str, str]:
+def _headers(hosts: list[str], digest: str) -> dict[str, str]:
     # Safari does not count ws: as 'self', so the sockets are named.
+    sockets = " ".join(f"{scheme}://{host}" for host in hosts for scheme in ("ws", "wss"))
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        f"connect-src 'self' ws://{host} wss://{host}; "
+        f"connect-src 'self' {sockets}; "
         "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import uvicorn
@@ -50,8 +51,8 @@ def protocol_of(websockets: str) -> type[StreamProtocol]:
 class Listener(uvicorn.Server):
     """Serves an application of `create_app` on a TCP port; 0 takes any free one.
 
-    Clients are pinged each `keep_alive` seconds, or never where it is None. At most `max_waiting_per_address` sockets of
-    one address may be without a session at once.
+    Clients are pinged each `keep_alive` seconds, or never where it is None. At most `max_waiting_per_address` sockets
+    of one address may be without a session at once. With `signals=False` it leaves signals to the program around it.
     `websockets` is what holds the WebSockets, one of WEBSOCKETS; NotInstalledError where that is not installed. Ends
     when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
     """
@@ -65,15 +66,18 @@ class Listener(uvicorn.Server):
         keep_alive: float | None = 30.0,
         websockets: str = "uvicorn",
         max_waiting_per_address: int = MAX_WAITING_PER_ADDRESS,
+        signals: bool = True,
         **options: Any,
     ) -> None:
         self._service = service_of(app)
         self._max_waiting_per_address = max_waiting_per_address
         self._door: Door | None = None
+        self._signals = signals
         super().__init__(
             uvicorn.Config(
                 app,
                 http=HttpProtocol,
+                proxy_headers=False,  # The application judges itself whom to believe.
                 host=host,
                 port=port,
                 ws=protocol_of(websockets),
@@ -86,6 +90,10 @@ class Listener(uvicorn.Server):
                 **options,
             )
         )
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # all that uvicorn uses of it
+        """End at a signal, where that is wanted."""
+        return super().capture_signals() if self._signals else nullcontext()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal or `should_exit`."""
@@ -105,7 +113,7 @@ class Listener(uvicorn.Server):
         if held < wanted:
             self._service.max_connections = min(self._service.max_connections, max(1, held - held // 5))
             log.warning(
-                "The limit of open files lets the server hold %d sockets and %d connections; raise it with `ulimit -n`.",
+                "The limit of open files allows for %d sockets and %d connections; raise it with `ulimit -n`.",
                 held,
                 self._service.max_connections,
             )

@@ -15,16 +15,18 @@ from duologue.agent import Stocked
 from duologue.agent.function import as_agent
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
+from duologue.server.address import address_of, exposure
 from duologue.server.app import MAX_CONNECTIONS, create_app
 from duologue.server.conversations import Conversations
 from duologue.server.door import listen
 from duologue.server.listener import Listener, protocol_of
+from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.supervisor import Supervisor, share
 from duologue.server.worker import serve_as_worker
 from duologue.session import SessionConfig
 from duologue.settings.local import load_local
 
-__all__ = ["serve"]
+__all__ = ["aserve", "serve"]
 
 MAX_SESSIONS = 100
 """What two cores carry with the local models."""
@@ -39,6 +41,7 @@ def serve(
     engine: EngineConfig | None = None,
     smart_turn: bool = True,
     allowed_origins: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
     workers: int = 1,
     listener: str = "uvicorn",
     say: Callable[[str], None] | None = None,
@@ -50,34 +53,120 @@ def serve(
     or a class of agents. An Agent *instance* with state of its own would be shared by all calls: give its class. `say`
     is told what happens, a line at a time; without it that is printed. `on_ready` is given the address and the seconds
     that it took. `workers` processes share the port and divide `max_sessions` among them; each loads models of its own.
-    `listener` holds the WebSockets: `uvicorn`, or `picows`. Raises ConfigError where the port cannot be taken,
-    NotInstalledError where a model or the listener is missing.
+    `listener` holds the WebSockets: `uvicorn`, or `picows`. `allowed_origins` and `trusted_proxies` are as for
+    `create_app`. Raises ConfigError where the port cannot be taken or an event loop runs already (`aserve` is for
+    that), NotInstalledError where a model or the listener is missing.
     """
-    say = say or _print
-    carries = engine or EngineConfig(max_sessions=MAX_SESSIONS)
-    if workers < 1 or carries.max_sessions < workers:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
         raise ConfigError(
-            f"{carries.max_sessions} sessions cannot be divided among {workers} workers.",
-            hint="Allow more sessions, or start fewer workers.",
+            "serve() was called where an event loop runs already.", hint="Use `await duologue.aserve(...)` there."
         )
-    protocol_of(listener)
-    listening = listen(host, port)
-    name = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
-    address = f"http://{name}:{listening.getsockname()[1]}"
+    server = _Server(
+        agent, host, port, config, engine, smart_turn,
+        allowed_origins, trusted_proxies, workers, listener, say, on_ready,
+    )  # fmt: skip
+    with server.listening, suppress(KeyboardInterrupt):
+        if workers == 1:
+            server.make_listener().run(sockets=[server.listening])
+        else:
+            Supervisor(server.work, workers, on_ready=server.ready).run()
+    server.say("ended")
 
-    began = time.perf_counter()
 
-    def app(index: int) -> Starlette:
+async def aserve(
+    agent: object,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    config: SessionConfig | None = None,
+    engine: EngineConfig | None = None,
+    smart_turn: bool = True,
+    allowed_origins: Sequence[str] = (),
+    trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
+    listener: str = "uvicorn",
+    say: Callable[[str], None] | None = None,
+    on_ready: Callable[[str, float], None] | None = None,
+) -> None:
+    """Serve as `serve` does, in one process, on the event loop that runs: until the task is cancelled.
+
+    Signals are left to the program. Clients are told goodbye before CancelledError goes on.
+    """
+    server = _Server(
+        agent, host, port, config, engine, smart_turn,
+        allowed_origins, trusted_proxies, 1, listener, say, on_ready,
+    )  # fmt: skip
+    with server.listening:
+        listening = server.make_listener(signals=False)
+        serving = asyncio.create_task(listening.serve([server.listening]), name="duologue-serve")
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            listening.should_exit = True
+            await asyncio.wait([serving])
+            raise
+    server.say("ended")
+
+
+class _Server:
+    """What `serve` and `aserve` share: the port, taken at once, and what is served there."""
+
+    def __init__(
+        self,
+        agent: object,
+        host: str,
+        port: int,
+        config: SessionConfig | None,
+        engine: EngineConfig | None,
+        smart_turn: bool,
+        allowed_origins: Sequence[str],
+        trusted_proxies: Sequence[str],
+        workers: int,
+        listener: str,
+        say: Callable[[str], None] | None,
+        on_ready: Callable[[str, float], None] | None,
+    ) -> None:
+        self.say = say or _print
+        self._carries = engine or EngineConfig(max_sessions=MAX_SESSIONS)
+        if workers < 1 or self._carries.max_sessions < workers:
+            raise ConfigError(
+                f"{self._carries.max_sessions} sessions cannot be divided among {workers} workers.",
+                hint="Allow more sessions, or start fewer workers.",
+            )
+        protocol_of(listener)
+        Origins(allowed_origins, trusted_proxies)
+        self._agent = agent
+        self._config = config
+        self._smart_turn = smart_turn
+        self._allowed_origins = allowed_origins
+        self._trusted_proxies = trusted_proxies
+        self._workers = workers
+        self._listener = listener
+        self._on_ready = on_ready
+        asked = config or SessionConfig()
+        self._keep_alive = asked.keep_alive_interval if asked.enable_keep_alive else None
+        self.listening = listen(host, port)
+        self.address = address_of(host, self.listening.getsockname()[1])
+        for line in exposure(host, self.listening.getsockname()[1]):
+            self.say(line)
+        self._began = time.perf_counter()
+        self.say("loading models")
+
+    def _app(self, index: int) -> Starlette:
         """The application of one worker, with its share of what all may carry."""
         part = replace(
-            carries,
-            max_sessions=share(carries.max_sessions, workers, index),
-            cache_max_bytes=carries.cache_max_bytes // workers,
+            self._carries,
+            max_sessions=share(self._carries.max_sessions, self._workers, index),
+            cache_max_bytes=self._carries.cache_max_bytes // self._workers,
         )
+        smart_turn = self._smart_turn
 
         @asynccontextmanager
         async def build() -> AsyncIterator[Conversations]:
-            tell = say if index == 0 else _nothing
+            tell = self.say if index == 0 else _nothing
             models = await asyncio.to_thread(
                 load_local, lambda name, took: tell(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
             )
@@ -85,41 +174,47 @@ def serve(
                 tell("  Smart Turn is not installed, and words alone judge the end of a turn;")
                 tell("  to install it: duologue models install smart-turn")
             async with models.engine(config=part) as running:
-                if workers == 1:
-                    ready()
-                stocked = as_agent(agent)
+                if self._workers == 1:
+                    self.ready()
+                stocked = as_agent(self._agent)
                 phrases = stocked.phrases if isinstance(stocked, Stocked) else ()
                 warming = asyncio.create_task(running.warm(running.tts(models.tts), phrases), name="duologue-warm")
                 try:
-                    yield Conversations(running, models, {"default": lambda: as_agent(agent)}, config)
+                    yield Conversations(running, models, {"default": lambda: as_agent(self._agent)}, self._config)
                 finally:
                     warming.cancel()
                     await asyncio.wait([warming])
 
         return create_app(
-            build, allowed_origins=allowed_origins, max_connections=share(MAX_CONNECTIONS, workers, index)
+            build,
+            allowed_origins=self._allowed_origins,
+            trusted_proxies=self._trusted_proxies,
+            max_connections=share(MAX_CONNECTIONS, self._workers, index),
         )
 
-    def ready() -> None:
-        took = time.perf_counter() - began
-        say(f"ready in {took:.1f} s: talk at {address} (Ctrl-C ends it)")
-        if on_ready is not None:
-            on_ready(address, took)
+    def ready(self) -> None:
+        """Say that calls may come."""
+        took = time.perf_counter() - self._began
+        self.say(f"ready in {took:.1f} s: talk at {self.address} (Ctrl-C ends it)")
+        if self._on_ready is not None:
+            self._on_ready(self.address, took)
 
-    def work(index: int, link: socket.socket) -> int:
+    def make_listener(self, *, signals: bool = True) -> Listener:
+        """What serves in a process of its own."""
+        return Listener(
+            self._app(0), keep_alive=self._keep_alive, websockets=self._listener, signals=signals, log_level="warning"
+        )
+
+    def work(self, index: int, link: socket.socket) -> int:
+        """The life of one worker."""
         return serve_as_worker(
-            app(index), link, listening, keep_alive=keep_alive, websockets=listener, log_level="warning"
+            self._app(index),
+            link,
+            self.listening,
+            keep_alive=self._keep_alive,
+            websockets=self._listener,
+            log_level="warning",
         )
-
-    say("loading models")
-    asked = config or SessionConfig()
-    keep_alive = asked.keep_alive_interval if asked.enable_keep_alive else None
-    with listening, suppress(KeyboardInterrupt):
-        if workers == 1:
-            Listener(app(0), keep_alive=keep_alive, websockets=listener, log_level="warning").run(sockets=[listening])
-        else:
-            Supervisor(work, workers, on_ready=ready).run()
-    say("ended")
 
 
 def _nothing(line: str) -> None:

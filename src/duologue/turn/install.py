@@ -36,9 +36,12 @@ REPORT_S = 5.0
 
 
 def smart_turn_path() -> Path | None:
-    """Where the weights are, or None where they have not been installed."""
+    """Where the weights are, or None where they have not been installed, or are not what was installed."""
     path = cache_dir() / FILE
-    return path if path.is_file() else None
+    try:
+        return path if _sha256(path.read_bytes()) == FILE_SHA256 else None
+    except OSError:
+        return None
 
 
 def install_smart_turn(

@@ -12,6 +12,7 @@ from pydantic_ai.models import Model, infer_model
 from pydantic_ai.settings import ModelSettings
 
 from duologue.errors import ConfigError
+from duologue.loopback import is_loopback
 
 __all__ = ["Output", "chat_model", "make_agent"]
 
@@ -30,9 +31,26 @@ def chat_model(model: str, base_url: str | None, api_key: str | None) -> Model:
         _check_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
         name = name if prefix in ("openai", "openai-chat") else model
         # The client's own retries would double ours and know nothing of our deadline.
-        return OpenAIChatModel(name, provider=OpenAIProvider(base_url, api_key), settings={"max_retries": 0})
-    except (UserError, ValueError) as error:
+        if is_loopback(base_url or os.environ.get("OPENAI_BASE_URL", "")):
+            provider = OpenAIProvider(base_url, api_key, http_client=(client := _direct_client()))
+            # A client that is handed in stays open; these two have the provider close it, and open it again.
+            provider._own_http_client = client
+            provider._http_client_factory = _direct_client
+        else:
+            provider = OpenAIProvider(base_url, api_key)
+        return OpenAIChatModel(name, provider=provider, settings={"max_retries": 0})
+    except (UserError, ValueError, ImportError) as error:
         raise ConfigError(f"No language model can be made from {model!r}: {error}") from error
+
+
+def _direct_client() -> Any:
+    """A client that asks no proxy, for a model on this machine."""
+    import httpx2
+    from pydantic_ai.models import create_async_httpx2_client
+
+    # With a transport of its own, a client does not look at the proxies of the environment.
+    transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100))
+    return create_async_httpx2_client(transport=transport)
 
 
 def _check_key(key: str) -> None:
