@@ -53,7 +53,8 @@ def test_a_user_who_is_not_in_the_list_and_has_no_home_can_check_the_installatio
     strangers = ["unshare", "--user", "--map-user=12345", "--map-group=12345"]
     if subprocess.run([*strangers, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no user namespaces here")
-    env = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME", "DUOLOGUE_CACHE")}
+    hidden = ("HOME", "XDG_CACHE_HOME", "DUOLOGUE_CACHE")
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
     command = [*strangers, sys.executable, "-m", "duologue", "doctor", "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert "Traceback" not in done.stderr

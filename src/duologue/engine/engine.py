@@ -7,7 +7,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,6 +21,7 @@ from duologue.engine.admission import Admission, Door, Load
 from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
 from duologue.engine.ledger import Strain
 from duologue.engine.phrases import PhraseCache
+from duologue.engine.watchdog import LoopStalls, LoopWatchdog
 from duologue.engine.workers import Workers
 from duologue.errors import ConfigError, InvalidStateError
 from duologue.stt import SpeechToText, SttModel
@@ -91,6 +92,8 @@ class EngineConfig:
     """Beyond which measurements a new session is refused, though there are fewer than `max_sessions`."""
     cache_max_bytes: int = 33_554_432
     """Speech of models that is kept to be said again; 0 keeps none."""
+    stall_warning: float = 0.5
+    """Seconds for which the event loop may be held up before the log says by whom; 0 says nothing."""
     switch_interval: float = 0.0005
     """`sys.setswitchinterval` while the engine runs: how long a worker may keep the loop from the interpreter."""
 
@@ -98,6 +101,8 @@ class EngineConfig:
         for name in ("max_sessions", "workers", "max_waiting", "batch", "catch_up"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be at least 1.")
+        if self.stall_warning < 0:
+            raise ConfigError(f"stall_warning is {self.stall_warning} s, and must be 0 s or more.")
         for name in ("tick", "switch_interval"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} s, and must be more than 0 s and less than 1 s.")
@@ -150,6 +155,7 @@ class Engine:
         self._sessions: dict[Ticked, None] = {}
         self._workers: Workers | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self._watchdog: LoopWatchdog | None = None
         self._windows = np.zeros((self.config.batch, vad.window), np.int16)
         self._old_interval = sys.getswitchinterval()
 
@@ -165,11 +171,15 @@ class Engine:
         if self.paced:
             gc.freeze()  # looking through the models' objects for rings would stop all calls for 0.1 s
             self._ticking = asyncio.create_task(self._run(), name="duologue-tick")
+            if self.config.stall_warning:
+                self._watchdog = LoopWatchdog(loop, limit=self.config.stall_warning, session_of=self._name)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._watchdog is not None:
+            self._watchdog.close()
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -188,6 +198,17 @@ class Engine:
         if self._workers is None:
             raise InvalidStateError("The engine has not been started.", hint="Use `async with Engine(...) as engine:`.")
         return self._workers
+
+    @property
+    def stalls(self) -> LoopStalls:
+        """How often the event loop was held up."""
+        return LoopStalls() if self._watchdog is None else self._watchdog.stalls
+
+    def _name(self, thing: object) -> str | None:
+        """The id of a session that is live; None for anything else. Called from the thread of the watchdog."""
+        if isinstance(thing, Hashable) and thing in self._sessions:
+            return str(getattr(thing, "id", "without a name"))
+        return None
 
     @property
     def load(self) -> Load:

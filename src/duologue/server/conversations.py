@@ -60,6 +60,8 @@ class Conversations:
             "backlog_s": round(self._engine.load.backlog, 3),
             "worst_tick_lag_s": round(self._engine.load.tick_lag, 4),
             "worst_lateness_s": round(self._engine.load.lateness, 4),
+            "loop_stalls": self._engine.stalls.count,
+            "worst_loop_stall_s": round(self._engine.stalls.worst, 3),
             "tasks": len(asyncio.all_tasks()),
             **{f"cpu_s_{name}": round(cost.cpu, 3) for name, cost in work.costs.of.items()},
             **{f"sound_s_{name}": round(cost.size, 2) for name, cost in work.costs.of.items()},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from struct import Struct
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -15,6 +15,9 @@ from websockets.protocol import State
 from duologue.server.connection import Connection, Receiver
 from duologue.server.gate import Guest
 from duologue.wire.frames import MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
 
 __all__ = ["CONNECTION", "MAX_SIZE", "StreamProtocol", "connection_of"]
 
@@ -65,6 +68,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """The session has begun: the socket may stay as long as it lasts."""
         if self._guest is not None:
             self._guest.establish()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Take what the application answers to the handshake."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # uvicorn would report an application that did not answer.
 
     def attach(self, receiver: Receiver) -> None:
         """Tell `receiver` what happens from now on."""

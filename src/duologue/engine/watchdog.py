@@ -1,0 +1,158 @@
+"""A thread that notices when the event loop is held up, and says by whom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+__all__ = ["LoopStalls", "LoopWatchdog"]
+
+log = logging.getLogger(__name__)
+
+CHECK_EVERY: Final = 0.1
+"""Seconds between two looks at the loop."""
+
+REPORT_EVERY: Final = 10.0
+"""Seconds between two reports; what happens meanwhile is counted."""
+
+MAX_FRAMES: Final = 16
+"""Innermost frames of the stack that are written."""
+
+_STEPS: Final = ("_host", "host", "on_error", "__self__")
+"""Attributes by which the parts of a session lead to it."""
+
+
+@dataclass(slots=True)
+class LoopStalls:
+    """How often the loop was held up, as plain numbers."""
+
+    count: int = 0
+    worst: float = 0.0
+    """Seconds, of those that have ended."""
+
+
+class LoopWatchdog:
+    """Asks the loop for a sign each CHECK_EVERY seconds; where none comes for `limit` seconds, something blocks it.
+
+    All calls of the process stand still then. The log is given the stack of the loop's thread, the task, and the
+    session where `session_of` knows an object on that stack: it returns the id of a session, and else None.
+    A process that was stopped as a whole, or got no time from the machine, is not reported: this thread was late too.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, limit: float, session_of: Callable[[object], str | None]
+    ) -> None:
+        self.stalls = LoopStalls()
+        self._loop = loop
+        self._limit = limit
+        self._session_of = session_of
+        self._watched = threading.get_ident()
+        self._answered = True
+        self._asked_at = 0.0
+        self._answered_at = 0.0
+        self._reported = False
+        self._quiet_until = 0.0
+        self._unreported = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="duologue-watchdog", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Watch no longer; to be called on the loop's thread."""
+        self._over.set()
+        self._thread.join(1.0)
+
+    def _answer(self) -> None:
+        self._answered_at = time.monotonic()
+        self._answered = True
+
+    def _watch(self) -> None:
+        looked_at = time.monotonic()
+        with suppress(RuntimeError):  # The loop is closed.
+            while not self._over.wait(CHECK_EVERY):
+                now = time.monotonic()
+                late = now - looked_at - CHECK_EVERY
+                looked_at = now
+                self._look(now, late)
+
+    def _look(self, now: float, late: float) -> None:
+        if self._answered:
+            self._note_end()
+            self._asked_at = now
+            self._answered = False
+            self._loop.call_soon_threadsafe(self._answer)
+        elif late > self._limit / 2:
+            self._asked_at = now  # Everything stood still, so that this says nothing of the loop.
+        elif not self._reported and now - self._asked_at >= self._limit:
+            self._reported = True
+            self.stalls.count += 1
+            if now < self._quiet_until:
+                self._unreported += 1
+            else:
+                self._quiet_until = now + REPORT_EVERY
+                self._report(now - self._asked_at)
+
+    def _note_end(self) -> None:
+        if not self._reported:
+            return
+        self._reported = False
+        took = self._answered_at - self._asked_at
+        self.stalls.worst = max(self.stalls.worst, took)
+        if self._unreported == 0:
+            log.warning("The event loop goes on after %.1f s.", took)
+
+    def _report(self, seconds: float) -> None:
+        frame = sys._current_frames().get(self._watched)
+        task = None
+        with suppress(Exception):  # How a task is found from another thread differs between versions.
+            task = asyncio.current_task(self._loop)
+        stack = list(traceback.walk_stack(frame)) if frame is not None else []
+        sessions = dict.fromkeys(found for each, _ in stack if (found := self._session_in(each)) is not None)
+        lines = traceback.StackSummary.extract(iter(stack[:MAX_FRAMES]), lookup_lines=True)
+        lines.reverse()
+        more = f" It was held up {self._unreported} times more since the last such report." if self._unreported else ""
+        self._unreported = 0
+        log.warning(
+            "The event loop has been held up for %.1f s, and with it all calls, by %s%s. Code that waits or calculates "
+            "for long belongs in `await asyncio.to_thread(...)`.%s It is here:\n%s",
+            seconds,
+            f"the task {task.get_name()!r}" if task is not None else "a callback",
+            f" of the session {', '.join(sessions)}" if sessions else "",
+            more,
+            "".join(lines.format()).rstrip(),
+        )
+
+    def _session_in(self, frame: FrameType) -> str | None:
+        """The session that a frame of ours is about."""
+        if not frame.f_globals.get("__name__", "").startswith("duologue."):
+            return None
+        with suppress(Exception):  # It is only a look at objects that live in another thread.
+            for value in list(frame.f_locals.values())[:16]:
+                for candidate in _related(value):
+                    found = self._session_of(candidate)
+                    if found is not None:
+                        return found
+        return None
+
+
+def _related(value: Any) -> Iterator[object]:
+    """An object, what it leads to in a few steps, and the same of the members of a short tuple."""
+    for start in value[:4] if isinstance(value, tuple) else (value,):
+        reached = [start]
+        for _ in range(3):
+            yield from reached
+            reached = [
+                there
+                for each in reached
+                for step in _STEPS
+                if (there := getattr(each, step, None)) is not None and not isinstance(there, str)
+            ]
