@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 import pytest
+from numpy.typing import NDArray
 
 from duologue.errors import NotInstalledError
 from duologue.store import cache_dir, cached_arrays, package_file
@@ -63,7 +64,7 @@ def test_a_user_who_is_not_in_the_list_and_has_no_home_can_check_the_installatio
 
 # --- a cache that was damaged ---
 
-ARRAYS = {"weights": np.arange(64, dtype=np.float32), "more": np.ones((3, 4), np.int64)}
+ARRAYS: dict[str, NDArray[Any]] = {"weights": np.arange(64, dtype=np.float32), "more": np.ones((3, 4), np.int64)}
 
 
 def made_again(path: Path) -> bool:

@@ -160,7 +160,8 @@ async def line_with(stream: asyncio.StreamReader | None, words: str) -> str:
 
 @pytest.mark.anyio
 @pytest.mark.models
-async def test_a_server_from_its_start_to_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_server_from_its_start_to_its_end(end: signal.Signals, tmp_path: Path) -> None:
     async with process("serve", "--port", "0", cwd=tmp_path) as server, httpx.AsyncClient() as client:
         ready = await line_with(server.stderr, "talk at ")
         address = ready.partition("talk at ")[2].split()[0]
@@ -168,7 +169,7 @@ async def test_a_server_from_its_start_to_ctrl_c(tmp_path: Path) -> None:
         assert not address.endswith(":0")
         assert (await client.get(f"{address}/ready")).status_code == 200
         assert "<title>" in (await client.get(address)).text
-        server.send_signal(signal.SIGINT)
+        server.send_signal(end)
         out, errors = await server.communicate()
     assert server.returncode == 0
     assert errors.decode() == "ended\n"

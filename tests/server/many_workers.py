@@ -1,10 +1,12 @@
 """Two workers at one port, over backends without speech: a program of its own, for `test_server_workers.py`.
 
-Its argument is what fails: `nothing`, `building`, or `everything`.
+Its argument is what fails: `nothing`, `building`, or `everything`. SILENT in the environment is the seconds after which a
+silent worker is replaced.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -39,7 +41,10 @@ def main() -> None:
         return serve_as_worker(app, link, door, log_config=None)
 
     try:
-        Supervisor(work, WORKERS, on_ready=lambda: print(door.getsockname()[1], flush=True)).run()
+        silent = float(os.environ.get("SILENT", "15"))
+        Supervisor(
+            work, WORKERS, on_ready=lambda: print(door.getsockname()[1], flush=True), silent=silent
+        ).run()
     except DuologueError as error:
         sys.exit(f"{error.code}: {error.message}")
 

@@ -36,7 +36,8 @@ async def test_aserve_serves_until_its_task_is_cancelled_and_leaves_signals_alon
         )
     )
     async with asyncio.timeout(DEADLINE), httpx.AsyncClient(trust_env=False) as client:
-        await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+        while not (ready.done() or serving.done()):
+            await asyncio.sleep(0.01)
         assert (await client.get(f"{ready.result()}/ready")).status_code == 200
         assert signal.getsignal(signal.SIGINT) is handler
         serving.cancel()

@@ -105,6 +105,28 @@ async def started(socket: ClientConnection) -> bool:
     return False
 
 
+async def test_a_worker_that_hangs_keeps_no_call_from_the_others_and_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SILENT", "6")
+    async with two_workers() as served, AsyncExitStack() as calls:
+        stopped = min(served.pids)
+        os.kill(stopped, signal.SIGSTOP)
+        for _ in range(2):  # As many as the other has room for.
+            socket = await calls.enter_async_context(served.conversation())
+            assert await started(socket)
+        assert (await served.get("/live")).status_code == 200
+        assert (await served.get("/ready")).status_code in (200, 503)
+        whole = await served.ops(
+            lambda shown: stopped not in {worker["pid"] for worker in shown["workers"]} and len(shown["workers"]) == 2
+        )
+        assert whole["sum"]["sessions"] == 2  # Those of the other go on.
+        assert not Path(f"/proc/{stopped}").exists()
+        served.process.send_signal(signal.SIGHUP)
+        assert await served.process.wait() == 0
+        await served.all_gone()
+
+
 async def test_limits_are_divided_the_sum_is_shown_the_dead_are_replaced_and_all_end() -> None:
     async with two_workers() as served, AsyncExitStack() as calls:
         assert (await served.get("/ready")).json() == {"ready": True}

@@ -115,11 +115,26 @@ def test_text_may_not_be_too_long() -> None:
 
 
 def test_a_refusal_is_short_whatever_was_sent() -> None:
-    nonsense = {f"field{n}" * 100: "x" * 1000 for n in range(100)}
+    nonsense = {f"field{n}" * 100: "x" * 1000 for n in range(20)}
     with pytest.raises(InvalidMessageError) as caught:
         wire.parse_client(json.dumps({"type": "ping", "id": 1, **nonsense}))
     assert len(caught.value.message) < 1200
-    assert "and 97 more" in caught.value.message
+    assert "and 17 more" in caught.value.message
+
+
+def test_a_message_of_thousands_of_wrong_fields_is_told_in_one_line() -> None:
+    with pytest.raises(InvalidMessageError, match="it has 5000 fields that are unknown or wrong"):
+        wire.parse_client(json.dumps({"type": "ping", "id": 1, **{f"{n}": 1 for n in range(5000)}}))
+
+
+@pytest.mark.parametrize("filling", ["x", "—", "\U0001f642"])
+def test_a_text_message_has_a_longest_length_in_bytes(filling: str) -> None:
+    longest = '{"type": "text", "text": "%s"}'
+    with pytest.raises(InvalidMessageError, match="may have 65536 bytes"):
+        wire.parse_client(longest % (filling * (65_536 // len(filling.encode()))))
+    with pytest.raises(InvalidMessageError, match="text"):  # Looked at, and refused by the length of its field.
+        wire.parse_client(longest % (filling * (65_000 // len(filling.encode()))))
+    assert wire.parse_client(json.dumps({"type": "text", "text": filling * 4000})) == wire.Text(text=filling * 4000)
 
 
 @pytest.mark.parametrize("model", [*CLIENT, *SERVER, Audio, wire.Limits])

@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 CHECK_EVERY: Final = 0.1
 """Seconds between two looks at the loop."""
 
-REPORT_EVERY: Final = 10.0
+REPORT_EVERY: Final = 30.0
 """Seconds between two reports; what happens meanwhile is counted."""
 
-MAX_FRAMES: Final = 16
+MAX_FRAMES: Final = 10
 """Innermost frames of the stack that are written."""
 
 _STEPS: Final = ("_host", "host", "on_error", "__self__")
@@ -116,6 +116,10 @@ class LoopWatchdog:
         with suppress(Exception):  # How a task is found from another thread differs between versions.
             task = asyncio.current_task(self._loop)
         stack = list(traceback.walk_stack(frame)) if frame is not None else []
+        for depth, (each, _) in enumerate(stack):
+            if each.f_code.co_filename == asyncio.events.__file__:  # What started the loop says nothing.
+                del stack[depth:]
+                break
         sessions = dict.fromkeys(found for each, _ in stack if (found := self._session_in(each)) is not None)
         lines = traceback.StackSummary.extract(iter(stack[:MAX_FRAMES]), lookup_lines=True)
         lines.reverse()

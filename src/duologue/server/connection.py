@@ -14,6 +14,10 @@ class Receiver(Protocol):
         """A whole message has come."""
         ...
 
+    def overhead(self) -> None:
+        """A frame has come that is no message by itself: a ping, a pong, or a part."""
+        ...
+
     def pause_writing(self) -> None:
         """The client takes nothing more for now; what is written all the same waits in memory."""
         ...

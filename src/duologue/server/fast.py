@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Final
 
 from duologue.errors import NotInstalledError
-from duologue.server.sockets import MAX_SIZE, StreamProtocol
+from duologue.server.sockets import MAX_PARTS, MAX_SIZE, StreamProtocol
 
 try:
     from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -53,13 +54,10 @@ class PicowsProtocol(StreamProtocol):
     def _take_over(self) -> None:
         self.handshake_complete = True
         listener = _Listener(self)
-        every, patience = self.config.ws_ping_interval, self.config.ws_ping_timeout
-        # picows wants its patience to end before the next ping.
-        patience = None if every is None or patience is None else min(every, patience)
         protocol = WSProtocol(
             None, None, False, lambda _: listener, log, True, HANDSHAKE_TIMEOUT,
-            patience is not None, every, patience, WSAutoPingStrategy.PING_WHEN_IDLE,
-            True, MAX_SIZE, None, READ_BUFFER,
+            False, None, None, WSAutoPingStrategy.PING_WHEN_IDLE,  # Its pings know nothing of audio that is held back.
+            False, MAX_SIZE, None, READ_BUFFER,
         )  # fmt: skip
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
@@ -70,6 +68,7 @@ class PicowsProtocol(StreamProtocol):
         protocol.get_buffer(-1)[: len(request)] = request
         protocol.buffer_updated(len(request))
         self._picows = protocol.transport
+        self.start_keepalive()
 
     def write(self, message: str | bytes) -> None:
         """Send a message as one frame."""
@@ -87,6 +86,7 @@ class PicowsProtocol(StreamProtocol):
 
     def shutdown(self) -> None:
         """The server ends, and has said goodbye before, where there was time."""
+        self.stop_keepalive()
         if self._picows is None:
             super().shutdown()
         elif self.close_sent:
@@ -98,6 +98,45 @@ class PicowsProtocol(StreamProtocol):
         """picows has read a whole one."""
         if self._receiver is not None and not self.close_sent:
             self._receiver.received(message)
+
+    def ping(self, data: bytes) -> None:
+        """Answer a ping, and count it."""
+        if self._picows is not None and not self.close_sent:
+            self._picows.send_pong(data)
+        self._count_overhead()
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self.ping_timer = None
+        if self._picows is None or self.close_sent or self.transport.is_closing():
+            return
+        self._held_back = self.read_paused
+        self.pending_ping_payload = os.urandom(4)
+        self.ping_sent_at = self.loop.time()
+        self._picows.send_ping(self.pending_ping_payload)
+        if self.ping_timeout is not None:
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            self.schedule_ping()
+
+    def pong(self, data: bytes) -> None:
+        """Take the answer to our ping, and count it."""
+        if data == self.pending_ping_payload and self.pong_timer is not None:
+            self.last_ping_rtt = self.loop.time() - self.ping_sent_at
+            self.pending_ping_payload = None
+            self.pong_timer.cancel()
+            self.pong_timer = None
+            self.schedule_ping()
+        self._count_overhead()
+
+    def _give_up(self) -> None:
+        self.pong_timer = self.pending_ping_payload = None
+        if not self.close_sent and not self.transport.is_closing():
+            self._close(WSCloseCode.INTERNAL_ERROR)
+
+    def part(self) -> None:
+        """Count a frame that is no message."""
+        self._count_overhead()
 
     def closed(self, code: int) -> None:
         """The client closes the connection, or has answered our close."""
@@ -125,20 +164,27 @@ class _Listener(WSListener):
     def __init__(self, protocol: PicowsProtocol) -> None:
         self._protocol = protocol
         self._parts = bytearray()
+        self._frames = 0
         self._text = False
         """What the message is whose parts are coming."""
         self._more = False
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
-        if kind == BINARY and frame.fin and not self._more:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:  # Compressed, which was never agreed.
+            self._protocol.fail(WSCloseCode.PROTOCOL_ERROR)
+        elif kind == BINARY and frame.fin and not self._more:
             self._protocol.message(frame.get_payload_as_bytes())
         elif kind == TEXT and frame.fin and not self._more:
             self._take_text(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
             self._protocol.closed(frame.get_close_code() or WSCloseCode.OK)
+        elif kind == WSMsgType.PING:
+            self._protocol.ping(frame.get_payload_as_bytes())
         elif kind in (BINARY, TEXT, WSMsgType.CONTINUATION):
             self._take_part(frame)
+        else:
+            self._protocol.pong(frame.get_payload_as_bytes())
 
     def _take_text(self, data: bytes) -> None:
         try:
@@ -156,15 +202,18 @@ class _Listener(WSListener):
         if first:
             self._text = frame.msg_type == TEXT
         self._parts += frame.get_payload_as_memoryview()
+        self._frames += 1
         self._more = not frame.fin
-        if len(self._parts) > MAX_SIZE:
+        if len(self._parts) > MAX_SIZE or self._frames > MAX_PARTS:
             self._protocol.fail(WSCloseCode.MESSAGE_TOO_BIG)
         elif frame.fin:
-            whole, self._parts = bytes(self._parts), bytearray()
+            whole, self._parts, self._frames = bytes(self._parts), bytearray(), 0
             if self._text:
                 self._take_text(whole)
             else:
                 self._protocol.message(whole)
+        else:
+            self._protocol.part()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._protocol.connection_lost(None)

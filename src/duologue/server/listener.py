@@ -6,9 +6,12 @@ The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked f
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import sys
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
@@ -91,9 +94,25 @@ class Listener(uvicorn.Server):
             )
         )
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]  # all that uvicorn uses of it
-        """End at a signal, where that is wanted."""
-        return super().capture_signals() if self._signals else nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # all that uvicorn uses of it
+        """End at a signal, where that is wanted: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup."""
+        if not self._signals or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        hang_up = getattr(signal, "SIGHUP", None)  # Windows has none.
+        before = signal.getsignal(hang_up) if hang_up is not None else None
+        if hang_up is not None and before is signal.SIG_DFL:
+            signal.signal(hang_up, self._hang_up)
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            if hang_up is not None and before is signal.SIG_DFL:
+                signal.signal(hang_up, before)
+
+    def _hang_up(self, *_: object) -> None:
+        self.should_exit = True
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal or `should_exit`."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
+from signal import SIG_DFL
 
 from starlette.applications import Starlette
 
@@ -69,7 +72,7 @@ def serve(
         agent, host, port, config, engine, smart_turn,
         allowed_origins, trusted_proxies, workers, listener, say, on_ready,
     )  # fmt: skip
-    with server.listening, suppress(KeyboardInterrupt):
+    with server.listening, suppress(KeyboardInterrupt), _terminated_as_interrupted():
         if workers == 1:
             server.make_listener().run(sockets=[server.listening])
         else:
@@ -215,6 +218,19 @@ class _Server:
             websockets=self._listener,
             log_level="warning",
         )
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Have SIGTERM raise KeyboardInterrupt: uvicorn ends in order, and then sends itself the signal again."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, SIG_DFL)
 
 
 def _nothing(line: str) -> None:

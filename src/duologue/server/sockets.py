@@ -8,7 +8,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -33,8 +33,14 @@ SEND_BUFFER_BYTES: Final = 65_536
 READ_BYTES: Final = 16_384
 """Read at once; asyncio's own 256 KiB are mapped and unmapped for each read, which costs more than all else in it."""
 
+MAX_PARTS: Final = 1024
+"""Frames that one message may come in."""
+
 START_TIMEOUT: Final = 15.0
 """Seconds for the rest of the handshake and `start`; the stream itself waits for less, and says why it ends."""
+
+PIECE_BYTES: Final = 4096
+"""Bytes that are parsed at once."""
 
 LINGER: Final = 1.0
 """Seconds that a connection has for its last bytes and its closing handshake."""
@@ -58,6 +64,14 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     _receiver: Receiver | None = None
     _guest: Guest | None = None
+    _blocked = False
+    """The client does not take what is written."""
+    _held_back = False
+    """Reading was held back since the last look at it: what the client sent meanwhile may wait before its pong."""
+    _unread = b""
+    """What was read before reading was held back, and has not been taken."""
+    _parts = 0
+    """Frames of the message that is coming."""
 
     def take_over_from(self, guest: Guest) -> None:
         """The socket of this guest is a WebSocket now."""
@@ -111,13 +125,17 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         """Read nothing more."""
         if not self.read_paused:
             self.read_paused = True
+            self._held_back = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Go on reading, unless the client takes nothing: what is read may have to be answered."""
         if self.read_paused:
             self.read_paused = False
-            self.transport.resume_reading()
+            if self._unread:
+                self.loop.call_soon(self._take_pieces)
+            if not self._blocked:
+                self.transport.resume_reading()
 
     # What asyncio and uvicorn tell.
 
@@ -180,16 +198,96 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._lost()
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
+        """The client does not keep up: read nothing that would have to be answered, such as pings."""
         super().pause_writing()
+        self._blocked = True
+        self.transport.pause_reading()
         if self._receiver is not None:
             self._receiver.pause_writing()
 
     def resume_writing(self) -> None:
         """It does again."""
         super().resume_writing()
+        self._blocked = False
+        if not self.read_paused:
+            self.transport.resume_reading()
         if self._receiver is not None:
             self._receiver.resume_writing()
+
+    def handle_ping(self) -> None:
+        """Answer a ping, and count it."""
+        super().handle_ping()
+        self._count_overhead()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take a pong, and count it."""
+        super().handle_pong(event)
+        self._count_overhead()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a part of a message, and count it."""
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG, "too many parts")
+            self.handle_parser_exception()
+            return
+        if event.fin:
+            self._parts = 0
+        else:
+            self._count_overhead()
+        super().handle_cont(event)
+
+    def keepalive_timeout(self) -> None:
+        """No pong has come: it may be behind audio that was held back, and is waited for again."""
+        if self._held_back and self.ping_timeout is not None:
+            self._held_back = self.read_paused
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        super().keepalive_timeout()
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._held_back = self.read_paused
+        super().send_keepalive_ping()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has been read, in pieces: a read may hold thousands of frames, which others need not wait for."""
+        if len(data) <= PIECE_BYTES and not self._unread:
+            self._take(data)
+        else:
+            self._unread += data
+            self._take_pieces()
+
+    def _take(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self.handshake_initiated and self.conn.handshake_exc is not None and not self.transport.is_closing():
+            self.handshake_complete = self.close_sent = True
+            body = b"The handshake is not one of WebSockets."
+            self.transport.write(
+                b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            self.transport.close()
+
+    def _take_pieces(self) -> None:
+        """Take what was read until reading is held back; the rest waits as if it were unread."""
+        unread = self._unread
+        while unread and not (self.handshake_complete and self.read_paused):
+            piece, unread = unread[:PIECE_BYTES], unread[PIECE_BYTES:]
+            # What is taken may have it all taken, in the same call.
+            self._unread = unread
+            self._take(piece)
+            unread = self._unread
+            if self.transport.is_closing():
+                self._unread = b""
+                return
+
+    def _count_overhead(self) -> None:
+        if self._receiver is not None:
+            self._receiver.overhead()
 
     async def run_asgi(self) -> None:
         """Run the application, and cut the connection a little after it has returned."""

@@ -35,8 +35,25 @@ __all__ = ["Stream", "StreamLimits"]
 
 log = logging.getLogger(__name__)
 
-MESSAGE_S: Final = 0.001
-"""Seconds that a message counts as at least where a client's pace is measured: a flood of small ones costs as much."""
+FRAME_S: Final = 0.001
+"""Seconds that a message of audio counts as at least: a flood of small ones costs as much."""
+
+# What everything but audio costs of a budget of its own, which a second gives back each second.
+
+CHATTER_S: Final = 2.0
+"""What may be spent of it at once."""
+TURN_S: Final = 0.5
+"""Of a typed turn, which is answered."""
+COMMAND_S: Final = 0.05
+"""Of a message that changes the conversation, and of a mistake."""
+MESSAGE_S: Final = 0.005
+"""Of any other message."""
+OVERHEAD_S: Final = 0.002
+"""Of a frame that is no message."""
+BYTES_PER_S: Final = 1_000_000
+"""Text counts by its length, too."""
+FLOOD_S: Final = 10.0
+"""What a client may owe of that budget before its session ends; it is held back long before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,7 @@ class Stream:
         self._held: asyncio.TimerHandle | None = None
         self._mistakes: deque[float] = deque(maxlen=limits.max_errors)
         self._pace = Pace(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
+        self._chatter = Pace(max_ahead=CHATTER_S, max_behind=0.0)
         self._warned = float("-inf")
         self._session: Session | None = None
         self._marks = False
@@ -137,6 +155,11 @@ class Stream:
                 self._inbox.append(message)
             # One message is enough to wait; more come only where they were read together with it.
             self._connection.pause_reading()
+
+    def overhead(self) -> None:
+        """Count a frame that is no message."""
+        if self._closing is None:
+            self._charge(OVERHEAD_S)
 
     def pause_writing(self) -> None:
         """The client takes nothing for now."""
@@ -249,17 +272,22 @@ class Stream:
         try:
             if isinstance(message, str):
                 assert self._session is not None
-                self._obey(wire.parse_client(message), self._session)
-                self._hold_back(MESSAGE_S)
+                parsed = wire.parse_client(message)
+                self._obey(parsed, self._session)
+                self._charge(_COSTS.get(type(parsed), MESSAGE_S) + len(message) / BYTES_PER_S)
             else:
                 seconds = self._sound.take(message)
                 if (ack := self._sound.ack()) is not None:
                     self._outbox.put(ack)
-                self._hold_back(seconds)
+                now = self._now()
+                ahead = self._pace.take(seconds if seconds > FRAME_S else FRAME_S, now)
+                if ahead > 0 and self._handling:
+                    self._hold(ahead, now, f"{_AUDIO_TOO_FAST} {ahead + self._limits.max_ahead:.1f} s ahead.", _AUDIO_HINT)
         except SessionNotActiveError:
             pass  # It has just ended, and why has been told.
         except DuologueError as error:
             self._complain(error)
+            self._charge(COMMAND_S + len(message) / BYTES_PER_S)
         except Exception as error:
             self.stop(failure(error))
 
@@ -286,29 +314,24 @@ class Stream:
             case wire.Start():
                 raise InvalidStateError("The session has been started.", hint="Connect again for another session.")
 
-    def _hold_back(self, seconds: float) -> None:
-        """Hold back a client that sends faster than sound passes, so that it takes no time from others."""
+    def _charge(self, seconds: float) -> None:
+        """Count what is no audio; a client that sends too much of it is held back, and cut off where it goes on."""
         now = self._now()
-        ahead = self._pace.take(seconds if seconds > MESSAGE_S else MESSAGE_S, now)
-        if ahead > 0 and self._handling:
-            self._hold(ahead, now)
+        ahead = self._chatter.take(seconds, now)
+        if ahead > FLOOD_S or (ahead > 0 and self._session is None):
+            error = RateLimitedError("Messages come far faster than they are taken.", hint="Send fewer.")
+            self.stop(Closing(POLICY, error.code, error))
+        elif ahead > 0 and self._handling:
+            self._hold(ahead, now, _MESSAGES_TOO_FAST, _MESSAGES_HINT)
 
-    def _hold(self, ahead: float, now: float) -> None:
+    def _hold(self, ahead: float, now: float, what: str, hint: str) -> None:
         self._handling = False
         self._connection.pause_reading()
         # At most a second, so that a client that has gone is noticed.
         self._held = self._loop.call_later(min(ahead, 1.0), self._go_on)
         if now - self._warned >= 1:
             self._warned = now
-            self._outbox.put(
-                wire.Error.of(
-                    RateLimitedError(
-                        f"Audio comes faster than it sounds: it is {ahead + self._limits.max_ahead:.1f} s ahead.",
-                        hint="Send it as it is recorded, at the rate that `start` gave; it is held back meanwhile.",
-                    ),
-                    fatal=False,
-                )
-            )
+            self._outbox.put(wire.Error.of(RateLimitedError(what, hint=hint), fatal=False))
 
     def _go_on(self) -> None:
         """Handle what waits, and from now on what comes."""
@@ -328,6 +351,20 @@ class Stream:
         else:
             mistakes.append(now)
             self._outbox.put(wire.Error.of(error, fatal=False))
+
+
+_COSTS: Final[dict[type, float]] = {
+    wire.Text: TURN_S,
+    wire.Interrupt: COMMAND_S,
+    wire.Clear: COMMAND_S,
+    wire.TurnBegin: COMMAND_S,
+    wire.TurnEnd: COMMAND_S,
+}
+
+_AUDIO_TOO_FAST: Final = "Audio comes faster than it sounds: it is"
+_AUDIO_HINT: Final = "Send it as it is recorded, at the rate that `start` gave; it is held back meanwhile."
+_MESSAGES_TOO_FAST: Final = "Messages come faster than they are taken."
+_MESSAGES_HINT: Final = "Send fewer; what comes is held back meanwhile."
 
 
 def _started(session: Session, start: wire.Start) -> wire.Started:

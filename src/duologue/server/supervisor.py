@@ -38,7 +38,13 @@ STEADY: Final = 60.0
 FRUITLESS: Final = 3
 """Deaths before any worker was ever ready, after which it is given up."""
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+STALE: Final = 3.0
+"""Seconds after which what a worker told last says nothing of it any more; it tells something each second."""
+
+SILENT: Final = 15.0
+"""Seconds without a word after which a worker that was ready is taken for hung, and killed."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 PATIENCE: Final = 15.0
 """Seconds that workers have to say goodbye and end; those that remain are killed."""
@@ -58,7 +64,10 @@ class _Worker:
         self.link: socket.socket | None = None
         """Open while the process lives, as far as is known."""
         self.report: Report | None = None
+        self.told_at = 0.0
+        """When it told something last."""
         self.was_ready = False
+        self.is_hung = False
         self.deaths = 0
         self.started = 0.0
         self.due = 0.0
@@ -70,10 +79,18 @@ class Supervisor:
 
     `work` is called in each process with its index and its link to here, and returns its exit status. Processes are
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
-    are ready and have been told so. A worker that dies is replaced; workers whose supervisor dies end by themselves.
+    are ready and have been told so. A worker that dies is replaced, and so is one from which nothing has been heard for
+    `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor dies end by themselves.
     """
 
-    def __init__(self, work: Callable[[int, socket.socket], int], count: int, *, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        work: Callable[[int, socket.socket], int],
+        count: int,
+        *,
+        on_ready: Callable[[], None],
+        silent: float = SILENT,
+    ) -> None:
         if not 2 <= count <= MAX_WORKERS:
             raise ConfigError(f"{count} workers were asked for; one needs no supervisor, and {MAX_WORKERS} are most.")
         if threading.active_count() > 1:
@@ -83,6 +100,8 @@ class Supervisor:
             )
         self._work = work
         self._on_ready = on_ready
+        self._silent = silent
+        self._stale = min(STALE, silent / 2)
         self._workers = [_Worker(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
         self._ending = 0.0
@@ -97,7 +116,9 @@ class Supervisor:
         woken, waker = socket.socketpair()
         for end in (woken, waker):
             end.setblocking(False)
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        # One that is ignored, as SIGHUP under nohup, stays so.
+        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in heeded}
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         self._private = [woken, waker]
         self._selector.register(woken, selectors.EVENT_READ)
@@ -132,8 +153,11 @@ class Supervisor:
         for worker in self._workers:
             if worker.link is not None and (how := self._reap(worker)) is not None:
                 self._bury(worker, how)
-            elif worker.link is None and not self._ending and now >= worker.due:
-                self._start(worker, now)
+            elif worker.link is None:
+                if not self._ending and now >= worker.due:
+                    self._start(worker, now)
+            elif worker.report is not None:
+                self._mind_silence(worker, now)
         if self._ending:
             if all(worker.link is None for worker in self._workers):
                 return False
@@ -148,6 +172,22 @@ class Supervisor:
         self._broadcast()
         return True
 
+    def _mind_silence(self, worker: _Worker, now: float) -> None:
+        """Forget what a silent worker told, so that the others take its calls; kill one that stays silent."""
+        assert worker.report is not None
+        silence = now - worker.told_at
+        if silence > self._stale and not worker.is_hung:
+            worker.is_hung = True
+            self._news = True
+        if silence > self._silent and not self._ending:
+            log.error(
+                "Worker %d (process %d) has said nothing for %.0f s: it is stopped, or code blocks its event loop.",
+                worker.index,
+                worker.pid,
+                silence,
+            )
+            os.kill(worker.pid, signal.SIGKILL)
+
     def _start(self, worker: _Worker, now: float) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
@@ -161,6 +201,7 @@ class Supervisor:
         theirs.close()
         ours.setblocking(False)
         worker.pid, worker.link, worker.report, worker.started = pid, ours, None, now
+        worker.is_hung = False
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _become_worker(self, index: int, ours: socket.socket, theirs: socket.socket) -> None:
@@ -170,6 +211,9 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+            for number in _SIGNALS[2:]:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._selector.close()
             for end in (ours, *self._private, *(worker.link for worker in self._workers)):
@@ -203,7 +247,7 @@ class Supervisor:
             self._take_failure(failure)
         else:
             self._news = True
-            worker.report = told["report"]
+            worker.report, worker.told_at, worker.is_hung = told["report"], time.monotonic(), False
             worker.was_ready = worker.was_ready or bool(told["report"]["ready"])
 
     def _bury(self, worker: _Worker, how: str) -> None:
@@ -275,7 +319,7 @@ class Supervisor:
             return
         self._news = False
         self._told_at = now
-        letter = write_letter([worker.report for worker in self._workers if worker.report is not None])
+        letter = write_letter([worker.report for worker in self._workers if worker.report is not None and not worker.is_hung])
         for worker in self._workers:
             if worker.link is not None:
                 try:

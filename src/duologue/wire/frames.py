@@ -17,6 +17,7 @@ __all__ = [
     "MAX_GAP_S",
     "MAX_MESSAGE_BYTES",
     "MAX_POSITION",
+    "MAX_TEXT_BYTES",
     "Continuity",
     "Frame",
     "pack",
@@ -29,6 +30,9 @@ HEADER_BYTES: Final = _HEADER.size
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """The longest message, text or binary, that either side sends."""
+
+MAX_TEXT_BYTES: Final = 65_536
+"""The longest text message that a client may send; the longest that the protocol has takes less."""
 
 MAX_POSITION: Final = 2**53 - 1
 """The largest integer that JSON carries unharmed to every language."""

@@ -11,6 +11,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from duologue.errors import DuologueError, InvalidMessageError
 from duologue.wire.fields import Audio, Bytes, Characters, Count, Generation, Model, Samples, Scalar, Seconds, Version
+from duologue.wire.frames import MAX_TEXT_BYTES
+
+MAX_FAULTS: Final = 32
+"""Wrong fields beyond which a message's faults are counted only."""
 
 MAX_TEXT: Final = 4000
 """Characters that a client may send as text at once."""
@@ -19,7 +23,7 @@ MAX_TEXT: Final = 4000
 class Limits(Model):
     """What the server allows."""
 
-    max_message_bytes: Bytes = Field(description="Longest message, text or binary.")
+    max_message_bytes: Bytes = Field(description="Longest binary message; a text message may have 65,536.")
     max_text: Characters = Field(description="Longest `text`.")
     timeout_s: Seconds = Field(description="Longest life of a session.")
     idle_timeout_s: Seconds = Field(description="Longest time without a turn.")
@@ -329,7 +333,12 @@ M = TypeVar("M")
 
 
 def parse_client(text: str) -> ClientMessage:
-    """The client's message in a text frame. Raises InvalidMessageError, which says what was wrong with which field."""
+    """The client's message in a text frame.
+
+    Raises InvalidMessageError, which says what was wrong with which field, or that the frame is too long to be looked at.
+    """
+    if 4 * len(text) > MAX_TEXT_BYTES and len(text.encode(errors="replace")) > MAX_TEXT_BYTES:
+        raise InvalidMessageError(f"A text message may have {MAX_TEXT_BYTES} bytes, and this one has more.")
     return _parse(_CLIENT, text)
 
 
@@ -352,6 +361,8 @@ def _parse(adapter: TypeAdapter[M], text: str) -> M:
 
 def _explain(error: ValidationError) -> str:
     """What was wrong, in one line and without the input, which may be long and is not ours to repeat."""
+    if error.error_count() > MAX_FAULTS:  # To list thousands takes longer than to find them.
+        return f"The message is not one of the protocol: it has {error.error_count()} fields that are unknown or wrong."
     details: list[Any] = error.errors(include_url=False, include_input=False)
     faults = [
         f"{'.'.join(map(str, fault['loc'])) or 'message'}: {fault['msg'].removeprefix('Value error, ')}"[:300]
