@@ -6,9 +6,13 @@ Names are loaded when they are first used, so that importing duologue costs next
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# onnxruntime looks up a host of its maker when it is imported, and writes an id of the device into the user's cache.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from duologue.agent import Agent, EndCall, Turn

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, EngineConfig
-from duologue.errors import ConfigError, InvalidStateError, OverloadedError
+from duologue.errors import ConfigError, InvalidStateError, OverloadedError, ProviderError
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
 
 pytestmark = pytest.mark.anyio
@@ -289,3 +290,25 @@ async def test_services_keep_their_face_and_models_get_one() -> None:
 def test_settings_that_cannot_work_are_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         EngineConfig(**wrong)
+
+
+async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in() -> None:
+    class Deadly(FakeSttModel):
+        def run(self, items: Any) -> Any:
+            raise SystemExit
+
+    async with Engine(vad=PeakVad(), words=SentenceEnd()) as engine:
+        engine.admit()
+        with suppress(ProviderError):
+            await engine.workers.submit(Deadly(), np.zeros(160, np.float32), 0.0)
+        async with asyncio.timeout(10.0):
+            refused = False
+            while not engine.workers.counters.threads_replaced:
+                try:
+                    engine.admit()
+                except OverloadedError as error:
+                    assert error.reason == "threads"
+                    refused = True
+                await asyncio.sleep(0)
+        assert refused
+        engine.admit()

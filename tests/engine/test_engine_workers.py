@@ -408,3 +408,31 @@ async def test_threads_that_work_are_busy() -> None:
             workers._share.note(10.0, time.monotonic())
             busy = workers.busy
         assert busy
+
+
+class Deadly(Doubler):
+    """Ends the thread that runs it."""
+
+    name = "deadly"
+
+    def run(self, items: Sequence[float]) -> list[float]:
+        raise SystemExit
+
+
+@pytest.mark.parametrize("deadline", [0.0, None])  # A general thread, or the one for first clauses.
+async def test_a_thread_that_died_fails_its_job_and_is_replaced(
+    deadline: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(general=1) as workers:
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ProviderError, match="The thread that ran deadly died"):
+                await workers.submit(Deadly(), 1.0, deadline)
+            while workers.is_whole:
+                await asyncio.sleep(0.001)
+        assert workers.running == 0
+        workers.mend()
+        workers.mend()
+        assert workers.is_whole
+        assert workers.counters.threads_replaced == 1
+        assert "died, and is replaced" in caplog.text
+        assert await workers.submit(Doubler(), 2.0, deadline) == 4.0

@@ -1,7 +1,7 @@
 """Two workers at one port, over backends without speech: a program of its own, for `test_server_workers.py`.
 
-Its argument is what fails: `nothing`, `building`, or `everything`. SILENT in the environment is the seconds after which a
-silent worker is replaced.
+Its argument is what fails: `nothing`, `building`, or `everything`. SILENT in the environment is the
+seconds after which a silent worker is replaced.
 """
 
 from __future__ import annotations

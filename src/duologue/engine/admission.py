@@ -12,7 +12,7 @@ from duologue.errors import ConfigError, OverloadedError
 
 __all__ = ["REASONS", "Admission", "Door", "Load", "free_bytes"]
 
-REASONS: Final = ("sessions", "tick_lag", "lateness", "backlog", "memory")
+REASONS: Final = ("sessions", "tick_lag", "lateness", "backlog", "memory", "threads")
 """What a call may be refused for: the `reason` of the error."""
 
 FRESH: Final = 1.0

@@ -23,7 +23,7 @@ from duologue.engine.ledger import Strain
 from duologue.engine.phrases import PhraseCache
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog
 from duologue.engine.workers import Workers
-from duologue.errors import ConfigError, InvalidStateError
+from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 WARMING_PATIENCE = 10.0
 """Seconds that a phrase may take which nobody has asked for yet."""
+MEND_EVERY = 1.0
+"""Seconds between two looks for threads that have died."""
 KEEPING = 5
 """Ticks between two looks at a session that has nothing to send."""
 
@@ -248,11 +250,15 @@ class Engine:
 
     def admit(self) -> None:
         """Raise OverloadedError where one more session would be one too many, by what is measured now."""
+        if self._workers is not None and not self._workers.is_whole:
+            raise OverloadedError(
+                "A thread that runs models died, and is being replaced.", retry_after=MEND_EVERY, reason="threads"
+            )
         self.door.check(self.load)
 
     def attach(self, session: Ticked) -> None:
         """Let a session in, and give it a row in the VAD."""
-        self.door.check(self.load)
+        self.admit()
         session.vad_row = self.vad.open()
         self._sessions[session] = None
 
@@ -264,9 +270,12 @@ class Engine:
 
     async def _run(self) -> None:
         period = self.config.tick
-        due = time.monotonic()
+        due = mend_at = time.monotonic()
         while True:
             now = time.monotonic()
+            if now >= mend_at:
+                mend_at = now + MEND_EVERY
+                self.workers.mend()
             late = now - due
             self._lag.note(max(0.0, late), now)
             self.counters.worst_late = max(self.counters.worst_late, late)

@@ -49,6 +49,8 @@ class Counters:
     """Judgements that were not asked for, because work was behind."""
     refused: int = 0
     failed: int = 0
+    threads_replaced: int = 0
+    """Threads that died and were replaced."""
 
 
 class Workers:
@@ -87,13 +89,26 @@ class Workers:
         self._order = itertools.count()
         self._lock = threading.Condition()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, args=(False,), name=f"duologue-worker-{i}", daemon=True)
-            for i in range(general)
-        ]
-        self._threads.append(threading.Thread(target=self._work, args=(True,), name="duologue-first", daemon=True))
-        for thread in self._threads:
-            thread.start()
+        self._threads = [self._start(f"duologue-worker-{i}", False) for i in range(general)]
+        self._threads.append(self._start("duologue-first", True))
+
+    def _start(self, name: str, speech_only: bool) -> threading.Thread:
+        thread = threading.Thread(target=self._live, args=(speech_only,), name=name, daemon=True)
+        thread.start()
+        return thread
+
+    @property
+    def is_whole(self) -> bool:
+        """True while all threads live."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def mend(self) -> None:
+        """Replace the threads that have died."""
+        for i, thread in enumerate(self._threads):
+            if not thread.is_alive() and not self._closed:
+                self.counters.threads_replaced += 1
+                log.error("The thread %s died, and is replaced.", thread.name)
+                self._threads[i] = self._start(thread.name, i == self._general)
 
     @property
     def waiting(self) -> int:
@@ -195,25 +210,39 @@ class Workers:
             if thread.is_alive():
                 log.warning("%s is still in a run after %g s, and is left behind.", thread.name, CLOSING)
 
-    def _refuse(self, jobs: list[Job]) -> None:
+    def _refuse(self, jobs: list[Job], why: Callable[[Step], ProviderError] | None = None) -> None:
         def refuse() -> None:
             for job in jobs:
                 if not job.result.done():
-                    job.result.set_exception(_closed(job.model))
+                    job.result.set_exception((why or _closed)(job.model))
 
         if jobs:
             self._on_loop(refuse)
+
+    def _live(self, speech_only: bool) -> None:
+        """The life of a thread; nothing but a fault of ours, or a model that ends the interpreter, can cut it short."""
+        try:
+            self._work(speech_only)
+        except BaseException:
+            log.exception("A thread that runs models broke off.")
 
     def _work(self, speech_only: bool) -> None:
         with suppress(OSError, AttributeError):  # a thread has a priority of its own on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while batch := self._take(speech_only):
             joint = batch[0].step
-            unfinished = self._run(batch)
+            unfinished: list[Job] = []
+            lost = batch
+            try:
+                unfinished = self._run(batch)
+                lost = []
+            finally:
+                with self._lock:
+                    self.running -= 1
+                    if joint:
+                        self._joint.runs = False
+                self._refuse(lost, _lost)  # The thread dies, and nobody else will answer.
             with self._lock:
-                self.running -= 1
-                if joint:
-                    self._joint.runs = False
                 if not self._closed:
                     for job in unfinished:
                         job.running = False
@@ -347,3 +376,7 @@ def _failure(model: Step, error: Exception) -> DuologueError:
 
 def _closed(model: Step) -> ProviderError:
     return ProviderError(f"The engine is closed, and {model.name} was not run.", provider=model.name)
+
+
+def _lost(model: Step) -> ProviderError:
+    return ProviderError(f"The thread that ran {model.name} died.", provider=model.name)

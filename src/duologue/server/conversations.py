@@ -56,6 +56,7 @@ class Conversations:
             "jobs_dropped": work.counters.dropped,
             "jobs_refused": work.counters.refused,
             "jobs_failed": work.counters.failed,
+            "threads_replaced": work.counters.threads_replaced,
             "jobs_rationed": work.counters.rationed,
             "backlog_s": round(self._engine.load.backlog, 3),
             "worst_tick_lag_s": round(self._engine.load.tick_lag, 4),

@@ -80,7 +80,8 @@ class Supervisor:
     `work` is called in each process with its index and its link to here, and returns its exit status. Processes are
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
     are ready and have been told so. A worker that dies is replaced, and so is one from which nothing has been heard for
-    `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor dies end by themselves.
+    `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor
+    dies end by themselves.
     """
 
     def __init__(
@@ -319,7 +320,8 @@ class Supervisor:
             return
         self._news = False
         self._told_at = now
-        letter = write_letter([worker.report for worker in self._workers if worker.report is not None and not worker.is_hung])
+        alive = [worker for worker in self._workers if not worker.is_hung]
+        letter = write_letter([worker.report for worker in alive if worker.report is not None])
         for worker in self._workers:
             if worker.link is not None:
                 try:

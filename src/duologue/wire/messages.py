@@ -335,7 +335,7 @@ M = TypeVar("M")
 def parse_client(text: str) -> ClientMessage:
     """The client's message in a text frame.
 
-    Raises InvalidMessageError, which says what was wrong with which field, or that the frame is too long to be looked at.
+    Raises InvalidMessageError, which says what was wrong with which field, or that the frame is too long.
     """
     if 4 * len(text) > MAX_TEXT_BYTES and len(text.encode(errors="replace")) > MAX_TEXT_BYTES:
         raise InvalidMessageError(f"A text message may have {MAX_TEXT_BYTES} bytes, and this one has more.")
