@@ -302,13 +302,12 @@ async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in() -> No
         with suppress(ProviderError):
             await engine.workers.submit(Deadly(), np.zeros(160, np.float32), 0.0)
         async with asyncio.timeout(10.0):
-            refused = False
+            reasons = set()
             while not engine.workers.counters.threads_replaced:
                 try:
                     engine.admit()
                 except OverloadedError as error:
-                    assert error.reason == "threads"
-                    refused = True
+                    reasons.add(error.reason)
                 await asyncio.sleep(0)
-        assert refused
+        assert reasons == {"threads"}
         engine.admit()

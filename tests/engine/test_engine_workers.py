@@ -427,7 +427,7 @@ async def test_a_thread_that_died_fails_its_job_and_is_replaced(
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(ProviderError, match="The thread that ran deadly died"):
                 await workers.submit(Deadly(), 1.0, deadline)
-            while workers.is_whole:
+            while all(thread.is_alive() for thread in workers._threads):
                 await asyncio.sleep(0.001)
         assert workers.running == 0
         workers.mend()

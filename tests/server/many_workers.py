@@ -42,9 +42,7 @@ def main() -> None:
 
     try:
         silent = float(os.environ.get("SILENT", "15"))
-        Supervisor(
-            work, WORKERS, on_ready=lambda: print(door.getsockname()[1], flush=True), silent=silent
-        ).run()
+        Supervisor(work, WORKERS, on_ready=lambda: print(door.getsockname()[1], flush=True), silent=silent).run()
     except DuologueError as error:
         sys.exit(f"{error.code}: {error.message}")
 

@@ -26,7 +26,9 @@ async def agent(text):
 async def main():
     ready = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        duologue.aserve(agent, port=0, engine=PATIENT, smart_turn=False, on_ready=lambda address, _: ready.set_result(address))
+        duologue.aserve(
+            agent, port=0, engine=PATIENT, smart_turn=False, on_ready=lambda address, _: ready.set_result(address)
+        )
     )
     await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
     url = ready.result().replace("http://localhost", "ws://127.0.0.1") + "/v1/stream"

@@ -99,6 +99,11 @@ class ServerProcess:
     def _last_lines(self) -> str:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
 
+    @property
+    def log_lines(self) -> int:
+        """Lines that it has printed."""
+        return self._log.read_bytes().count(b"\n")
+
     def _is_ready(self) -> bool:
         try:
             with _direct.open(f"{self.address}/ready", timeout=2) as answer:

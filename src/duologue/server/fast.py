@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from duologue.errors import NotInstalledError
 from duologue.server.sockets import MAX_PARTS, MAX_SIZE, StreamProtocol
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["PicowsProtocol"]
 
 log = logging.getLogger(__name__)
+
+
+class _PicowsLog(logging.LoggerAdapter[logging.Logger]):
+    """Ours, for all connections; a client that breaks the rules of WebSockets is no error of the server."""
+
+    def error(self, msg: object, *args: object, **options: Any) -> None:
+        level = logging.DEBUG if str(msg).startswith("WS parser error") else logging.ERROR
+        self.log(level, msg, *args, **options)
+
+
+_picows_log: Final = _PicowsLog(log, {})
 
 HANDSHAKE_TIMEOUT: Final = 5.0
 """Seconds."""
@@ -55,7 +66,7 @@ class PicowsProtocol(StreamProtocol):
         self.handshake_complete = True
         listener = _Listener(self)
         protocol = WSProtocol(
-            None, None, False, lambda _: listener, log, True, HANDSHAKE_TIMEOUT,
+            None, None, False, lambda _: listener, _picows_log, True, HANDSHAKE_TIMEOUT,
             False, None, None, WSAutoPingStrategy.PING_WHEN_IDLE,  # Its pings know nothing of audio that is held back.
             False, MAX_SIZE, None, READ_BUFFER,
         )  # fmt: skip

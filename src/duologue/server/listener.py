@@ -95,7 +95,7 @@ class Listener(uvicorn.Server):
         )
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]  # all that uvicorn uses of it
+    def capture_signals(self) -> Iterator[None]:
         """End at a signal, where that is wanted: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup."""
         if not self._signals or threading.current_thread() is not threading.main_thread():
             yield

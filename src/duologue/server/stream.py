@@ -282,7 +282,8 @@ class Stream:
                 now = self._now()
                 ahead = self._pace.take(seconds if seconds > FRAME_S else FRAME_S, now)
                 if ahead > 0 and self._handling:
-                    self._hold(ahead, now, f"{_AUDIO_TOO_FAST} {ahead + self._limits.max_ahead:.1f} s ahead.", _AUDIO_HINT)
+                    early = ahead + self._limits.max_ahead
+                    self._hold(ahead, now, f"{_AUDIO_TOO_FAST} {early:.1f} s ahead.", _AUDIO_HINT)
         except SessionNotActiveError:
             pass  # It has just ended, and why has been told.
         except DuologueError as error:

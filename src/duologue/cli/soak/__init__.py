@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from duologue.cli.soak.churn import churn
+from duologue.cli.soak.fuzz import fuzz
 from duologue.cli.soak.monologue import monologue
 from duologue.cli.soak.overload import overload
 
@@ -14,5 +15,5 @@ soak = typer.Typer(
     help="Try a server for long, with more than it may carry, and with callers who do not behave. See docs/soaks.md.",
     no_args_is_help=True,
 )
-for command in (monologue, churn, overload):
+for command in (monologue, churn, overload, fuzz):
     soak.command()(command)
