@@ -26,6 +26,7 @@ def default_of(name: str) -> float:
             importlib.import_module(".".join(parts[:number]))
         found = getattr(found, part)
     if isinstance(found, type):
+        default: Any
         (default,) = (field.default for field in dataclasses.fields(found) if field.name == parts[-1])
         return float(default)
     return float(getattr(found, parts[-1]))

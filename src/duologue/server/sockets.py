@@ -255,22 +255,24 @@ class StreamProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has been read, in pieces: a read may hold thousands of frames, which others need not wait for."""
-        if len(data) <= PIECE_BYTES and not self._unread:
-            self._take(data)
-        else:
+        if len(data) > PIECE_BYTES or self._unread:
             self._unread += data
             self._take_pieces()
+        else:
+            super().data_received(data)
+            if not self.handshake_initiated:
+                self._refuse_broken_handshake()
 
-    def _take(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self.handshake_initiated and self.conn.handshake_exc is not None and not self.transport.is_closing():
-            self.handshake_complete = self.close_sent = True
-            body = b"The handshake is not one of WebSockets."
-            self.transport.write(
-                b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
-                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-            )
-            self.transport.close()
+    def _refuse_broken_handshake(self) -> None:
+        if self.conn.handshake_exc is None or self.transport.is_closing():
+            return
+        self.handshake_complete = self.close_sent = True
+        body = b"The handshake is not one of WebSockets."
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        self.transport.close()
 
     def _take_pieces(self) -> None:
         """Take what was read until reading is held back; the rest waits as if it were unread."""
@@ -279,7 +281,9 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             piece, unread = unread[:PIECE_BYTES], unread[PIECE_BYTES:]
             # What is taken may have it all taken, in the same call.
             self._unread = unread
-            self._take(piece)
+            super().data_received(piece)
+            if not self.handshake_initiated:
+                self._refuse_broken_handshake()
             unread = self._unread
             if self.transport.is_closing():
                 self._unread = b""
