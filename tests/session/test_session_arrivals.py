@@ -235,5 +235,14 @@ async def test_of_a_stall_positions_tell_what_never_came() -> None:
         assert c.session.accepted == pytest.approx(14 * RATE, abs=2 * 512)
 
 
+async def test_more_than_a_second_at_once_is_no_reason_to_wait_for_longer() -> None:
+    async with client() as c:
+        c.send([(0.1, 10 * RATE)])
+        c.wait(0.1 + MAX_PATIENCE + 0.1)
+        assert "missing" in [gap.reason for gap in c.gaps]
+        c.wait(12.0)
+        assert c.session.accepted - 10 * RATE == pytest.approx(12.0 * RATE, abs=1.5 * RATE)
+
+
 def test_speech_is_loud_enough_for_the_detector_of_these_tests() -> None:
     assert np.abs(np.frombuffer(speak("Hello."), np.int16)).max() > 3000

@@ -89,7 +89,9 @@ def _main() -> None:
     parser.add_argument("--listener", choices=WEBSOCKETS, default="uvicorn")
     asked = parser.parse_args()
     app = create_app(_build, max_connections=MAX_CLIENTS)
-    Listener(app, port=asked.port, websockets=asked.listener, log_level="warning").run()
+    Listener(
+        app, port=asked.port, websockets=asked.listener, max_waiting_per_address=MAX_CLIENTS, log_level="warning"
+    ).run()
 
 
 if __name__ == "__main__":

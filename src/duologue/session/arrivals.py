@@ -11,6 +11,9 @@ __all__ = ["MAX_PATIENCE", "Arrivals"]
 MAX_PATIENCE: Final = 1.6
 """Seconds without audio after which any client's audio is missing: a chunk of a second, and a stall of 0.6 s."""
 
+MAX_CHUNK: Final = 1.0
+"""Seconds of the longest chunk that is waited for; a program may hand over more at once."""
+
 FILL_EVERY: Final = 0.2
 """Seconds between two gaps while nothing arrives."""
 
@@ -81,7 +84,7 @@ class Arrivals:
             self._invented, self.filled = self.filled, 0
         if samples > self.largest:
             self.largest = samples
-            self._size = max(self._size, seconds)
+            self._size = max(self._size, min(seconds, MAX_CHUNK))
         if now < self._watch_until:
             self._watch(seconds, now)
         self.filled = 0
@@ -129,7 +132,7 @@ class Arrivals:
         """Forget what was observed before the last look back, except where nothing has come since."""
         self.relearn_at = now + RELEARN_EVERY
         if self.largest and not self.filled:
-            self._size, self._stall = self.largest / RATE, self._stall_now
+            self._size, self._stall = min(self.largest / RATE, MAX_CHUNK), self._stall_now
             self.largest, self._stall_now = 0, 0.0
             self._settle(now)
 
