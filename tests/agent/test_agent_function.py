@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from duologue.agent import Agent, EndCall, Reply, Turn
-from duologue.agent.function import FunctionAgent, as_agent
+from duologue.agent.function import FunctionAgent, as_agent, name_of
 from duologue.errors import AgentError, ConfigError, ProviderUnavailableError
 
 pytestmark = pytest.mark.anyio
@@ -199,3 +199,44 @@ async def test_closing_the_reply_closes_the_generator() -> None:
     assert await anext(reply) == "hello"
     await reply.aclose()  # type: ignore[attr-defined]  # an async generator behind the Protocol's iterator
     assert closed.is_set()
+
+
+class TableBookingAgent(Parrot):
+    pass
+
+
+class FAQAgent(Parrot):
+    pass
+
+
+class Agent2(Parrot):
+    name = "  Anna \n from  sales "
+
+
+class Unprintable(Parrot):
+    name = "\x07"
+
+
+class Numbered(Parrot):
+    name = 7
+
+
+async def book_a_table(text: str) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (TableBookingAgent, "Table booking"),
+        (FAQAgent, "FAQ"),
+        (Agent2, "Anna from sales"),
+        (Unprintable, ""),
+        (Numbered, "Numbered"),
+        (book_a_table, "Book a table"),
+        (functools.partial(with_turn, turn=TURN), "With turn"),
+        (Callable(), "Callable"),
+    ],
+)
+def test_what_an_agent_is_called(source: Any, name: str) -> None:
+    assert name_of(as_agent(source)) == name

@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from duologue.agent import Agent, Stateful, Turn
+from duologue.agent import ToolCall as AgentToolCall
 from duologue.agent.llm import LLMAgent, openai_model, read_only, side_effect
 from duologue.agent.llm.context import CUT_OFF, SILENCE, UNHEARD
 from duologue.conversation.history import Message
@@ -347,6 +349,25 @@ async def test_an_interruption_leaves_a_side_effect_running_and_its_result_is_to
         await line.ask(turn("Is it booked?"), says("It is."))
         assert 'book({"people": 4}) is done; its result was: reference A4' in str(line.sent())
         assert diary.done == ["book 4"]
+
+
+async def test_the_times_of_each_tool_are_reported_once_it_is_over(server: OpenAIServer) -> None:
+    diary = Diary()
+    reported: list[AgentToolCall] = []
+    asked = replace(turn(), report_tool=reported.append)
+    async with Line(server, tools=diary.tools) as line:
+        await line.ask(asked, calls("look", day="Friday"), calls("book", people=4), says("It is booked."))
+        assert [(call.name, call.outcome) for call in reported] == [("look", "done"), ("book", "done")]
+        assert reported[0].started <= reported[0].finished <= reported[1].started <= reported[1].finished
+        with pytest.raises(AgentError):
+            await line.ask(asked, calls("fails"))
+        assert (reported[-1].name, reported[-1].outcome) == ("fails", "failed")
+    assert "Friday" not in repr(reported), "arguments are the caller's words"
+
+    diary.gate.clear()
+    async with Line(server, tools=diary.tools, tool_timeout=0.01) as line:
+        await line.ask(asked, calls("plain", day="Friday"), says("It takes long."))
+        assert (reported[-1].name, reported[-1].outcome) == ("plain", "stopped")
 
 
 async def test_the_end_of_the_session_waits_for_effects_up_to_their_deadline(server: OpenAIServer) -> None:

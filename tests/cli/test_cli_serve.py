@@ -48,7 +48,7 @@ def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLi
     outcome = duologue(
         "serve", "--host", "0.0.0.0", "--port", "0", "--agent", "echo", "--greeting", "Hi.", "--max-sessions", "7",
         "--allow-origin", "https://one.example", "--allow-origin", "https://two.example", "--no-smart-turn",
-        "--workers", "3", "--listener", "picows",
+        "--workers", "3", "--listener", "picows", "--agent-name", " Anna  Smith ",
     )  # fmt: skip
     assert outcome.code == 0
     (call,) = served
@@ -58,6 +58,31 @@ def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLi
     assert list(call["allowed_origins"]) == ["https://one.example", "https://two.example"]
     assert call["smart_turn"] is False
     assert (call["workers"], call["listener"]) == (3, "picows")
+    assert call["config"].agent_name == "Anna Smith"
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ([], ""),
+        (["--llm", "openai:gpt-4.1-mini"], "gpt-4.1-mini"),
+        (["--llm", "openai:meta/llama-3:free"], "llama-3:free"),
+        (["--llm", "openai:gpt-4.1-mini", "--agent-name", "Anna"], "Anna"),
+    ],
+)
+def test_a_language_model_gives_its_name(
+    options: list[str], name: str, served: list[dict[str, Any]], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    assert duologue("serve", *options).code == 0
+    assert served[0]["config"].agent_name == name
+
+
+@pytest.mark.usefixtures("served")
+def test_a_name_that_is_too_long_is_told(duologue: CommandLine) -> None:
+    outcome = duologue("serve", "--agent-name", "x" * 41)
+    assert outcome.code != 0
+    assert "at most 40" in outcome.err
 
 
 def test_host_and_port_come_from_the_environment(

@@ -23,7 +23,7 @@ DEADLINE = 10.0
 class FakeSession:
     id = "fake"
     output_rate = 24_000
-    config = SessionConfig()
+    config = SessionConfig(agent_name="Anna")
 
     def __init__(self, start: Start, sink: AudioSink, backend: FakeBackend) -> None:
         self.start = start

@@ -1,6 +1,7 @@
 """What a client asks for becomes a session."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -78,3 +79,17 @@ async def test_it_says_when_it_is_full(conversations: Conversations) -> None:
         with pytest.raises(OverloadedError):
             conversations.check()
     conversations.check()
+
+
+async def test_a_session_has_the_name_of_its_agent(agents: Agents) -> None:
+    models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
+    async with models.engine(clock=VirtualClock(), paced=False) as engine:
+        for config, name in ((CONFIG, "Scripted"), (replace(CONFIG, agent_name="Anna"), "Anna")):
+            conversations = Conversations(engine, models, {"first": lambda: agents.make("first")}, config)
+            assert conversations.open_session(Start(version=1), SINK).config.agent_name == name
+
+
+@pytest.mark.parametrize("name", ["x" * 41, "two\nlines"])
+def test_a_name_that_cannot_be_shown_in_a_line_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"agent_name has .* characters, and must be one line of at most 40"):
+        SessionConfig(agent_name=name)

@@ -116,6 +116,7 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
                 "timeout_s": 1800.0,
                 "idle_timeout_s": 300.0,
             },
+            "agent_name": "Anna",
         }
         assert (session.start.agent, session.start.marks) == ("booking", True)
 

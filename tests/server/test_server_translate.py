@@ -8,7 +8,7 @@ import pytest
 from duologue.conversation import events as told
 from duologue.conversation.state import AgentState, CallState, UserState
 from duologue.server.translate import Translator
-from duologue.session.events import ErrorRaised, Metered, TurnMeasured
+from duologue.session.events import ErrorRaised, Metered, ToolCalled, TurnMeasured
 from duologue.wire import messages as wire
 
 COMMON: dict[str, Any] = {field.name: 16_000 for field in fields(told.Event)}
@@ -63,6 +63,16 @@ def test_what_has_no_message_of_its_own_is_a_decision() -> None:
     )
     assert Translator().translate(told.EvidenceLate(**COMMON, kind="words", due=15_000, late=0.0625)) == wire.Decision(
         name="evidence_late", reason="", at_s=1.0, fields={"kind": "words", "due": 15_000, "late": 0.0625}
+    )
+
+
+def test_a_tool_call_is_a_decision() -> None:
+    called = ToolCalled(**COMMON, turn=1, generation=2, name="find", started=0.5, finished=0.75, outcome="done")
+    assert Translator().translate(called) == wire.Decision(
+        name="tool_called",
+        reason="",
+        at_s=1.0,
+        fields={"turn": 1, "generation": 2, "name": "find", "started": 0.5, "finished": 0.75, "outcome": "done"},
     )
 
 

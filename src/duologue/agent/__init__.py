@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from duologue.conversation.history import Message
 
-__all__ = ["Agent", "EndCall", "Reply", "Stateful", "Stocked", "Turn"]
+__all__ = ["Agent", "EndCall", "Reply", "Stateful", "Stocked", "ToolCall", "Turn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,22 @@ class EndCall:
 
 
 Reply = str | EndCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The times of one tool call. Its arguments and its result are not part of it: they may hold the caller's words."""
+
+    name: str
+    started: float
+    """On `time.perf_counter()`, as `finished`."""
+    finished: float
+    outcome: Literal["done", "failed", "stopped"]
+    """`failed`: it raised. `stopped`: it was cancelled."""
+
+
+def _ignore(_: ToolCall) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +52,24 @@ class Turn:
     """Await this before any side effect: it returns when the turn is decided, and is cancelled when it is discarded."""
     user_data: Any = None
     """What the session was given as `user_data`."""
+    report_tool: Callable[[ToolCall], None] = _ignore
+    """Takes the times of a tool call; call it on the event loop's thread."""
+
+    @contextmanager
+    def tool(self, name: str) -> Iterator[None]:
+        """Measure a tool call and report it, so that the console shows it: `with turn.tool("find_table"): ...`."""
+        started = time.perf_counter()
+        outcome: Literal["done", "failed", "stopped"] = "done"
+        try:
+            yield
+        except Exception:
+            outcome = "failed"
+            raise
+        except BaseException:
+            outcome = "stopped"
+            raise
+        finally:
+            self.report_tool(ToolCall(name, started, time.perf_counter(), outcome))
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from duologue.agent import Agent, EndCall, Reply, Turn
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["FunctionAgent", "as_agent"]
+__all__ = ["FunctionAgent", "as_agent", "name_of"]
+
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
 _EXPECTED = (
     "Expected `async def f(text) -> str`, `async def f(text)` that yields text, an Agent, or a class or function "
@@ -43,6 +46,22 @@ def as_agent(source: object) -> Agent:
     raise ConfigError(f"{_name(source)} is not `async`: it would hold up every other call. {_EXPECTED}")
 
 
+def name_of(agent: Agent) -> str:
+    """What to call an agent: its `name`, else its class in words without "Agent"; empty where neither says anything."""
+    name = getattr(agent, "name", None)
+    shown = " ".join(name.split()) if isinstance(name, str) else _in_words(type(agent).__name__)
+    return shown if shown.isprintable() else ""
+
+
+def _in_words(identifier: str) -> str:
+    """`TableBookingAgent` or `table_booking` as "Table booking"."""
+    words = [word for word in _WORDS.split(identifier) if word.isalnum()]
+    if len(words) > 1 and words[-1].lower() == "agent":
+        words.pop()
+    text = " ".join(word if word.isupper() else word.lower() for word in words)
+    return text[:1].upper() + text[1:]
+
+
 class FunctionAgent:
     """An `async` function, or an async generator function, with the face of an Agent.
 
@@ -54,6 +73,9 @@ class FunctionAgent:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self._name = _name(function)
+        plain = function.func if isinstance(function, functools.partial) else function
+        self.name = _in_words(getattr(plain, "__name__", type(plain).__name__))
+        """What to call it."""
         self._streams = inspect.isasyncgenfunction(_called(function))
         self._arguments = _arguments(function)
 

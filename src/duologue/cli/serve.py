@@ -21,6 +21,9 @@ def serve(
     llm: Llm = None,
     base_url: BaseUrl = None,
     instructions: Instructions = None,
+    agent_name: Annotated[
+        str, typer.Option(metavar="NAME", help="What the page calls the agent; by default derived from the agent.")
+    ] = "",
     greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that a conversation may last.")] = 1800.0,
@@ -55,6 +58,7 @@ def serve(
     from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run
     from duologue.session import SessionConfig
+    from duologue.session.config import MAX_AGENT_NAME
     from duologue.settings.agents import agent_factory, greeting_of
 
     factory = agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions)
@@ -66,6 +70,7 @@ def serve(
         port=port,
         config=SessionConfig(
             timeout=timeout,
+            agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
             rules=ConversationConfig(greeting=greeting),
             chunk=chunk_ms / 1000,
             lead=3 * chunk_ms / 1000,
@@ -79,6 +84,11 @@ def serve(
         say=(lambda _: None) if as_json else notes.print,
         on_ready=_print_ready if as_json else None,
     )
+
+
+def _model_name(llm: str) -> str:
+    """`gpt-4.1-mini` for `openai:gpt-4.1-mini`; empty without a language model."""
+    return (llm.partition(":")[2] or llm).rpartition("/")[2]
 
 
 def _print_ready(address: str, seconds: float) -> None:

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+from duologue.agent.function import name_of
 from duologue.engine import Engine
 from duologue.errors import ConfigError
 from duologue.session import AudioSink, SessionConfig, VoiceSession
+from duologue.session.config import MAX_AGENT_NAME
 from duologue.settings.agents import AgentFactory
 from duologue.settings.local import LocalModels
 from duologue.stt.language import check_language
@@ -84,11 +86,13 @@ class Conversations:
         language = check_language(self._models.stt, language)
         rules = self._config.rules
         rules = replace(rules, turns=start.turns, greeting=rules.greeting if start.greeting else "")
+        agent = self._agents[name]()
+        agent_name = self._config.agent_name or name_of(agent)[:MAX_AGENT_NAME]
         return VoiceSession(
             engine=self._engine,
             stt=self._models.stt,
             tts=self._models.tts,
-            agent=self._agents[name](),
-            config=replace(self._config, rules=rules, language=language),
+            agent=agent,
+            config=replace(self._config, rules=rules, language=language, agent_name=agent_name),
             sink=sink,
         )

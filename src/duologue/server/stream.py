@@ -380,4 +380,5 @@ def _started(session: Session, start: wire.Start) -> wire.Started:
             timeout_s=session.config.timeout,
             idle_timeout_s=session.config.idle_timeout,
         ),
+        agent_name=session.config.agent_name,
     )

@@ -1,7 +1,7 @@
 """One live conversation: the shell that drives the rules."""
 
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, Metered, TurnMeasured, YieldMeasured
+from duologue.session.events import ErrorRaised, Metered, ToolCalled, TurnMeasured, YieldMeasured
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.saying import SpeechHandle
 from duologue.session.session import VoiceSession
@@ -14,6 +14,7 @@ __all__ = [
     "Metered",
     "SessionConfig",
     "SpeechHandle",
+    "ToolCalled",
     "TurnMeasured",
     "TurnRecord",
     "VoiceSession",

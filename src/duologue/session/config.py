@@ -12,6 +12,9 @@ __all__ = ["SessionConfig"]
 
 Echo = Literal["client", "server", "none"]
 
+MAX_AGENT_NAME = 40
+"""Characters of `SessionConfig.agent_name`."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
@@ -54,6 +57,8 @@ class SessionConfig:
     """How long the synthesiser may take for the next piece of a clause."""
     seed: int | None = None
     """Fixes the random part of the voice."""
+    agent_name: str = ""
+    """The name of the agent that clients show, up to 40 characters; empty: the server derives it from the agent."""
     rules: ConversationConfig = field(default_factory=ConversationConfig)
 
     def __post_init__(self) -> None:
@@ -74,5 +79,10 @@ class SessionConfig:
             raise ConfigError(f"echo is {self.echo!r}, and must be one of {', '.join(get_args(Echo))}.")
         if not self.keep_alive_interval > 0:
             raise ConfigError(f"keep_alive_interval is {self.keep_alive_interval} s, and must be more than 0 s.")
+        if len(self.agent_name) > MAX_AGENT_NAME or not self.agent_name.isprintable():
+            raise ConfigError(
+                f"agent_name has {len(self.agent_name)} characters, and must be one line of at most {MAX_AGENT_NAME}.",
+                hint="Shorten the name.",
+            )
         if self.max_retries < 0 or self.max_input_lag < 0.1:
             raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")

@@ -13,7 +13,7 @@ from duologue.conversation import events as tell
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
 
-__all__ = ["ErrorRaised", "Metered", "Subscription", "TurnMeasured", "YieldMeasured"]
+__all__ = ["ErrorRaised", "Metered", "Subscription", "ToolCalled", "TurnMeasured", "YieldMeasured"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,21 @@ class TurnMeasured(Event):
     """Whether the reply had been prepared before the turn was decided."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds after the last sample: `words`, `score`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled(Event):
+    """The agent called a tool for a decided turn: published when the call is over and the turn is decided.
+
+    The times are seconds after the user's last sample, as in `TurnMeasured.stages`.
+    """
+
+    turn: int
+    generation: int
+    name: str
+    started: float
+    finished: float
+    outcome: Literal["done", "failed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)

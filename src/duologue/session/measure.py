@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+from duologue.agent import ToolCall
 from duologue.audio.level import first_audible
 from duologue.conversation import events as tell
 from duologue.session.events import TurnMeasured
 
 __all__ = ["Stopwatch"]
+
+MAX_TOOLS: Final = 32
+"""Tool calls kept for a reply whose turn is not decided; those after them are not published."""
+MAX_ANSWERED: Final = 8
+"""Replies whose tool calls can still be placed in time: a tool with side effects may outlive its reply. As many that
+are prepared have their calls kept.
+"""
 
 
 @dataclass(slots=True)
@@ -28,6 +37,10 @@ class Stopwatch:
     """Wall, by generation: a speculation's comes before its turn is decided."""
     first_clause: dict[int, float] = field(default_factory=dict)
     speculation: Literal["hit", "none"] = "none"
+    speech_ends: dict[int, float] = field(default_factory=dict)
+    """Wall of the user's last sample, by the generation of the reply."""
+    tools: dict[int, list[ToolCall]] = field(default_factory=dict)
+    """Calls for replies whose turn is not decided, by generation."""
 
     def scored(self, event: tell.TurnScored) -> None:
         """The words are in, or the sound has been judged as well."""
@@ -43,13 +56,31 @@ class Stopwatch:
         self.words = min(self.words, self.decided)
         self.score = min(self.score, self.decided)
 
-    def answering(self, generation: int, *, prepared: bool) -> None:
-        """The decided turn is answered by this reply."""
+    def answering(self, generation: int, *, prepared: bool) -> Iterable[ToolCall]:
+        """The decided turn is answered by this reply; returns the tool calls that it has made already."""
         self.generation = generation
         self.speculation = "hit" if prepared else "none"
-        for times in (self.first_text, self.first_clause):
+        self.speech_ends[generation] = self.decided_wall - self.decided
+        while len(self.speech_ends) > MAX_ANSWERED:
+            del self.speech_ends[next(iter(self.speech_ends))]
+        made = self.tools.pop(generation, ())
+        for times in (self.first_text, self.first_clause, self.tools):
             for old in [g for g in times if g < generation]:
                 del times[old]
+        return made
+
+    def place_tool(self, generation: int, call: ToolCall) -> tuple[float, float] | None:
+        """Start and end of a tool call in seconds after the user's last sample; None while its turn is not decided."""
+        speech_end = self.speech_ends.get(generation)
+        if speech_end is not None:
+            return max(0.0, call.started - speech_end), max(0.0, call.finished - speech_end)
+        if generation > self.generation:
+            kept = self.tools.setdefault(generation, [])
+            if len(kept) < MAX_TOOLS:
+                kept.append(call)
+            while len(self.tools) > MAX_ANSWERED:
+                del self.tools[next(iter(self.tools))]
+        return None
 
     def first_frame(self, frame: bytes, generation: int, pos: int, wall: float, now: float) -> TurnMeasured | None:
         """The measurement, if this frame is the first audible one of the reply that is awaited."""

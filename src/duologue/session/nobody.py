@@ -9,7 +9,7 @@ import logging
 
 from duologue.conversation.inputs import Input
 from duologue.errors import DuologueError
-from duologue.session.events import TurnMeasured
+from duologue.session.events import ToolCalled, TurnMeasured
 
 __all__ = ["Nobody"]
 
@@ -39,3 +39,6 @@ class Nobody:
 
     def measured(self, measured: TurnMeasured) -> None:
         """Nobody heard it."""
+
+    def tool_called(self, called: ToolCalled) -> None:
+        """Ignore a tool that outlived its session."""

@@ -40,7 +40,7 @@ from duologue.session.arrivals import Arrivals
 from duologue.session.audience import Audience
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, Subscription, TurnMeasured, YieldMeasured
+from duologue.session.events import ErrorRaised, Subscription, ToolCalled, TurnMeasured, YieldMeasured
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
@@ -466,6 +466,10 @@ class VoiceSession:
         """A turn was answered audibly."""
         self._publish(measured)
         self._hooks.call(self._on_turn, self, measured)
+
+    def tool_called(self, called: ToolCalled) -> None:
+        """The agent's call of a tool is over."""
+        self._publish(called)
 
     def _publish(self, event: Event) -> None:
         self.record.take(event)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Literal, Protocol
 
-from duologue.agent import Agent, Turn
+from duologue.agent import Agent, ToolCall, Turn
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.history import Segment
@@ -16,7 +18,7 @@ from duologue.errors import AgentError, DuologueError, StreamError, because
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
-from duologue.session.events import TurnMeasured
+from duologue.session.events import ToolCalled, TurnMeasured
 from duologue.session.measure import Stopwatch
 from duologue.session.playout import FRAME, Playout
 from duologue.session.reply import Clause, ReplyRun
@@ -29,6 +31,8 @@ CLOSING = 1.0
 """Seconds that the reply has to let go when the session ends."""
 MAX_STUCK = 16
 """Replies that are not let go of; with one more the call ends."""
+MAX_TOOL_NAME = 64
+"""Characters of a tool's name in an event."""
 AGENT_CLOSING = 65.0
 """Seconds that an agent has to close: a tool that has begun to change something is let finish."""
 
@@ -87,6 +91,10 @@ class Host(Protocol):
         """A turn was answered audibly."""
         ...
 
+    def tool_called(self, called: ToolCalled) -> None:
+        """The agent's call of a tool is over."""
+        ...
+
 
 class Speaker:
     """One reply at a time, prepared or sounding."""
@@ -129,10 +137,12 @@ class Speaker:
     def reply(self, e: do.StartReply) -> None:
         """Have the agent answer; the sound of a speculation is held."""
         run = self._begin(e.generation, e.turn, speculative=e.speculative)
-        turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data)
+        # An agent may keep its turn: a strong reference to the session would keep that alive as well.
+        report = partial(_report_tool, weakref.ref(self), e.turn, e.generation)
+        turn = Turn(e.turn, e.text, e.history, run.committed, self._user_data, report)
         run.answer(self._agent, turn, tuple(self._closing), e.says)
         if not e.speculative:
-            self.stopwatch.answering(e.generation, prepared=False)
+            self._answering(e.generation, e.turn, prepared=False)
 
     def say(self, e: do.StartSpeech) -> None:
         """Speak a text that no agent is asked for."""
@@ -155,10 +165,23 @@ class Speaker:
     def commit(self, e: do.CommitReply) -> None:
         """The turn is decided: let the prepared reply sound."""
         if self._run and self._run.generation == e.generation:
-            self.stopwatch.answering(e.generation, prepared=True)
+            self._answering(e.generation, self._run.turn, prepared=True)
             self._run.commit()
             self.playout.commit()
             self.pump(self._engine.clock.now())
+
+    def _answering(self, generation: int, turn: int, *, prepared: bool) -> None:
+        for call in self.stopwatch.answering(generation, prepared=prepared):
+            self.tool_called(turn, generation, call)
+
+    def tool_called(self, turn: int, generation: int, call: ToolCall) -> None:
+        """Publish a tool call of the agent, or keep it until the turn is decided."""
+        placed = self.stopwatch.place_tool(generation, call)
+        if placed is not None:
+            pos, now = self.host.accepted, self._engine.clock.now()
+            self.host.tool_called(
+                ToolCalled(pos, now, turn, generation, call.name[:MAX_TOOL_NAME], *placed, call.outcome)
+            )
 
     def discard(self, e: do.DiscardReply) -> None:
         """Drop a reply: its sound at once, its work within 100 ms."""
@@ -366,6 +389,11 @@ class Speaker:
         elif (cause := closing.result()) is not None:
             error = AgentError(f"The agent failed to close: {type(cause).__name__}.")
             self.host.failed(because(error, cause))
+
+
+def _report_tool(speaker: weakref.ref[Speaker], turn: int, generation: int, call: ToolCall) -> None:
+    if (alive := speaker()) is not None:
+        alive.tool_called(turn, generation, call)
 
 
 async def _closed(aclose: Callable[[], Awaitable[object]]) -> BaseException | None:

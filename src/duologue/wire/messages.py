@@ -122,6 +122,7 @@ class Started(Model):
     audio_in: Audio = Field(description="The sound that the server will take, as asked for.")
     audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
     limits: Limits = Field(description="What the server allows.")
+    agent_name: str = Field(default="", description="The name of the agent, to be shown; empty where it has none.")
 
 
 class State(Model):

@@ -50,16 +50,18 @@ class Gate(WrapperToolset[Any]):
         if kind != "read_only":
             await _decided(self.turn)
         if kind == "side_effect":
-            return await self.effects.perform(
-                name, tool_args, lambda: self.wrapped.call_tool(name, tool_args, ctx, tool)
-            )
+            return await self.effects.perform(name, tool_args, lambda: self._measured(name, tool_args, ctx, tool))
         try:
             async with asyncio.timeout(self.timeout) as limit:
-                return await self.wrapped.call_tool(name, tool_args, ctx, tool)
+                return await self._measured(name, tool_args, ctx, tool)
         except TimeoutError:
             if not limit.expired():
                 raise
             return f"It took longer than {self.timeout:g} s and was stopped."
+
+    async def _measured(self, name: str, args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]) -> Any:
+        with self.turn.tool(name):
+            return await self.wrapped.call_tool(name, args, ctx, tool)
 
 
 class TurnDiscardedError(AgentError):
