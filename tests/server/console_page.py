@@ -16,10 +16,19 @@ import pytest
 from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from playwright.async_api import Browser, Page, async_playwright
 
+from duologue.conversation import events as told
+from duologue.conversation.state import CallState
 from duologue.errors import OverloadedError
 from duologue.server.app import create_app
 
 MICROPHONE = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+
+UNREACHED = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_INTERNET_DISCONNECTED",
+    "Unexpected response code",
+    "Failed to load resource",
+)
 
 VIOLATIONS = """
 window.violations = [];
@@ -27,13 +36,77 @@ document.addEventListener("securitypolicyviolation", (event) => violations.push(
 """
 
 
+# What tests do to the devices of a page before its own scripts run: `lab.unplug(id)`, `lab.plug(id)`, `lab.fault` (the
+# name of the error that the microphone is refused with), `lab.source` (a stream in its place), and what the page has made:
+# `lab.contexts`, `lab.tracks`.
+LAB = """
+window.lab = { contexts: [], tracks: [], gone: new Set(), fault: null, source: null, default: "" };
+window.Native = AudioContext;
+window.AudioContext = class extends Native {
+  constructor(...options) {
+    super(...options);
+    lab.contexts.push(this);
+  }
+};
+const media = navigator.mediaDevices;
+const [ask, list] = [media.getUserMedia.bind(media), media.enumerateDevices.bind(media)];
+const changed = () => media.dispatchEvent(new Event("devicechange"));
+media.getUserMedia = async (wanted) => {
+  if (lab.fault) throw new DOMException("", lab.fault);
+  if (lab.gone.has(wanted.audio.deviceId?.exact)) throw new OverconstrainedError("deviceId");
+  const stream = lab.source ?? (await ask(wanted));
+  lab.tracks.push(...stream.getTracks());
+  return stream;
+};
+media.enumerateDevices = async () => {
+  const found = (await list()).filter(({ deviceId }) => !lab.gone.has(deviceId));
+  return found.map((device) => ({
+    deviceId: device.deviceId,
+    kind: device.kind,
+    label: device.label,
+    groupId: device.deviceId === "default" ? device.groupId + lab.default : device.groupId,
+  }));
+};
+lab.live = () => lab.tracks.filter(({ readyState }) => readyState === "live");
+lab.lose = (fault = null) => {
+  lab.fault = fault;
+  for (const track of lab.live()) {
+    track.stop();
+    track.dispatchEvent(new Event("ended"));
+  }
+};
+lab.unplug = (id) => {
+  lab.gone.add(id);
+  if (lab.live().some((track) => track.getSettings().deviceId === id)) lab.lose(lab.fault);
+  changed();
+};
+lab.plug = (id) => {
+  lab.gone.delete(id);
+  lab.fault = null;
+  changed();
+};
+lab.changeDefault = () => {
+  lab.default += "x";
+  changed();
+};
+lab.claim = (context, name, value) => {
+  Object.defineProperty(context, name, { value, configurable: true });
+  context.dispatchEvent(new Event("statechange"));
+};
+"""
+
+STATUS = "document.querySelector('#status').textContent"
+
+
 @asynccontextmanager
-async def browser(*arguments: str) -> AsyncIterator[Browser]:
+async def browser(*arguments: str, gesture: bool = False) -> AsyncIterator[Browser]:
+    """Chromium with these arguments; `gesture`: it plays no sound before the page is clicked."""
+    policy = "document-user-activation-required" if gesture else "no-user-gesture-required"
     path = shutil.which("chromium") or shutil.which("google-chrome")
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
             executable_path=path,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required", *arguments],
+            args=["--no-sandbox", f"--autoplay-policy={policy}", *arguments],
         )
         try:
             yield chromium
@@ -42,13 +115,18 @@ async def browser(*arguments: str) -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def opened(chromium: Browser, url: str, *, lost: bool = False, **context: Any) -> AsyncIterator[Page]:
+async def opened(
+    chromium: Browser, url: str, *, lost: bool = False, lab: bool = False, **context: Any
+) -> AsyncIterator[Page]:
     """A page that has had no error and broken no policy when it is closed.
 
-    `lost`: the server goes away, and the browser itself notes each connection that it cannot make.
+    `lost`: the server goes away or refuses, and the browser itself notes each connection that it cannot make. `lab`: the
+    page has a `lab`.
     """
     opened = await chromium.new_context(**context)
     await opened.add_init_script(VIOLATIONS)
+    if lab:
+        await opened.add_init_script(LAB)
     page = await opened.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -58,7 +136,7 @@ async def opened(chromium: Browser, url: str, *, lost: bool = False, **context: 
     violations = await page.evaluate("violations")
     await opened.close()
     assert not violations
-    assert not [fault for fault in faults if not (lost and "ERR_CONNECTION_REFUSED" in fault)]
+    assert not [fault for fault in faults if not (lost and any(sign in fault for sign in UNREACHED))]
 
 
 def write_tone(path: Path, rate: int = 48_000) -> None:
@@ -103,6 +181,25 @@ async def noticed(page: Page, title: str) -> None:
     await until(page, f"duologue.notices.includes('{title}')")
 
 
+async def listens(page: Page, session: FakeSession) -> None:
+    """Wait until the page says that it listens, and what the microphone hears arrives once more."""
+    await until(page, f"{STATUS} === 'Listening' && !duologue.notice")
+    quiet = len(session.heard)
+    async with asyncio.timeout(DEADLINE):
+        while not any(session.heard[quiet:]):
+            await asyncio.sleep(0.01)
+
+
+async def says(page: Page, status: str, title: str) -> None:
+    """Wait until both stand there."""
+    await until(page, f"{STATUS} === '{status}' && duologue.notice?.title === '{title}'")
+
+
+def live() -> told.CallChanged:
+    """The event after which a page may say that it listens."""
+    return told.CallChanged(**at(0), state=CallState.LIVE, reason="start")
+
+
 def full() -> OverloadedError:
     """Holds a page that wants to come back."""
     return OverloadedError("This process carries 2 sessions, which is all it may.", retry_after=30.0)
@@ -136,4 +233,11 @@ async def chromium(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
     async with opened(chromium, f"http://{address}/?keep=1&aec=0") as page:
+        yield page
+
+
+@pytest.fixture
+async def lab(chromium: Browser, address: str) -> AsyncIterator[Page]:
+    """A page whose devices a test can take away."""
+    async with opened(chromium, f"http://{address}/?aec=0", lab=True) as page:
         yield page

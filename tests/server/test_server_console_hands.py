@@ -149,14 +149,14 @@ async def test_the_transcript_as_a_file(page: Page, backend: FakeBackend, tmp_pa
     await saved.save_as(tmp_path / "transcript.txt")
     assert saved.suggested_filename.endswith(".txt")
     lines = (tmp_path / "transcript.txt").read_text().splitlines()
-    assert lines[2:] == ["You:    A table for two.", "Agent:  For two. [not heard: When?]"]
+    assert lines[2:] == ["You:   A table for two.", "Anna:  For two. [not heard: When?]"]
     async with page.expect_download() as saving:
         await page.click("#save-json")
     await (await saving.value).save_as(tmp_path / "transcript.json")
     saved_object = json.loads((tmp_path / "transcript.json").read_text())
     assert saved_object["entries"] == [
         {"who": "user", "text": "A table for two."},
-        {"who": "agent", "text": "For two. When?", "heard": "For two."},
+        {"who": "agent", "name": "Anna", "text": "For two. When?", "heard": "For two."},
     ]
     assert [d["title"] for d in saved_object["decisions"]] == ["Turn 1 is decided", "The agent is interrupted"]
     assert saved_object["session"] == "fake"

@@ -1,17 +1,21 @@
 // A conversation from the first click to its end: the sound of both sides, and a connection that is made again when it
 // is lost. Each connection is a new session to the server.
 
-import { OUTPUT_RATE, openLoudspeaker } from "./loudspeaker.js";
-import { openMicrophone } from "./microphone.js";
+import { Loudspeaker, OUTPUT_RATE } from "./loudspeaker.js";
+import { Microphone } from "./microphone.js";
 import { Patience } from "./patience.js";
+import { askWhy } from "./ready.js";
 import { Stream } from "./stream.js";
 
 const METER_S = 0.1;
 const RELEASE_FRAMES = 5; // 100 ms that still belong to the turn when the button is let go
+const MAX_REFUSALS = 2; // one can be chance, as where the server starts anew
 
 /**
  * Calls `phase(name)` with connecting, live, waiting or idle; `message(object)`, `frame(frame)`, `marked(position)` and
- * `level(0 to 1)` as they come; `waiting({cause, seconds})` before it tries again; `over({reason, close})` at the end.
+ * `level(0 to 1)` as they come; `changed()` when `troubles` or what is in use has changed; `moved(kind, why, before)` when
+ * another microphone (`input`) or loudspeaker (`output`) is in use; `waiting({cause, seconds, error, status, said})` before
+ * it tries again; `over({reason, close, cause})` at the end.
  */
 export class Call {
   constructor(options, on) {
@@ -19,17 +23,20 @@ export class Call {
     this.on = on;
     this.patience = new Patience();
     this.microphone = this.speaker = this.stream = null;
-    this.sessions = 0;
-    this.open = this.holding = this.done = false;
+    this.sessions = this.refusals = 0;
+    this.open = this.holding = this.muted = this.done = false;
     this.tail = 0; // frames that still go out after the button was let go
   }
 
   /** Opens the sound and the first connection; throws what keeps the sound from being opened. */
   async begin({ microphone }) {
     this.on.phase("connecting");
+    const { changed, moved } = this.on;
     try {
       if (microphone) await this.listen();
-      const speaker = await openLoudspeaker({ device: this.options.output });
+      const on = { changed, moved: (...how) => moved("output", ...how) };
+      const speaker = new Loudspeaker({ preferred: this.options.output }, on);
+      await speaker.open();
       if (this.done) speaker.close();
       else this.speaker = speaker;
     } catch (error) {
@@ -41,16 +48,51 @@ export class Call {
 
   /** Opens the microphone, at the beginning or in a conversation that was typed so far. */
   async listen() {
-    const { processing, input } = this.options;
-    const microphone = await openMicrophone({ processing, device: input, lost: () => this.on.lost() });
-    if (this.done) return microphone.close();
+    const { changed, moved } = this.on;
+    const on = { changed, moved: (...how) => moved("input", ...how) };
+    const microphone = new Microphone({ processing: this.options.processing, preferred: this.options.input }, on);
+    await microphone.open();
+    if (this.done || this.microphone) return microphone.close();
     this.microphone = microphone;
     if (this.open) this.attach();
   }
 
+  /** What is wrong with the line and the sound, the worst first: quiet, or a fault of Context, Input or Microphone. */
+  get troubles() {
+    const found = [this.open && this.stream.isQuiet && "quiet", this.microphone?.fault, this.speaker?.fault];
+    return [...new Set(found.filter(Boolean))];
+  }
+
+  /** The person is back, or does something: sound that was suspended is taken up. */
+  wake() {
+    this.microphone?.context.wake();
+    this.speaker?.context.wake();
+  }
+
+  /** Devices, permissions or the network have changed, or the page is seen again. */
+  look() {
+    this.wake();
+    this.stream?.probe();
+    return Promise.all([this.microphone?.input.follow(), this.speaker?.follow()]);
+  }
+
+  /** Goes on with this microphone (`input`) or loudspeaker (`output`). Throws where that cannot be used. */
+  async use(name, id) {
+    await (name === "input" ? this.microphone : this.speaker)?.use(id);
+    this.options[name] = id;
+  }
+
+  /** Silence goes out in the place of what the microphone hears. */
+  mute(muted) {
+    this.muted = muted;
+    this.microphone?.mute(muted);
+  }
+
   dial() {
     clearTimeout(this.timer);
-    this.stream?.drop();
+    const before = this.stream;
+    this.stream = null;
+    before?.drop();
     this.ended = this.fatal = null;
     this.on.phase("connecting");
     const url = new URL("v1/stream", document.baseURI);
@@ -58,14 +100,15 @@ export class Call {
     url.search = url.hash = "";
     const { agent, turns } = this.options;
     const start = { audio_out: { rate: OUTPUT_RATE }, marks: true, meter_s: METER_S, agent, turns };
-    this.stream = new Stream(url, start, {
+    const stream = (this.stream = new Stream(url, start, {
       message: (message) => this.receive(message),
       frame: (frame) => {
         this.on.frame(frame);
         this.speaker.play(frame);
       },
-      closed: (close) => this.closed(close),
-    });
+      quiet: () => this.on.changed(),
+      closed: (close) => stream === this.stream && this.closed(close),
+    }));
   }
 
   attach() {
@@ -87,6 +130,7 @@ export class Call {
     if (!down) this.tail = RELEASE_FRAMES;
     else if (this.tail) this.tail = 0; // pressed again in time: it is one turn
     else this.send({ type: "turn.begin" });
+    this.on.changed();
   }
 
   send(message) {
@@ -98,6 +142,7 @@ export class Call {
       case "started":
         this.open = true;
         this.sessions += 1;
+        this.refusals = 0;
         this.patience.rest();
         this.speaker.attach({ mark: (position) => this.mark(position) });
         this.attach();
@@ -127,17 +172,30 @@ export class Call {
     this.send({ type: "mark", position });
   }
 
-  closed(close) {
+  async closed(close) {
     if (this.done) return;
     this.quiet();
-    const asked = this.fatal?.retryable ? (this.fatal.retry_after_s ?? 2) : null;
-    const gone = this.ended === "shutdown" || (!this.ended && !this.fatal);
-    const cause = asked !== null ? "full" : gone ? (this.ended ? "shutdown" : "lost") : null;
-    const seconds = cause && this.patience.next(asked);
-    if (!seconds) return this.finish({ reason: this.ended, close });
+    const { stream } = this;
     this.on.phase("waiting");
-    this.on.waiting({ cause, seconds, error: this.fatal });
+    const why = await this.why(close);
+    if (this.done || this.stream !== stream) return; // ended or dialed meanwhile
+    const seconds = why.cause && this.patience.next(why.asked);
+    if (!seconds) return this.finish({ reason: this.ended, close, cause: why.final });
+    this.on.waiting({ ...why, seconds });
     this.timer = setTimeout(() => this.dial(), seconds * 1000);
+  }
+
+  /** Why the connection is gone, as `waiting` is told; without a `cause` there is nothing to be waited for. */
+  async why({ opened, reason }) {
+    if (this.fatal) {
+      const asked = this.fatal.retry_after_s ?? 2;
+      return this.fatal.retryable ? { cause: "full", asked, error: this.fatal } : {};
+    }
+    if (this.ended) return this.ended === "shutdown" ? { cause: "shutdown" } : {};
+    if (opened) return { cause: "lost", said: reason };
+    const { cause, error, status } = await askWhy();
+    if (cause === "refused") return ++this.refusals < MAX_REFUSALS ? { cause: "lost" } : { final: "refused" };
+    return { cause, error, status, asked: Number(error?.retry_after_s) || null };
   }
 
   /** No session: nothing is sent or played. */

@@ -3,6 +3,7 @@
 const RATE = 16000;
 const FRAME = 320;
 const HEADER_BYTES = 12;
+const QUANTUM = new Float32Array(128); // of silence
 const ZERO_CROSSINGS = 16; // on each side, at the lower rate: 60 dB down where the band folds back
 
 /** A polyphase filter of Kaiser-windowed sincs, from any rate down (or up) to 16 kHz. */
@@ -66,10 +67,10 @@ function bessel(x) {
 }
 
 class Capture extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions: { position = 0 } = {} }) {
     super();
     this.resampler = sampleRate === RATE ? null : new Resampler(sampleRate, RATE);
-    this.position = 0;
+    this.position = position;
     this.begin();
     this.emit = (sample) => this.push(sample);
   }
@@ -92,8 +93,8 @@ class Capture extends AudioWorkletProcessor {
     this.port.postMessage({ message, peak }, [message]);
   }
 
-  process([[channel]]) {
-    if (!channel) return true; // not connected yet
+  /** Without a microphone it is silence, so that the server need not fill gaps. */
+  process([[channel = QUANTUM]]) {
     if (this.resampler) this.resampler.process(channel, this.emit);
     else channel.forEach(this.emit);
     return true;

@@ -2,34 +2,22 @@
 
 import { Call } from "./call.js";
 import { Decisions } from "./decisions.js";
-import { Devices } from "./devices.js";
-import { asObject, asText, download } from "./export.js";
+import { save } from "./export.js";
+import { INSECURE, mayListen } from "./input.js";
 import { listenToKeys, showShortcuts } from "./keys.js";
 import { Meter } from "./meter.js";
-import { MicrophoneError, mayListen } from "./microphone.js";
 import { Notice } from "./notice.js";
 import { Panels } from "./panels.js";
 import { applyTheme, bindRadios, choose, setting } from "./settings.js";
+import { Sound } from "./sound.js";
+import { statusOf } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { Transcript } from "./transcript.js";
-import { milliseconds } from "./waterfall.js";
+import { givenUp, waitingFor } from "./trouble.js";
+import { Vitals } from "./vitals.js";
+import { whenBack } from "./wake.js";
 
 const MAX_LOG = 5000;
-const MAX_LATENCIES = 1000;
-const STATES = {
-  initial: "Connected",
-  listening: "Listening",
-  processing: "Thinking",
-  speaking: "Speaking",
-  away: "Still there?",
-  ended: "Ended",
-};
-const PHASES = { idle: "Not connected", connecting: "Connecting", live: "Connected", waiting: "Reconnecting" };
-const CAUSES = {
-  lost: ["The connection was lost", "The server does not answer, or the network has dropped."],
-  shutdown: ["The server is gone", "It is shutting down or starting anew."],
-  full: ["The server is busy", ""],
-};
 
 const options = new URLSearchParams(location.search);
 const $ = (selector) => document.querySelector(selector);
@@ -52,25 +40,28 @@ const page = (window.duologue = {
   },
 });
 
+let call = null;
+let levelOff = ""; // what is shown in the place of the microphone's level
+let ending = ""; // why the last conversation ended
+let pending = ""; // what was typed before there was anyone to read it
+
 const transcript = new Transcript($("#transcript"));
 const decisions = new Decisions($("#decisions"));
+const vitals = new Vitals($("#vitals"));
 const meter = new Meter($("#instruments"));
 const notice = new Notice($("#notice"));
 const panels = new Panels(["decisions", "settings"]);
 const talk = new TalkButton($("#talk"), { press: () => pressTalk(), hold: (down) => call?.hold(down) });
-const devices = new Devices({ input: $("#input"), output: $("#output"), note: $("#devices-note") }, changeDevice);
-
-let call = null;
-let latencies = [];
-let pending = ""; // what was typed before there was anyone to read it
+const sound = new Sound({ input: $("#input"), output: $("#output"), note: $("#devices-note") }, notice, () => call);
 
 async function begin({ microphone }) {
   if (call) return;
   transcript.clear();
   decisions.clear();
-  latencies = [];
-  $("#vitals").textContent = "";
-  notice.hide();
+  vitals.clear();
+  notice.clear();
+  page.state = null;
+  ending = "";
   const mine = (call = new Call(
     {
       turns: setting("turns"),
@@ -81,12 +72,13 @@ async function begin({ microphone }) {
     },
     {
       phase: (phase) => call === mine && setPhase(phase),
+      changed: () => call === mine && show(),
+      moved: (...how) => call === mine && sound.moved(...how),
       message: receive,
       frame: (frame) => page.audio?.push(frame),
       marked: (position) => keep(page.marks, position),
       level: showLevel,
-      lost: () => notice.show("The microphone is gone", "Choose another in the settings, or type."),
-      waiting,
+      waiting: (why) => notice.show("line", ...waitingFor(why), { seconds: why.seconds, action: tryNow }),
       over,
     },
   ));
@@ -98,17 +90,17 @@ async function attempt(mine, act, { microphone }) {
   try {
     await act();
     page.microphoneRate = mine.microphone?.rate ?? null;
+    for (const kind of ["blocked", "missing", "busy"]) if (!mine.troubles.includes(kind)) notice.hide(kind);
     show();
-    devices.refresh();
   } catch (error) {
     if (call !== mine) return;
-    const again = () => pressTalk();
     if (mine.done) {
       call = null;
       setPhase("idle");
     }
-    const title = error instanceof MicrophoneError ? error.title : "The conversation could not begin";
-    notice.show(title, error.message, { action: microphone ? { label: "Try again", run: again } : null });
+    const title = error.title ?? "The conversation could not begin";
+    const action = microphone ? { label: "Try again", run: () => pressTalk() } : null;
+    notice.show(error.kind ?? "line", title, error.message, { action });
   }
 }
 
@@ -119,34 +111,32 @@ function pressTalk() {
   return attempt(mine, () => mine.listen(), { microphone: true });
 }
 
-function waiting({ cause, seconds, error }) {
-  const [title, text] = CAUSES[cause];
-  const said = error ? `${error.message} ${error.hint}`.trim() : text;
-  notice.show(title, said, { action: { label: "Try now", run: () => call?.dial() }, seconds });
-}
+const tryNow = { label: "Try now", run: () => call?.dial() };
+const startAgain = { label: "Start again", run: () => begin({ microphone: true }) };
 
-function over({ reason, close }) {
+function over({ reason, close, cause }) {
   call = null;
-  if (reason === "client_end") notice.hide();
-  setPhase("idle");
   document.body.dataset.state = "ended";
-  $("#status").textContent = reason && reason !== "client_end" ? `Ended: ${reason.replaceAll("_", " ")}` : "Not connected";
-  if (close && !reason) {
-    notice.show("The connection was lost", "The server has not answered for a long time.", {
-      action: { label: "Try again", run: () => begin({ microphone: true }) },
-    });
-  }
+  if (reason === "client_end") notice.clear();
+  else if (reason && reason !== "left") ending = `Ended: ${reason.replaceAll("_", " ")}`;
+  notice.hide("line");
+  sound.over();
+  if (reason === "left") {
+    notice.show("line", "The conversation ended", "You left the page: start another one.", { action: startAgain });
+  } else if (close && !reason) notice.show("line", ...givenUp(cause), { action: startAgain });
+  setPhase("idle");
 }
 
-// What the server tells, by its type.
+// What the server sends, by its type.
 const handlers = {
   started(message) {
     page.session = message;
     $("#state-session").title = message.session;
+    $("#state-name").textContent = transcript.agent = message.agent_name || "Agent";
     const again = call.sessions > 1;
     transcript.begin(again ? "Connected again. This is a new conversation: the agent does not remember the one before." : "");
     decisions.begin();
-    notice.hide();
+    notice.hide("line");
     sendPending();
   },
   state(message) {
@@ -154,8 +144,7 @@ const handlers = {
     document.body.dataset.state = message.session;
     document.body.dataset.user = message.user;
     document.body.dataset.agent = message.agent;
-    const words = message.agent === "paused" ? "Paused" : STATES[message.session];
-    $("#status").textContent = message.user === "speaking" ? "Hearing you" : words;
+    showStatus();
   },
   "speech.started"({ turn }) {
     transcript.user(turn, "", { partial: true });
@@ -167,22 +156,19 @@ const handlers = {
   "agent.heard": ({ generation, text, said }) => transcript.heard(generation, text, said),
   latency(message) {
     transcript.latency(message);
-    if (message.voice_to_voice_s !== null) keep(latencies, message.voice_to_voice_s, MAX_LATENCIES);
-    if (!latencies.length) return;
-    const sorted = latencies.toSorted((a, b) => a - b);
-    const turns = sorted.length === 1 ? "1 turn" : `${sorted.length} turns`;
-    $("#vitals").textContent = `${milliseconds(sorted[sorted.length >> 1])} median of ${turns}`;
+    vitals.add(message);
   },
   decision({ name, reason, fields }) {
     if (name === "turn_scored") meter.scored(fields.probability, fields.silence);
     if (name === "speech_ignored") transcript.user(fields.turn, "");
     if (name === "speculation_discarded") transcript.discard(fields.generation);
     if (name === "interrupted") transcript.cut(fields.generation, reason);
+    if (name === "tool_called") transcript.tool(fields);
   },
   error(message) {
-    if (message.fatal && message.retryable) return; // it is tried again, and that is told
+    if (message.fatal && message.retryable) return; // it is tried again, and that is shown
     const title = message.fatal ? "The conversation ended" : "Something went wrong";
-    notice.show(title, `${message.message} ${message.hint}`.trim());
+    notice.show("error", title, `${message.message} ${message.hint}`.trim());
   },
 };
 
@@ -203,56 +189,63 @@ function sendPending() {
   pending = "";
 }
 
-function keep(list, item, most = MAX_LOG) {
+function keep(list, item) {
   list.push(item);
-  if (list.length > most) list.shift();
+  if (list.length > MAX_LOG) list.shift();
 }
 
 function setPhase(phase) {
   page.phase = document.body.dataset.phase = phase;
   if (phase === "live") meter.reset();
-  $("#status").textContent = PHASES[phase];
   show();
 }
 
 /** What can be done now. */
 function show() {
   const live = page.phase === "live";
-  const holds = live && call.microphone && call.options.turns === "manual";
+  const auto = call?.options.turns === "auto";
+  const holds = live && call.microphone && !auto;
   const typed = live && !call.microphone;
   talk.show(holds ? "Hold to talk" : page.phase === "idle" || typed ? "Talk" : "End");
   $("#end").hidden = !holds && !typed;
+  $("#mute").hidden = !auto || !call.microphone;
+  $("#mute .label").textContent = call?.muted ? "Unmute" : "Mute";
   $("#turns").disabled = page.phase !== "idle";
   document.body.dataset.microphone = String(!!call?.microphone);
+  document.body.dataset.muted = String(!!call?.muted);
   document.body.dataset.turns = setting("turns");
+  sound.update();
+  showStatus();
+}
+
+function showStatus() {
+  const { words, wrong } = statusOf(page.phase, page.state, call);
+  levelOff = call?.muted ? "muted" : wrong ? "–" : "";
+  if (levelOff) {
+    meter.stop(levelOff);
+    document.documentElement.style.setProperty("--level", "0");
+  }
+  const text = page.phase === "idle" && ending ? ending : words;
+  if ($("#status").textContent !== text) $("#status").textContent = text;
+  document.body.dataset.wrong = String(wrong);
 }
 
 function showLevel(peak) {
-  meter.level(peak);
+  meter.level(peak, levelOff);
   // The root makes soft speech visible.
-  document.documentElement.style.setProperty("--level", Math.min(1, Math.sqrt(peak)).toFixed(2));
+  document.documentElement.style.setProperty("--level", levelOff ? "0" : Math.min(1, Math.sqrt(peak)).toFixed(2));
 }
 
-async function changeDevice(name, id) {
-  if (!call) return;
-  call.options[name] = id;
-  try {
-    await (name === "input" ? call.microphone?.use(id) : call.speaker?.use(id));
-  } catch (error) {
-    notice.show(error.title ?? "That device cannot be used", error.message);
-  }
-}
-
-function save(kind) {
-  const stamp = new Date().toISOString().slice(0, 16).replaceAll(":", "-");
-  if (kind === "text") return download(`duologue-${stamp}.txt`, "text/plain", asText(transcript));
-  const object = asObject(transcript, decisions, page.session);
-  return download(`duologue-${stamp}.json`, "application/json", `${JSON.stringify(object, null, 2)}\n`);
+function mute() {
+  if ($("#mute").hidden) return;
+  call.mute(!call.muted);
+  show();
 }
 
 const shortcuts = [
   { key: "t", name: "T", label: "Talk, or end", run: () => (call ? call.end() : begin({ microphone: true })) },
   { key: " ", name: "Space", label: "Hold to talk", held: true, run: (down) => talk.holds && talk.set(down) },
+  { key: "m", name: "M", label: "Mute, or unmute", run: mute },
   { key: "/", name: "/", label: "Type", run: () => $("#text").focus() },
   { key: "d", name: "D", label: "Decisions", run: () => panels.toggle("decisions") },
   { key: "s", name: "S", label: "Settings", run: () => panels.toggle("settings") },
@@ -275,8 +268,9 @@ bindRadios($("#turns"), "turns", show);
 $("#shortcuts-on").checked = setting("shortcuts");
 $("#shortcuts-on").onchange = (event) => choose("shortcuts", event.target.checked);
 $("#end").onclick = () => call?.end();
-$("#save-text").onclick = () => save("text");
-$("#save-json").onclick = () => save("json");
+$("#mute").onclick = mute;
+$("#save-text").onclick = () => save("text", transcript, decisions, page.session);
+$("#save-json").onclick = () => save("json", transcript, decisions, page.session);
 $("#compose").onsubmit = async (event) => {
   event.preventDefault();
   const text = $("#text").value.trim();
@@ -285,17 +279,13 @@ $("#compose").onsubmit = async (event) => {
   if (page.phase === "live") sendPending();
   else if (!call) await begin({ microphone: false });
 };
+whenBack({ seen: () => sound.look(), done: () => call?.wake() });
 window.addEventListener("online", () => page.phase === "waiting" && call.dial());
-window.addEventListener("pagehide", () => call?.release());
+window.addEventListener("offline", () => sound.look());
+window.addEventListener("pagehide", () => call?.finish({ reason: "left", close: null }));
 
-if (!mayListen()) {
-  notice.show(
-    "This page may not use the microphone",
-    "Browsers allow it over HTTPS or on localhost only. Open the page there, or type.",
-  );
-}
+if (!mayListen()) notice.show("insecure", ...INSECURE);
 new ResizeObserver(([{ target }]) => {
   target.style.setProperty("--bar", `${(target.offsetWidth - target.clientWidth) / 2}px`);
 }).observe($("main"));
-devices.refresh();
 show();

@@ -27,9 +27,20 @@ export class Decisions {
   take(message) {
     this.at = Math.max(this.at, message.at_s ?? 0);
     if (message.type === "state") for (const [name, shown] of Object.entries(this.states)) shown.textContent = message[name];
-    const explained = explain(message, this.before);
+    const joined = this.joined(message);
+    const explained = explain(joined, this.before);
     if (message.type === "state") this.before = message;
-    if (explained) this.show(message, ...explained);
+    if (explained) this.show(joined, ...explained);
+  }
+
+  /** A gap that goes on where the last one ended takes its place: one of a minute is told five times a second. */
+  joined(message) {
+    const last = this.kept.at(-1)?.message;
+    if (message.name !== "audio_gap" || last?.name !== "audio_gap") return message;
+    if (last.reason !== message.reason || last.fields.end !== message.fields.start) return message;
+    this.kept.pop();
+    this.list.firstChild.remove();
+    return { ...message, fields: { ...message.fields, start: last.fields.start } };
   }
 
   show(message, kind, title, why) {

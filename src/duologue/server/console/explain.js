@@ -104,6 +104,11 @@ const DECISIONS = {
     `${ms(f.silenced)} after it was decided${reason === "pause" ? "; the rest is kept" : ""}.`,
   ],
   backchannel: ({ fields: f }) => ["floor", "You are listening", `“${f.text}” only says so, and the agent goes on.`],
+  tool_called: ({ fields: f }) => [
+    "speculation",
+    `The agent called ${f.name}`,
+    `${OUTCOMES[f.outcome] ?? plain(f.outcome)} ${ms(f.finished - f.started)}.`,
+  ],
   utterance_cut: () => ["turn", "A long turn is cut", "It is understood in parts, and the words are joined."],
   audio_gap: ({ reason, fields: f }) => [
     "trouble",
@@ -121,6 +126,8 @@ const AGENT = {
       ? ["floor", before === "paused" ? "The agent resumes" : "The agent is loud again", `${sentence(failed(NOTHING, reason))}.`]
       : null,
 };
+
+const OUTCOMES = { done: "It took", failed: "It failed after", stopped: "It was stopped after" };
 
 const MESSAGES = {
   "speech.started": ({ turn, reason }) => ["turn", `You speak, turn ${turn}`, reason === "manual" ? "You hold the button." : "The detector hears speech."],

@@ -47,17 +47,23 @@ export class Meter {
     this.score = null;
   }
 
-  /** The peak of a frame of the microphone, 0 to 1. */
-  level(peak) {
+  /** The peak of a frame of the microphone, 0 to 1; `off` is what to show instead while that is not heard. */
+  level(peak, off = "") {
     this.peak = Math.max(this.peak, peak);
     if (++this.frames % COLUMN_FRAMES) return;
     const decibels = Math.max(-60, 20 * Math.log10(this.peak || 1e-3));
     const { speech, explained } = this.opinion;
     const end = this.fresh-- > 0 ? this.score : null;
     this.columns.push({ level: 1 + decibels / 60, speech: explained >= OWN_VOICE ? 0 : speech, end });
-    show(this.readouts.level, Math.round(decibels), decibels > -60 ? `${Math.round(decibels)} dB`.replace("-", "−") : "silent");
+    const text = decibels > -60 ? `${Math.round(decibels)} dB`.replace("-", "−") : "silent";
+    show(this.readouts.level, Math.round(decibels), off || text);
     this.peak = 0;
     if (!still.matches) this.draw();
+  }
+
+  /** No frames come: the last level no longer holds. */
+  stop(off) {
+    show(this.readouts.level, null, off);
   }
 
   draw() {

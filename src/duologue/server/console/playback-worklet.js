@@ -5,17 +5,17 @@ const FADE = 64; // samples in which sound fades before it stops, so that it doe
 const MARK_EVERY = 0.1; // seconds
 
 class Playback extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions: { position = 0, stale = -1, paused = false } = {} }) {
     super();
     this.queue = []; // {generation, position, samples}, the first of them sounding
     this.offset = 0; // samples of the first that have sounded
-    this.stale = -1; // this generation and older are dropped
-    this.paused = false;
-    this.gain = 1;
-    this.position = 0; // everything before it has left this processor
+    this.stale = stale; // this generation and older are dropped
+    this.paused = paused;
+    this.gain = paused ? 0 : 1;
+    this.position = position; // everything before it has left this processor
     this.latency = 0; // samples from here to the ear
     this.trail = []; // [time in samples, position]: what is on its way to the ear
-    this.marked = 0;
+    this.marked = this.position;
     this.markAt = 0;
     this.sounding = false;
     this.port.onmessage = ({ data }) => this[data.type](data);

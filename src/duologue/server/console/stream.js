@@ -2,34 +2,62 @@
 
 const HEADER_BYTES = 12;
 const MAX_BUFFERED = 64000; // two seconds of sound that the network has not taken
-const PING_EVERY = 2000; // milliseconds
+const BEAT_EVERY = 1000; // milliseconds
+const PING_AFTER = 1000;
+const QUIET_AFTER = 3000; // the person is told
+const PROBED_FOR = 1000; // the same after a sign that the network has gone
 const SILENT_FOR = 8000; // a network that has dropped says nothing, so silence this long is its end
+const SLEPT = 5000; // between two beats: this page was not run meanwhile, which says nothing of the network
 
 /**
  * Opens the stream and starts a session. Calls `message(object)`, `frame({position, generation, samples})` with 16-bit
- * samples, and at last `closed({code, reason})`, once.
+ * samples, `quiet(true or false)` when nothing comes and when something does again, and at last
+ * `closed({code, reason, opened})`, once.
  */
 export class Stream {
-  constructor(url, start, { message, frame, closed }) {
+  constructor(url, start, { message, frame, quiet, closed }) {
     this.socket = new WebSocket(url);
     this.closed = closed;
+    this.quiet = quiet;
+    this.isQuiet = this.opened = false;
     this.pings = 0;
-    this.heard = performance.now();
+    this.heard = this.beaten = performance.now();
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.send({ type: "start", version: 1, ...start });
+    this.socket.onopen = () => {
+      this.opened = true;
+      this.send({ type: "start", version: 1, ...start });
+    };
     this.socket.onmessage = ({ data }) => {
       this.heard = performance.now();
+      if (this.isQuiet) this.tell(false);
       if (typeof data === "string") message(JSON.parse(data));
       else frame(unpack(data));
     };
     this.socket.onclose = ({ code, reason }) => this.over({ code, reason });
-    this.heart = setInterval(() => this.beat(), PING_EVERY);
+    this.heart = setInterval(() => this.beat(), BEAT_EVERY);
   }
 
   beat() {
-    const silent = performance.now() - this.heard;
-    if (silent > SILENT_FOR) this.drop();
-    else if (silent > PING_EVERY / 2) this.send({ type: "ping", id: ++this.pings });
+    const now = performance.now();
+    if (now - this.beaten > SLEPT) this.heard = Math.max(this.heard, now - PING_AFTER - 1);
+    this.beaten = now;
+    const silent = now - this.heard;
+    if (silent > SILENT_FOR) return this.drop();
+    if (silent > PING_AFTER) this.send({ type: "ping", id: ++this.pings });
+    if (silent > QUIET_AFTER && !this.isQuiet) this.tell(true);
+  }
+
+  /** Asks whether the server is there, at once. */
+  probe() {
+    if (!this.opened) return;
+    const asked = performance.now();
+    this.send({ type: "ping", id: ++this.pings });
+    setTimeout(() => this.closed && this.heard < asked && !this.isQuiet && this.tell(true), PROBED_FOR);
+  }
+
+  tell(quiet) {
+    this.isQuiet = quiet;
+    this.quiet(quiet);
   }
 
   send(message) {
@@ -56,7 +84,7 @@ export class Stream {
   over(close) {
     clearInterval(this.heart);
     this.socket.onmessage = this.socket.onclose = null;
-    this.closed?.(close);
+    this.closed?.({ ...close, opened: this.opened });
     this.closed = null;
   }
 }

@@ -3,6 +3,8 @@
 import { waterfall } from "./waterfall.js";
 
 const MAX_ENTRIES = 500;
+const MAX_TOOLS = 32; // of one reply
+const MAX_EARLY = 8; // replies whose tools were called before they said anything
 const CUT = {
   duration: "You spoke over it.",
   words: "You spoke over it.",
@@ -17,6 +19,8 @@ export class Transcript {
     this.list = list;
     this.entries = new Map(); // "user 3" and "agent 5" → {item, body, words, kind, text, …}
     this.session = 0;
+    this.agent = "Agent"; // its name
+    this.early = new Map(); // tools of replies that have no entry yet
   }
 
   clear() {
@@ -27,6 +31,7 @@ export class Transcript {
   /** A new session begins: its numbers are its own, and what was said before is none of its business. */
   begin(note = "") {
     this.session += 1;
+    this.early.clear();
     if (!note || !this.entries.size) return;
     const item = document.createElement("li");
     item.className = "divider";
@@ -48,7 +53,7 @@ export class Transcript {
 
   /** A clause that the agent is about to say. */
   clause(generation, text) {
-    const entry = this.entry(`agent ${generation}`, "agent", "Agent");
+    const entry = this.entry(`agent ${generation}`, "agent", this.agent);
     entry.text = `${entry.text ?? ""} ${text}`.trim();
     if (!entry.over) entry.words.replaceChildren(span(entry.text));
     this.follow();
@@ -86,22 +91,47 @@ export class Transcript {
 
   /** A reply that nobody will hear anything of. */
   discard(generation) {
+    this.early.delete(generation);
     this.remove(`agent ${generation}`);
   }
 
   /** How long the turn took. The newest is open; one that nobody has touched closes when the next comes. */
   latency(message) {
     // A reply that was ready sounds in the moment of the decision, before its words are told.
-    const entry = this.entry(`agent ${message.generation}`, "agent", "Agent");
+    const entry = this.entry(`agent ${message.generation}`, "agent", this.agent);
     entry.latency = message;
-    const timing = waterfall(message);
-    entry.body.querySelector(".latency")?.remove();
-    entry.body.append(timing);
+    entry.tools = this.early.get(message.generation) ?? [];
+    this.early.delete(message.generation);
     if (this.newest && !this.newest.touched) this.newest.open = false;
-    timing.open = true;
-    timing.querySelector("summary").onclick = () => (timing.touched = true);
-    this.newest = timing;
+    this.newest = this.time(entry, { open: true });
     this.follow();
+  }
+
+  /** A tool that was called for a reply, before it sounds or after. */
+  tool(call) {
+    const entry = this.find(`agent ${call.generation}`);
+    const tools = entry?.tools ?? this.early.get(call.generation) ?? [];
+    if (tools.length < MAX_TOOLS) tools.push(call);
+    if (entry?.latency) {
+      const newest = this.newest === entry.timing;
+      const { open, touched } = entry.timing;
+      const timing = this.time(entry, { open, touched });
+      if (newest) this.newest = timing;
+      return this.follow();
+    }
+    this.early.set(call.generation, tools);
+    if (this.early.size > MAX_EARLY) this.early.delete(this.early.keys().next().value);
+  }
+
+  time(entry, { open, touched = false }) {
+    const timing = waterfall(entry.latency, entry.tools);
+    timing.open = open;
+    timing.touched = touched;
+    timing.querySelector("summary").onclick = () => (timing.touched = true);
+    entry.timing?.remove();
+    entry.body.append(timing);
+    entry.timing = timing;
+    return timing;
   }
 
   find(key) {
@@ -119,7 +149,7 @@ export class Transcript {
     body.append(words);
     item.append(span(who, "who"), body);
     this.list.append(item);
-    const entry = { item, body, words, kind };
+    const entry = { item, body, words, kind, who };
     this.entries.set(`${this.session} ${key}`, entry);
     if (this.entries.size > MAX_ENTRIES) this.drop(this.entries.keys().next().value);
     return entry;

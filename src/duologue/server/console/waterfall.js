@@ -1,4 +1,5 @@
-// How long one turn took, stage by stage: a bar at a glance, and each number when it is opened.
+// How long one turn took, stage by stage: a bar at a glance, and each number when it is opened. Tools that were called
+// stand among the stages, each with how long it took.
 
 const STAGES = {
   words: "Words",
@@ -8,31 +9,39 @@ const STAGES = {
   first_clause: "First clause",
   first_audio: "First audio",
 };
+const WRONG = ["failed", "stopped"]; // outcomes of a tool
 const SCALE = 0.6; // seconds from end to end, so that turns can be compared; slower turns fill it
 
-/** The element for a `latency` message. */
-export function waterfall({ processing_s, voice_to_voice_s, stages, speculation }) {
+/** The element for a `latency` message and the `tool_called` of its reply. */
+export function waterfall({ processing_s, voice_to_voice_s, stages, speculation }, tools = []) {
   const steps = Object.entries(stages).sort(([, a], [, b]) => a - b);
   const total = voice_to_voice_s ?? processing_s;
-  const scale = Math.max(SCALE, ...steps.map(([, at]) => at));
+  const scale = Math.max(SCALE, ...steps.map(([, at]) => at), ...tools.map(({ finished }) => finished));
 
   const bar = element("span", "waterfall");
-  const rows = element("dl", "stages");
-  rows.append(...row("Speech end", 0, element("i", "speech_end")));
+  const lines = [{ end: 0, line: row("Speech end", milliseconds(0), element("i", "speech_end")) }];
   let from = 0;
   for (const [name, at] of steps) {
     const part = element("i", name);
     part.style.flexGrow = Math.max(0, at - from) / scale;
     bar.append(part);
-    const span = element("i", name);
-    span.style.insetInlineStart = `min(${percent(from / scale)}, 100% - 3px)`;
-    span.style.width = percent(Math.max(0, at - from) / scale);
-    rows.append(...row(STAGES[name] ?? name.replaceAll("_", " "), at, span));
+    lines.push({ end: at, line: row(STAGES[name] ?? plain(name), milliseconds(at), span(name, from, at, scale)) });
     from = Math.max(from, at);
   }
+  for (const { name, started, finished, outcome } of tools) {
+    const wrong = WRONG.includes(outcome);
+    const took = `${wrong ? `${outcome}, ` : ""}+${milliseconds(finished - started)}`;
+    const line = row(name, took, span(wrong ? "tool wrong" : "tool", started, finished, scale));
+    line[0].className = "tool";
+    line[0].title = `Tool ${name}, from ${milliseconds(started)} to ${milliseconds(finished)}`;
+    lines.push({ end: finished, line });
+  }
+  const rows = element("dl", "stages");
+  rows.append(...lines.sort((a, b) => a.end - b.end).flatMap(({ line }) => line));
 
   const summary = document.createElement("summary");
-  const detail = `${milliseconds(processing_s)} processing${speculation === "hit" ? ", prepared" : ""}`;
+  const called = tools.length ? `, ${tools.length === 1 ? "1 tool" : `${tools.length} tools`}` : "";
+  const detail = `${milliseconds(processing_s)} processing${speculation === "hit" ? ", prepared" : ""}${called}`;
   bar.ariaHidden = "true";
   summary.append(element("span", "figure", milliseconds(total)), bar, element("span", "detail", detail));
   summary.title = "From the end of your speech to the first sound of the answer";
@@ -42,13 +51,24 @@ export function waterfall({ processing_s, voice_to_voice_s, stages, speculation 
   return details;
 }
 
-function row(name, at, span) {
+function row(name, figure, span) {
   const track = element("span", "track");
   track.append(span);
   track.ariaHidden = "true";
   const value = element("dd", "");
-  value.append(track, element("span", "at", milliseconds(at)));
+  value.append(track, element("span", "at", figure));
   return [element("dt", "", name), value];
+}
+
+function span(className, from, to, scale) {
+  const made = element("i", className);
+  made.style.insetInlineStart = `min(${percent(from / scale)}, 100% - 3px)`;
+  made.style.width = percent(Math.max(0, to - from) / scale);
+  return made;
+}
+
+function plain(name) {
+  return name.replaceAll("_", " ");
 }
 
 function element(tag, className, text = "") {
