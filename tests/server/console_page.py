@@ -36,9 +36,8 @@ document.addEventListener("securitypolicyviolation", (event) => violations.push(
 """
 
 
-# What tests do to the devices of a page before its own scripts run: `lab.unplug(id)`, `lab.plug(id)`, `lab.fault` (the
-# name of the error that the microphone is refused with), `lab.source` (a stream in its place), and what the page has made:
-# `lab.contexts`, `lab.tracks`.
+# Lets a test change the devices of a page: `lab.unplug(id)`, `lab.plug(id)`, `lab.fault` (the name of the error that
+# asking for the microphone gives), `lab.source` (a stream in its place). Its contexts and tracks are in `lab`.
 LAB = """
 window.lab = { contexts: [], tracks: [], gone: new Set(), fault: null, source: null, default: "" };
 window.Native = AudioContext;
@@ -120,8 +119,8 @@ async def opened(
 ) -> AsyncIterator[Page]:
     """A page that has had no error and broken no policy when it is closed.
 
-    `lost`: the server goes away or refuses, and the browser itself notes each connection that it cannot make. `lab`: the
-    page has a `lab`.
+    `lost`: the server goes away or refuses, and the browser itself notes each connection that it cannot make.
+    `lab`: the page has a `lab`.
     """
     opened = await chromium.new_context(**context)
     await opened.add_init_script(VIOLATIONS)
@@ -232,12 +231,5 @@ async def chromium(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 async def page(chromium: Browser, address: str) -> AsyncIterator[Page]:
-    async with opened(chromium, f"http://{address}/?keep=1&aec=0") as page:
-        yield page
-
-
-@pytest.fixture
-async def lab(chromium: Browser, address: str) -> AsyncIterator[Page]:
-    """A page whose devices a test can take away."""
-    async with opened(chromium, f"http://{address}/?aec=0", lab=True) as page:
+    async with opened(chromium, f"http://{address}/?keep=1&aec=0", lab=True) as page:
         yield page

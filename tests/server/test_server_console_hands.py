@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from console_page import address, at, backend, chromium, page, talk, text, until
-from fake_backend import FakeBackend
+from console_page import STATUS, address, at, backend, chromium, listens, live, page, talk, text, until
+from fake_backend import DEADLINE, FakeBackend
 from playwright.async_api import Page
 
 from duologue.conversation import events as told
+from duologue.conversation.state import AgentState, UserState
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -101,6 +103,85 @@ async def test_hold_to_talk(page: Page, backend: FakeBackend) -> None:
     assert session.reason == "client_end"
     turns = [call[0] for call in session.calls if call[0] in ("begin_turn", "end_turn")]
     assert turns[:3] == ["begin_turn", "end_turn", "begin_turn"]
+
+
+MUTES = {"key": lambda page: page.keyboard.press("m"), "button": lambda page: page.click("#mute")}
+
+
+@pytest.mark.parametrize("how", MUTES)
+async def test_who_is_muted_sends_silence_without_a_gap(page: Page, backend: FakeBackend, how: str) -> None:
+    session = await talk(page, backend)
+    session.tell(live())
+    await listens(page, session)
+    await MUTES[how](page)
+    await until(page, f"{STATUS} === 'Muted' && document.querySelector('.level dd').textContent === 'muted'")
+    assert await text(page, "#mute .label") == "Unmute"
+    assert not await page.evaluate("[...lab.tracks].some(({enabled}) => enabled)")
+    # What was on its way when it was muted may still come.
+    heard = len(session.heard)
+    async with asyncio.timeout(DEADLINE):
+        while len(session.heard) < heard + 32_000:
+            await asyncio.sleep(0.01)
+    assert not any(session.heard[heard + 6400 :])
+
+    session.tell(told.SpeechStarted(**at(1), turn=1, start=0, reason="vad"))
+    session.tell(told.UserChanged(**at(1), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"))
+    session.tell(told.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
+    await until(page, f"{STATUS} === 'Speaking'")
+    session.tell(told.AgentChanged(**at(2), before=AgentState.SPEAKING, state=AgentState.IDLE, reason="reply"))
+    session.tell(told.UserChanged(**at(2), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"))
+    await until(page, f"{STATUS} === 'Muted'")
+
+    await MUTES[how](page)
+    await listens(page, session)
+    acks = await page.evaluate("duologue.log.filter(({type}) => type === 'ack')")
+    assert {(ack["gaps"], ack["duplicates"]) for ack in acks} == {(0, 0)}
+
+
+async def test_muted_is_muted_through_another_device_and_another_session(page: Page, backend: FakeBackend) -> None:
+    first = await talk(page, backend)
+    await page.keyboard.press("m")
+    await page.keyboard.press("s")
+    await page.select_option("#input", index=1)
+    await until(page, "lab.live().length === 1 && lab.tracks.length === 2 && !lab.live()[0].enabled")
+    first.finish("shutdown")
+    second = await backend.session()
+    second.tell(live())
+    await until(page, f"{STATUS} === 'Muted'")
+    await second.called("process_audio", 640)
+    assert not any(second.heard)
+    await page.click("#mute")
+    await listens(page, second)
+
+
+async def test_there_is_nothing_to_mute_where_nothing_is_sent(page: Page, backend: FakeBackend) -> None:
+    assert not await page.is_visible("#mute")
+    await page.fill("#text", "Hello there")
+    await page.press("#text", "Enter")
+    session = await backend.session()
+    session.tell(live())
+    await until(page, f"{STATUS} === 'Ready'")
+    assert not await page.is_visible("#mute")
+    await page.focus("main")
+    await page.keyboard.press("m")
+    assert await text(page, "#status") == "Ready"
+    await page.click("#talk")
+    await until(page, f"{STATUS} === 'Listening'")
+    assert await page.is_visible("#mute")
+
+
+async def test_while_the_button_is_up_nobody_listens(page: Page, backend: FakeBackend) -> None:
+    await page.focus("#turns input")
+    await page.keyboard.press("ArrowRight")
+    session = await talk(page, backend)
+    session.tell(live())
+    await until(page, f"{STATUS} === 'Ready'")
+    assert not await page.is_visible("#mute")
+    await page.focus("main")
+    await page.keyboard.down(" ")
+    await until(page, f"{STATUS} === 'Listening'")
+    await page.keyboard.up(" ")
+    await until(page, f"{STATUS} === 'Ready'")
 
 
 async def test_a_typed_conversation_can_be_spoken_in(page: Page, backend: FakeBackend) -> None:

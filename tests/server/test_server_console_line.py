@@ -6,7 +6,22 @@ import asyncio
 import re
 
 import pytest
-from console_page import address, backend, chromium, full, noticed, opened, page, talk, text, until
+from between import between
+from console_page import (
+    address,
+    backend,
+    chromium,
+    full,
+    listens,
+    live,
+    noticed,
+    opened,
+    page,
+    says,
+    talk,
+    text,
+    until,
+)
 from fake_backend import DEADLINE, FakeBackend, listening
 from playwright.async_api import Browser, Page
 
@@ -110,6 +125,166 @@ async def test_waiting_can_be_given_up(page: Page, backend: FakeBackend) -> None
     assert not await page.is_visible("#notice")
     backend.refuses = None
     await talk(page, backend)
+
+
+async def test_a_page_whose_origin_is_refused_says_how_to_allow_it(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build)) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/", lost=True) as page,
+    ):
+        await page.click("#talk")
+        await noticed(page, "The server refuses this page")
+        await until(page, "duologue.phase === 'idle'")
+        assert f"--allow-origin http://127.0.0.1:{proxy.port}" in await text(page, "#notice-text")
+        assert await text(page, "#notice-action") == "Start again"
+        assert backend.opened.empty()
+
+
+async def test_a_page_whose_origin_is_allowed(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/") as page,
+    ):
+        await talk(page, backend)
+
+
+ANSWERS = {
+    "busy": (
+        503,
+        b'{"ready": false, "message": "The models are being loaded.", "hint": "Wait.", "retry_after_s": 30}',
+        "The server is busy",
+        "The models are being loaded. Wait. Next try in",
+    ),
+    "proxy": (502, b"<h1>Bad gateway</h1>", "The server cannot be reached", "answers with HTTP 502"),
+    "other": (200, b"[1, 2]", "The server cannot be reached", "answers with HTTP 200"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+async def test_what_answers_in_the_place_of_the_server_is_shown(chromium: Browser, kind: str) -> None:
+    backend = FakeBackend()
+    status, body, title, words = ANSWERS[kind]
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/", lost=True) as page,
+    ):
+        session = await talk(page, backend)
+        proxy.answer = b"HTTP/1.1 %d Any\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (
+            status,
+            len(body),
+            body,
+        )
+        session.finish("shutdown")
+        await noticed(page, title)
+        assert words in await text(page, "#notice")
+        proxy.answer = None
+        await page.click("#notice-action")
+        await backend.session()
+        await until(page, "duologue.phase === 'live' && !duologue.notice")
+
+
+async def test_the_reason_that_a_connection_is_closed_with_is_shown(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/") as page,
+    ):
+        await talk(page, backend)
+        proxy.passing.clear()  # so that the page is not back before it is looked at
+        proxy.close_streams(1012, "maintenance until noon")
+        await noticed(page, "The connection was lost")
+        assert "“maintenance until noon”" in await text(page, "#notice-text")
+        proxy.passing.set()
+        await backend.session()
+        await until(page, "duologue.phase === 'live'")
+
+
+async def test_a_server_that_does_not_answer_is_not_said_to_listen(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/?aec=0") as page,
+    ):
+        session = await talk(page, backend)
+        session.tell(live())
+        await listens(page, session)
+        proxy.passing.clear()
+        await says(page, "No answer", "The server does not answer")
+        proxy.passing.set()
+        await listens(page, session)
+        proxy.passing.clear()
+        await says(page, "No answer", "The server does not answer")
+        await noticed(page, "The connection was lost")
+        proxy.passing.set()
+        again = await backend.session()
+        again.tell(live())
+        await listens(page, again)
+
+
+async def test_a_conversation_can_be_ended_where_no_answer_comes(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/?aec=0") as page,
+    ):
+        await talk(page, backend)
+        proxy.passing.clear()
+        await page.click("#talk")
+        await until(page, "duologue.phase === 'idle'")
+        assert await page.evaluate("duologue.notice") is None
+        proxy.passing.set()
+
+
+async def test_a_device_that_is_offline_and_back(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    session.tell(live())
+    await listens(page, session)
+    await page.context.set_offline(True)
+    await says(page, "No answer", "This device is offline")
+    await page.context.set_offline(False)
+    await until(page, "duologue.phase === 'live' && !duologue.notice")
+
+
+async def test_a_conversation_outlives_the_sleep_of_its_page(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with listening(create_app(backend.build)) as (_, address):
+        context = await chromium.new_context()
+        page = await context.new_page()
+        await page.add_init_script(
+            "const now = performance.now.bind(performance); window.slept = 0; performance.now = () => now() + slept"
+        )
+        await page.goto(f"http://{address}/")
+        await page.fill("#text", "Hello there")
+        await page.press("#text", "Enter")
+        await backend.session()
+        pongs = "duologue.log.filter(({type}) => type === 'pong').length"
+        await until(page, f"{pongs} > 0")
+        seen = await page.evaluate(f"slept = 3_600_000, {pongs}")
+        await until(page, f"{pongs} > {seen} + 2")
+        assert await page.evaluate("duologue.notices") == []
+        await context.close()
+
+
+async def test_a_page_that_was_left_and_is_shown_again_says_that_it_is_over(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    async with asyncio.timeout(DEADLINE):
+        await session.closed.wait()
+    assert await page.evaluate("duologue.phase") == "idle"
+    assert await text(page, "#status") == "Not connected"
+    assert await text(page, "#notice-title") == "The conversation ended"
+    await page.click("#notice-action")
+    await backend.session()
+    await until(page, "duologue.phase === 'live' && !duologue.notice")
 
 
 FORBIDDEN = {

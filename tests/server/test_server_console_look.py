@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from console_page import address, at, backend, chromium, full, noticed, opened, page, talk, until
+from console_page import STATUS, address, at, backend, chromium, full, live, noticed, opened, page, talk, text, until
 from fake_backend import FakeBackend, FakeSession
 from playwright.async_api import Browser, Page
 
 from duologue.conversation import events as told
-from duologue.session.events import TurnMeasured
+from duologue.session.events import ToolCalled, TurnMeasured
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -57,8 +57,10 @@ async def converse(page: Page, backend: FakeBackend) -> FakeSession:
     session = await talk(page, backend)
     decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
     session.tell(
+        live(),
         told.TurnDecided(**at(1), turn=1, text="A table for two.", **decided),
         told.AgentSaid(**at(1), generation=1, text="For two, on Friday the twenty seventh. When?"),
+        ToolCalled(**at(1), turn=1, generation=1, name="find_free_tables", started=0.3, finished=0.4, outcome="failed"),
         TurnMeasured(
             **at(1),
             turn=1,
@@ -93,12 +95,15 @@ async def test_all_text_can_be_read(page: Page, backend: FakeBackend, theme: Any
         await page.click(f"#{panel}-toggle")
         found += await page.evaluate(CONTRAST)
     await page.click("#settings .close")
+    await page.click("#mute")
+    await until(page, f"{STATUS} === 'Muted'")
+    found += await page.evaluate(CONTRAST)
     backend.refuses = full()
     session.finish("shutdown")
     await noticed(page, "The server is busy")
     found += await page.evaluate(CONTRAST)
     backend.refuses = None
-    assert {"The server is busy", "Talk", "End", "At seven", "When?", "Save as JSON"} <= {
+    assert {"The server is busy", "Talk", "End", "Unmute", "At seven", "When?", "find_free_tables", "Save as JSON"} <= {
         text.split(". ")[-1] for _, text in found
     }
     assert [(text, ratio) for ratio, text in found if ratio < 4.5] == []
@@ -135,6 +140,16 @@ async def test_a_telephone(chromium: Browser, address: str, backend: FakeBackend
         }).map((e) => e.outerHTML)"""
         assert await page.evaluate(outside) == []
         assert int(await page.evaluate("document.querySelector('main').clientHeight")) > 300, "room for the words"
+        assert await page.is_visible("#vitals")
+        assert await text(page, "#vitals") == "400 ms median of 1 turn"
+        for label in ("#decisions-toggle span", "#settings-toggle span", "#mute .label", "#talk .label"):
+            assert await page.is_visible(label)
+            cut = "(label) => document.querySelector(label).scrollWidth > document.querySelector(label).offsetWidth"
+            assert not await page.evaluate(cut, label)
+        await page.click("#mute")
+        await until(page, f"{STATUS} === 'Muted'")
+        assert await page.evaluate(fits)
+        assert await page.evaluate(outside) == []
         for panel in ("decisions", "settings"):
             await page.click(f"#{panel}-toggle")
             assert await page.evaluate(outside) == []

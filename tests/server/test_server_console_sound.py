@@ -1,4 +1,4 @@
-"""What keeps the page from hearing or from being heard: it says so, never claims to listen, and takes the sound up again."""
+"""What keeps the page from hearing or from being heard: it says so, and takes the sound up again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from console_page import (
     backend,
     browser,
     chromium,
-    lab,
     listens,
     live,
     notice,
@@ -60,50 +59,49 @@ async def heard_through(page: Page) -> None:
     assert {(ack["gaps"], ack["duplicates"]) for ack in await page.evaluate(ACKS)} == {(0, 0)}
 
 
+@pytest.mark.parametrize(("side", "back"), zip([CAPTURE, PLAYBACK] * 3, RETURNS, strict=True))
+async def test_sound_that_the_browser_suspends(page: Page, backend: FakeBackend, side: int, back: str) -> None:
+    session = await converse(page, backend)
+    await page.evaluate(f"lab.contexts[{side}].suspend()")
+    await says(page, "No sound", "The sound is suspended")
+    assert await text(page, ".level dd") == "–"
+    await page.evaluate(RETURNS[back])
+    await listens(page, session)
+    assert await page.evaluate("lab.contexts.map(({state}) => state)") == ["running", "running"]
+    await heard_through(page)
+
+
+async def test_the_notice_itself_takes_the_sound_up(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("Promise.all(lab.contexts.map((context) => context.suspend()))")
+    await says(page, "No sound", "The sound is suspended")
+    await page.focus("#notice-action")
+    await page.keyboard.press("Enter")
+    await listens(page, session)
+    assert await page.evaluate("document.activeElement.localName") == "main", "the keyboard stays in the page"
+
+
+async def test_a_notice_that_was_dismissed_stays_away_while_the_status_tells(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate(f"lab.claim(lab.contexts[{CAPTURE}], 'state', 'interrupted')")
+    await says(page, "No sound", "The sound is interrupted")
+    await page.click("#notice-close")
+    assert await page.evaluate("duologue.notice") is None
+    assert await text(page, "#status") == "No sound"
+    await page.evaluate(f"delete lab.contexts[{CAPTURE}].state")
+    await page.evaluate("document.body.click()")
+    await listens(page, session)
+
+
 @pytest.mark.parametrize("side", [CAPTURE, PLAYBACK])
-@pytest.mark.parametrize("back", RETURNS)
-async def test_sound_that_the_browser_suspends(lab: Page, backend: FakeBackend, side: int, back: str) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate(f"lab.contexts[{side}].suspend()")
-    await says(lab, "No sound", "The sound is suspended")
-    assert await text(lab, ".level dd") == "–"
-    await lab.evaluate(RETURNS[back])
-    await listens(lab, session)
-    assert await lab.evaluate("lab.contexts.map(({state}) => state)") == ["running", "running"]
-    await heard_through(lab)
-
-
-async def test_the_notice_itself_takes_the_sound_up(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("Promise.all(lab.contexts.map((context) => context.suspend()))")
-    await says(lab, "No sound", "The sound is suspended")
-    await lab.focus("#notice-action")
-    await lab.keyboard.press("Enter")
-    await listens(lab, session)
-    assert await lab.evaluate("document.activeElement.localName") == "main", "the keyboard stays in the page"
-
-
-async def test_a_notice_that_was_dismissed_stays_away_while_the_status_tells(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate(f"lab.claim(lab.contexts[{CAPTURE}], 'state', 'interrupted')")
-    await says(lab, "No sound", "The sound is interrupted")
-    await lab.click("#notice-close")
-    assert await lab.evaluate("duologue.notice") is None
-    assert await text(lab, "#status") == "No sound"
-    await lab.evaluate(f"delete lab.contexts[{CAPTURE}].state")
-    await lab.evaluate("document.body.click()")
-    await listens(lab, session)
-
-
-@pytest.mark.parametrize("side", [CAPTURE, PLAYBACK])
-async def test_an_interruption_that_ends_by_itself(lab: Page, backend: FakeBackend, side: int) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate(f"lab.claim(lab.contexts[{side}], 'state', 'interrupted')")
-    await says(lab, "No sound", "The sound is interrupted")
-    await lab.evaluate(
+async def test_an_interruption_that_ends_by_itself(page: Page, backend: FakeBackend, side: int) -> None:
+    session = await converse(page, backend)
+    await page.evaluate(f"lab.claim(lab.contexts[{side}], 'state', 'interrupted')")
+    await says(page, "No sound", "The sound is interrupted")
+    await page.evaluate(
         f"delete lab.contexts[{side}].state; lab.contexts[{side}].dispatchEvent(new Event('statechange'))"
     )
-    await listens(lab, session)
+    await listens(page, session)
 
 
 @pytest.mark.parametrize(
@@ -116,23 +114,23 @@ async def test_an_interruption_that_ends_by_itself(lab: Page, backend: FakeBacke
     ids=["closed", "still", "failed"],
 )
 async def test_sound_that_cannot_be_resumed_is_made_anew(
-    lab: Page, backend: FakeBackend, fails: str, title: str
+    page: Page, backend: FakeBackend, fails: str, title: str
 ) -> None:
-    session = await converse(lab, backend)
+    session = await converse(page, backend)
     for number in range(10):
         session.sink.send(bytes(2 * FRAME), number * FRAME, 1)
     await session.called("mark_playback", 10 * FRAME)
-    await lab.evaluate(fails)
-    await says(lab, "No sound", "The sound is stuck" if title == "stuck" else title)
+    await page.evaluate(fails)
+    await says(page, "No sound", "The sound is stuck" if title == "stuck" else title)
     # Each side may take its own time to be found out.
-    await until(lab, f"document.body.click(), lab.contexts.length === 4 && {STATUS} === 'Listening'")
-    await listens(lab, session)
-    await heard_through(lab)
+    await until(page, f"document.body.click(), lab.contexts.length === 4 && {STATUS} === 'Listening'")
+    await listens(page, session)
+    await heard_through(page)
     session.sink.flush(1)
     session.sink.send(bytes(2 * FRAME), 10 * FRAME, 1)
     session.sink.send(bytes(2 * FRAME), 10 * FRAME, 2)
     await session.called("mark_playback", 11 * FRAME)
-    assert await lab.evaluate("lab.contexts.map(({state}) => state)") == ["closed", "closed", "running", "running"]
+    assert await page.evaluate("lab.contexts.map(({state}) => state)") == ["closed", "closed", "running", "running"]
 
 
 BEGINS_BY_ITSELF = """addEventListener("load", () => {
@@ -155,122 +153,124 @@ async def test_a_browser_that_waits_for_a_click(address: str, backend: FakeBacke
         await until(page, f"{STATUS} === 'Ready' && !duologue.notice")
 
 
-async def test_what_the_agent_says_meanwhile_is_shown_and_bounded(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate(f"lab.contexts[{PLAYBACK}].suspend()")
-    await says(lab, "No sound", "The sound is suspended")
+async def test_what_the_agent_says_meanwhile_is_shown_and_bounded(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate(f"lab.contexts[{PLAYBACK}].suspend()")
+    await says(page, "No sound", "The sound is suspended")
     session.tell(told.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
     session.tell_words("Nobody can hear this.", 1)
-    await until(lab, "document.querySelector('.entry.agent p')?.textContent === 'Nobody can hear this.'")
-    assert await text(lab, "#status") == "No sound"
+    await until(page, "document.querySelector('.entry.agent p')?.textContent === 'Nobody can hear this.'")
+    assert await text(page, "#status") == "No sound"
 
 
 # Microphones.
 
 
-async def test_the_chosen_microphone_goes_and_comes_back(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.keyboard.press("s")
-    chosen, name = await lab.evaluate("(({value, text}) => [value, text])(document.querySelector('#input').options[1])")
-    await lab.select_option("#input", chosen)
-    await until(lab, f"lab.live()[0]?.getSettings().deviceId === '{chosen}'")
-    await lab.evaluate(f"lab.unplug('{chosen}')")
-    await until(lab, "duologue.notice?.title === 'Another microphone is in use'")
-    assert f"“{name}” is gone" in await text(lab, "#notice-text")
-    assert await lab.evaluate("lab.live().length") == 1
-    shown = "document.querySelector('#input').selectedOptions[0].text"
-    await until(lab, f"{shown}.startsWith('System default (')")
-    assert chosen not in await lab.evaluate("[...document.querySelector('#input').options].map(({value}) => value)")
-    assert await text(lab, "#status") == "Listening"
-
-    await lab.evaluate(f"lab.plug('{chosen}')")
-    await until(lab, f"{shown} === '{name}' && lab.live()[0].getSettings().deviceId === '{chosen}'")
-    assert await lab.evaluate("lab.live().length") == 1
-    await listens(lab, session)
-    await heard_through(lab)
-
-
-async def test_a_microphone_in_its_place_can_be_kept(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.keyboard.press("s")
-    chosen = await lab.evaluate("document.querySelector('#input').options[1].value")
-    await lab.select_option("#input", chosen)
-    await until(lab, f"lab.live()[0]?.getSettings().deviceId === '{chosen}'")
-    await lab.evaluate(f"lab.unplug('{chosen}')")
-    await until(lab, "duologue.notice?.title === 'Another microphone is in use'")
-    await lab.click("#notice-action")
-    await listens(lab, session)
-    assert await lab.evaluate("JSON.parse(localStorage.duologue).input") == ""
-
-
-async def test_a_microphone_that_was_chosen_in_another_visit_and_is_not_there(lab: Page, backend: FakeBackend) -> None:
-    await lab.evaluate("localStorage.duologue = JSON.stringify({ input: 'x'.repeat(64), output: 'y'.repeat(64) })")
-    await lab.reload()
-    await talk(lab, backend)
-    assert {"Another microphone is in use", "Another loudspeaker is in use"} <= set(
-        await lab.evaluate("duologue.notices")
+async def test_the_chosen_microphone_goes_and_comes_back(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.keyboard.press("s")
+    chosen, name = await page.evaluate(
+        "(({value, text}) => [value, text])(document.querySelector('#input').options[1])"
     )
-    assert await lab.evaluate("lab.live().length") == 1
+    await page.select_option("#input", chosen)
+    await until(page, f"lab.live()[0]?.getSettings().deviceId === '{chosen}'")
+    await page.evaluate(f"lab.unplug('{chosen}')")
+    await until(page, "duologue.notice?.title === 'Another microphone is in use'")
+    assert f"“{name}” is gone" in await text(page, "#notice-text")
+    assert await page.evaluate("lab.live().length") == 1
+    shown = "document.querySelector('#input').selectedOptions[0].text"
+    await until(page, f"{shown}.startsWith('System default (')")
+    assert chosen not in await page.evaluate("[...document.querySelector('#input').options].map(({value}) => value)")
+    assert await text(page, "#status") == "Listening"
+
+    await page.evaluate(f"lab.plug('{chosen}')")
+    await until(page, f"{shown} === '{name}' && lab.live()[0].getSettings().deviceId === '{chosen}'")
+    assert await page.evaluate("lab.live().length") == 1
+    await listens(page, session)
+    await heard_through(page)
 
 
-async def test_the_last_microphone_goes(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.lose('NotFoundError')")
-    await says(lab, "Not listening", "The microphone is gone")
-    assert await lab.evaluate("lab.live().length") == 0
+async def test_a_microphone_in_its_place_can_be_kept(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.keyboard.press("s")
+    chosen = await page.evaluate("document.querySelector('#input').options[1].value")
+    await page.select_option("#input", chosen)
+    await until(page, f"lab.live()[0]?.getSettings().deviceId === '{chosen}'")
+    await page.evaluate(f"lab.unplug('{chosen}')")
+    await until(page, "duologue.notice?.title === 'Another microphone is in use'")
+    await page.click("#notice-action")
+    await listens(page, session)
+    assert await page.evaluate("JSON.parse(localStorage.duologue).input") == ""
+
+
+async def test_a_microphone_that_was_chosen_in_another_visit_and_is_not_there(page: Page, backend: FakeBackend) -> None:
+    await page.evaluate("localStorage.duologue = JSON.stringify({ input: 'x'.repeat(64), output: 'y'.repeat(64) })")
+    await page.reload()
+    await talk(page, backend)
+    assert {"Another microphone is in use", "Another loudspeaker is in use"} <= set(
+        await page.evaluate("duologue.notices")
+    )
+    assert await page.evaluate("lab.live().length") == 1
+
+
+async def test_the_last_microphone_goes(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.lose('NotFoundError')")
+    await says(page, "Not listening", "The microphone is gone")
+    assert await page.evaluate("lab.live().length") == 0
     # Nothing is in use, and the list says so: whatever is chosen is another line.
-    await lab.keyboard.press("s")
-    assert await lab.evaluate("document.querySelector('#input').selectedOptions[0].text") == "None in use"
-    await lab.select_option("#input", "")
-    await until(lab, "duologue.notice?.title === 'There is no microphone'")
-    await lab.evaluate("lab.fault = null")
-    assert await lab.evaluate("document.querySelector('#input').value") == "none"
-    await lab.select_option("#input", "")
-    await listens(lab, session)
-    assert await lab.evaluate("lab.live().length") == 1
-    await heard_through(lab)
+    await page.keyboard.press("s")
+    assert await page.evaluate("document.querySelector('#input').selectedOptions[0].text") == "None in use"
+    await page.select_option("#input", "")
+    await until(page, "duologue.notice?.title === 'There is no microphone'")
+    await page.evaluate("lab.fault = null")
+    assert await page.evaluate("document.querySelector('#input').value") == "none"
+    await page.select_option("#input", "")
+    await listens(page, session)
+    assert await page.evaluate("lab.live().length") == 1
+    await heard_through(page)
 
 
-async def test_a_microphone_that_is_plugged_in_is_used_at_once(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.lose('NotFoundError')")
-    await says(lab, "Not listening", "The microphone is gone")
-    await lab.evaluate("lab.plug('')")
-    await listens(lab, session)
+async def test_a_microphone_that_is_plugged_in_is_used_at_once(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.lose('NotFoundError')")
+    await says(page, "Not listening", "The microphone is gone")
+    await page.evaluate("lab.plug('')")
+    await listens(page, session)
 
 
-async def test_a_track_that_ends_without_an_event(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.live().forEach((track) => track.stop())")
-    await until(lab, "lab.live().length === 1 && lab.tracks.length === 2")
-    await listens(lab, session)
+async def test_a_track_that_ends_without_an_event(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.live().forEach((track) => track.stop())")
+    await until(page, "lab.live().length === 1 && lab.tracks.length === 2")
+    await listens(page, session)
 
 
-async def test_the_permission_is_withdrawn_and_given_again(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.lose('NotAllowedError')")
-    await says(lab, "Not listening", "The microphone is blocked")
-    await lab.click("#notice-action")
-    await until(lab, f"{STATUS} === 'Not listening'")
-    await lab.evaluate("lab.fault = null")
-    await lab.click("#notice-action")
-    await listens(lab, session)
+async def test_the_permission_is_withdrawn_and_given_again(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.lose('NotAllowedError')")
+    await says(page, "Not listening", "The microphone is blocked")
+    await page.click("#notice-action")
+    await until(page, f"{STATUS} === 'Not listening'")
+    await page.evaluate("lab.fault = null")
+    await page.click("#notice-action")
+    await listens(page, session)
 
 
-async def test_a_microphone_that_another_program_has(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.lose('NotReadableError')")
-    await says(lab, "Not listening", "The microphone does not answer")
-    await lab.evaluate("lab.fault = null")
-    await lab.click("#notice-action")
-    await listens(lab, session)
+async def test_a_microphone_that_another_program_has(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.lose('NotReadableError')")
+    await says(page, "Not listening", "The microphone does not answer")
+    await page.evaluate("lab.fault = null")
+    await page.click("#notice-action")
+    await listens(page, session)
 
 
 async def test_one_that_goes_again_and_again_is_given_up_until_something_changes(
-    lab: Page, backend: FakeBackend
+    page: Page, backend: FakeBackend
 ) -> None:
-    await converse(lab, backend)
-    await lab.evaluate(
+    await converse(page, backend)
+    await page.evaluate(
         """() => { const ask = navigator.mediaDevices.getUserMedia;
         navigator.mediaDevices.getUserMedia = async (wanted) => {
           const stream = await ask(wanted);
@@ -279,33 +279,33 @@ async def test_one_that_goes_again_and_again_is_given_up_until_something_changes
         };
         lab.lose(); }"""
     )
-    await until(lab, "lab.tracks.length === 6")
-    await says(lab, "Not listening", "The microphone is gone")
-    assert await lab.evaluate("lab.tracks.length") == 6
+    await until(page, "lab.tracks.length === 6")
+    await says(page, "Not listening", "The microphone is gone")
+    assert await page.evaluate("lab.tracks.length") == 6
 
 
-async def test_the_default_of_the_system_changes(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
-    await lab.evaluate("lab.changeDefault()")
-    await until(lab, "duologue.notice?.title === 'Another microphone is in use'")
-    assert "The system’s default has changed" in await text(lab, "#notice-text")
-    await until(lab, "lab.live().length === 1")
-    assert await lab.evaluate("lab.tracks.length") == 2, "and not for a change of no matter"
-    await lab.click("#notice-close")
-    await listens(lab, session)
-    await heard_through(lab)
+async def test_the_default_of_the_system_changes(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("navigator.mediaDevices.dispatchEvent(new Event('devicechange'))")
+    await page.evaluate("lab.changeDefault()")
+    await until(page, "duologue.notice?.title === 'Another microphone is in use'")
+    assert "The system’s default has changed" in await text(page, "#notice-text")
+    await until(page, "lab.live().length === 1")
+    assert await page.evaluate("lab.tracks.length") == 2, "and not for a change of no matter"
+    await page.click("#notice-close")
+    await listens(page, session)
+    await heard_through(page)
 
 
 @pytest.mark.parametrize("end", ["mute", "ended"])
-async def test_a_microphone_that_the_system_mutes(lab: Page, backend: FakeBackend, end: str) -> None:
-    session = await converse(lab, backend)
-    await lab.evaluate("lab.live()[0].dispatchEvent(new Event('mute'))")
-    await says(lab, "Not listening", "The microphone is muted")
-    await lab.evaluate("lab.lose()" if end == "ended" else "lab.live()[0].dispatchEvent(new Event('unmute'))")
+async def test_a_microphone_that_the_system_mutes(page: Page, backend: FakeBackend, end: str) -> None:
+    session = await converse(page, backend)
+    await page.evaluate("lab.live()[0].dispatchEvent(new Event('mute'))")
+    await says(page, "Not listening", "The microphone is muted")
+    await page.evaluate("lab.lose()" if end == "ended" else "lab.live()[0].dispatchEvent(new Event('unmute'))")
     if end == "ended":
-        await until(lab, "lab.live().length === 1")
-    await listens(lab, session)
+        await until(page, "lab.live().length === 1")
+    await listens(page, session)
 
 
 SILENT = """() => {
@@ -319,22 +319,22 @@ SILENT = """() => {
 }"""
 
 
-async def test_a_microphone_that_sends_nothing_but_zeros(lab: Page, backend: FakeBackend) -> None:
-    await lab.evaluate(SILENT)
-    session = await talk(lab, backend)
+async def test_a_microphone_that_sends_nothing_but_zeros(page: Page, backend: FakeBackend) -> None:
+    await page.evaluate(SILENT)
+    session = await talk(page, backend)
     session.tell(live())
-    await says(lab, "Not listening", "The microphone is silent")
-    await lab.evaluate("lab.gain.gain.value = 0.5")
-    await listens(lab, session)
+    await says(page, "Not listening", "The microphone is silent")
+    await page.evaluate("lab.gain.gain.value = 0.5")
+    await listens(page, session)
 
 
-async def test_nobody_is_warned_of_silence_that_was_asked_for(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    await lab.click("#mute")
-    await until(lab, f"{STATUS} === 'Muted'")
+async def test_nobody_is_warned_of_silence_that_was_asked_for(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.click("#mute")
+    await until(page, f"{STATUS} === 'Muted'")
     seconds = len(session.heard)
-    await until(lab, f"{ACKS}.at(-1).position > {seconds // 2 + 3 * 16_000}")
-    assert await lab.evaluate("duologue.notices") == []
+    await until(page, f"{ACKS}.at(-1).position > {seconds // 2 + 3 * 16_000}")
+    assert await page.evaluate("duologue.notices") == []
 
 
 async def test_a_microphone_that_comes_while_nothing_is_under_way(address: str) -> None:
@@ -369,38 +369,38 @@ async def choose_output(page: Page) -> tuple[str, str]:
     return chosen, name
 
 
-async def test_the_headphones_go_and_come_back(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    chosen, name = await choose_output(lab)
-    await lab.evaluate(f"lab.unplug('{chosen}')")
-    await until(lab, "duologue.notice?.title === 'Another loudspeaker is in use'")
-    assert f"“{name}” is gone" in await text(lab, "#notice-text")
-    assert await lab.evaluate(f"lab.contexts[{PLAYBACK}].sinkId") == ""
-    await until(lab, "document.querySelector('#output').value === ''")
-    await lab.evaluate(f"lab.plug('{chosen}')")
-    await until(lab, f"lab.contexts[{PLAYBACK}].sinkId === '{chosen}' && !duologue.notice")
-    await until(lab, f"document.querySelector('#output').value === '{chosen}'")
-    await listens(lab, session)
+async def test_the_headphones_go_and_come_back(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    chosen, name = await choose_output(page)
+    await page.evaluate(f"lab.unplug('{chosen}')")
+    await until(page, "duologue.notice?.title === 'Another loudspeaker is in use'")
+    assert f"“{name}” is gone" in await text(page, "#notice-text")
+    assert await page.evaluate(f"lab.contexts[{PLAYBACK}].sinkId") == ""
+    await until(page, "document.querySelector('#output').value === ''")
+    await page.evaluate(f"lab.plug('{chosen}')")
+    await until(page, f"lab.contexts[{PLAYBACK}].sinkId === '{chosen}' && !duologue.notice")
+    await until(page, f"document.querySelector('#output').value === '{chosen}'")
+    await listens(page, session)
 
 
-async def test_headphones_that_go_where_no_other_can_be_chosen(lab: Page, backend: FakeBackend) -> None:
-    session = await converse(lab, backend)
-    chosen, _ = await choose_output(lab)
-    await lab.evaluate(NO_OUTPUT)
-    await lab.evaluate(f"lab.unplug('{chosen}')")
-    await until(lab, "duologue.notice?.title === 'Another loudspeaker is in use'")
-    await until(lab, f"lab.contexts[2]?.state === 'running' && lab.contexts[{PLAYBACK}].state === 'closed'")
+async def test_headphones_that_go_where_no_other_can_be_chosen(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    chosen, _ = await choose_output(page)
+    await page.evaluate(NO_OUTPUT)
+    await page.evaluate(f"lab.unplug('{chosen}')")
+    await until(page, "duologue.notice?.title === 'Another loudspeaker is in use'")
+    await until(page, f"lab.contexts[2]?.state === 'running' && lab.contexts[{PLAYBACK}].state === 'closed'")
     session.sink.send(bytes(2 * FRAME), 0, 1)
     await session.called("mark_playback", FRAME)
-    assert await lab.evaluate("lab.contexts[2].sinkId") == ""
+    assert await page.evaluate("lab.contexts[2].sinkId") == ""
 
 
-async def test_a_loudspeaker_that_cannot_be_chosen(lab: Page, backend: FakeBackend) -> None:
-    await converse(lab, backend)
-    await lab.keyboard.press("s")
-    await until(lab, "document.querySelectorAll('#output option').length > 2")
-    await lab.evaluate(NO_OUTPUT)
-    await lab.select_option("#output", index=2)
-    await until(lab, "duologue.notice?.title === 'That loudspeaker cannot be used'")
-    await until(lab, "document.querySelector('#output').value === ''")
-    assert await lab.evaluate("JSON.parse(localStorage.duologue ?? '{}').output ?? ''") == ""
+async def test_a_loudspeaker_that_cannot_be_chosen(page: Page, backend: FakeBackend) -> None:
+    await converse(page, backend)
+    await page.keyboard.press("s")
+    await until(page, "document.querySelectorAll('#output option').length > 2")
+    await page.evaluate(NO_OUTPUT)
+    await page.select_option("#output", index=2)
+    await until(page, "duologue.notice?.title === 'That loudspeaker cannot be used'")
+    await until(page, "document.querySelector('#output').value === ''")
+    assert await page.evaluate("JSON.parse(localStorage.duologue ?? '{}').output ?? ''") == ""

@@ -180,7 +180,7 @@ export class Call {
     const why = await this.why(close);
     if (this.done || this.stream !== stream) return; // ended or dialed meanwhile
     const seconds = why.cause && this.patience.next(why.asked);
-    if (!seconds) return this.finish({ reason: this.ended, close, cause: why.final });
+    if (!seconds) return this.finish({ reason: this.ended ?? this.fatal?.code, close, cause: why.final });
     this.on.waiting({ ...why, seconds });
     this.timer = setTimeout(() => this.dial(), seconds * 1000);
   }
@@ -208,6 +208,7 @@ export class Call {
   }
 
   end() {
+    this.ended ??= "client_end"; // also where no answer comes any more
     if (this.open) this.stream.end();
     else this.finish({ reason: "client_end", close: null });
   }

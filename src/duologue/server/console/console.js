@@ -137,6 +137,7 @@ const handlers = {
     transcript.begin(again ? "Connected again. This is a new conversation: the agent does not remember the one before." : "");
     decisions.begin();
     notice.hide("line");
+    notice.hide("error");
     sendPending();
   },
   state(message) {

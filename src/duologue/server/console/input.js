@@ -123,7 +123,7 @@ export class Input {
       return await navigator.mediaDevices.getUserMedia({ audio });
     } catch (error) {
       const [kind, title, text] = FAULTS[error.name] ?? ["busy", "The microphone cannot be opened", error.message];
-      throw new MicrophoneError(kind, title, /system/i.test(error.message) ? BY_SYSTEM : text);
+      throw new MicrophoneError(kind, title, kind === "blocked" && /system/i.test(error.message) ? BY_SYSTEM : text);
     }
   }
 
@@ -165,11 +165,14 @@ export class Input {
     this.changes += 1;
     if (this.following) return;
     this.following = true;
-    for (let seen = 0; seen !== this.changes; ) {
-      seen = this.changes;
-      await this.adapt();
+    try {
+      for (let seen = 0; seen !== this.changes; ) {
+        seen = this.changes;
+        await this.adapt();
+      }
+    } finally {
+      this.following = false;
     }
-    this.following = false;
   }
 
   async adapt() {

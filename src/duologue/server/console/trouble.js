@@ -73,7 +73,7 @@ export class Troubles {
 
   begin(name) {
     this.told.add(name);
-    const [title, text, label] = TROUBLES[name];
+    const [title, text, label] = TROUBLES[name] ?? TROUBLES.suspended;
     const told = name === "quiet" && !navigator.onLine ? OFFLINE : [title, text];
     this.notice.show(name, ...told, { action: label ? { label, run: () => this.act(name) } : null });
   }
