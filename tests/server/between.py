@@ -1,4 +1,4 @@
-"""What can stand between a page and its server: a proxy that tells another host, answers itself, holds, or cuts."""
+"""A proxy between a page and its server: it rewrites the host, answers itself, holds messages back, or closes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Between", "between"]
 
 
 class Between:
-    """Passes each connection on to a server, until told otherwise."""
+    """A proxy that passes each connection on to a server, or does what a test asks for."""
 
     def __init__(self, upstream: str) -> None:
         self.answer: bytes | None = None

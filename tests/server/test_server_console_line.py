@@ -159,8 +159,8 @@ ANSWERS = {
         "The server is busy",
         "The models are being loaded. Wait. Next try in",
     ),
-    "proxy": (502, b"<h1>Bad gateway</h1>", "The server cannot be reached", "answers with HTTP 502"),
-    "other": (200, b"[1, 2]", "The server cannot be reached", "answers with HTTP 200"),
+    "proxy": (502, b"<h1>Bad gateway</h1>", "The server cannot be reached", "with HTTP 502"),
+    "other": (200, b"[1, 2]", "The server cannot be reached", "with HTTP 200"),
 }
 
 

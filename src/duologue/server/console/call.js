@@ -13,9 +13,9 @@ const MAX_REFUSALS = 2; // one can be chance, as where the server starts anew
 
 /**
  * Calls `phase(name)` with connecting, live, waiting or idle; `message(object)`, `frame(frame)`, `marked(position)` and
- * `level(0 to 1)` as they come; `changed()` when `troubles` or what is in use has changed; `moved(kind, why, before)` when
- * another microphone (`input`) or loudspeaker (`output`) is in use; `waiting({cause, seconds, error, status, said})` before
- * it tries again; `over({reason, close, cause})` at the end.
+ * `level(0 to 1)` as they come; `changed()` when `troubles` or what is in use has changed; `moved(kind, why, before,
+ * label)` when another microphone (`input`) or loudspeaker (`output`) is in use, as Input and Loudspeaker have it;
+ * `waiting({cause, seconds, error, status, said})` before it tries again; `over({reason, close, cause})` at the end.
  */
 export class Call {
   constructor(options, on) {
@@ -148,6 +148,9 @@ export class Call {
         this.attach();
         this.on.phase("live");
         break;
+      case "state":
+        if (this.microphone) this.microphone.floor = !["processing", "speaking"].includes(message.session);
+        break;
       case "pause":
         this.speaker.pause();
         break;
@@ -161,7 +164,7 @@ export class Call {
         if (message.fatal) this.fatal = message;
         break;
       case "ended":
-        this.ended = message.reason;
+        this.ended ??= message.reason;
         break;
     }
     this.on.message(message);
@@ -185,8 +188,9 @@ export class Call {
     this.timer = setTimeout(() => this.dial(), seconds * 1000);
   }
 
-  /** Why the connection is gone, as `waiting` is told; without a `cause` there is nothing to be waited for. */
+  /** Why the connection is gone, in the form of `waiting`. Without a `cause` it is not tried again. */
   async why({ opened, reason }) {
+    if (this.ended === "client_end") return {};
     if (this.fatal) {
       const asked = this.fatal.retry_after_s ?? 2;
       return this.fatal.retryable ? { cause: "full", asked, error: this.fatal } : {};

@@ -1,5 +1,6 @@
 // The console: what the user does becomes a call, and what the call tells is shown.
 
+import { AudioPanel } from "./audio.js";
 import { Call } from "./call.js";
 import { Decisions } from "./decisions.js";
 import { save } from "./export.js";
@@ -9,7 +10,6 @@ import { Meter } from "./meter.js";
 import { Notice } from "./notice.js";
 import { Panels } from "./panels.js";
 import { applyTheme, bindRadios, choose, setting } from "./settings.js";
-import { Sound } from "./sound.js";
 import { statusOf } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { Transcript } from "./transcript.js";
@@ -52,7 +52,7 @@ const meter = new Meter($("#instruments"));
 const notice = new Notice($("#notice"));
 const panels = new Panels(["decisions", "settings"]);
 const talk = new TalkButton($("#talk"), { press: () => pressTalk(), hold: (down) => call?.hold(down) });
-const sound = new Sound({ input: $("#input"), output: $("#output"), note: $("#devices-note") }, notice, () => call);
+const audio = new AudioPanel({ input: $("#input"), output: $("#output"), note: $("#devices-note") }, notice, () => call);
 
 async function begin({ microphone }) {
   if (call) return;
@@ -73,7 +73,7 @@ async function begin({ microphone }) {
     {
       phase: (phase) => call === mine && setPhase(phase),
       changed: () => call === mine && show(),
-      moved: (...how) => call === mine && sound.moved(...how),
+      moved: (...how) => call === mine && audio.moved(...how),
       message: receive,
       frame: (frame) => page.audio?.push(frame),
       marked: (position) => keep(page.marks, position),
@@ -120,7 +120,7 @@ function over({ reason, close, cause }) {
   if (reason === "client_end") notice.clear();
   else if (reason && reason !== "left") ending = `Ended: ${reason.replaceAll("_", " ")}`;
   notice.hide("line");
-  sound.over();
+  audio.over();
   if (reason === "left") {
     notice.show("line", "The conversation ended", "You left the page: start another one.", { action: startAgain });
   } else if (close && !reason) notice.show("line", ...givenUp(cause), { action: startAgain });
@@ -215,7 +215,7 @@ function show() {
   document.body.dataset.microphone = String(!!call?.microphone);
   document.body.dataset.muted = String(!!call?.muted);
   document.body.dataset.turns = setting("turns");
-  sound.update();
+  audio.update();
   showStatus();
 }
 
@@ -280,9 +280,9 @@ $("#compose").onsubmit = async (event) => {
   if (page.phase === "live") sendPending();
   else if (!call) await begin({ microphone: false });
 };
-whenBack({ seen: () => sound.look(), done: () => call?.wake() });
+whenBack({ seen: () => audio.look(), done: () => call?.wake() });
 window.addEventListener("online", () => page.phase === "waiting" && call.dial());
-window.addEventListener("offline", () => sound.look());
+window.addEventListener("offline", () => audio.look());
 window.addEventListener("pagehide", () => call?.finish({ reason: "left", close: null }));
 
 if (!mayListen()) notice.show("insecure", ...INSECURE);

@@ -33,7 +33,7 @@ export class Decisions {
     if (explained) this.show(joined, ...explained);
   }
 
-  /** A gap that goes on where the last one ended takes its place: one of a minute is told five times a second. */
+  /** Merges a gap with the one that it continues: the server reports a long one five times a second. */
   joined(message) {
     const last = this.kept.at(-1)?.message;
     if (message.name !== "audio_gap" || last?.name !== "audio_gap") return message;

@@ -107,6 +107,7 @@ export class Loudspeaker {
 
   async sink(id) {
     if (!choosesOutput) return false;
+    const found = await devices("audiooutput");
     let late;
     const timeout = new Promise((_, fail) => (late = setTimeout(fail, CHOSEN_WITHIN, new Error("It does not answer."))));
     try {
@@ -115,7 +116,7 @@ export class Loudspeaker {
       clearTimeout(late);
     }
     this.device = id;
-    this.label = (await devices("audiooutput")).find(({ deviceId }) => deviceId === id)?.label ?? "";
+    this.label = found.find(({ deviceId }) => deviceId === id)?.label ?? "";
     this.changed();
     return true;
   }

@@ -6,7 +6,7 @@ import { Input } from "./input.js";
 const FRAME = 320;
 const NOTHING = 2 ** -16; // a peak below it is 0 in every sample that is sent
 const FIRST_SOUND = 125; // frames of 20 ms without one sound, after which a microphone that was just opened is silent
-const NEXT_SOUND = 1000; // the same where it has sounded before: some cut off all that is no speech
+const NEXT_SOUND = 300; // the same where it has sounded before, while the person may speak: some cut off all but speech
 
 export class Microphone {
   /** `options` are {processing, preferred}. Calls `changed()` when `fault` or the device changes, and `moved` as Input. */
@@ -18,6 +18,7 @@ export class Microphone {
     this.position = 0; // of the next frame
     this.zeros = 0; // frames in a row without a sound
     this.sounded = this.silent = false;
+    this.floor = true; // the person may speak: the agent does not
   }
 
   /** Asks for the microphone. Throws MicrophoneError. */
@@ -109,7 +110,7 @@ export class Microphone {
     if (peak >= NOTHING) {
       this.zeros = 0;
       this.sounded = true;
-    } else if (!this.input.muted) this.zeros += 1;
+    } else if (!this.input.muted && (this.floor || !this.sounded)) this.zeros += 1;
     this.hush(this.zeros >= (this.sounded ? NEXT_SOUND : FIRST_SOUND));
   }
 

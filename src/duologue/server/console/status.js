@@ -9,7 +9,7 @@ const STATES = {
   away: "Still there?",
   ended: "Ended",
 };
-const NO_SOUND = ["suspended", "interrupted", "closed", "stuck"];
+const NO_AUDIO = ["suspended", "interrupted", "closed", "stuck"];
 
 /**
  * {words, wrong}, where `wrong` is true while the page does not do what the person expects. `state` is the last message
@@ -19,7 +19,7 @@ export function statusOf(phase, state, call) {
   if (phase !== "live") return { words: PHASES[phase], wrong: false };
   const { troubles } = call;
   if (troubles.includes("quiet")) return { words: "No answer", wrong: true };
-  if (troubles.some((name) => NO_SOUND.includes(name))) return { words: "No sound", wrong: true };
+  if (troubles.some((name) => NO_AUDIO.includes(name))) return { words: "No audio", wrong: true };
   if (!state) return { words: STATES.initial, wrong: false };
   if (state.agent === "paused") return { words: "Paused", wrong: false };
   const waits = state.session === "listening" || state.session === "away";

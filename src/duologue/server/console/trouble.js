@@ -1,19 +1,19 @@
 // What can be wrong with a conversation, each in a sentence that says what to do about it.
 
 const AGAIN = "click, tap or press a key to go on.";
-const SUSPENDED = ["The sound is suspended", `Your browser has stopped it: ${AGAIN}`];
+const SUSPENDED = ["The audio is suspended", `Your browser has stopped it: ${AGAIN}`];
 
 /** By the names that Call.troubles gives: title, text, and the label of a button that tries again. */
 const TROUBLES = {
   suspended: [...SUSPENDED, "Go on"],
   closed: [...SUSPENDED, "Go on"],
-  stuck: ["The sound is stuck", `Your browser neither plays nor records: ${AGAIN}`, "Go on"],
-  interrupted: ["The sound is interrupted", `Another call or program has it: end that, then ${AGAIN}`, "Go on"],
+  stuck: ["The audio is stuck", `Your browser neither plays nor records: ${AGAIN}`, "Go on"],
+  interrupted: ["The audio is interrupted", `Another call or program has it: end that, then ${AGAIN}`, "Go on"],
   missing: ["The microphone is gone", "Connect one, and the page uses it at once, or type.", "Try again"],
   blocked: ["The microphone is blocked", "Allow it for this page in the browser’s address bar, or type.", "Try again"],
   busy: ["The microphone does not answer", "Close the program that may be using it, or type.", "Try again"],
   off: ["The microphone is muted", "Unmute it on the device itself or in the system’s settings, or type."],
-  silent: ["The microphone is silent", "Not a sound comes from it: see that it is on, or choose another in the settings."],
+  silent: ["The microphone is silent", "It sends nothing but zeros: check that it is on, or choose another in the settings."],
   quiet: ["The server does not answer", "What you say may not arrive; the page connects again by itself if this lasts."],
 };
 
@@ -21,11 +21,11 @@ const OFFLINE = ["This device is offline", "Connect it to a network: the page go
 
 const WAITS = {
   lost: () => ["The connection was lost", "The server does not answer, or the network has dropped; the page tries again by itself."],
-  shutdown: () => ["The server is gone", "It is shutting down or starting anew; the page tries again by itself."],
+  shutdown: () => ["The server is gone", "It is shutting down or restarting; the page tries again by itself."],
   full: ({ error }) => ["The server is busy", `${error.message} ${error.hint ?? ""}`.trim()],
   proxy: ({ status }) => [
     "The server cannot be reached",
-    `What stands before it answers with HTTP ${status}; the page tries again by itself.`,
+    `A proxy answers in its place, with HTTP ${status}; the page tries again by itself.`,
   ],
 };
 
@@ -63,23 +63,23 @@ export class Troubles {
   constructor(notice, act) {
     this.notice = notice;
     this.act = act;
-    this.told = new Set();
+    this.shown = new Set();
   }
 
   update(names) {
-    for (const name of this.told) if (!names.includes(name)) this.end(name);
-    for (const name of names) if (!this.told.has(name)) this.begin(name);
+    for (const name of this.shown) if (!names.includes(name)) this.end(name);
+    for (const name of names) if (!this.shown.has(name)) this.begin(name);
   }
 
   begin(name) {
-    this.told.add(name);
+    this.shown.add(name);
     const [title, text, label] = TROUBLES[name] ?? TROUBLES.suspended;
-    const told = name === "quiet" && !navigator.onLine ? OFFLINE : [title, text];
-    this.notice.show(name, ...told, { action: label ? { label, run: () => this.act(name) } : null });
+    const words = name === "quiet" && !navigator.onLine ? OFFLINE : [title, text];
+    this.notice.show(name, ...words, { action: label ? { label, run: () => this.act(name) } : null });
   }
 
   end(name) {
-    this.told.delete(name);
+    this.shown.delete(name);
     this.notice.hide(name);
   }
 }

@@ -1,4 +1,4 @@
-"""What keeps the page from hearing or from being heard: it says so, and takes the sound up again."""
+"""What keeps the page from hearing or from being heard: it says so, and takes the audio up again."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ async def heard_through(page: Page) -> None:
     assert {(ack["gaps"], ack["duplicates"]) for ack in await page.evaluate(ACKS)} == {(0, 0)}
 
 
-@pytest.mark.parametrize(("side", "back"), zip([CAPTURE, PLAYBACK] * 3, RETURNS, strict=True))
-async def test_sound_that_the_browser_suspends(page: Page, backend: FakeBackend, side: int, back: str) -> None:
+@pytest.mark.parametrize(("side", "back"), list(zip([CAPTURE, PLAYBACK] * 3, RETURNS, strict=True)))
+async def test_audio_that_the_browser_suspends(page: Page, backend: FakeBackend, side: int, back: str) -> None:
     session = await converse(page, backend)
     await page.evaluate(f"lab.contexts[{side}].suspend()")
-    await says(page, "No sound", "The sound is suspended")
+    await says(page, "No audio", "The audio is suspended")
     assert await text(page, ".level dd") == "–"
     await page.evaluate(RETURNS[back])
     await listens(page, session)
@@ -71,10 +71,10 @@ async def test_sound_that_the_browser_suspends(page: Page, backend: FakeBackend,
     await heard_through(page)
 
 
-async def test_the_notice_itself_takes_the_sound_up(page: Page, backend: FakeBackend) -> None:
+async def test_the_notice_itself_takes_the_audio_up(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate("Promise.all(lab.contexts.map((context) => context.suspend()))")
-    await says(page, "No sound", "The sound is suspended")
+    await says(page, "No audio", "The audio is suspended")
     await page.focus("#notice-action")
     await page.keyboard.press("Enter")
     await listens(page, session)
@@ -84,10 +84,10 @@ async def test_the_notice_itself_takes_the_sound_up(page: Page, backend: FakeBac
 async def test_a_notice_that_was_dismissed_stays_away_while_the_status_tells(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate(f"lab.claim(lab.contexts[{CAPTURE}], 'state', 'interrupted')")
-    await says(page, "No sound", "The sound is interrupted")
+    await says(page, "No audio", "The audio is interrupted")
     await page.click("#notice-close")
     assert await page.evaluate("duologue.notice") is None
-    assert await text(page, "#status") == "No sound"
+    assert await text(page, "#status") == "No audio"
     await page.evaluate(f"delete lab.contexts[{CAPTURE}].state")
     await page.evaluate("document.body.click()")
     await listens(page, session)
@@ -97,7 +97,7 @@ async def test_a_notice_that_was_dismissed_stays_away_while_the_status_tells(pag
 async def test_an_interruption_that_ends_by_itself(page: Page, backend: FakeBackend, side: int) -> None:
     session = await converse(page, backend)
     await page.evaluate(f"lab.claim(lab.contexts[{side}], 'state', 'interrupted')")
-    await says(page, "No sound", "The sound is interrupted")
+    await says(page, "No audio", "The audio is interrupted")
     await page.evaluate(
         f"delete lab.contexts[{side}].state; lab.contexts[{side}].dispatchEvent(new Event('statechange'))"
     )
@@ -107,13 +107,13 @@ async def test_an_interruption_that_ends_by_itself(page: Page, backend: FakeBack
 @pytest.mark.parametrize(
     ("fails", "title"),
     [
-        ("lab.contexts[0].close(), lab.contexts[1].close()", "The sound is suspended"),
+        ("lab.contexts[0].close(), lab.contexts[1].close()", "The audio is suspended"),
         ("lab.claim(lab.contexts[0], 'currentTime', 1), lab.claim(lab.contexts[1], 'currentTime', 1)", "stuck"),
         ("lab.contexts.forEach((context) => context.dispatchEvent(new Event('error')))", "stuck"),
     ],
     ids=["closed", "still", "failed"],
 )
-async def test_sound_that_cannot_be_resumed_is_made_anew(
+async def test_audio_that_cannot_be_resumed_is_made_anew(
     page: Page, backend: FakeBackend, fails: str, title: str
 ) -> None:
     session = await converse(page, backend)
@@ -121,7 +121,7 @@ async def test_sound_that_cannot_be_resumed_is_made_anew(
         session.sink.send(bytes(2 * FRAME), number * FRAME, 1)
     await session.called("mark_playback", 10 * FRAME)
     await page.evaluate(fails)
-    await says(page, "No sound", "The sound is stuck" if title == "stuck" else title)
+    await says(page, "No audio", "The audio is stuck" if title == "stuck" else title)
     # Each side may take its own time to be found out.
     await until(page, f"document.body.click(), lab.contexts.length === 4 && {STATUS} === 'Listening'")
     await listens(page, session)
@@ -148,7 +148,7 @@ async def test_a_browser_that_waits_for_a_click(address: str, backend: FakeBacke
         await page.goto(f"http://{address}/")
         session = await backend.session()
         session.tell(live())
-        await says(page, "No sound", "The sound is suspended")
+        await says(page, "No audio", "The audio is suspended")
         await page.mouse.click(300, 200)
         await until(page, f"{STATUS} === 'Ready' && !duologue.notice")
 
@@ -156,11 +156,11 @@ async def test_a_browser_that_waits_for_a_click(address: str, backend: FakeBacke
 async def test_what_the_agent_says_meanwhile_is_shown_and_bounded(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate(f"lab.contexts[{PLAYBACK}].suspend()")
-    await says(page, "No sound", "The sound is suspended")
+    await says(page, "No audio", "The audio is suspended")
     session.tell(told.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
     session.tell_words("Nobody can hear this.", 1)
     await until(page, "document.querySelector('.entry.agent p')?.textContent === 'Nobody can hear this.'")
-    assert await text(page, "#status") == "No sound"
+    assert await text(page, "#status") == "No audio"
 
 
 # Microphones.
@@ -246,12 +246,25 @@ async def test_a_track_that_ends_without_an_event(page: Page, backend: FakeBacke
     await listens(page, session)
 
 
-async def test_the_permission_is_withdrawn_and_given_again(page: Page, backend: FakeBackend) -> None:
+async def test_the_permission_is_withdrawn_and_given_again(address: str, backend: FakeBackend) -> None:
+    async with (
+        browser("--use-fake-device-for-media-stream") as chromium,
+        opened(chromium, f"http://{address}/?aec=0", permissions=["microphone"]) as page,
+    ):
+        session = await converse(page, backend)
+        await page.context.clear_permissions()
+        await says(page, "Not listening", "The microphone is blocked")
+        await page.context.grant_permissions(["microphone"])
+        await listens(page, session)
+        await heard_through(page)
+
+
+async def test_a_microphone_that_is_blocked_is_asked_for_again(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate("lab.lose('NotAllowedError')")
     await says(page, "Not listening", "The microphone is blocked")
     await page.click("#notice-action")
-    await until(page, f"{STATUS} === 'Not listening'")
+    assert await text(page, "#status") == "Not listening"
     await page.evaluate("lab.fault = null")
     await page.click("#notice-action")
     await listens(page, session)
@@ -326,6 +339,8 @@ async def test_a_microphone_that_sends_nothing_but_zeros(page: Page, backend: Fa
     await says(page, "Not listening", "The microphone is silent")
     await page.evaluate("lab.gain.gain.value = 0.5")
     await listens(page, session)
+    await page.evaluate("lab.gain.gain.value = 0")
+    await says(page, "Not listening", "The microphone is silent")
 
 
 async def test_nobody_is_warned_of_silence_that_was_asked_for(page: Page, backend: FakeBackend) -> None:

@@ -1,10 +1,10 @@
-// What the page shows of the sound of a conversation: its troubles, and the devices that it uses.
+// What the page shows about the audio of a conversation: what is wrong with it, and the devices that it uses.
 
 import { Devices } from "./devices.js";
 import { choose, setting } from "./settings.js";
 import { Troubles, movedTo } from "./trouble.js";
 
-export class Sound {
+export class AudioPanel {
   /** `elements` are those of Devices; `current()` gives the Call, or null. */
   constructor(elements, notice, current) {
     this.notice = notice;
@@ -18,7 +18,7 @@ export class Sound {
     this.devices.refresh();
   }
 
-  /** Something about the sound or the line of the call is different. */
+  /** Something about the audio or the connection of the call has changed. */
   update() {
     this.troubles.update(this.current()?.troubles ?? []);
     this.devices.refresh();
@@ -35,10 +35,10 @@ export class Sound {
 
   /** Another microphone or loudspeaker is in use, and nobody has chosen it. */
   moved(kind, why, before, label) {
-    const told = movedTo(kind, why, before, label);
-    if (!told) return this.notice.hide(`moved-${kind}`);
+    const words = movedTo(kind, why, before, label);
+    if (!words) return this.notice.hide(`moved-${kind}`);
     const keepIt = { label: "Keep it", run: () => this.choose(kind, "") };
-    this.notice.show(`moved-${kind}`, ...told, { action: why === "gone" && setting(kind) ? keepIt : null });
+    this.notice.show(`moved-${kind}`, ...words, { action: why === "gone" && setting(kind) ? keepIt : null });
   }
 
   async choose(name, id) {
@@ -54,7 +54,7 @@ export class Sound {
     this.devices.refresh();
   }
 
-  /** The call is over: what was said of its devices goes. */
+  /** The call is over: the notices about its devices go. */
   over() {
     for (const kind of ["moved-input", "moved-output", "device"]) this.notice.hide(kind);
   }
