@@ -54,7 +54,7 @@ const DECIDED = {
 };
 
 const CUT = {
-  duration: "You spoke over it for long enough",
+  duration: "You spoke over it, and your words did not come in time",
   words: "What you said over it was a turn of its own",
   manual: "You pressed the button to talk",
   text: "You typed",
@@ -109,6 +109,11 @@ const DECISIONS = {
     `The agent called ${f.name}`,
     `${OUTCOMES[f.outcome] ?? plain(f.outcome)} ${ms(f.finished - f.started)}.`,
   ],
+  say_ended: ({ reason, fields: f }) => [
+    "floor",
+    f.interrupted ? "A line was not said to its end" : "A line was said",
+    `“${f.text}”${f.interrupted ? `: ${SAID[reason] ?? `something failed: ${plain(reason)}`}` : ""}.`,
+  ],
   utterance_cut: () => ["turn", "A long turn is cut", "It is understood in parts, and the words are joined."],
   audio_gap: ({ reason, fields: f }) => [
     "trouble",
@@ -125,6 +130,13 @@ const AGENT = {
     before === "paused" || before === "ducked"
       ? ["floor", before === "paused" ? "The agent resumes" : "The agent is loud again", `${sentence(failed(NOTHING, reason))}.`]
       : null,
+};
+
+const SAID = {
+  interrupted: "it was interrupted",
+  request: "the application gave it up",
+  end: "the conversation ended first",
+  empty: "it has nothing that can be spoken",
 };
 
 const OUTCOMES = { done: "It took", failed: "It failed after", stopped: "It was stopped after" };
