@@ -153,7 +153,7 @@ async def test_a_browser_that_waits_for_a_click(address: str, backend: FakeBacke
         await until(page, f"{STATUS} === 'Ready' && !duologue.notice")
 
 
-async def test_what_the_agent_says_meanwhile_is_shown_and_bounded(page: Page, backend: FakeBackend) -> None:
+async def test_what_the_agent_says_meanwhile_is_shown(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate(f"lab.contexts[{PLAYBACK}].suspend()")
     await says(page, "No audio", "The audio is suspended")
@@ -161,6 +161,19 @@ async def test_what_the_agent_says_meanwhile_is_shown_and_bounded(page: Page, ba
     session.tell_words("Nobody can hear this.", 1)
     await until(page, "document.querySelector('.entry.agent p')?.textContent === 'Nobody can hear this.'")
     assert await text(page, "#status") == "No audio"
+
+
+QUEUE = """async () => {
+  const { Loudspeaker } = await import("/console/loudspeaker.js");
+  const speaker = new Loudspeaker({ preferred: "" }, { changed() {}, moved() {} });
+  const samples = new Int16Array(480);
+  for (let n = 0; n <= 4000; n++) speaker.play({ generation: 1, position: 480 * n, samples });
+  return speaker.dropped / 480;
+}"""
+
+
+async def test_what_waits_to_be_played_is_bounded(page: Page) -> None:
+    assert await page.evaluate(QUEUE) == 1000, "of 80 s that never sound, a minute waits"
 
 
 # Microphones.

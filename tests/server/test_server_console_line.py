@@ -68,6 +68,29 @@ async def test_the_server_starts_anew_and_the_page_comes_back(chromium: Browser,
         await opening.__aexit__(None, None, None)
 
 
+@pytest.mark.parametrize("begin", ["#talk", "#compose button"])
+async def test_a_conversation_that_begins_while_the_server_is_gone(
+    chromium: Browser, unused_port: int, begin: str
+) -> None:
+    backend = FakeBackend()
+    address = f"127.0.0.1:{unused_port}"
+    async with listening(create_app(backend.build), port=unused_port):
+        opening = opened(chromium, f"http://{address}/?aec=0", lost=True)
+        page = await opening.__aenter__()
+        await page.fill("#text", "Hello")
+    await page.click(begin)
+    await noticed(page, "The conversation could not begin")
+    assert "The server does not answer" in await text(page, "#notice-text")
+    assert await page.evaluate("duologue.phase") == "idle"
+    async with listening(create_app(backend.build), port=unused_port):
+        await page.click("#notice-action")
+        session = await backend.session()
+        await until(page, "duologue.phase === 'live' && !duologue.notice")
+        if begin != "#talk":
+            await session.called("send_text", "Hello")
+        await opening.__aexit__(None, None, None)
+
+
 async def test_what_was_said_stays_and_a_line_says_that_the_agent_forgot(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
     session.sink.send(bytes(960), 0, 7)

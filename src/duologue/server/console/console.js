@@ -99,8 +99,8 @@ async function attempt(mine, act, { microphone }) {
       setPhase("idle");
     }
     const title = error.title ?? "The conversation could not begin";
-    const action = microphone ? { label: "Try again", run: () => pressTalk() } : null;
-    notice.show(error.kind ?? "line", title, error.message, { action });
+    const run = () => (call ? pressTalk() : begin({ microphone }));
+    notice.show(error.kind ?? "line", title, error.message, { action: { label: "Try again", run } });
   }
 }
 

@@ -27,9 +27,9 @@ export class Context {
     const audio = new AudioContext(this.options);
     try {
       await audio.audioWorklet.addModule(new URL(this.worklet, import.meta.url));
-    } catch (error) {
+    } catch {
       discard(audio);
-      throw error;
+      throw new Error("The server does not answer: check that it runs and that this device is online.");
     }
     if (this.ended) return discard(audio);
     this.audio = audio;
