@@ -95,6 +95,7 @@ lab.claim = (context, name, value) => {
 """
 
 STATUS = "document.querySelector('#status').textContent"
+ACKS = "duologue.log.filter(({type}) => type === 'ack')"
 
 
 @asynccontextmanager
@@ -187,6 +188,20 @@ async def listens(page: Page, session: FakeSession) -> None:
     async with asyncio.timeout(DEADLINE):
         while not any(session.heard[quiet:]):
             await asyncio.sleep(0.01)
+
+
+async def converse(page: Page, backend: FakeBackend) -> FakeSession:
+    session = await talk(page, backend)
+    session.tell(live())
+    await listens(page, session)
+    return session
+
+
+async def heard_through(page: Page) -> None:
+    """No sample of the microphone was lost or sent twice."""
+    seen = await page.evaluate(f"{ACKS}.length")
+    await until(page, f"{ACKS}.length > {seen} + 2")
+    assert {(ack["gaps"], ack["duplicates"]) for ack in await page.evaluate(ACKS)} == {(0, 0)}
 
 
 async def says(page: Page, status: str, title: str) -> None:
