@@ -190,7 +190,7 @@ async def test_each_decision_is_explained(page: Page, backend: FakeBackend) -> N
         ["0:04.00", "The agent resumes", "It only said that you listen."],
         ["0:05.00", "A false interruption", "The agent keeps the floor: the sound was too short."],
         ["0:06.00", "Sound is missing", "500 ms were missing; they count as silence."],
-        ["0:07.00", "The agent is interrupted", "You spoke over it for long enough."],
+        ["0:07.00", "The agent is interrupted", "You spoke over it, and your words did not come in time."],
     ]
 
 
