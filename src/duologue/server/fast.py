@@ -53,6 +53,7 @@ class PicowsProtocol(StreamProtocol):
     """
 
     _picows: WSTransport | None = None
+    _owed_pong: bytes | None = None
 
     async def send(self, message: ASGISendEvent) -> None:
         """Take over where the application accepts the connection."""
@@ -111,10 +112,19 @@ class PicowsProtocol(StreamProtocol):
             self._receiver.received(message)
 
     def ping(self, data: bytes) -> None:
-        """Answer a ping, and count it."""
-        if self._picows is not None and not self.close_sent:
-            self._picows.send_pong(data)
+        """Answer a ping, and count it; of those that come while reading is held back, the last is answered after it."""
         self._count_overhead()
+        if self.read_paused:
+            self._owed_pong = data
+        elif self._picows is not None and not self.close_sent:
+            self._picows.send_pong(data)
+
+    def resume_reading(self) -> None:
+        """Go on reading, and answer the last ping."""
+        super().resume_reading()
+        data, self._owed_pong = self._owed_pong, None
+        if data is not None and self._picows is not None and not self.close_sent:
+            self._picows.send_pong(data)
 
     def send_keepalive_ping(self) -> None:
         """Ask for a sign of life."""

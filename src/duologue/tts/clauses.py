@@ -99,16 +99,19 @@ class ClauseSplitter:
         """Where the clause at the beginning of `text` ends; None where more text must come to tell."""
         limit = self._first_chars if self._first else self._max_chars
         pause = end = 0
+        has_words = False
         for mark in _BREAK.finditer(text):
             if mark.start() >= limit:
                 break
             if mark.start() < end:
                 continue
-            end = _end_of_run(text, mark.start())
+            looked_at, end = end, _end_of_run(text, mark.start())
             kind = _boundary(text, mark.start(), end, ended=ended)
             if kind == "unknown":
                 return None
-            if kind == "none" or not any(map(str.isalnum, text[:end])):
+            # Only what is new: a text of nothing but marks has thousands of ends.
+            has_words = has_words or any(map(str.isalnum, text[looked_at:end]))
+            if kind == "none" or not has_words:
                 continue
             if kind == "sentence" or (self._first and len(text[:end].split()) >= self._first_words):
                 return end
