@@ -41,6 +41,42 @@ FIRST = [
     ("Yes!!! I did it.", "Yes!!!"),
     ("(Hello there.) And then.", "(Hello there.)"),
     ("See [our page, here](http://a.b) now. Fine.", "See [our page, here](http://a.b) now."),
+    ("Here is your code: 483920. Fine.", "Here is your code: 483920."),
+    ("Here is your code: A4F-92K. Fine.", "Here is your code: A4F-92K."),
+    ("The total comes to: $45.10. Fine.", "The total comes to: $45.10."),
+    ("Your order number, 4821, is ready. Fine.", "Your order number, 4821,"),
+    ("It costs U.S. $20 in all. Fine.", "It costs U.S. $20 in all."),
+    ("It starts at 7 a.m. EST or so. Fine.", "It starts at 7 a.m. EST or so."),
+    ("It starts at 7 a.m. Eastern time. Fine.", "It starts at 7 a.m. Eastern time."),
+    ("We close at 5 p.m. Please call again.", "We close at 5 p.m."),
+    ("We are open 9 a.m. - 5 p.m. every day. Fine.", "We are open 9 a.m. - 5 p.m. every day."),
+    ("We are open 9 - 5 every day. Fine.", "We are open 9 - 5 every day."),
+    ("We are closed Nov 28 - Dec 2 this year. Fine.", "We are closed Nov 28 - Dec 2 this year."),
+    ("We are open Mon - Fri all day. Fine.", "We are open Mon - Fri all day."),
+    ("It was seen - I think - by all.", "It was seen -"),
+    ("He lives in Austin, TX 78701 now. Fine.", "He lives in Austin, TX 78701 now."),
+    ("He lives in Austin, Texas, now. Fine.", "He lives in Austin,"),
+    ("See you on Tue, Nov 3 at noon. Fine.", "See you on Tue, Nov 3 at noon."),
+    ("Please pay Rs. 500 today. Fine.", "Please pay Rs. 500 today."),
+    ("Take my ref. 4821 with you. Fine.", "Take my ref. 4821 with you."),
+    ("It was Roe v. Wade that counted. Fine.", "It was Roe v. Wade that counted."),
+    ("We came at 7 EST. Then we ate.", "We came at 7 EST."),
+    (
+        "Please ring us on the London number that is 020 7946 0958 any time of the day",
+        "Please ring us on the London number",
+    ),
+    (
+        "The number of the card that you gave me was 4111 1111 1111 1111 was it not",
+        "The number of the card",
+    ),
+    (
+        "Dial +44 20 7946 0958 or 020 7946 0958 or 020 7946 0959 or 020 7946 0960",
+        "Dial +44 20 7946 0958 or 020 7946 0958 or 020 7946 0959 or 020 7946 0960",
+    ),
+    (
+        "Https://example.com/a-very-long-path-that-goes-on-and-on-until-it-ends/now and more of it",
+        "Https://example.com/a-very-long-path-that-goes-on-and-on-until-it-ends/now and more of it",
+    ),
     (
         "I would like to tell you about the many options that we have for you today",
         "I would like to tell you about the many options",
@@ -131,6 +167,33 @@ def test_settings_that_do_not_fit_are_refused(options: dict[str, int]) -> None:
         ClauseSplitter(**options)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "size"),
+    [
+        (",", 1_000_000),
+        ("1, ", 1_000_000),
+        ("1-", 1_000_000),
+        ("a.", 99_999),
+        ("word ", 99_999),
+        ("St. ", 99_999),
+        ("— ", 99_999),
+        ("\n", 99_999),
+        ("\ud800", 99_999),
+        ("A, ", 99_999),
+    ],
+)
+def test_a_very_long_text_is_cut_in_one_pass(pattern: str, size: int) -> None:
+    text = (pattern * size)[:size]
+    clauses = split(text)
+    assert "".join("".join(clauses).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("pattern", [",", "a.", "St. ", "— ", "X: "])
+def test_a_long_text_is_cut_letter_by_letter(pattern: str) -> None:
+    text = (pattern * 50_000)[:50_000]
+    assert split(text, size=1) == split(text)
+
+
 PIECES = st.lists(
     st.one_of(
         st.sampled_from(
@@ -150,6 +213,15 @@ PIECES = st.lists(
                 "?!",
                 "word",
                 " Then",
+                " 020 7946",
+                ": A4F",
+                ", TX",
+                " p.m. ",
+                " a.m. EST",
+                "code: ",
+                " 9 - 5",
+                " Nov - Dec",
+                "$20",
                 "。",
                 "[",
             ]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from duologue.errors import ConfigError
 from duologue.tts.abbreviations import TITLES
+from duologue.tts.rules import word_set
 
 __all__ = ["ClauseSplitter"]
 
@@ -18,25 +19,48 @@ _CLOSERS = "\"'”’)]}»*_`"
 _BREAK = re.compile(rf"[{_ENDS},;:—\n]|(?<=\s)[-–](?=\s)")
 _LAST_MARKS = re.compile(rf"[{_ENDS}]+[{re.escape(_CLOSERS)}]*$")
 _SPACE = re.compile(r"\s+")
+_SAID = re.compile(r"[^\W_]")
 _LONGEST_RUN = 8
 """Marks and closing quotes that belong to one boundary."""
 _AHEAD = _LONGEST_RUN + 4
 """Characters beyond a mark that may decide what it is."""
 
 _INITIALS = re.compile(r"(?:[A-Za-z]{1,2}\.)+[A-Za-z]{1,2}|[A-Z]")
-# A full stop after one of these ends no sentence. Where it could ("at 7 p.m."), the next mark ends it.
-_SHORT = frozenset(title.lower() for title in TITLES) | frozenset(
-    (
-        "jr", "sr", "vs", "etc", "approx", "dept", "est", "inc", "ltd", "corp", "co", "bros", "ave", "blvd", "rd", "ln",
-        "hwy", "apt", "ste", "bldg", "vol", "fig", "cf", "al", "jan", "feb", "apr", "jun", "jul", "aug", "sep", "sept",
-        "oct", "nov", "dec", "tue", "tues", "thu", "thurs", "fri", "ext", "tel",
-    )
-)  # fmt: skip
-_BEFORE_FIGURES = frozenset(("no", "nos", "p", "pp", "ch", "sec", "min", "max", "mar", "mon"))
+# A full stop after one of these ends no sentence.
+_SHORT = frozenset(title.lower() for title in TITLES) | word_set(
+    """
+    acct al approx apr apt appt assn assoc aug ave avg bldg blvd bros cf co conf corp dec dept est etc ext feb fig fri
+    hwy inc incl jan jr jul jun ln ltd nov oct pkwy pl rd ref rs sep sept sq sr ste tel thu thur thurs tue tues univ v
+    vol vs
+    """
+)
+_BEFORE_FIGURES = word_set("art ca ch fl max min mon mar no nos p pp pt rm sat sec sun ver wed")
+_HALF_DAY = re.compile(r"\d?[ap]\.m", re.IGNORECASE)
+_AFTER_TIME = word_set(
+    "Alas Apri Atla Augu Aust Brit Cent Dece East Euro Febr Frid Gree Hawa Indi Janu Japa July June Marc Mond Moun "
+    "Nove Octo Paci Satu Sept Stan Sund Thur Tues Wedn"
+)
+"""How words begin that follow "a.m." or "p.m." inside a sentence: zones, days and months."""
+_CODE_NAME = r"\b(?:code|id|number|otp|passcode|password|pin|postcode|ref|reference|zip)[\"'”’]?"
+_ANNOUNCES = (
+    re.compile(rf"{_CODE_NAME},$", re.IGNORECASE),
+    re.compile(rf"(?:{_CODE_NAME}|\b(?:no|is|are))[:;]$", re.IGNORECASE),
+)
+"""What an identifier follows: the two are spoken together, for the words decide how the identifier is read."""
 _JOINT = re.compile(
     r"(?<=[a-z]) (?=(?:and|but|or|so|because|which|that|who|if|when|while|where|to|for|with|from|than|then|until)\b)"
 )
 _BETWEEN_WORDS = re.compile(r"(?<=[a-z]) (?=[a-z])")
+_NAME = (
+    r"(?:Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Jan(?:uary)?|Feb(?:ruary)?|"
+    r"Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
+)
+_RANGE_BEGINS = re.compile(rf"(?:\d|\d ?[ap]m|[ap]\.m\.|[%°]|\b{_NAME}\.?) ?$")
+_OF_DATE = re.compile(rf"\b{_NAME}\.?,$")
+_STATE = re.compile(r" [A-Z]{2}(?![A-Za-z])")
+_RANGE_ENDS = re.compile(rf" ?(?:[$€£¥₹]?\d|{_NAME})")
+_JOINED = re.compile(r"[0-9$€£¥₹%°@#&=+]|^(?!I\W*$)[A-Z]{1,4}\W*$|\.$")
+"""A word that belongs to its neighbor: part of a number, an amount, a postcode, an abbreviation."""
 
 
 class ClauseSplitter:
@@ -60,9 +84,13 @@ class ClauseSplitter:
         self._max_chars = max_chars
         self._held = ""
         self._first = True
+        self._seen = self._pause = 0
+        """Up to where the marks in what is held are decided, and where the last pause among them ends."""
+        self._whole = False
+        """The first clause has no place where it can be cut near `first_chars`."""
 
     def push(self, text: str) -> list[str]:
-        """Take the next piece of text; the clauses that it completes."""
+        """Take the next piece of text; return the clauses that it completes."""
         return self._take(text, ended=False)
 
     def settle(self) -> list[str]:
@@ -79,7 +107,9 @@ class ClauseSplitter:
         return clauses
 
     def _take(self, text: str, *, ended: bool) -> list[str]:
-        text = _SPACE.sub(lambda run: "\n" if "\n" in run[0] else " ", self._held + text).lstrip()
+        kept = self._held.rstrip()
+        text = _SPACE.sub(lambda run: "\n" if "\n" in run[0] else " ", self._held[len(kept) :] + text)
+        text = kept + text if kept else text.lstrip()
         clauses = []
         at = 0
         while at < len(text):
@@ -89,6 +119,8 @@ class ClauseSplitter:
                 break
             clauses.append(window[:cut].strip())
             self._first = False
+            self._seen = self._pause = 0
+            self._whole = False
             at += cut
             while at < len(text) and text[at].isspace():
                 at += 1
@@ -97,34 +129,46 @@ class ClauseSplitter:
 
     def _cut(self, text: str, *, ended: bool) -> int | None:
         """Where the clause at the beginning of `text` ends; None where more text must come to tell."""
-        limit = self._first_chars if self._first else self._max_chars
-        pause = end = 0
-        has_words = False
-        for mark in _BREAK.finditer(text):
-            if mark.start() >= limit:
-                break
-            if mark.start() < end:
-                continue
-            looked_at, end = end, _end_of_run(text, mark.start())
-            kind = _boundary(text, mark.start(), end, ended=ended)
-            if kind == "unknown":
-                return None
-            # Only what is new: a text of nothing but marks has thousands of ends.
-            has_words = has_words or any(map(str.isalnum, text[looked_at:end]))
-            if kind == "none" or not has_words:
-                continue
-            if kind == "sentence" or (self._first and len(text[:end].split()) >= self._first_words):
-                return end
-            pause = end
-        if len(text) <= limit + _AHEAD:
-            return len(text) if ended else None
-        if pause > limit // 3:
-            return pause
+        for limit in (self._first_chars, self._max_chars) if self._first and not self._whole else (self._max_chars,):
+            for mark in _BREAK.finditer(text, self._seen):
+                if mark.start() >= limit:
+                    break
+                if mark.start() < self._seen:
+                    continue
+                end = _end_of_run(text, mark.start())
+                kind = _boundary(text, mark.start(), end, ended=ended)
+                if kind == "unknown":
+                    return None
+                self._seen = end
+                if kind == "none" or not _SAID.search(text, 0, end):
+                    continue
+                if kind == "sentence" or (self._first and len(text[:end].split()) >= self._first_words):
+                    return end
+                self._pause = end
+            if len(text) <= limit + _AHEAD:
+                return len(text) if ended else None
+            if cut := self._between(text, limit):
+                return cut
+            self._whole = True
+        spaces = [space.start() for space in _SPACE.finditer(text, self._max_chars // 3, self._max_chars)]
+        return spaces[-1] if spaces else self._max_chars
+
+    def _between(self, text: str, limit: int) -> int:
+        """Where a clause without an end before `limit` can be cut: its last pause, or between words; 0 if nowhere."""
+        if self._pause > limit // 3:
+            return self._pause
         for pattern in (_JOINT, _BETWEEN_WORDS, _SPACE):
-            spaces = [space.start() for space in pattern.finditer(text, limit // 3, limit)]
-            if spaces:
-                return spaces[-1]
-        return limit
+            for space in reversed([found.start() for found in pattern.finditer(text, limit // 3, limit)]):
+                if not _is_joined(text, space):
+                    return space
+        return 0
+
+
+def _is_joined(text: str, space: int) -> bool:
+    """Whether the words beside a space belong together: parts of a number, an amount, a postcode, a name."""
+    before = text[max(0, space - 40) : space].rpartition(" ")[2]
+    after = text[space + 1 : space + 1 + _AHEAD].partition(" ")[0]
+    return _JOINED.search(before) is not None or _JOINED.search(after.rstrip(".")) is not None
 
 
 def _end_of_run(text: str, start: int) -> int:
@@ -144,7 +188,7 @@ def _boundary(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
     if mark in _WIDE:
         return "sentence"
     if mark in "—-–":
-        return "pause"
+        return _dash(text, start, end, ended=ended)
     if end < len(text) and not text[end].isspace():
         return "none"
     following = text[end + 1 : end + 2]
@@ -153,15 +197,51 @@ def _boundary(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
     if text.rfind("[", 0, start) > text.rfind("]", 0, start):
         return "none"  # inside the words of a markdown link
     if mark in ",;:":
-        return "none" if text[start - 1].isdigit() and following.isdigit() else "pause"
+        return _comma(text, start, end, following, ended=ended)
     if mark == "." and not any(other in _ENDS for other in text[start + 1 : end]):
-        return _full_stop(text[:start], following)
+        return _full_stop(text, start, end, ended=ended)
     return "pause" if following.islower() else "sentence"
 
 
-def _full_stop(before: str, following: str) -> _Boundary:
+def _comma(text: str, start: int, end: int, following: str, *, ended: bool) -> _Boundary:
+    """A pause, unless a number, a date, an address or a code goes on after it."""
+    mark, before = text[start], text[max(0, end - 20) : end]
+    is_number = following.isdigit() or (following != "" and following in "$€£¥₹")
+    if is_number and (mark == ":" or text[start - 1].isdigit()):
+        return "none"
+    if not (is_number or following.isupper()):
+        return "pause"
+    if (is_number or mark == ":") and _ANNOUNCES[mark != ","].search(before):
+        return "none"
+    if mark == "," and _OF_DATE.search(before):
+        return "none"
+    if mark == "," and following.isupper():
+        if len(text) < end + 4 and not ended:
+            return "unknown"
+        return "none" if _STATE.match(text, end) else "pause"
+    return "pause"
+
+
+def _dash(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
+    """A pause, unless the dash is within a range: "9 - 5", "Nov 28 - Dec 2"."""
+    if not _RANGE_BEGINS.search(text[max(0, start - 12) : start]):
+        return "pause"
+    if len(text) < end + 4 and not ended:
+        return "unknown"
+    return "none" if _RANGE_ENDS.match(text, end) else "pause"
+
+
+def _full_stop(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
+    following = text[end + 1 : end + 2]
+    before = text[:start]
     word = before[-40:].rpartition(" ")[2].lstrip("\"'“‘([*_")
-    if word.lower() in _SHORT or _INITIALS.fullmatch(word) or following.islower():
+    if following.isupper() and _HALF_DAY.fullmatch(word):
+        if len(text) < end + 5 and not ended:
+            return "unknown"
+        name = text[end + 1 : end + 5]
+        return "none" if name in _AFTER_TIME or name.rstrip(",.!?)").isupper() or name == "May " else "sentence"
+    is_short = word.lower() in _SHORT and not (len(word) > 1 and word.isupper())  # "est." as against "EST."
+    if is_short or _INITIALS.fullmatch(word) or following.islower():
         return "none"
     if following.isdigit() and word.lower() in _BEFORE_FIGURES:
         return "none"

@@ -1,8 +1,22 @@
-"""Numbers as English words, the way they are said aloud: no "and", no commas."""
+"""Numbers as English words, without "and" and without commas inside a number."""
 
 from __future__ import annotations
 
-__all__ = ["LONGEST_CARDINAL", "cardinal", "decimal", "digits", "ordinal", "plural_ordinal", "year"]
+from collections.abc import Iterable
+
+__all__ = [
+    "LONGEST_CARDINAL",
+    "amount",
+    "cardinal",
+    "decade",
+    "decimal",
+    "digits",
+    "grouped",
+    "ordinal",
+    "pairs",
+    "plural_ordinal",
+    "year",
+]
 
 # fmt: off
 _ONES = [
@@ -92,3 +106,29 @@ def year(number: int) -> str:
     if rest == 0:
         return f"{_below_hundred(century)} hundred"
     return f"{_below_hundred(century)} {'oh ' if rest < 10 else ''}{_below_hundred(rest)}"
+
+
+def amount(text: str) -> str:
+    """A number in digits, with or without separators of thousands and a fraction: "1,234.5"."""
+    return decimal(text.replace(",", ""))
+
+
+def pairs(text: str) -> str:
+    """The digits of a room, a house or a road: 204 is "two oh four", 1215 "twelve fifteen", 1200 "twelve hundred"."""
+    if len(text) not in (3, 4) or text[0] == "0":
+        return cardinal(int(text)) if len(text) < 3 and text[0] != "0" else digits(text)
+    head, tail = int(text[:-2]), int(text[-2:])
+    if tail == 0:
+        return cardinal(int(text)) if head % 10 == 0 else f"{_below_hundred(head)} hundred"
+    return f"{_below_hundred(head)} {'oh ' if tail < 10 else ''}{_below_hundred(tail)}"
+
+
+def grouped(groups: Iterable[str]) -> str:
+    """Groups of digits with a pause after each: "020", "7946" is "zero two zero, seven nine four six"."""
+    return ", ".join(digits(group) for group in groups)
+
+
+def decade(text: str) -> str:
+    """A decade by its first year: "1990" is "nineteen nineties", "80" is "eighties"."""
+    words = year(int(text)) if len(text) == 4 else cardinal(int(text))
+    return words[:-1] + "ies" if words.endswith("y") else words + "s"
