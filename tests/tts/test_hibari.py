@@ -118,7 +118,33 @@ def test_words_have_times_in_order_inside_the_sound(hibari: Hibari) -> None:
     times = [time for word in speech.words for time in (word.start, word.end)]
     assert times == sorted(times)
     assert 0 <= times[0] <= times[-1] <= speech.duration
+    assert speech.timings == "exact"
+
+
+def test_words_that_share_their_time_are_marked(hibari: Hibari) -> None:
+    speech = speak(hibari, "He lives at 123 N. Main St. now.")
+    assert [word.text for word in speech.words] == speech.text.split()
     assert speech.timings == "estimated"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Your verification code is 483920.", "your verification code is 483920"),
+        ("Your postcode is SW1A 1AA.", "your postcode is SW1A1AA"),
+        ("Please enter code A4F-92K.", "please enter code A4F92K"),
+        ("The FBI called about the PDF.", "the FBI called about the PDF"),
+        ("Your balance is $-45.10.", "your balance is minus $45.10"),
+    ],
+)
+def test_codes_letters_and_amounts_are_understood(hibari: Hibari, moonshine: Moonshine, text: str, words: str) -> None:
+    def plain(text: str) -> str:
+        return "".join(char for char in text.lower() if char.isalnum() or char == "$")
+
+    speech = speak(hibari, text)
+    assert plain(heard(moonshine, samples(speech))) == plain(words)
+    assert [word.text for word in speech.words] == text.split()
+    assert speech.timings == "exact"
 
 
 def test_a_long_clause_is_spoken_in_pieces(hibari: Hibari) -> None:

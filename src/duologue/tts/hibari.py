@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -34,6 +35,11 @@ _LEAD, _FADE = 360, 120
 """Samples kept before the first audible one, and of fade at each end: 15 and 5 ms."""
 _PAUSES_S = dict.fromkeys(".!?", 0.25) | dict.fromkeys(",;:—", 0.15)
 _NO_PAUSE_S = 0.06
+_LETTERS = re.compile(r"(?<![\w'])[A-Z](?: [A-Z](?![\w-]))+")
+_LETTER = re.compile(r"[A-Z]")
+_DIGITS = frozenset(["zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+_LETTER_A = "ˈA"
+"""The phonemes of the letter, as against those of the article."""
 _MARKS = frozenset('.,!?;:—…"“”() ')
 
 
@@ -132,10 +138,11 @@ class Hibari:
         ids = [0]
         words: list[tuple[str, int, int]] = []
         word, first, after = "", 0, 0
-        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(self._normalize(text)))
-        for token in tokens:
+        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(self._normalize(_with_letters(text))))
+        texts = [token.text for token in tokens]
+        for at, token in enumerate(tokens):
             word += token.text
-            for phoneme in token.phonemes or "":
+            for phoneme in _LETTER_A if _is_letter_a(texts, at) else token.phonemes or "":
                 if phoneme in self._vocabulary:
                     ids.append(self._vocabulary[phoneme])
                     if phoneme not in _MARKS:
@@ -146,7 +153,25 @@ class Hibari:
                 word, first, after = "", 0, 0
                 if token is not tokens[-1]:
                     ids.append(self._vocabulary[" "])
+        if text.endswith(".") and ids[-1] != self._vocabulary["."]:
+            ids.append(self._vocabulary["."])  # lost where the last word is an abbreviation
         return [*ids, 0], words
+
+
+def _with_letters(text: str) -> str:
+    """The text with letters that are read one after another as one word: "F B I" is "F.B.I", which sounds natural."""
+    return _LETTERS.sub(lambda run: run[0].replace(" ", "."), text)
+
+
+def _is_letter_a(texts: Sequence[str], at: int) -> bool:
+    """Whether the "A" at `at` is a letter in a code: beside digits and letters, as in "A four F"."""
+    if texts[at] != "A":
+        return False
+    before = texts[at - 1] if at else ""
+    after = [*texts[at + 1 : at + 3], "", ""]
+    if before in _DIGITS or (before != "I" and _LETTER.fullmatch(before)):
+        return True
+    return after[0] in _DIGITS and (after[1] in _DIGITS or _LETTER.match(after[1]) is not None)
 
 
 def _pieces(text: str) -> Iterator[str]:
