@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
-    from duologue.agent import Agent, EndCall, Turn
+    from duologue.agent import Agent, EndCall, Progress, Turn
     from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
     from duologue.conversation.history import Message
     from duologue.engine import Engine, EngineConfig
@@ -34,6 +34,7 @@ __all__ = [
     "Engine",
     "EngineConfig",
     "Message",
+    "Progress",
     "SessionConfig",
     "SpeechDetection",
     "Turn",
@@ -54,6 +55,7 @@ _HOMES = {
     "Engine": "duologue.engine",
     "EngineConfig": "duologue.engine",
     "Message": "duologue.conversation.history",
+    "Progress": "duologue.agent",
     "SessionConfig": "duologue.session",
     "SpeechDetection": "duologue.conversation.config",
     "Turn": "duologue.agent",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import Agent, EndCall, Reply, Turn
+from duologue.agent import Agent, EndCall, Progress, Reply, Turn
 from duologue.agent.function import FunctionAgent, as_agent, name_of
 from duologue.errors import AgentError, ConfigError, ProviderUnavailableError
 
@@ -124,6 +124,22 @@ async def nothing() -> str:
     return ""
 
 
+class Silent:
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        yield ""
+
+
+class Undecided(Silent):
+    speculative = "no"
+
+
+class Blocking:
+    speculative = False
+
+    def reply(self, turn: Turn) -> Any:
+        yield ""
+
+
 class NeedsArguments(Parrot):
     def __init__(self, name: str) -> None:
         self.name = name
@@ -138,7 +154,12 @@ class NeedsArguments(Parrot):
         (three, "3 arguments"),
         (keyword, r"2 arguments"),
         (nothing, "0 arguments"),
-        (dict, "cannot be told"),
+        (dict, "cannot be read"),
+        (Silent(), "has `reply` and lacks `speculative`"),
+        (Silent, "has `reply` and lacks `speculative`"),
+        (lambda: Silent(), "has `reply` and lacks `speculative`"),
+        (Undecided(), "speculative is str; expected True or False"),
+        (Blocking, "reply is not `async`"),
         (list, "made list"),
         (lambda: "hello", "made str"),
         (NeedsArguments, "needs arguments"),
@@ -175,6 +196,24 @@ async def test_a_wrong_answer_is_an_agent_error(function: Any, message: str) -> 
     with pytest.raises(AgentError, match=message) as caught:
         await answer(as_agent(function))
     assert "secret" not in str(caught.value)
+
+
+async def test_progress_and_its_attributes_pass() -> None:
+    async def works(text: str) -> AsyncIterator[Reply]:
+        yield Progress()
+        yield "Done."
+
+    works.greeting = "Hello."  # type: ignore[attr-defined]  # a function takes any attribute
+    agent = as_agent(works)
+    assert await answer(agent) == [Progress(), "Done."]
+    assert isinstance((await answer(agent))[0], Progress)
+    assert getattr(agent, "greeting", None) == "Hello."
+    assert "".join([str(piece) for piece in await answer(agent)]) == "Done.", "to others it is an empty text"
+
+
+async def test_a_factory_may_make_a_function() -> None:
+    assert await answer(as_agent(lambda: plain)) == ["plain hello"]
+    assert await answer(as_agent(Callable)) == ["HELLO"]
 
 
 async def test_our_own_errors_pass_unchanged() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import Agent, Stateful, Turn
+from duologue.agent import Agent, Progress, Reply, Stateful, Turn
 from duologue.agent import ToolCall as AgentToolCall
 from duologue.agent.llm import LLMAgent, openai_model, read_only, side_effect
-from duologue.agent.llm.context import CUT_OFF, SILENCE, UNHEARD
+from duologue.agent.llm.context import CALL_BEGINS, CUT_OFF, SILENCE, UNHEARD
 from duologue.conversation.history import Message
 from duologue.errors import (
     AgentError,
@@ -78,7 +78,8 @@ class Line:
         self.pieces = []
         async for piece in self.agent.reply(turn):
             assert isinstance(piece, str)
-            self.pieces.append(piece)
+            if not isinstance(piece, Progress):
+                self.pieces.append(piece)
         return self.pieces
 
     def sent(self, index: int = -1) -> list[tuple[str, str]]:
@@ -103,6 +104,7 @@ async def test_the_model_knows_only_what_was_heard(server: OpenAIServer) -> None
     async with Line(server) as line:
         await line.ask(turn("Sorry?", *history), says("Closed."))
         assert [words for words in line.sent() if words[0] != "system"] == [
+            ("user", CALL_BEGINS),
             ("assistant", "Welcome."),
             ("user", "When do you open?"),
             ("assistant", f"We open at {CUT_OFF}"),
@@ -370,6 +372,91 @@ async def test_the_times_of_each_tool_are_reported_once_it_is_over(server: OpenA
         assert (reported[-1].name, reported[-1].outcome) == ("plain", "stopped")
 
 
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [
+        (calls("look", day="Friday"), 'look({"day": "Friday"}) is done; its result was: two tables'),
+        (calls("plain", day="Friday"), 'plain({"day": "Friday"}) is done; its result was: something'),
+        (calls("book", people=4), 'book({"people": 4}) is done; its result was: reference A4'),
+    ],
+)
+async def test_what_a_tool_did_is_known_in_later_turns(server: OpenAIServer, call: Completion, result: str) -> None:
+    async with Line(server, tools=Diary().tools, filler="") as line:
+        await line.ask(turn("Any tables?"), call, says("Yes."))
+        await line.ask(turn("When?"), says("On Friday."))
+        (instructions,) = [words for role, words in line.sent() if role == "system"]
+        assert instructions.startswith("Be brief.\n\nCalls of tools")
+        assert result in instructions
+
+
+async def test_a_plain_tool_that_was_cancelled_or_failed_is_known_in_later_turns(server: OpenAIServer) -> None:
+    diary = Diary()
+    diary.gate.clear()
+    async with Line(server, tools=diary.tools, filler="") as line:
+        await interrupt(line, diary, calls("plain", day="Friday"))
+        with pytest.raises(AgentError):
+            await line.ask(turn(), calls("fails"))
+        await line.ask(turn("Well?"), says("Sorry."))
+        instructions = line.sent()[0][1]
+        assert 'plain({"day": "Friday"}) was cancelled; whether it was done is unknown' in instructions
+        assert "fails({}) failed with ValueError; whether it was done is unknown" in instructions
+        assert "secret" not in instructions
+
+
+async def test_what_is_known_of_tools_is_bounded(server: OpenAIServer) -> None:
+    async def read(page: int) -> str:
+        """Read a page."""
+        return f"page {page} " + "word " * 1000
+
+    async with Line(server, tools=[read], filler="", max_context_tokens=1000) as line:
+        for page in range(5):
+            await line.ask(turn(), calls("read", page=page), says("Yes."))
+        await line.ask(turn("Well?"), says("Well."))
+        assert len(line.sent()[0][1]) < 1500
+    async with Line(server, tools=[read], filler="", max_context_tokens=4000) as line:
+        for page in range(5):
+            await line.ask(turn(), calls("read", page=page), says("Yes."))
+        await line.ask(turn("Well?"), says("Well."))
+        assert "page 4 word" in line.sent()[0][1]
+        assert "page 0 word" not in line.sent()[0][1]
+
+
+@pytest.mark.parametrize("fault", [SystemExit(2), KeyboardInterrupt(), GeneratorExit(), BaseException("secret")])
+@pytest.mark.parametrize("mark", [side_effect, read_only, lambda tool: tool])
+async def test_a_tool_that_exits_is_an_agent_error(server: OpenAIServer, fault: BaseException, mark: Any) -> None:
+    async def leaves() -> None:
+        """Leave."""
+        raise fault
+
+    def leaves_at_once() -> None:
+        """Leave."""
+        raise fault
+
+    for tool in (leaves, leaves_at_once):
+        async with Line(server, tools=[mark(tool)], filler="") as line:
+            with pytest.raises(AgentError, match=type(fault).__name__) as caught:
+                await line.ask(turn(), calls(tool.__name__))
+            assert "secret" not in str(caught.value)
+            assert await line.ask(turn(), says("Here I am.")) == ["Here I am."]
+
+
+async def test_one_configuration_serves_many_calls(server: OpenAIServer) -> None:
+    async with Line(server, tools=Diary().tools, filler="") as line:
+        await line.ask(turn("For Ada."), calls("book", people=4), says("Booked."))
+        other = line.agent.clone()
+        server.script(says("Hello."))
+        assert [piece async for piece in other.reply(turn("Hello?"))] == ["Hello."]
+        assert "book(" not in str(line.sent())
+        await other.aclose()
+        assert await line.ask(turn("Well?"), says("Well.")) == ["Well."], "it has closed nothing that others use"
+        assert "book(" in str(line.sent())
+        await line.agent.aclose()
+        later = line.agent.clone()
+        server.script(says("Hello."))
+        assert [piece async for piece in later.reply(turn("Hello?"))] == ["Hello."], "nor what others will use"
+        await later.aclose()
+
+
 async def test_the_end_of_the_session_waits_for_effects_up_to_their_deadline(server: OpenAIServer) -> None:
     diary = Diary()
     diary.gate.clear()
@@ -396,9 +483,11 @@ async def test_a_slow_tool_is_covered_by_a_filler_once(server: OpenAIServer) -> 
             Completion(("Let me see.",), (ToolCall("look", {"day": "Friday"}),)), calls("book", people=2), says("Done.")
         )
         reply = line.agent.reply(turn())
-        said = [await anext(reply), await anext(reply)]
+        said: list[Reply] = []
+        while len(said) < 2:
+            said += [piece for piece in [await anext(reply)] if not isinstance(piece, Progress)]
         diary.gate.set()
-        said += [piece async for piece in reply]
+        said += [piece async for piece in reply if not isinstance(piece, Progress)]
         assert said == ["Let me see.", " One moment, please.", " Done."]
 
 

@@ -12,7 +12,7 @@ from pydantic_ai.models.test import TestModel
 
 from duologue.agent import Turn
 from duologue.agent.llm import LLMAgent, side_effect
-from duologue.agent.llm.context import CUT_OFF
+from duologue.agent.llm.context import CALL_BEGINS, CUT_OFF
 from duologue.conversation.history import Message
 from duologue.errors import AgentError, DeadlineError
 
@@ -68,8 +68,14 @@ async def test_the_messages_of_the_history() -> None:
     )
     assert await answer(agent, turn("Three?", *history)) == "Hello!"
     words = [part.content for message in seen for part in message.parts if isinstance(part, TextPart | UserPromptPart)]
-    assert words == ["Welcome.", "One?", f"Tw {CUT_OFF}", "Three?"]
-    assert [type(message) for message in seen] == [ModelResponse, ModelRequest, ModelResponse, ModelRequest]
+    assert words == [CALL_BEGINS, "Welcome.", "One?", f"Tw {CUT_OFF}", "Three?"]
+    assert [type(message) for message in seen] == [
+        ModelRequest,
+        ModelResponse,
+        ModelRequest,
+        ModelResponse,
+        ModelRequest,
+    ]
     assert isinstance(seen[-1], ModelRequest)
     assert seen[-1].instructions is not None
     assert seen[-1].instructions.startswith("Be brief.")

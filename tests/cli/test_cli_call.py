@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from command_line import CommandLine
+from duologue.agent.booking import BookingAgent
 from duologue.audio.wav import read_wav_16k, write_wav
 from duologue.settings import local
 from duologue.settings.local import LocalModels
@@ -27,7 +28,7 @@ def recording(voice: Voice, tmp_path: Path) -> Path:
 
 
 def test_json_is_one_object_with_all_turns(recording: Path, duologue: CommandLine) -> None:
-    outcome = duologue("call", recording, "--fast", "--json", "--greeting", "Hello there.")
+    outcome = duologue("call", recording, "--fast", "--json", "--strict", "--greeting", "Hello there.")
     assert outcome.code == 0
     assert not outcome.err
     call = outcome.json
@@ -87,9 +88,14 @@ def test_where_nothing_is_said_that_is_told(silence: Path, duologue: CommandLine
     assert "first audio" not in outcome.out
 
 
+@pytest.mark.parametrize(("given", "said"), [((), BookingAgent.greeting), (("--greeting", ""), "")])
+def test_the_agent_greets(given: tuple[str, ...], said: str, silence: Path, duologue: CommandLine) -> None:
+    assert duologue("call", silence, "--fast", "--json", *given).json["greeting"] == said
+
+
 def test_out_holds_what_the_agent_said(recording: Path, duologue: CommandLine, tmp_path: Path) -> None:
     out = tmp_path / "agent.wav"
-    call = duologue("call", recording, "--fast", "--json", "--out", out).json
+    call = duologue("call", recording, "--fast", "--json", "--greeting", "", "--out", out).json
     said = " ".join(turn["agent"]["heard_text"] for turn in call["turns"])
     heard = duologue("transcribe", out).out
     errors, words = word_errors(said, heard)
@@ -133,8 +139,12 @@ def test_an_agent_that_raises_does_not_end_the_call(
     (error,) = call["errors"]
     assert (error["code"], error["turn"]) == ("agent_error", 1)
     assert error["message"] in outcome.err
-    assert "LookupError: no such table" in caplog.text
-    assert "broken_agent.py" in caplog.text
+    assert "LookupError" in caplog.text
+    assert "no such table" not in caplog.text, "it may be what the caller said"
+    assert "broken_agent.py:3 in answer" in caplog.text
+    strict = duologue("call", recording, "--fast", "--strict", "--agent", "broken_agent:answer")
+    assert strict.code == 1
+    assert "not answered: turn 1\n" in strict.err
 
 
 class BrokenVad:

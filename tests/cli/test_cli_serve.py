@@ -85,6 +85,27 @@ def test_a_name_that_is_too_long_is_told(duologue: CommandLine) -> None:
     assert "at most 40" in outcome.err
 
 
+@pytest.mark.parametrize(("given", "asked"), [(None, BookingAgent.greeting), ("Hi.", "Hi."), ("", "")])
+def test_the_greeting_is_the_agents_own_or_the_one_that_is_given(
+    given: str | None, asked: str, served: list[dict[str, Any]], duologue: CommandLine
+) -> None:
+    assert duologue("serve", *(() if given is None else ("--greeting", given))).code == 0
+    assert served[0]["greeting"] == served[0]["config"].rules.greeting == asked
+
+
+def test_deadlines_are_the_sessions_and_the_models(served: list[dict[str, Any]], duologue: CommandLine) -> None:
+    model = ("--llm", "openai:any", "--base-url", "http://127.0.0.1:9/v1")
+    deadlines = ("--first-text-timeout", "7", "--stall-timeout", "8", "--text-timeout", "9")
+    for options in ((), model, (*model, *deadlines)):
+        assert duologue("serve", *options).code == 0
+    sessions = [call["config"] for call in served]
+    assert [(c.first_text_timeout, c.stall_timeout, c.text_timeout) for c in sessions] == [
+        (15, 15, 120), (15, 15, 120), (7, 8, 9),
+    ]  # fmt: skip
+    limits = [call["agent"]()._limits for call in served[1:]]
+    assert [(limit.first_token, limit.stall) for limit in limits] == [(60, 15), (7, 8)]
+
+
 def test_host_and_port_come_from_the_environment(
     served: list[dict[str, Any]], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

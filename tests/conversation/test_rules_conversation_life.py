@@ -258,12 +258,14 @@ def test_an_agent_that_fails_can_stay_silent() -> None:
     assert s.of(do.StartSpeech) == []
 
 
-def test_an_agent_that_has_nothing_to_say_apologizes() -> None:
+def test_an_agent_that_chooses_to_say_nothing_is_no_failure() -> None:
     s = Script()
     s.say_turn("Hello.")
     s.fail_reply("empty")
-    assert s.one(do.StartSpeech).text == s.conversation.config.apology
+    assert s.of(do.StartSpeech) == []
     assert s.last(tell.AgentChanged).reason == "empty"
+    s.say_turn("Are you there?")
+    assert s.last(do.StartReply).text == "Are you there?"
 
 
 def test_a_reply_that_is_over_without_a_sound_was_empty() -> None:

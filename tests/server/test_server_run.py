@@ -1,48 +1,213 @@
-"""`serve` and `aserve` from a program."""
-
-from __future__ import annotations
+"""`duologue.serve` with agents of all kinds, on a real port and with models that are fakes."""
 
 import asyncio
-import signal
+import builtins
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
-import httpx
 import pytest
 
-import duologue
+from duologue.agent import Reply, Turn
+from duologue.agent.llm import LLMAgent
+from duologue.client import Conversation, connect
+from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError
+from duologue.server import run
+from duologue.server.listener import Listener
+from duologue.session import SessionConfig
+from duologue.settings.local import LocalModels
+from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
+from duologue.testing.openai_server import OpenAIServer, calls, says
+from duologue.wire import messages as wire
 
-pytestmark = pytest.mark.anyio
-
-DEADLINE = 60.0
-
-
-async def agent(text: str) -> str:
-    return "Yes."
-
-
-async def test_serve_where_a_loop_runs_says_what_to_use() -> None:
-    with pytest.raises(ConfigError, match=r"an event loop runs already.*await duologue\.aserve"):
-        duologue.serve(agent, port=0)
+Talk = Callable[[str], Awaitable[None]]
 
 
-@pytest.mark.models
-async def test_aserve_serves_until_its_task_is_cancelled_and_leaves_signals_alone() -> None:
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    handler = signal.getsignal(signal.SIGINT)
-    lines: list[str] = []
-    serving = asyncio.create_task(
-        duologue.aserve(
-            agent, port=0, smart_turn=False, say=lines.append, on_ready=lambda address, _: ready.set_result(address)
+class Serving:
+    """Serves an agent while a test talks to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lines: list[str] = []
+        """What the server said."""
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, agent: object, talk: Talk, **options: Any) -> None:
+        addresses: list[str] = []
+
+        def run_while_talking(listener: Listener, sockets: list[socket.socket]) -> None:
+            async def main() -> None:
+                serving = asyncio.create_task(listener.serve(sockets=sockets))
+                try:
+                    async with asyncio.timeout(30):
+                        while not addresses:
+                            await asyncio.sleep(0.01)
+                        await talk(f"{addresses[0].replace('http', 'ws')}/v1/stream")
+                finally:
+                    listener.should_exit = True
+                    await serving
+
+            asyncio.run(main())
+
+        models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
+        self._monkeypatch.setattr(run, "load_local", lambda *_, **__: models)
+        self._monkeypatch.setattr(Listener, "run", run_while_talking)
+        run.serve(
+            agent, port=0, say=self.lines.append, on_ready=lambda address, _: addresses.append(address), **options
         )
-    )
-    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(trust_env=False) as client:
-        while not (ready.done() or serving.done()):
-            await asyncio.sleep(0.01)
-        assert (await client.get(f"{ready.result()}/ready")).status_code == 200
-        assert signal.getsignal(signal.SIGINT) is handler
-        serving.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await serving
-        with pytest.raises(httpx.ConnectError):
-            await client.get(f"{ready.result()}/live")
-    assert lines[0] == "loading models"
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> Serving:
+    return Serving(monkeypatch)
+
+
+async def answer(call: Conversation, text: str | None = None) -> str:
+    """What the agent is heard to say, or the code of the error; next, or in answer to a typed text."""
+    if text is not None:
+        await call.text(text)
+    async for message in call:
+        if isinstance(message, wire.AgentHeard):
+            return message.text
+        if isinstance(message, wire.Error):
+            return message.code
+    raise AssertionError("the call ended")
+
+
+@pytest.mark.parametrize("fault", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "RecursionError", "Exception"])
+def test_what_an_agent_raises_ends_neither_its_call_nor_the_server(
+    fault: str, serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def agent(text: str) -> str:
+        if "leave" in text:
+            raise getattr(builtins, fault)(text)
+        return "I am here."
+
+    async def talk(url: str) -> None:
+        async with connect(url, greeting=False) as one, connect(url, greeting=False) as other:
+            assert await answer(one, "Please leave my secret.") == "agent_error"
+            assert await answer(other, "Hello.") == "I am here."
+            assert (await answer(one)).startswith("Sorry")
+            assert await answer(one, "Hello.") == "I am here."
+
+    with caplog.at_level(logging.WARNING):
+        serving(agent, talk)
+    (line,) = [record.getMessage() for record in caplog.records if fault in record.getMessage()]
+    assert f"{__file__}:" in line
+    assert "secret" not in caplog.text
+
+
+def test_an_agent_that_cannot_be_made_for_a_call_ends_that_call_alone(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = 0
+
+    class Shop:
+        speculative = False
+
+        def __init__(self) -> None:
+            nonlocal made
+            made += 1
+            self.number = made
+            if made == 3:
+                raise SystemExit(2)
+
+        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            yield "I am here."
+
+    async def talk(url: str) -> None:
+        codes = []
+        for _ in range(3):
+            try:
+                async with connect(url, greeting=False) as call:
+                    codes.append(await answer(call, "Hello."))
+            except Exception as error:
+                codes.append(getattr(error, "code", ""))
+        assert sorted(codes) == ["I am here.", "I am here.", "agent_error"]
+
+    serving(Shop, talk)
+    assert "No agent for a call: agent_error: " in caplog.text
+
+
+class Host:
+    speculative = False
+    greeting = "Welcome."
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        yield "Yes."
+
+
+@pytest.mark.parametrize(
+    ("options", "heard"),
+    [
+        ({}, "Welcome."),
+        ({"greeting": "Good morning."}, "Good morning."),
+        ({"greeting": ""}, ""),
+        ({"config": SessionConfig(rules=ConversationConfig(greeting="Good evening."))}, "Good evening."),
+        ({"config": SessionConfig(rules=ConversationConfig(greeting="Good evening.")), "greeting": ""}, ""),
+    ],
+)
+@pytest.mark.parametrize("agent", [Host, Host()])
+def test_the_agent_greets(options: dict[str, Any], heard: str, agent: Any, serving: Serving) -> None:
+    async def talk(url: str) -> None:
+        async with connect(url) as call:
+            if heard:
+                assert await answer(call) == heard
+            assert await answer(call, "Hello.") == "Yes."
+
+    serving(agent, talk, **options)
+
+
+def test_one_language_model_agent_serves_many_callers_and_tells_none_of_another(serving: Serving) -> None:
+    async def book(name: str) -> str:
+        """Book a table."""
+        return f"booked for {name}"
+
+    async def talk(url: str) -> None:
+        async with connect(url, greeting=False) as one:
+            assert await answer(one, "A table for Ada.") == "It is booked."
+            async with connect(url, greeting=False) as other:
+                assert await answer(other, "Hello.") == "Good day."
+        async with connect(url, greeting=False) as third:
+            assert await answer(third, "Hello?") == "Good evening."
+
+    async def with_model(url: str) -> None:
+        async with OpenAIServer(
+            calls("book", name="Ada"), says("It is booked."), says("Good day."), says("Good evening."), models=["other"]
+        ) as server:
+            servers.append(server)
+            agent._model.client.base_url = server.base_url  # type: ignore[attr-defined]  # of an OpenAI model
+            await talk(url)
+
+    servers: list[OpenAIServer] = []
+    agent = LLMAgent("openai:any", instructions="", tools=[book], base_url="http://127.0.0.1:9/v1", filler="")
+    serving(agent, with_model)
+    requests = [json.dumps(request["messages"]) for request in servers[0].requests]
+    assert "booked for Ada" in requests[1]
+    assert "Ada" not in requests[2] + requests[3]
+    (warning,) = [line for line in serving.lines if line.startswith("warning: ")]
+    assert "http://127.0.0.1:9/v1 cannot be reached" in warning
+
+
+def test_an_agent_whose_own_check_fails_is_served(serving: Serving) -> None:
+    class Checking(Host):
+        async def startup_warning(self) -> str | None:
+            raise SystemExit(2)
+
+    async def talk(url: str) -> None:
+        async with connect(url, greeting=False) as call:
+            assert await answer(call, "Hello.") == "Yes."
+
+    serving(Checking, talk)
+    assert "warning: The agent's own check failed: SystemExit." in serving.lines
+
+
+def test_an_agent_that_calls_would_share_is_refused_before_anything_is_done() -> None:
+    class Shop(Host):
+        def __init__(self) -> None:
+            self.orders: list[str] = []
+
+    with pytest.raises(ConfigError, match="One Shop would be shared by all calls"):
+        run.serve(Shop(), port=0, say=lambda _: pytest.fail("it was started"))

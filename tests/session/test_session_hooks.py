@@ -71,6 +71,22 @@ async def test_a_hook_that_raises_is_told_of_and_the_next_runs() -> None:
     assert order == ["next"]
 
 
+@pytest.mark.parametrize("fault", [SystemExit(2), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()])
+async def test_a_hook_that_exits_fails_alone(fault: BaseException) -> None:
+    called: list[str] = []
+
+    async def leaves() -> None:
+        raise fault
+
+    told = Told()
+    run = Hooks(told)
+    run.call(leaves)
+    run.call(called.append, "next")
+    await run.close()
+    assert [e.message for e in told.errors] == [f"The hook leaves failed: {type(fault).__name__}."]
+    assert called == ["next"]
+
+
 async def test_a_hook_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "DEADLINE", 0.01)
     told = Told()

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import EndCall, Reply, Turn
+from duologue.agent import EndCall, Progress, Reply, Turn
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import Message
-from duologue.errors import ProviderUnavailableError
+from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.reply import MAX_CLAUSES
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeTextToSpeech, SentenceEnd
 from duologue.testing.virtual import VirtualCall
+from duologue.tts import Speech
 from duologue.turn import Judgement
 
 pytestmark = pytest.mark.anyio
@@ -225,9 +226,11 @@ async def test_an_agent_that_cannot_go_back_is_told_of(caplog: pytest.LogCapture
         await call.speak("I would like")
         await call.silence(0.6)
         await call.say("a table")
-        told = call.one(ErrorRaised)
-        assert (told.message, told.turn) == ("The agent failed: RuntimeError.", 1)
-        assert "postgres://me:secret@host" in caplog.text, "what was raised is for the log alone"
+        reported = call.one(ErrorRaised)
+        assert (reported.message, reported.turn) == ("The agent failed: RuntimeError.", 1)
+        assert "The agent failed: RuntimeError. (" in caplog.text
+        assert f"{__file__}:" in caplog.text
+        assert "secret" not in caplog.text
         assert len(call.turns) == 1
 
 
@@ -373,24 +376,189 @@ async def test_empty_pieces_are_no_answer() -> None:
         assert call.one(ErrorRaised).code == "timeout"
 
 
-@pytest.mark.parametrize("answer", [[], ["", ""], [" \n "], ["..."], ["🙂"]])
+WORDLESS = [[], ["", ""], [" \n "], ["..."], ["🙂"], ["<think>plan</think>"], ["<think>plan"]]
+
+
+@pytest.mark.parametrize("answer", WORDLESS)
 @pytest.mark.parametrize("speculative", [False, True])
-async def test_a_caller_is_told_of_an_answer_without_words(answer: list[str], speculative: bool) -> None:
-    agent = ScriptedAgent(answer, speculative=speculative)
+async def test_an_answer_without_words_is_an_error(answer: list[str], speculative: bool) -> None:
+    agent = ScriptedAgent(answer, "Yes.", speculative=speculative)
     async with VirtualCall(agent) as call:
         await call.say("Hello.")
-        assert call.heard == [APOLOGY]
+        error = call.of(ErrorRaised)[-1]
+        assert (error.code, error.turn) == ("agent_error", 1)
+        assert error.message == "The agent gave no answer that can be spoken."
+        assert call.heard == (["Yes."] if speculative else [APOLOGY]), "a prepared answer is asked for again"
         assert call.session.settled
 
 
-async def test_an_agent_that_cancels_itself_fails_like_any_other() -> None:
-    async def agent(text: str) -> str:
-        raise asyncio.CancelledError
-
+@pytest.mark.parametrize("answer", WORDLESS)
+@pytest.mark.parametrize("speculative", [False, True])
+async def test_an_agent_that_may_stay_silent_is_silent(answer: list[str], speculative: bool) -> None:
+    agent = ScriptedAgent(answer, speculative=speculative, may_stay_silent=True)
     async with VirtualCall(agent) as call:
         await call.say("Hello.")
-        assert call.one(ErrorRaised).code == "agent_error"
+        assert (call.heard, call.sounded, call.of(ErrorRaised)) == ([], "", [])
+        assert call.session.settled
+        assert call.of(tell.AgentChanged)[-1].reason == "empty"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (SystemExit(2), "The agent failed: SystemExit."),
+        (KeyboardInterrupt(), "The agent failed: KeyboardInterrupt."),
+        (GeneratorExit(), "The agent failed: GeneratorExit."),
+        (BaseException("secret"), "The agent failed: BaseException."),
+        (RecursionError("secret"), "The agent failed: RecursionError."),
+        (asyncio.CancelledError(), "The agent's answer was cancelled by the agent itself."),
+    ],
+)
+@pytest.mark.parametrize("begun", [False, True])
+async def test_whatever_an_agent_raises_fails_that_answer_alone(
+    fault: BaseException, message: str, begun: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = ScriptedAgent([*(["It is quite simple. You ta"] if begun else []), fault], "Yes.")
+    async with VirtualCall(agent) as call:
+        await call.say("Tell me my secret.")
+        error = call.one(ErrorRaised)
+        assert (error.code, error.message, error.turn) == ("agent_error", message, 1)
+        (line,) = [r.getMessage() for r in caplog.records if r.name == "duologue.session.reply"]
+        assert line.startswith(f"Session {call.session.id}, turn 1: agent_error: {message}")
+        await call.say("Go on.")
+        assert call.heard[-1] == "Yes."
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", [SystemExit(2), ValueError("secret")])
+async def test_an_agent_that_fails_while_it_is_interrupted_is_logged(
+    fault: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def agent(text: str) -> AsyncIterator[str]:
+        try:
+            yield "Well, let me see. And"
+            await asyncio.get_running_loop().create_future()
+        finally:
+            if text == "First.":
+                raise fault
+
+    async with VirtualCall(agent) as call:
+        await call.speak("First.")
+        await call.silence(0.6)
+        call.session.send_text("Second.")
+        await call.silence(0.6)
+        call.session.interrupt()
+        await call.settle()
+        assert type(fault).__name__ in caplog.text
+        assert "secret" not in caplog.text
+        assert call.of(ErrorRaised) == [], "nobody waits for that answer"
+
+
+@pytest.mark.parametrize("place", ["reply", "snapshot", "restore"])
+async def test_an_agent_that_exits_anywhere_fails_that_answer_alone(place: str) -> None:
+    class Exiting(Counting):
+        def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            if place == "reply":
+                raise SystemExit(2)
+            return super().reply(turn)
+
+        def snapshot(self) -> object:
+            if place == "snapshot":
+                raise SystemExit(2)
+            return super().snapshot()
+
+        def restore(self, state: object) -> None:
+            if place == "restore":
+                raise SystemExit(2)
+            super().restore(state)
+
+    async with VirtualCall(Exiting(ValueError("broken")), words=Unsure()) as call:
+        await call.say("Hello.")
+        assert "The agent failed: SystemExit." in [error.message for error in call.of(ErrorRaised)]
         assert call.heard == [APOLOGY]
+
+
+async def test_a_voice_that_exits_fails_that_answer_alone() -> None:
+    class Exiting(FakeTextToSpeech):
+        async def synthesize(self, text: str, **how: Any) -> Speech:
+            if text == "Yes.":
+                raise SystemExit(2)
+            return await super().synthesize(text, **how)
+
+    async with VirtualCall(ScriptedAgent("Yes."), tts=Exiting(), config=SessionConfig(max_retries=0)) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == "fake-tts failed: SystemExit."
+        assert call.heard == [APOLOGY]
+
+
+async def test_a_sentence_is_spoken_although_blanks_follow_it_for_ever() -> None:
+    tts = FakeTextToSpeech()
+
+    async def agent(text: str) -> AsyncIterator[str]:
+        yield "Sure."
+        while True:
+            yield "\n"
+            await asyncio.sleep(0.01)
+
+    async with VirtualCall(agent, tts=tts, config=SessionConfig(stall_timeout=0.5)) as call:
+        await call.speak("Is the shop open?")
+        await call.silence(0.5)
+        async with asyncio.timeout(10):
+            while not tts.asked:
+                await asyncio.sleep(0.01)
+        assert call.of(ErrorRaised) == [], "it is spoken before the deadline"
+        await call.settle()
+        assert call.heard == ["Sure.", APOLOGY]
+        assert call.one(ErrorRaised).code == "timeout"
+
+
+async def test_progress_is_not_spoken_and_gives_the_agent_time() -> None:
+    async def agent(text: str) -> AsyncIterator[str]:
+        for _ in range(8):
+            await asyncio.sleep(0.02)
+            yield Progress()
+        yield "Here it is."
+
+    async with VirtualCall(agent, config=SessionConfig(first_text_timeout=0.1)) as call:
+        await call.say("Where is it?")
+        assert call.heard == ["Here it is."]
+        assert call.of(ErrorRaised) == []
+
+
+async def test_reasoning_that_has_not_been_spoken_is_not_spoken() -> None:
+    agent = ScriptedAgent(["The user asks", " a sum.", "</think>", "Forty two."])
+    async with VirtualCall(agent) as call:
+        await call.say("What is six times seven?")
+        assert call.heard == ["Forty two."]
+
+
+async def test_text_that_is_no_text_is_repaired() -> None:
+    async with VirtualCall(ScriptedAgent(["Hello \ud83d", "\ude00 my \ud800 friend\x00."])) as call:
+        await call.say("Hello.")
+        (said,) = [message.said for message in call.session.history if message.role == "agent"]
+        assert said == "Hello 😀 my � friend."
+        await call.session.say("Good \ud800 bye.")
+        await call.settle()
+        assert call.heard[-1] == "Good � bye."
+
+
+async def test_too_much_text_is_an_error() -> None:
+    config = SessionConfig(max_piece_chars=100, max_answer_chars=200)
+    async with VirtualCall(ScriptedAgent(["word " * 1000], ["It goes on. "] * 100), config=config) as call:
+        await call.say("Tell me everything.")
+        assert "5000 characters at once; the limit is 100" in call.one(ErrorRaised).message
+        assert call.heard == [APOLOGY]
+        await call.say("Tell me more.")
+        assert "longer than 200 characters" in call.of(ErrorRaised)[-1].message
+        assert call.heard[1].startswith("It goes on. It goes on.")
+
+
+@pytest.mark.parametrize(
+    "setting", ["first_text_timeout", "stall_timeout", "text_timeout", "max_piece_chars", "max_answer_chars"]
+)
+def test_limits_that_cannot_work_are_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} is 0, and must be more than 0"):
+        SessionConfig(**{setting: 0})  # type: ignore[arg-type]  # all of these are numbers
 
 
 async def test_an_agent_that_fails_while_it_prepares_is_asked_again() -> None:

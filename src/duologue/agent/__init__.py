@@ -1,4 +1,4 @@
-"""Agents: what answers. Text in, text out; sound is none of their business."""
+"""Agents: what answers. Text in, text out; audio is none of their concern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from duologue.conversation.history import Message
 
-__all__ = ["Agent", "EndCall", "Reply", "Stateful", "Stocked", "ToolCall", "Turn"]
+__all__ = [
+    "Agent",
+    "Cloneable",
+    "EndCall",
+    "HasStartupWarning",
+    "Progress",
+    "Reply",
+    "Stateful",
+    "Stocked",
+    "ToolCall",
+    "Turn",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,15 @@ class EndCall:
     reason: str = "agent_done"
 
 
-Reply = str | EndCall
+@dataclass(frozen=True, slots=True)
+class Progress(str):
+    """Yielded by an agent that is at work and has no text yet: restarts the deadline, and is not spoken.
+
+    To code that only joins the pieces of an answer it is an empty text.
+    """
+
+
+Reply = str | EndCall | Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,12 @@ class Turn:
 
 @runtime_checkable
 class Agent(Protocol):
-    """Answers turns, one at a time; one instance serves one session."""
+    """Answers turns, one at a time; one instance serves one session.
+
+    It may have more attributes: `greeting` (str), what it says first; `may_stay_silent` (bool), True if an answer
+    without words is meant and no error; `shareable` (bool), True if one instance may serve all sessions; and
+    `async def aclose(self)`, which is called when its session has ended.
+    """
 
     speculative: bool
     """True where `reply` has no side effects before `turn.committed()`: it may then run before the turn is decided."""
@@ -104,4 +128,22 @@ class Stateful(Protocol):
 
     def restore(self, state: object) -> None:
         """Put the agent back to where it was."""
+        ...
+
+
+@runtime_checkable
+class Cloneable(Protocol):
+    """An agent that can be copied, so that one instance configures many calls."""
+
+    def clone(self) -> Agent:
+        """Make an agent for another call: the same configuration, and nothing of any call."""
+        ...
+
+
+@runtime_checkable
+class HasStartupWarning(Protocol):
+    """An agent that can tell, when a server starts, whether what it depends on is there."""
+
+    async def startup_warning(self) -> str | None:
+        """Return a line for the operator about what is wrong, or None. Takes a few seconds at most."""
         ...

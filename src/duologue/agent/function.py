@@ -1,18 +1,23 @@
-"""Any function as an agent: what a user writes first."""
+"""Anything that can answer, as an agent: a function, a class, a factory, an Agent."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from duologue.agent import Agent, EndCall, Reply, Turn
+from duologue.agent import Agent, EndCall, Progress, Reply, Turn
+from duologue.agent.faults import FaultLog, is_fault
+from duologue.agent.sharing import claim, for_each_call, has_state
+from duologue.agent.signature import arguments_for, plain_function, required
+from duologue.agent.signature import name_of as function_name
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["FunctionAgent", "as_agent", "name_of"]
+__all__ = ["FunctionAgent", "agents_from", "as_agent", "name_of"]
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -21,29 +26,34 @@ _EXPECTED = (
     "without arguments that makes one."
 )
 
+_faults = FaultLog(logging.getLogger(__name__))
+
 
 def as_agent(source: object) -> Agent:
-    """An Agent from whatever can be one.
+    """An Agent for one session, from whatever can be one.
 
-    `source` is an Agent (returned as it is), a class or function that makes one when called without arguments, an
-    `async def` that returns the answer, or one that yields it in pieces. The function is given the words of the turn;
-    if it takes two arguments, the words and the Turn; if its one argument is named `turn` or annotated `Turn`, the
-    Turn. Raises ConfigError for anything else.
+    `source` is an Agent, a class or function that makes one when called without arguments, an `async def` that returns
+    the answer, or one that yields it in pieces. A function is given the words of the turn; the Turn, if its parameter
+    is named `turn` or annotated as Turn; or both. An Agent with state serves one session: for a second one it is copied
+    if it can be (`clone`). Raises ConfigError for anything else, and AgentError if making the agent fails.
     """
-    if inspect.isclass(source):
-        return _made_by(source)
-    if isinstance(source, Agent):
-        if inspect.iscoroutinefunction(source.reply):
-            raise ConfigError(f"{type(source).__name__}.reply returns its answer; expected it to yield text.")
-        return source
-    if not callable(source):
-        raise ConfigError(f"A value of type {type(source).__name__} cannot answer. {_EXPECTED}")
-    function = _called(source)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        return FunctionAgent(source)
-    if not _required(source):
-        return _made_by(source)
-    raise ConfigError(f"{_name(source)} is not `async`: it would hold up every other call. {_EXPECTED}")
+    agent = _made_from(source)
+    return claim(agent, _holder(agent))
+
+
+def agents_from(source: object) -> Callable[[], Agent]:
+    """A factory that makes the agent of each session from what `as_agent` takes.
+
+    Raises ConfigError if all sessions would share an agent with state.
+    """
+    if _is_factory(source):
+        made = _made_from(source)
+        # A class makes a new object each time. A function may return the same one again, which must not go unnoticed.
+        if not inspect.isclass(source) and has_state(holder := _holder(made)) and _holder(_made_from(source)) is holder:
+            return for_each_call(made, holder)
+        return lambda: _made_for_a_call(source)
+    agent = _made_from(source)
+    return for_each_call(agent, _holder(agent))
 
 
 def name_of(agent: Agent) -> str:
@@ -63,90 +73,139 @@ def _in_words(identifier: str) -> str:
 
 
 class FunctionAgent:
-    """An `async` function, or an async generator function, with the face of an Agent.
+    """An `async` function, or an async generator function, as an Agent.
 
-    Not speculative: what the function does beside answering is unknown.
+    Not speculative: what the function does beside answering is unknown. The attributes `greeting` and
+    `may_stay_silent` of the function are the agent's.
     """
 
     speculative = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
-        self._name = _name(function)
+        self._name = function_name(function)
         plain = function.func if isinstance(function, functools.partial) else function
         self.name = _in_words(getattr(plain, "__name__", type(plain).__name__))
         """What to call it."""
-        self._streams = inspect.isasyncgenfunction(_called(function))
-        self._arguments = _arguments(function)
+        self._streams = inspect.isasyncgenfunction(plain_function(function))
+        self._arguments = arguments_for(function)
+        self.greeting = str(getattr(function, "greeting", ""))
+        self.may_stay_silent = bool(getattr(function, "may_stay_silent", False))
 
     def __repr__(self) -> str:
         return f"FunctionAgent({self._name})"
 
+    @property
+    def owner(self) -> object:
+        """The object that the function belongs to, or is; None for a plain function."""
+        function: Any = self._function
+        while isinstance(function, functools.partial):
+            function = function.func
+        if inspect.ismethod(function):
+            return None if inspect.isclass(function.__self__) else function.__self__
+        return None if inspect.isroutine(function) else function
+
     async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
-        """Stream what the function yields, or all that it returns. Raises AgentError where that is not text."""
+        """Stream what the function yields, or all that it returns. Raises AgentError if that is not text."""
+        args, kwargs = self._arguments(turn)
         try:
             if self._streams:
-                async with aclosing(self._function(*self._arguments(turn))) as pieces:
+                async with aclosing(self._function(*args, **kwargs)) as pieces:
                     async for piece in pieces:
                         yield self._checked(piece, "yielded")
             else:
-                yield self._checked(await self._function(*self._arguments(turn)), "returned")
+                yield self._checked(await self._function(*args, **kwargs), "returned")
         except DuologueError:
             raise
         except Exception as error:
             raise AgentError(f"{self._name} raised {type(error).__name__}.") from error
 
     def _checked(self, piece: object, verb: str) -> Reply:
-        if isinstance(piece, str | EndCall):
+        if isinstance(piece, str | EndCall | Progress):
             return piece
-        raise AgentError(f"{self._name} {verb} {type(piece).__name__}; expected str or EndCall.", hint="Correct it.")
+        raise AgentError(
+            f"{self._name} {verb} {type(piece).__name__}; expected str, EndCall or Progress.", hint="Correct it."
+        )
 
 
-def _made_by(factory: Callable[[], object]) -> Agent:
-    if _required(factory):
-        raise ConfigError(f"{_name(factory)} needs arguments. {_EXPECTED}")
-    made = factory()
+def _made_for_a_call(source: object) -> Agent:
+    try:
+        return _made_from(source)
+    except DuologueError as error:
+        _faults.write("No agent for a call", error)
+        raise
+
+
+def _holder(agent: Agent) -> object:
+    return agent.owner if isinstance(agent, FunctionAgent) else agent
+
+
+def _made_from(source: object) -> Agent:
+    if _is_factory(source):
+        return _made_by(source)
+    if isinstance(source, Agent):
+        return _checked_agent(source)
+    if hasattr(source, "reply"):
+        name = type(source).__name__
+        raise ConfigError(
+            f"{name} has `reply` and lacks `speculative`, so that it is no Agent.",
+            hint=f"Add `speculative = False` to {name}; True if `reply` changes nothing before `turn.committed()`.",
+        )
+    if not callable(source):
+        raise ConfigError(f"A value of type {type(source).__name__} cannot answer. {_EXPECTED}")
+    return FunctionAgent(source)
+
+
+def _is_factory(source: object) -> bool:
+    """Whether `source` makes an agent, and is none itself."""
+    if inspect.isclass(source):
+        return True
+    if isinstance(source, Agent) or hasattr(source, "reply") or not callable(source):
+        return False
+    function = plain_function(source)
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return False
+    if required(source):
+        raise ConfigError(f"{function_name(source)} is not `async`: it would hold up every other call. {_EXPECTED}")
+    return True
+
+
+def _made_by(factory: Any) -> Agent:
+    if required(factory):
+        raise ConfigError(
+            f"{function_name(factory)} needs arguments. {_EXPECTED}",
+            hint=f"Give a function that makes it, as `lambda: {function_name(factory)[:-2]}(...)`.",
+        )
+    try:
+        made = factory()
+    except DuologueError:
+        raise
+    except BaseException as error:  # SystemExit, too: it would end the loop, and with it all calls
+        if not is_fault(error):
+            raise
+        raise AgentError(f"{function_name(factory)} failed to make an agent: {type(error).__name__}.") from error
     if inspect.iscoroutine(made):
         made.close()
-    if not isinstance(made, Agent):
-        raise ConfigError(f"{_name(factory)} made {type(made).__name__}, which is not an Agent. {_EXPECTED}")
-    return as_agent(made)
+    elif not inspect.isclass(made) and (isinstance(made, Agent) or hasattr(made, "reply") or _answers(made)):
+        return _made_from(made)
+    raise ConfigError(f"{function_name(factory)} made {type(made).__name__}, which is not an Agent. {_EXPECTED}")
 
 
-def _arguments(function: Callable[..., Any]) -> Callable[[Turn], tuple[Any, ...]]:
-    """How the function wants to be called."""
-    required = _required(function)
-    match required or _positional(function)[:1]:
-        case [only]:
-            wants_turn = only.name == "turn" or only.annotation in (Turn, "Turn")
-            return (lambda turn: (turn,)) if wants_turn else (lambda turn: (turn.text,))
-        case [_, _] if all(parameter.kind is not parameter.KEYWORD_ONLY for parameter in required):
-            return lambda turn: (turn.text, turn)
-    raise ConfigError(f"{_name(function)} takes {len(required)} arguments; expected (text), (turn) or (text, turn).")
+def _answers(value: object) -> bool:
+    if not callable(value):
+        return False
+    function = plain_function(value)
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    return [p for p in _parameters(function) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-
-
-def _required(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    return [
-        p for p in _parameters(function) if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except ValueError as error:
-        raise ConfigError(f"What {_name(function)} takes cannot be told. {_EXPECTED}") from error
-
-
-def _called(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function itself, or the `__call__` of an object."""
-    plain: Callable[..., Any] = function.func if isinstance(function, functools.partial) else function
-    return plain if inspect.isroutine(plain) else type(plain).__call__
-
-
-def _name(function: object) -> str:
-    return f"{getattr(function, '__qualname__', type(function).__name__)}()"
+def _checked_agent(agent: Agent) -> Agent:
+    name = type(agent).__name__
+    if not callable(agent.reply):
+        raise ConfigError(f"{name}.reply is no method; expected one that yields text. {_EXPECTED}")
+    if inspect.iscoroutinefunction(agent.reply):
+        raise ConfigError(f"{name}.reply returns its answer; expected it to yield text.")
+    if inspect.isgeneratorfunction(agent.reply):
+        raise ConfigError(f"{name}.reply is not `async`: it would hold up every other call.")
+    if not isinstance(agent.speculative, bool):
+        raise ConfigError(f"{name}.speculative is {type(agent.speculative).__name__}; expected True or False.")
+    return agent

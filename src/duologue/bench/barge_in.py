@@ -142,7 +142,7 @@ async def _moments(one: Play, ears: Ears, rules: ConversationConfig, version: st
             engine=engine,
             stt=ears.stt,
             tts=_Voice(item),
-            agent=ScriptedAgent([]),
+            agent=ScriptedAgent([], may_stay_silent=True),
             config=SessionConfig(echo="server", rules=replace(rules, greeting=item.agent_text)),
             sink=caller,
         )

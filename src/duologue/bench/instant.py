@@ -51,7 +51,7 @@ class InstantAgent:
 
     def __init__(self, *, long_every: int = 0, silent: bool = False) -> None:
         self._long_every = long_every
-        self._silent = silent
+        self._silent = self.may_stay_silent = silent
         self._turns = 0
 
     async def reply(self, turn: Turn) -> AsyncIterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from duologue.cli.options import AgentName, BaseUrl, Instructions, Llm, NoSmartTurn
+from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn
 from duologue.cli.output import AsJson, console, notes, print_json, progress
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
 
@@ -27,30 +27,34 @@ def call(
     file: Annotated[Path, typer.Argument(help="A WAV file of any common rate, depth and channel count.", **SOUND)],
     fast: Annotated[bool, typer.Option("--fast", help="Run in audio time, as fast as the models go.")] = False,
     out: Annotated[Path | None, sound_file("Write the agent's side to this WAV file.")] = None,
-    agent: AgentName = "booking",
+    agent: AgentName = None,
     llm: Llm = None,
     base_url: BaseUrl = None,
     instructions: Instructions = None,
-    greeting: Annotated[str, typer.Option(help="What the agent says first.")] = "",
+    greeting: Greeting = None,
     seed: Annotated[int | None, typer.Option(help="Fixes the random part of the voice.", min=0)] = None,
     events: Annotated[
         bool,
         typer.Option("--events", help="Print every decision with its reason as it is made; beside --json, to stderr."),
     ] = False,
     no_smart_turn: NoSmartTurn = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if a turn was not answered.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play a recording to an agent, and show each turn with where its time went.
 
     In real time the recording takes as long as it is; with --fast, decisions are the same and waiting is left out.
-    Exits with status 1 where the call broke off; an error that it survived is shown, and is no failure of the command.
+    Exits with status 1 if the call broke off. An error that it survived is shown, and is a failure of the command only
+    with --strict, if it left a turn without an answer.
     """
     from duologue.cli.waterfall import print_turns
-    from duologue.settings.agents import agent_factory
+    from duologue.settings.agents import agent_factory, greeting_of
     from duologue.settings.local import load_local
 
     samples = read_sound(file)
     make_agent = agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions)
+    if greeting is None:
+        greeting = greeting_of(make_agent)
     models = load_local(smart_turn=not no_smart_turn)
     shown = (notes if as_json else console) if events else None
     caller = Caller(models, greeting=greeting, seed=seed, fast=fast, events=shown)
@@ -76,7 +80,10 @@ def call(
         console.print(f"{record.audio:.1f} s of audio in {called.wall:.1f} s", style="dim")
     for error in record.errors:
         notes.print(f"error: {error.message} {error.hint}", style="red")
-    if record.reason == "error":
+    unanswered = [turn.turn for turn in record.turns if not turn.agent_text]
+    if strict and unanswered:
+        notes.print(f"not answered: {', '.join(f'turn {turn}' for turn in unanswered)}", style="red")
+    if record.reason == "error" or (strict and unanswered):
         raise typer.Exit(1)
 
 

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AgentName", "BaseUrl", "Instructions", "Llm", "NoSmartTurn"]
+__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn"]
 
 AgentName = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--agent", help="Who answers: booking, echo, or your own as module:attribute, looked for in this folder first."
+        "--agent",
+        help="Who answers: booking (by default), echo, or your own as module:attribute, found in this folder first.",
     ),
 ]
 Llm = Annotated[
@@ -20,6 +21,10 @@ Llm = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm: an endpoint that speaks the OpenAI API.")]
 Instructions = Annotated[str | None, typer.Option(help="With --llm: what the language model is told to be.")]
+Greeting = Annotated[
+    str | None,
+    typer.Option(help='What the agent says first, in place of its own greeting; "" for nothing.', show_default=False),
+]
 NoSmartTurn = Annotated[
     bool,
     typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, also where Smart Turn is there."),

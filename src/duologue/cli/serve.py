@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from duologue.cli.options import AgentName, BaseUrl, Instructions, Llm, NoSmartTurn
+from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn
 from duologue.cli.output import AsJson, notes, print_json
 
 __all__ = ["serve"]
@@ -17,16 +17,28 @@ def serve(
     port: Annotated[
         int, typer.Option(help="Port to listen on; 0 takes a free one.", envvar="PORT", min=0, max=65535)
     ] = 8000,
-    agent: AgentName = "booking",
+    agent: AgentName = None,
     llm: Llm = None,
     base_url: BaseUrl = None,
     instructions: Instructions = None,
     agent_name: Annotated[
         str, typer.Option(metavar="NAME", help="What the page calls the agent; by default derived from the agent.")
     ] = "",
-    greeting: Annotated[str | None, typer.Option(help="What the agent says first.")] = None,
+    greeting: Greeting = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that a conversation may last.")] = 1800.0,
+    first_text_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Seconds to the agent's first word or sign of work [default: 15, and 60 with --llm]."
+        ),
+    ] = None,
+    stall_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds from one word or sign of work of the agent to the next.")
+    ] = 15.0,
+    text_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that the agent may work without a word, such as on reasoning.")
+    ] = 120.0,
     chunk_ms: Annotated[
         int, typer.Option("--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls.")
     ] = 20,
@@ -61,16 +73,28 @@ def serve(
     from duologue.session.config import MAX_AGENT_NAME
     from duologue.settings.agents import agent_factory, greeting_of
 
-    factory = agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions)
+    factory = agent_factory(
+        agent,
+        llm=llm,
+        base_url=base_url,
+        instructions=instructions,
+        first_token_timeout=first_text_timeout,
+        stall_timeout=stall_timeout,
+    )
     if greeting is None:
         greeting = greeting_of(factory)
+    defaults = SessionConfig()
     run(
         factory,
         host=host,
         port=port,
+        greeting=greeting,
         config=SessionConfig(
             timeout=timeout,
             agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
+            first_text_timeout=first_text_timeout or defaults.first_text_timeout,
+            stall_timeout=stall_timeout,
+            text_timeout=text_timeout,
             rules=ConversationConfig(greeting=greeting),
             chunk=chunk_ms / 1000,
             lead=3 * chunk_ms / 1000,

@@ -390,8 +390,8 @@ class AgentSide(ABC):
         self._set_agent("reply_dropped", code)
         if r.end_call and code == "empty":
             self._ending, self._ends_by = r.end_call, None
-        elif not self._continue_failed(r, code):
-            self._apologise()
+        elif not self._continue_failed(r, code) and code != "empty":
+            self._apologise()  # an agent that may stay silent and does has not failed
 
     @abstractmethod
     def _continue_failed(self, r: Reply, code: str) -> bool:

@@ -14,8 +14,9 @@ from signal import SIG_DFL
 
 from starlette.applications import Starlette
 
-from duologue.agent import Stocked
-from duologue.agent.function import as_agent
+from duologue.agent import HasStartupWarning, Stocked
+from duologue.agent.faults import is_fault
+from duologue.agent.function import agents_from
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
 from duologue.server.address import address_of, exposure
@@ -40,6 +41,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    greeting: str | None = None,
     config: SessionConfig | None = None,
     engine: EngineConfig | None = None,
     smart_turn: bool = True,
@@ -52,13 +54,15 @@ def serve(
 ) -> None:
     """Serve conversations with `agent` until Ctrl-C.
 
-    `agent` is anything that `as_agent` takes: an `async` function of the user's words, one that yields text, an Agent
-    or a class of agents. An Agent *instance* with state of its own would be shared by all calls: give its class. `say`
-    is told what happens, a line at a time; without it that is printed. `on_ready` is given the address and the seconds
-    that it took. `workers` processes share the port and divide `max_sessions` among them; each loads models of its own.
-    `listener` holds the WebSockets: `uvicorn`, or `picows`. `allowed_origins` and `trusted_proxies` are as for
-    `create_app`. Raises ConfigError where the port cannot be taken or an event loop runs already (`aserve` is for
-    that), NotInstalledError where a model or the listener is missing.
+    `agent` is anything that `as_agent` takes: an `async` function of the user's words, one that yields text, an Agent,
+    or a class or function that makes one for each call. An Agent with state is never shared: its `clone` is taken if it
+    has one, else it is refused. `greeting` is what it says first: "" for nothing, None for `config.rules.greeting` or
+    its own attribute `greeting`. `say` is told what happens, a line at a time; without it that is printed. `on_ready`
+    is given the address and the seconds that it took. `workers` processes share the port and divide `max_sessions`
+    among them; each loads models of its own. `listener` holds the WebSockets: `uvicorn`, or `picows`.
+    `allowed_origins` and `trusted_proxies` are as for `create_app`. Raises ConfigError if the port cannot be taken, if
+    all calls would share an agent with state, or if an event loop runs already (`aserve` is for that), and
+    NotInstalledError if a model or the listener is missing.
     """
     try:
         asyncio.get_running_loop()
@@ -69,7 +73,7 @@ def serve(
             "serve() was called where an event loop runs already.", hint="Use `await duologue.aserve(...)` there."
         )
     server = _Server(
-        agent, host, port, config, engine, smart_turn,
+        agent, host, port, greeting, config, engine, smart_turn,
         allowed_origins, trusted_proxies, workers, listener, say, on_ready,
     )  # fmt: skip
     with server.listening, suppress(KeyboardInterrupt), _terminated_as_interrupted():
@@ -85,6 +89,7 @@ async def aserve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    greeting: str | None = None,
     config: SessionConfig | None = None,
     engine: EngineConfig | None = None,
     smart_turn: bool = True,
@@ -99,7 +104,7 @@ async def aserve(
     Signals are left to the program. Clients are told goodbye before CancelledError goes on.
     """
     server = _Server(
-        agent, host, port, config, engine, smart_turn,
+        agent, host, port, greeting, config, engine, smart_turn,
         allowed_origins, trusted_proxies, 1, listener, say, on_ready,
     )  # fmt: skip
     with server.listening:
@@ -122,6 +127,7 @@ class _Server:
         agent: object,
         host: str,
         port: int,
+        greeting: str | None,
         config: SessionConfig | None,
         engine: EngineConfig | None,
         smart_turn: bool,
@@ -141,16 +147,19 @@ class _Server:
             )
         protocol_of(listener)
         Origins(allowed_origins, trusted_proxies)
-        self._agent = agent
-        self._config = config
+        self._make_agent = agents_from(agent)
+        self._sample = self._make_agent()
+        config = config or SessionConfig()
+        if greeting is None:
+            greeting = config.rules.greeting or str(getattr(self._sample, "greeting", ""))
+        self._config = config = replace(config, rules=replace(config.rules, greeting=greeting))
         self._smart_turn = smart_turn
         self._allowed_origins = allowed_origins
         self._trusted_proxies = trusted_proxies
         self._workers = workers
         self._listener = listener
         self._on_ready = on_ready
-        asked = config or SessionConfig()
-        self._keep_alive = asked.keep_alive_interval if asked.enable_keep_alive else None
+        self._keep_alive = config.keep_alive_interval if config.enable_keep_alive else None
         self.listening = listen(host, port)
         self.address = address_of(host, self.listening.getsockname()[1])
         for line in exposure(host, self.listening.getsockname()[1]):
@@ -170,6 +179,8 @@ class _Server:
         @asynccontextmanager
         async def build() -> AsyncIterator[Conversations]:
             tell = self.say if index == 0 else _nothing
+            sample = self._sample if index == 0 else None
+            checking = asyncio.create_task(_check(sample, tell), name="duologue-check")
             models = await asyncio.to_thread(
                 load_local, lambda name, took: tell(f"  {name}: {took:.1f} s"), smart_turn=smart_turn
             )
@@ -179,14 +190,14 @@ class _Server:
             async with models.engine(config=part) as running:
                 if self._workers == 1:
                     self.ready()
-                stocked = as_agent(self._agent)
-                phrases = stocked.phrases if isinstance(stocked, Stocked) else ()
+                phrases = self._sample.phrases if isinstance(self._sample, Stocked) else ()
                 warming = asyncio.create_task(running.warm(running.tts(models.tts), phrases), name="duologue-warm")
                 try:
-                    yield Conversations(running, models, {"default": lambda: as_agent(self._agent)}, self._config)
+                    yield Conversations(running, models, {"default": self._make_agent}, self._config)
                 finally:
                     warming.cancel()
-                    await asyncio.wait([warming])
+                    checking.cancel()
+                    await asyncio.wait([warming, checking])
 
         return create_app(
             build,
@@ -231,6 +242,18 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, SIG_DFL)
+
+
+async def _check(agent: object, tell: Callable[[str], None]) -> None:
+    """Warn of what the agent depends on and lacks, while the models load."""
+    try:
+        warning = await agent.startup_warning() if isinstance(agent, HasStartupWarning) else None
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        warning = f"The agent's own check failed: {type(error).__name__}."
+    if warning:
+        tell(f"warning: {warning}")
 
 
 def _nothing(line: str) -> None:

@@ -50,9 +50,15 @@ class SessionConfig:
     words_timeout: float = 8.0
     """How long the provider may take to understand an utterance."""
     first_text_timeout: float = 15.0
-    """How long the agent may take to begin to answer..."""
+    """How long the agent may take to begin to answer, or to yield `Progress`..."""
     stall_timeout: float = 15.0
-    """...and to go on."""
+    """...and to go on. White space and empty pieces are no progress."""
+    text_timeout: float = 120.0
+    """How long the agent may go without a word, whatever progress it reports."""
+    max_piece_chars: int = 20_000
+    """The longest piece of text that the agent may yield..."""
+    max_answer_chars: int = 60_000
+    """...and the longest answer; about an hour of speech."""
     speech_timeout: float = 10.0
     """How long the synthesiser may take for the next piece of a clause."""
     seed: int | None = None
@@ -84,5 +90,8 @@ class SessionConfig:
                 f"agent_name has {len(self.agent_name)} characters, and must be one line of at most {MAX_AGENT_NAME}.",
                 hint="Shorten the name.",
             )
+        for name in ("first_text_timeout", "stall_timeout", "text_timeout", "max_piece_chars", "max_answer_chars"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}, and must be more than 0.")
         if self.max_retries < 0 or self.max_input_lag < 0.1:
             raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from duologue.agent.faults import is_fault
 from duologue.errors import DuologueError, HookError, OverloadedError, because
 from duologue.session.cancellation import cancelled_from_outside, finishes
 
@@ -71,9 +72,11 @@ class Hooks:
                 if inspect.isawaitable(result):
                     await result
             return None
-        except (Exception, asyncio.CancelledError) as error:
-            if cancelled_from_outside():
+        except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(error):
                 raise
+            if cancelled_from_outside():
+                raise asyncio.CancelledError from None
             cause = error
         name = getattr(hook, "__name__", type(hook).__name__)
         what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {type(cause).__name__}"

@@ -1,8 +1,9 @@
-"""One reply in the making: the agent's text is cut into clauses, and each clause into sound, side by side."""
+"""One reply in the making: the agent's text is cut into clauses while the clauses before are synthesized."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +11,11 @@ from contextlib import aclosing
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from duologue.agent import Agent, EndCall, Reply, Stateful, Turn
+from duologue.agent import Agent, EndCall, Stateful, Turn
+from duologue.agent.faults import FaultLog, is_fault
+from duologue.agent.reader import AnswerLimits, AnswerReader
+from duologue.agent.reasoning import Shown
+from duologue.agent.text import repaired
 from duologue.conversation.inputs import SayRequested
 from duologue.engine import ModelTextToSpeech
 from duologue.engine.ledger import owned_by
@@ -39,7 +44,11 @@ SPECULATION_PATIENCE = 0.25
 SPEAKING = 0.4
 """Seconds before it is to sound at which a later clause is wanted: speaking it takes a while, also under load."""
 SETTLE = 0.15
-"""Seconds after which a sentence is spoken although the agent, who has ended it, has not gone on."""
+"""Seconds after which a finished sentence is spoken although no word has followed it."""
+SLICE = 2000
+"""Characters that are cut into clauses at once; then other calls have their turn."""
+
+_faults = FaultLog(logging.getLogger(__name__))
 
 
 class Clause(NamedTuple):
@@ -115,9 +124,13 @@ class ReplyRun:
         self._before_answer: list[Clause] = []
         self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue(MAX_CLAUSES)
         self._splitter = ClauseSplitter()
+        self._reader: AnswerReader | None = None
+        self._settling: asyncio.TimerHandle | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._error: DuologueError | None = None
-        self._has_text = False
+        self._sounded = False
+        """Some of it was synthesized."""
+        self._may_stay_silent = False
         self._agent: Stateful | None = None
         """The agent, where it has state that may have to be put back to `_before`."""
         self._before: object = None
@@ -128,6 +141,7 @@ class ReplyRun:
         self.asked = True
         for say in says:
             self._before_answer += _clauses_of(say.text, say.id, interruptible=say.interruptible)
+        self._may_stay_silent = bool(getattr(agent, "may_stay_silent", False))
         self._start(self._think(agent, turn, after))
 
     def say(self, text: str, *, interruptible: bool = True) -> None:
@@ -193,8 +207,10 @@ class ReplyRun:
         agent, self._agent = self._agent, None
         try:
             agent.restore(self._before)
-        except Exception as error:
-            self._host.failed(_agent_failed(error), self.turn)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            self._host.failed(self._logged(_agent_failed(error)), self.turn)
 
     async def _think(self, agent: Agent, turn: Turn, after: Sequence[ReplyRun]) -> None:
         inside = current_reply.set(self)
@@ -213,59 +229,75 @@ class ReplyRun:
             if isinstance(agent, Stateful):
                 self._before, self._agent = agent.snapshot(), agent
             await self._ask(agent, turn)
-        except asyncio.CancelledError:
-            if cancelled_from_outside():
+        except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(error):
                 raise
-            self._error = AgentError("The agent's answer was cancelled by the agent itself.")
-        except DuologueError as error:
-            self._error = error
-        except Exception as error:
+            if cancelled_from_outside():
+                self._logged(_agent_failed(error))  # it failed while it was cancelled: its answer is not waited for
+                raise asyncio.CancelledError from None
             self._error = _agent_failed(error)
+        finally:
+            self._stop_settling()
         for clause in self._splitter.settle() if self._error else self._splitter.flush():
             await self._clauses.put(Clause(clause))
         await self._clauses.put(None)
 
     async def _ask(self, agent: Agent, turn: Turn) -> None:
-        async with aclosing(_closable(agent.reply(turn))) as pieces:
-            while not isinstance(piece := await self._next(pieces), EndCall | None):
-                for clause in self._splitter.push(piece):
-                    await self._clauses.put(Clause(clause))
-            if piece is not None:
-                self.end_call = piece.reason
-
-    async def _next(self, pieces: AsyncIterator[Reply]) -> Reply | None:
-        """The next piece that is not empty; None at the end."""
         c = self._host.config
-        limit = c.stall_timeout if self._has_text else c.first_text_timeout
-        settling = asyncio.get_running_loop().call_later(SETTLE, self._settle)
-        try:
-            async with asyncio.timeout(limit) as waiting:
-                while (piece := await anext(pieces)) == "":
-                    pass
-        except StopAsyncIteration:
-            return None
-        except TimeoutError:
-            if not waiting.expired():
-                raise
-            what = "go on with its answer" if self._has_text else "begin to answer"
-            raise DeadlineError(f"The agent did not {what} within {limit:g} s.") from None
-        finally:
-            settling.cancel()
-        if not isinstance(piece, str | EndCall):
-            raise AgentError(f"The agent yielded {type(piece).__name__}, and must yield str or EndCall.")
-        if isinstance(piece, str) and not self._has_text:
-            self._has_text = True
-            self._host.reply_text(self)
-        return piece
+        limits = AnswerLimits(
+            c.first_text_timeout, c.stall_timeout, c.text_timeout, c.max_piece_chars, c.max_answer_chars
+        )
+        async with aclosing(_closable(agent.reply(turn))) as pieces:
+            self._reader = reader = AnswerReader(pieces, limits)
+            has_words = False
+            while isinstance(shown := await reader.next(), Shown):
+                if reader.has_words and not has_words:
+                    has_words = True
+                    self._host.reply_text(self)
+                await self._take(shown)
+            if isinstance(shown, EndCall):
+                self.end_call = shown.reason
+
+    async def _take(self, shown: Shown) -> None:
+        """Cut the agent's text into clauses."""
+        if shown.forget:
+            self._splitter = ClauseSplitter()
+            waiting = [self._clauses.get_nowait() for _ in range(self._clauses.qsize())]
+            for clause in waiting:
+                if clause is not None and clause.say is not None:
+                    self._clauses.put_nowait(clause)
+        text = shown.text
+        if text and not text.isspace():
+            self._stop_settling()
+        for at in range(0, len(text), SLICE):
+            if at:
+                await asyncio.sleep(0)
+            for part in self._splitter.push(text[at : at + SLICE]):
+                await self._clauses.put(Clause(part))
+        # White space does not start it again: a sentence is spoken at once, whatever blanks follow it.
+        if self._settling is None:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._settle)
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
 
     def _settle(self) -> None:
         """The agent pauses: speak what it has ended, unless there is enough to be spoken."""
+        self._settling = None
         if self._clauses.empty():
             for clause in self._splitter.settle():
                 self._clauses.put_nowait(Clause(clause))
 
+    def _logged(self, error: DuologueError) -> DuologueError:
+        """The error, once it is in the log and has let go of the frames that it came from."""
+        _faults.write(f"Session {self._host.owner}, turn {self.turn}", error)
+        error.__cause__ = error.__context__ = error.__traceback__ = None
+        return error
+
     async def _recite(self, text: str, interruptible: bool) -> None:
-        for clause in (*self._splitter.push(text), *self._splitter.flush()):
+        for clause in (*self._splitter.push(repaired(text)), *self._splitter.flush()):
             await self._clauses.put(Clause(clause, interruptible=interruptible))
         await self._clauses.put(None)
 
@@ -286,7 +318,12 @@ class ReplyRun:
             if clause.say is not None and clause.ends_say:
                 host.say_ready(self, clause.say)
         self._tasks[0].cancel()  # where the synthesiser failed, the agent need not go on
-        host.reply_done(self, self._error)
+        if self._error is None and self.asked and not (self._sounded or self.end_call or self._may_stay_silent):
+            self._error = AgentError(
+                "The agent gave no answer that can be spoken.",
+                hint="Yield some text, or EndCall to end the call; or set may_stay_silent = True on the agent.",
+            )
+        host.reply_done(self, self._error and self._logged(self._error))
 
     async def _next_clause(self) -> Clause | None:
         return self._before_answer.pop(0) if self._before_answer else await self._clauses.get()
@@ -307,10 +344,15 @@ class ReplyRun:
                 async with aclosing(self._pieces(clause.text, deadline)) as pieces:
                     while (speech := await self._next_speech(pieces, until)) is not None:
                         heard_any = True
+                        self._sounded = self._sounded or bool(speech.pcm)
                         self._host.reply_speech(self, clause, speech)
+                        if clause.say is not None and self._reader is not None:
+                            self._reader.extend(speech.duration)
                         until = now() + c.speech_timeout
                 return
-            except Exception as cause:
+            except BaseException as cause:
+                if not is_fault(cause):
+                    raise
                 error = _tts_failed(self._host.tts, cause)
             pause = pause_before_retry(attempt, error)
             if heard_any or not error.retryable or attempt == c.max_retries or now() + pause >= until:
@@ -358,11 +400,15 @@ def _clauses_of(text: str, say: int, *, interruptible: bool) -> list[Clause]:
     return [Clause(clause, say, i == len(texts), interruptible) for i, clause in enumerate(texts, 1)]
 
 
-def _agent_failed(cause: Exception) -> AgentError:
+def _agent_failed(cause: BaseException) -> DuologueError:
+    if isinstance(cause, DuologueError):
+        return cause
+    if isinstance(cause, asyncio.CancelledError):
+        return because(AgentError("The agent's answer was cancelled by the agent itself."), cause)
     return because(AgentError(f"The agent failed: {type(cause).__name__}."), cause)
 
 
-def _tts_failed(tts: TextToSpeech, cause: Exception) -> DuologueError:
+def _tts_failed(tts: TextToSpeech, cause: BaseException) -> DuologueError:
     if isinstance(cause, DuologueError):
         return cause
     return because(ProviderError(f"{tts.name} failed: {type(cause).__name__}.", provider=tts.name), cause)

@@ -12,4 +12,6 @@ LONGEST = 1.0
 
 def pause_before_retry(attempt: int, error: DuologueError) -> float:
     """Seconds to wait after attempt number `attempt`, from 0, failed with `error`: doubling, or as long as it asks."""
-    return max(min(FIRST * 2.0**attempt, LONGEST), error.retry_after or 0.0)
+    pause = min(FIRST * 2.0**attempt, LONGEST)
+    asked = error.retry_after
+    return asked if asked is not None and asked > pause else pause  # what is no number is not more

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from duologue.agent import Agent, Reply, Turn
-from duologue.agent.function import as_agent
+from duologue.agent.faults import is_fault
+from duologue.agent.function import agents_from
 from duologue.errors import ConfigError, DuologueError, NotInstalledError
 
 __all__ = ["AgentFactory", "agent_factory", "greeting_of"]
@@ -35,41 +36,50 @@ class Echo:
 
 
 def agent_factory(
-    name: str = "booking", *, llm: str | None = None, base_url: str | None = None, instructions: str | None = None
+    name: str | None = None,
+    *,
+    llm: str | None = None,
+    base_url: str | None = None,
+    instructions: str | None = None,
+    first_token_timeout: float | None = None,
+    stall_timeout: float | None = None,
 ) -> AgentFactory:
-    """A factory for the agent called `name`: `booking`, `echo`, or `module:attribute`.
+    """A factory for the agent called `name`: `booking` (the default), `echo`, or `module:attribute`.
 
     `llm` is a model of pydantic-ai's naming, such as `openai:gpt-4.1-mini`; with `base_url` any endpoint that speaks
-    the OpenAI API. The key comes from the environment. Raises ConfigError where the name leads nowhere or what it leads
-    to fails; the agent is made once to make sure.
+    the OpenAI API. The key comes from the environment. `first_token_timeout` and `stall_timeout` are a language
+    model's, in seconds; None leaves them as LLMAgent has them. Raises ConfigError if the name leads nowhere, if what it
+    leads to fails, or if sessions would share its state; the agent is made once to make sure.
     """
-    if llm:
-        factory = _language_model(llm, base_url, instructions)
-    elif base_url or instructions:
+    if llm is not None and name is not None:
+        raise ConfigError(f"Two agents were named, {llm!r} and {name!r}.", hint="Give --llm or --agent, and not both.")
+    if llm is None and (base_url or instructions):
         raise ConfigError("base_url and instructions are for a language model.", hint="Name it with --llm.")
-    else:
-        factory = _named(name)
     try:
-        factory()
-    except DuologueError:
-        raise
+        if llm is not None:
+            deadlines = {"first_token_timeout": first_token_timeout, "stall_timeout": stall_timeout}
+            given = {option: value for option, value in deadlines.items() if value is not None}
+            return _language_model(llm, base_url, instructions, given)
+        return agents_from(_named(name or "booking"))
+    except DuologueError as error:
+        cause = error.__cause__
+        if cause is None or isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"The agent {name!r} cannot be made: {_described(cause)}.", hint="Correct it.") from error
     except Exception as error:
-        raise ConfigError(f"The agent {llm or name!r} cannot be made: {_told(error)}.", hint="Correct it.") from error
-    return factory
+        raise ConfigError(
+            f"The agent {llm or name!r} cannot be made: {_described(error)}.", hint="Correct it."
+        ) from error
 
 
-def _language_model(llm: str, base_url: str | None, instructions: str | None) -> AgentFactory:
+def _language_model(
+    llm: str, base_url: str | None, instructions: str | None, deadlines: dict[str, Any]
+) -> AgentFactory:
     from duologue.agent.llm import LLMAgent, openai_model
 
     prefix, _, model_name = llm.partition(":")
-    if prefix in ("openai", "openai-chat"):
-        if not model_name:
-            raise ConfigError(f"{llm!r} names no model.", hint="Name one, as openai:gpt-4.1-mini.")
-        if not base_url and not any(os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")):
-            raise ConfigError(
-                f"The language model {llm!r} needs a key.",
-                hint="Set OPENAI_API_KEY in the environment, or --base-url to an endpoint that needs none.",
-            )
+    if not llm.strip() or (prefix in ("openai", "openai-chat") and not model_name.strip()):
+        raise ConfigError(f"{llm!r} names no model.", hint="Name one, as openai:gpt-4.1-mini.")
     try:
         # One model for all sessions: each would else have its own connections, and pay for making them.
         model = openai_model(llm, base_url=base_url)
@@ -78,10 +88,10 @@ def _language_model(llm: str, base_url: str | None, instructions: str | None) ->
             f"The language model {llm!r} needs a package that is not installed: {error}.",
             hint="Install it, or use openai:MODEL with --base-url.",
         ) from error
-    return lambda: LLMAgent(model, instructions=instructions or INSTRUCTIONS)
+    return LLMAgent(model, instructions=instructions or INSTRUCTIONS, **deadlines).clone
 
 
-def _named(name: str) -> AgentFactory:
+def _named(name: str) -> object:
     if name == "booking":
         from duologue.agent.booking import BookingAgent
 
@@ -93,16 +103,19 @@ def _named(name: str) -> AgentFactory:
         raise ConfigError(f"There is no agent {name!r}.", hint="Use booking, echo, or your own as module:attribute.")
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
+    source: object
     try:
         source = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # whatever a user's module does, it is told in a line
+    except BaseException as error:  # whatever a user's module does, the message is a line
+        if not is_fault(error) and not isinstance(error, GeneratorExit):
+            raise
         raise ConfigError(
-            f"The agent {name!r} cannot be loaded: {_told(error)}.", hint="Correct the module or the name."
+            f"The agent {name!r} cannot be loaded: {_described(error)}.", hint="Correct the module or the name."
         ) from error
-    return lambda: as_agent(source)
+    return source
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     """What was raised, and where in whose file."""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     frames = traceback.extract_tb(error.__traceback__)

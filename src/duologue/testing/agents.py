@@ -17,15 +17,16 @@ class ScriptedAgent:
     An answer is a text, or steps: a text or an EndCall is yielded, a number is waited for in seconds of real time, and
     an exception is raised. So
 
-        ScriptedAgent([])                          answers with nothing
+        ScriptedAgent([])                          answers with nothing, which is an error but with may_stay_silent
         ScriptedAgent([RuntimeError("broken")])    fails
         ScriptedAgent([FOREVER])                   never answers
         ScriptedAgent(["word "] * 10_000)          does not stop
         ScriptedAgent(["One. ", 0.05, "Two."])     answers slowly
     """
 
-    def __init__(self, *answers: str | Iterable[Any], speculative: bool = False) -> None:
+    def __init__(self, *answers: str | Iterable[Any], speculative: bool = False, may_stay_silent: bool = False) -> None:
         self.speculative = speculative
+        self.may_stay_silent = may_stay_silent
         self.turns: list[Turn] = []
         """What was asked."""
         self.yielded = 0
@@ -40,7 +41,7 @@ class ScriptedAgent:
         steps = self._answers[min(len(self.turns), len(self._answers)) - 1]
         try:
             for step in steps:
-                if isinstance(step, Exception):
+                if isinstance(step, BaseException):
                     raise step
                 if isinstance(step, int | float):
                     await pause(step)

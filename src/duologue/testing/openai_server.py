@@ -1,4 +1,4 @@
-"""A language model's HTTP interface on the loopback that follows a script: what to answer, and how to fail."""
+"""A language model's HTTP interface on the loopback that follows a script: how to answer, and how to fail."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import contextlib
 import json
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["Completion", "OpenAIServer", "ToolCall", "calls", "refuses", "says"]
+__all__ = ["Completion", "OpenAIServer", "ToolCall", "calls", "refuses", "says", "sends"]
 
 _REMEMBERED = 1000
 
@@ -49,11 +50,27 @@ class Completion:
     """Send so many pieces, then nothing more while the client waits. 0: not one token."""
     break_after: int | None = None
     """Send so many pieces, then drop the connection."""
+    message: str = "The script says so."
+    """The words of the error."""
+    delay: float = 0.0
+    """Seconds before anything is sent, as of a model that is being loaded. A client that goes meanwhile is counted."""
+    interval: float = 0.0
+    """Seconds between two pieces."""
+    reasoning: tuple[str, ...] = ()
+    """Reasoning, sent before the text as `reasoning_content`."""
+    one_index: bool = False
+    """All tool calls have the index 0, as Ollama numbers them."""
+    whole: bool = False
+    """Answer with one JSON object, although a stream was asked for."""
+    body: bytes | None = None
+    """Sent as it is in place of an answer."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent with the body, or with the error."""
 
 
-def says(*pieces: str, stall_after: int | None = None, break_after: int | None = None) -> Completion:
-    """An answer in text; with `stall_after` or `break_after` it stops after so many pieces."""
-    return Completion(pieces, stall_after=stall_after, break_after=break_after)
+def says(*pieces: str, **how: Any) -> Completion:
+    """An answer in text. `how` are further fields, such as `stall_after` or `break_after`, which stop it."""
+    return Completion(pieces, **how)
 
 
 def calls(name: str, /, **arguments: Any) -> Completion:
@@ -61,29 +78,44 @@ def calls(name: str, /, **arguments: Any) -> Completion:
     return Completion(tool_calls=(ToolCall(name, arguments),))
 
 
-def refuses(status: int, code: str | None = None, *, retry_after: float | None = None) -> Completion:
+def refuses(
+    status: int, code: str | None = None, *, retry_after: float | None = None, message: str = "The script says so."
+) -> Completion:
     """An HTTP error."""
-    return Completion(status=status, error_code=code, retry_after=retry_after)
+    return Completion(status=status, error_code=code, retry_after=retry_after, message=message)
+
+
+def sends(body: bytes, **headers: str) -> Completion:
+    """A body that is no answer; underscores in the names of headers stand for hyphens."""
+    return Completion(body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 class OpenAIServer:
-    """Serves `/v1/chat/completions` at 127.0.0.1, one scripted answer a request, inside the running event loop.
+    """Serves the OpenAI API at 127.0.0.1, one scripted answer a request, inside the running event loop.
 
     ```python
     async with OpenAIServer(says("Hello", " there.")) as server:
         agent = LLMAgent("openai:any", instructions="Be brief.", base_url=server.base_url, api_key="any")
     ```
 
-    A request beyond the end of the script is answered with HTTP 400. With `api_key`, another key gets HTTP 401.
+    A request beyond the end of the script is answered with HTTP 400. With `api_key`, another key gets HTTP 401. With
+    `strict_roles`, a conversation whose roles do not alternate, beginning with the user's, gets HTTP 400, as chat
+    templates of some local models have it. `/v1/models` lists `models`.
     """
 
-    def __init__(self, *script: Completion, api_key: str | None = None) -> None:
+    def __init__(
+        self, *script: Completion, api_key: str | None = None, strict_roles: bool = False, models: Sequence[str] = ()
+    ) -> None:
         self.script(*script)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         """The bodies of the requests, oldest first."""
         self.disconnects = 0
         """Times a client went away in the middle of a stalled answer."""
+        self.listed = 0
+        """Times the models were listed."""
         self._api_key = api_key
+        self._strict_roles = strict_roles
+        self._models = models
         self._closing = asyncio.Event()
 
     def script(self, *completions: Completion) -> None:
@@ -100,7 +132,12 @@ class OpenAIServer:
         # asyncio sets TCP_NODELAY only where the protocol is named; without it an answer waits 40 ms for an ACK.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.bind(("127.0.0.1", 0))
-        app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
+        app = Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+                Route("/v1/models", self._list, methods=["GET"]),
+            ]
+        )
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
@@ -114,17 +151,30 @@ class OpenAIServer:
         self._server.should_exit = True
         await self._serving
 
+    async def _list(self, request: Request) -> Response:
+        self.listed += 1
+        return self._unauthorized(request) or JSONResponse({"data": [{"id": name} for name in self._models]})
+
+    def _unauthorized(self, request: Request) -> Response | None:
+        if self._api_key is None or request.headers.get("authorization") == f"Bearer {self._api_key}":
+            return None
+        return _error(refuses(401, "invalid_api_key", message="Incorrect API key provided."))
+
     async def _complete(self, request: Request) -> Response:
-        if self._api_key is not None and request.headers.get("authorization") != f"Bearer {self._api_key}":
-            return _error(Completion(status=401, error_code="invalid_api_key"), "Incorrect API key provided.")
+        if (refusal := self._unauthorized(request)) is not None:
+            return refusal
         body = await request.json()
         self.requests.append(body)
+        if self._strict_roles and not _alternate([message["role"] for message in body["messages"]]):
+            return _error(refuses(400, message="Conversation roles must alternate user/assistant/user/assistant/..."))
         if not self._script:
-            return _error(Completion(status=400), "The script of the test server has no more answers.")
+            return _error(refuses(400, message="The script of the test server has no more answers."))
         completion = self._script.popleft()
         if completion.status != 200:
-            return _error(completion, "The script says so.")
-        if not body.get("stream"):
+            return _error(completion)
+        if completion.body is not None:
+            return Response(completion.body, headers={"content-type": "text/event-stream", **completion.headers})
+        if completion.whole or not body.get("stream"):
             return JSONResponse(_whole(completion, body["model"]))
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
         return _EventStream(self, completion, list(_chunks(completion, body["model"], usage=usage)))
@@ -137,6 +187,15 @@ class OpenAIServer:
         self.disconnects += gone in done
         for task in waiting:
             task.cancel()
+
+    async def gone_within(self, receive: Receive, seconds: float) -> bool:
+        """Whether the client or the server goes within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.until_gone(receive)
+        except TimeoutError:
+            return False
+        return True
 
 
 class _Server(uvicorn.Server):
@@ -168,8 +227,12 @@ class _EventStream(Response):
         self._chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._completion.delay and await self._server.gone_within(receive, self._completion.delay):
+            return
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         for number, chunk in enumerate(self._chunks):
+            if number and self._completion.interval:
+                await asyncio.sleep(self._completion.interval)
             if number == self._completion.break_after:
                 return
             if number == self._completion.stall_after:
@@ -185,16 +248,27 @@ async def _disconnect(receive: Receive) -> None:
         pass
 
 
-def _error(completion: Completion, message: str) -> Response:
-    headers = {} if completion.retry_after is None else {"Retry-After": f"{completion.retry_after:g}"}
-    error = {"message": message, "type": "scripted_error", "param": None, "code": completion.error_code}
+def _alternate(roles: Sequence[str]) -> bool:
+    """Whether the roles alternate after the system's, beginning with the user's; results of tools are on that side."""
+    sides: list[str] = []
+    for before, role in pairwise(["system", *roles[roles[:1] == ["system"] :]]):
+        if (before, role) != ("tool", "tool"):
+            sides.append("assistant" if role == "assistant" else "user" if role in ("user", "tool") else role)
+    return all(side == ("user", "assistant")[n % 2] for n, side in enumerate(sides))
+
+
+def _error(completion: Completion) -> Response:
+    headers = dict(completion.headers)
+    if completion.retry_after is not None:
+        headers["Retry-After"] = f"{completion.retry_after:g}"
+    error = {"message": completion.message, "type": "scripted_error", "param": None, "code": completion.error_code}
     return JSONResponse({"error": error}, status_code=completion.status, headers=headers)
 
 
 def _calls(completion: Completion) -> list[dict[str, Any]]:
     return [
         {
-            "index": index,
+            "index": 0 if completion.one_index else index,
             "id": f"call_{index}",
             "type": "function",
             "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
@@ -218,6 +292,8 @@ def _chunks(completion: Completion, model: str, *, usage: bool) -> Iterator[dict
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return _envelope("chat.completion.chunk", model, [choice])
 
+    for thought in completion.reasoning:
+        yield chunk({"role": "assistant", "reasoning_content": thought})
     for piece in completion.pieces:
         yield chunk({"role": "assistant", "content": piece})
     for call in _calls(completion):

@@ -32,6 +32,7 @@ class BookingAgent:
     """What to say first, where the agent speaks first; it asks the first question."""
 
     def __init__(self, *, today: date | None = None, seed: int = 0) -> None:
+        self._given_today = today
         self._today = today or date.today()
         self._seed = seed
         self._state = State()
@@ -58,6 +59,10 @@ class BookingAgent:
         yield answer.text
         if answer.ends:
             yield EndCall(answer.ends)
+
+    def clone(self) -> BookingAgent:
+        """An agent for another call, with the same settings and no booking."""
+        return BookingAgent(today=self._given_today, seed=self._seed)
 
     def snapshot(self) -> State:
         """Where the booking stands; immutable, so that it costs nothing."""

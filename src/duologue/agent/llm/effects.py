@@ -1,4 +1,4 @@
-"""What tools do to the world: nothing before the turn is decided, nothing by halves, and nothing twice."""
+"""What tools do in a conversation: nothing before the turn is decided, nothing by halves, and nothing is forgotten."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import Any, Literal, TypeVar
 
 from duologue.errors import ConfigError
 
-__all__ = ["Effect", "Effects", "ToolKind", "kind_of", "read_only", "side_effect"]
+__all__ = ["Effects", "ToolCall", "ToolKind", "kind_of", "read_only", "side_effect"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 ToolKind = Literal["plain", "read_only", "side_effect"]
 _MARK = "__duologue_tool_kind__"
 _REMEMBERED = 20
-_MAX_CHARACTERS = 400
+_MAX_ARGUMENTS = 400
+_MAX_RESULT = 2000
+"""Characters of a call that are kept."""
 
 
 def side_effect(function: _Function) -> _Function:
     """Mark a tool that changes something: a booking, a payment, a message.
 
-    It starts once the turn is decided, goes on when the user interrupts, and its result is kept for later turns.
+    It starts once the turn is decided, goes on when the user interrupts, and is not called twice at once.
     """
     return _mark(function, "side_effect")
 
@@ -48,8 +50,8 @@ def _mark(function: _Function, kind: ToolKind) -> _Function:
 
 
 @dataclass(slots=True)
-class Effect:
-    """One call of a tool that changes something."""
+class ToolCall:
+    """One call of a tool."""
 
     name: str
     arguments: str
@@ -57,15 +59,15 @@ class Effect:
     outcome: str = "is still running; its result will be known later, so do not call it again"
 
     def __str__(self) -> str:
-        return f"{self.name}({_clip(self.arguments)}) {self.outcome}"
+        return f"{self.name}({_clip(self.arguments, _MAX_ARGUMENTS)}) {self.outcome}"
 
 
 class Effects:
-    """The effects of one conversation: run to their end whatever becomes of the turn, and remembered."""
+    """The tool calls of one conversation: the last 20 are remembered, and those with effects run to their end."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
-        self._known: deque[Effect] = deque(maxlen=_REMEMBERED)
+        self._known: deque[ToolCall] = deque(maxlen=_REMEMBERED)
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
     async def perform(self, name: str, arguments: dict[str, Any], call: Callable[[], Awaitable[Any]]) -> Any:
@@ -73,46 +75,70 @@ class Effects:
 
         After the deadline the call is cancelled, and the result is a text that says so.
         """
-        key = (name, json.dumps(arguments, default=str, sort_keys=True))
+        key = _key(name, arguments)
         task = self._running.get(key)
         if task is None:
-            effect = Effect(*key)
-            self._known.append(effect)
-            task = self._running[key] = asyncio.create_task(self._run(effect, call))
+            made = self._remember(key)
+            task = self._running[key] = asyncio.create_task(self._run(made, call, self._deadline))
             task.add_done_callback(lambda done: self._forget(key, done))
         return await asyncio.shield(task)
 
-    async def _run(self, effect: Effect, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def observe(
+        self, name: str, arguments: dict[str, Any], call: Callable[[], Awaitable[Any]], timeout: float
+    ) -> Any:
+        """The result of `call`, which is cancelled with us; after `timeout` seconds it is a text that says so."""
+        return await self._run(self._remember(_key(name, arguments)), call, timeout)
+
+    def _remember(self, key: tuple[str, str]) -> ToolCall:
+        made = ToolCall(*key)
+        self._known.append(made)
+        return made
+
+    async def _run(self, made: ToolCall, call: Callable[[], Awaitable[Any]], deadline: float) -> Any:
         try:
-            async with asyncio.timeout(self._deadline) as limit:
+            async with asyncio.timeout(deadline) as limit:
                 result = await call()
         except BaseException as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                effect.outcome = (
-                    f"took longer than {self._deadline:g} s and was stopped; whether it was done is unknown"
-                )
-                return f"It {effect.outcome}."
-            effect.outcome = f"failed with {type(error).__name__}; whether it was done is unknown"
+                made.outcome = f"took longer than {deadline:g} s and was stopped; whether it was done is unknown"
+                return f"It {made.outcome}."
+            cancelled = isinstance(error, asyncio.CancelledError)
+            what = "was cancelled" if cancelled else f"failed with {type(error).__name__}"
+            made.outcome = f"{what}; whether it was done is unknown"
             raise
-        effect.outcome = f"is done; its result was: {_clip(str(result))}"
+        made.outcome = f"is done; its result was: {_clip(str(result), _MAX_RESULT)}"
         return result
 
     def _forget(self, key: tuple[str, str], done: asyncio.Task[Any]) -> None:
         del self._running[key]
         if not done.cancelled():
-            done.exception()  # the ledger has it; where nobody waits any more, asyncio would complain
+            done.exception()  # it is remembered; asyncio would complain if it were not looked at
 
-    def note(self) -> str:
-        """For the model: what was done in this call so far, so that nothing is done twice; empty where nothing was."""
-        if not self._known:
+    def note(self, max_characters: int = 8000) -> str:
+        """For the model: what was done in this call so far, so that nothing is done twice; empty if nothing was.
+
+        The newest calls that fit in `max_characters`.
+        """
+        lines: deque[str] = deque()
+        for made in reversed(self._known):
+            line = f"- {made}"
+            max_characters -= len(line)
+            if max_characters < 0:
+                break
+            lines.appendleft(line)
+        if not lines:
             return ""
-        lines = "\n".join(f"- {effect}" for effect in self._known)
-        return f"Calls of tools in this conversation so far, whether or not the user heard of them:\n{lines}"
+        text = "\n".join(lines)
+        return f"Calls of tools in this conversation so far, whether or not the user heard of them:\n{text}"
 
     async def aclose(self) -> None:
         """Wait for what still runs; each call has its deadline."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
 
-def _clip(text: str) -> str:
-    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"
+def _key(name: str, arguments: dict[str, Any]) -> tuple[str, str]:
+    return name, json.dumps(arguments, default=str, sort_keys=True)
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + "…"

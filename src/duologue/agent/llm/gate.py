@@ -13,6 +13,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
 
 from duologue.agent import Turn
+from duologue.agent.faults import is_fault
 from duologue.agent.llm.effects import Effects, ToolKind, kind_of
 from duologue.errors import AgentError, ConfigError
 
@@ -49,15 +50,20 @@ class Gate(WrapperToolset[Any]):
         kind = self.kinds[name]
         if kind != "read_only":
             await _decided(self.turn)
-        if kind == "side_effect":
-            return await self.effects.perform(name, tool_args, lambda: self._measured(name, tool_args, ctx, tool))
-        try:
-            async with asyncio.timeout(self.timeout) as limit:
+
+        async def call() -> Any:
+            try:
                 return await self._measured(name, tool_args, ctx, tool)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return f"It took longer than {self.timeout:g} s and was stopped."
+            except BaseException as error:
+                # pydantic-ai calls tools in tasks of their own, in which SystemExit would end the loop.
+                if isinstance(error, Exception) or not is_fault(error):
+                    raise
+                failure = AgentError(f"The tool {name!r} raised {type(error).__name__}.")
+                raise failure from error
+
+        if kind == "side_effect":
+            return await self.effects.perform(name, tool_args, call)
+        return await self.effects.observe(name, tool_args, call, self.timeout)
 
     async def _measured(self, name: str, args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]) -> Any:
         with self.turn.tool(name):

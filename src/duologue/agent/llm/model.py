@@ -3,54 +3,132 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
+from urllib.parse import urlsplit
 
+import httpx2
+from openai import OpenAIError
+from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat.chat_completion_chunk import Choice
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import UserError
-from pydantic_ai.models import Model, infer_model
+from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent, PartStartEvent
+from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
+from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
+from duologue.agent.llm.habits import Habits
+from duologue.agent.llm.http import checked_url, make_client, shown_url
+from duologue.agent.llm.toolcalls import ToolCallSorter
 from duologue.errors import ConfigError
-from duologue.loopback import is_loopback
 
-__all__ = ["Output", "chat_model", "make_agent"]
+__all__ = ["ChatModel", "Output", "chat_model", "endpoint_of", "habits_of", "make_agent"]
 
 Output = str | None
+
+_OPENAI_URL = "https://api.openai.com/v1"
+_NO_KEY = "none"
+"""What is sent as the key to an endpoint that needs none; the client insists on one."""
+
+
+class ChatModel(OpenAIChatModel):
+    """OpenAI's chat completions, as the endpoints that imitate them speak them, too."""
+
+    def __init__(self, name: str, base_url: str, api_key: str) -> None:
+        # The client's own retries would double ours and know nothing of our deadline.
+        super().__init__(name, provider=_Provider(base_url, api_key), settings={"max_retries": 0})
+        self.habits = Habits(name)
+
+    @property
+    def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
+        return _StreamedResponse
+
+    async def _map_messages(
+        self,
+        messages: Sequence[ModelMessage],
+        model_request_parameters: ModelRequestParameters,
+        *,
+        model_settings: ModelSettings | None = None,
+    ) -> list[ChatCompletionMessageParam]:
+        mapped = await super()._map_messages(messages, model_request_parameters, model_settings=model_settings)
+        return _without_system_role(mapped) if self.habits.refuses_system_role else mapped
+
+
+class _Provider(OpenAIProvider):
+    """Has a client that bounds what it takes in."""
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        self._url = base_url
+        super().__init__(base_url, api_key)
+
+    def _get_http_client(self, http_client: Any = None, *, warning_stacklevel: int = 3) -> Any:
+        client: httpx2.AsyncClient = make_client(self._url)
+        # pydantic-ai closes a client of its own with the model, and makes a new one if the model is used again.
+        self._own_http_client = client
+        self._http_client_factory = lambda: make_client(self._url)
+        return client
+
+
+class _StreamedResponse(OpenAIStreamedResponse):
+    def _map_tool_call_delta(self, choice: Choice) -> Iterable[ModelResponseStreamEvent]:
+        sorter = self.__dict__.setdefault("_sorter", ToolCallSorter())
+        for delta in choice.delta.tool_calls or []:
+            function = delta.function
+            piece = sorter.take(
+                delta.index, delta.id, function.name if function else None, function.arguments if function else None
+            )
+            for event in self._parts_manager.handle_tool_call_delta_events(
+                vendor_part_id=("tool", piece.key),
+                tool_name=piece.name,
+                args=piece.arguments,
+                tool_call_id=piece.id,
+            ):
+                if isinstance(event, PartStartEvent):
+                    self._advance_part_boundary("tool")
+                yield event
+
+
+def _without_system_role(messages: list[ChatCompletionMessageParam]) -> list[ChatCompletionMessageParam]:
+    """The messages with the instructions in front of the user's first words, for templates that know no system role."""
+    instructions = [m for m in messages if m["role"] in ("system", "developer")]
+    rest = [m for m in messages if m["role"] not in ("system", "developer")]
+    if not instructions or not rest or rest[0]["role"] != "user":
+        return messages
+    text = "\n\n".join(str(m.get("content", "")) for m in [*instructions, rest[0]])
+    return [{"role": "user", "content": text}, *rest[1:]]
 
 
 def chat_model(model: str, base_url: str | None, api_key: str | None) -> Model:
     """The model that a name stands for: with `base_url` or the prefix `openai:`, OpenAI's chat completions."""
     prefix, _, name = model.partition(":")
+    is_openai = prefix in ("openai", "openai-chat")
     try:
-        if base_url is None and prefix not in ("openai", "openai-chat"):
+        if base_url is None and not is_openai:
             return infer_model(model)
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
-
-        _check_key(os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key)
-        name = name if prefix in ("openai", "openai-chat") else model
-        # The client's own retries would double ours and know nothing of our deadline.
-        if is_loopback(base_url or os.environ.get("OPENAI_BASE_URL", "")):
-            provider = OpenAIProvider(base_url, api_key, http_client=(client := _direct_client()))
-            # A client that is handed in stays open; these two have the provider close it, and open it again.
-            provider._own_http_client = client
-            provider._http_client_factory = _direct_client
-        else:
-            provider = OpenAIProvider(base_url, api_key)
-        return OpenAIChatModel(name, provider=provider, settings={"max_retries": 0})
-    except (UserError, ValueError, ImportError) as error:
+        url = base_url or os.environ.get("OPENAI_BASE_URL", "").strip()
+        key = os.environ.get("OPENAI_API_KEY", "") if api_key is None else api_key
+        _check_key(key)
+        if not key and not url:
+            raise ConfigError(
+                f"The language model {model!r} needs a key.",
+                hint="Set OPENAI_API_KEY in the environment, or give a base_url (--base-url) that needs none.",
+            )
+        return ChatModel(name if is_openai else model, checked_url(url or _OPENAI_URL), key or _NO_KEY)
+    except (UserError, OpenAIError, ValueError) as error:
         raise ConfigError(f"No language model can be made from {model!r}: {error}") from error
 
 
-def _direct_client() -> Any:
-    """A client that asks no proxy, for a model on this machine."""
-    import httpx2
-    from pydantic_ai.models import create_async_httpx2_client
+def endpoint_of(model: Model) -> str:
+    """The address of a model, as messages may show it; empty if it has none."""
+    url = model.base_url
+    return shown_url(url).rstrip("/") if url and urlsplit(url).hostname else ""
 
-    # With a transport of its own, a client does not look at the proxies of the environment.
-    transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100))
-    return create_async_httpx2_client(transport=transport)
+
+def habits_of(model: Model) -> Habits:
+    """What is known of the model's ways: shared by all agents on it if the model is one that duologue made."""
+    return model.habits if isinstance(model, ChatModel) else Habits(model.model_name)
 
 
 def _check_key(key: str) -> None:
@@ -62,11 +140,10 @@ def _check_key(key: str) -> None:
         )
 
 
-def make_agent(model: Model, instructions: str, settings: Mapping[str, Any]) -> Agent[Any, Output]:
-    """The pydantic-ai agent behind an LLMAgent. An answer without words is allowed, and means silence."""
+def make_agent(model: Model, settings: Mapping[str, Any]) -> Agent[Any, Output]:
+    """The pydantic-ai agent behind an LLMAgent. An answer without words is allowed; the session reports it."""
     return Agent(
         model,
-        instructions=instructions,
         output_type=[str, type(None)],
         model_settings=cast(ModelSettings, dict(settings)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,22 +21,27 @@ from pydantic_ai.messages import (
     PartStartEvent,
     TextPart,
     TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
     UserPromptPart,
 )
 from pydantic_ai.usage import UsageLimits
 
-from duologue.agent import Turn
-from duologue.agent.llm.context import SILENCE, heard
+from duologue.agent import Progress, Turn
+from duologue.agent.faults import is_fault
+from duologue.agent.llm.context import Role
 from duologue.agent.llm.failures import as_ours
 from duologue.agent.llm.gate import Gate, TurnDiscardedError
+from duologue.agent.llm.habits import Habits, HeldAnswer
 from duologue.agent.llm.model import Output
-from duologue.conversation.history import Message
 from duologue.errors import AuthenticationError, DeadlineError, DuologueError
 
 __all__ = ["Limits", "Run", "to_messages"]
 
 _MAX_STEPS = 256
 """Steps that wait to be taken; beyond that the provider's stream is not read, until the consumer catches up."""
+_HEARTBEAT_S = 3.0
+"""Seconds after which a run that waits for the model or a tool says that it is at work; its own deadlines hold."""
 
 Phase = Literal["first_token", "next_token", "tools"]
 
@@ -51,13 +57,11 @@ class Limits:
     max_requests: int
 
 
-def to_messages(history: Sequence[Message]) -> list[ModelMessage]:
-    """The history in pydantic-ai's words: what the agent *said* never appears, only what was heard of it."""
+def to_messages(messages: Sequence[tuple[Role, str]]) -> list[ModelMessage]:
+    """The history as pydantic-ai knows it: what the agent *said* never appears, only what was heard of it."""
     return [
-        ModelRequest(parts=[UserPromptPart(heard(message))])
-        if message.role == "user"
-        else ModelResponse(parts=[TextPart(heard(message))])
-        for message in history
+        ModelRequest(parts=[UserPromptPart(text)]) if role == "user" else ModelResponse(parts=[TextPart(text)])
+        for role, text in messages
     ]
 
 
@@ -65,12 +69,12 @@ def to_messages(history: Sequence[Message]) -> list[ModelMessage]:
 class _Step:
     """What a run has come to."""
 
-    kind: Literal["text", "model", "tool_started", "tool_ended", "filler", "end", "error"]
-    """`model`: it sent something that is not text."""
+    kind: Literal["text", "thought", "model", "tool_started", "tool_ended", "filler", "end", "error"]
+    """`thought`: reasoning that the server separates from text. `model`: the model sent something else."""
     text: str = ""
     begins: bool = False
     """True for the first text of a part, which is to stand apart from what was said before."""
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass
@@ -79,26 +83,38 @@ class Run:
 
     agent: Agent[Any, Output]
     name: str
+    url: str
     turn: Turn
+    prompt: str
     messages: list[ModelMessage]
-    note: str
+    instructions: str
     gate: Gate
     limits: Limits
+    habits: Habits
     filler: str
     first_token_due: float
     """On the loop's clock."""
     progressed: bool = False
     """True once the model has sent anything: from then on the run cannot be repeated."""
     _phase: Phase = "first_token"
+    _waited: float = 0.0
+    """Seconds that the model was waited for since its last progress."""
     _tools: int = 0
     """Tools that are being called."""
     _said: str = ""
-    """The last text that was not empty."""
+    """The last text that was given."""
+    _apart: bool = False
+    """The next text stands apart from what was said before."""
     _filled: bool = False
     _filling: asyncio.Task[None] | None = None
     _steps: asyncio.Queue[_Step] = field(default_factory=lambda: asyncio.Queue(_MAX_STEPS))
+    _ready: deque[str] = field(default_factory=deque)
+    """Text to be given next."""
+    _outcome: _Step | None = None
+    """How the run ended."""
 
     async def __aenter__(self) -> Self:
+        self._held = HeldAnswer(self.habits)
         self._running = asyncio.create_task(self._run())
         return self
 
@@ -110,70 +126,135 @@ class Run:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def next(self) -> str | None:
-        """The next piece of text, or None at the end. Raises DeadlineError where the model makes no progress."""
+    async def next(self) -> str | Progress | None:
+        """The next piece of text, Progress if the model or a tool is at work, or None at the end.
+
+        Raises DeadlineError if the model makes no progress, and what the model or a tool failed with.
+        """
         while True:
-            try:
-                async with asyncio.timeout_at(self._due()):
-                    step = await self._steps.get()
-            except TimeoutError:
-                raise self._late() from None
-            match step.kind:
-                case "end":
-                    return None
-                case "error":
-                    assert step.error is not None
-                    if isinstance(step.error, TurnDiscardedError):
-                        return None
-                    ours = as_ours(step.error, self.name)
-                    if ours is step.error or isinstance(ours, AuthenticationError):  # its cause may quote the key
-                        raise ours from None
-                    raise ours from step.error
-                case "text":
-                    self._progress("next_token")
-                    if step.text:
-                        return self._apart(step)
-                case "filler":
-                    self._filled = True
-                    return self._apart(step)
-                case "model":
-                    self._progress("next_token")
-                case "tool_started":
-                    self._tools += 1
-                    self._progress("tools")
-                    if self._filling is None and self.filler and not self._filled:
-                        self._filling = asyncio.create_task(self._fill())
-                case "tool_ended":
-                    self._tools -= 1
-                    if not self._tools:
-                        self._stop_filling()
-                        self.first_token_due = asyncio.get_running_loop().time() + self.limits.first_token
-                        self._progress("first_token")
+            if self._ready:
+                return self._spaced(self._ready.popleft())
+            if self._outcome is not None:
+                self._finish(self._outcome)
+                return None
+            step = await self._step()
+            if step is None:
+                if not self._ready and self._outcome is None:
+                    return Progress()
+            elif self._take(step) and not self._ready and self._outcome is None:
+                return Progress()
+
+    def _fail(self, outcome: _Step) -> None:
+        self._outcome = outcome
+        if self._held.waits:  # else it is reasoning that was cut off
+            self._ready.extend(self._held.release())
+
+    def _finish(self, outcome: _Step) -> None:
+        error = outcome.error
+        if error is None or isinstance(error, TurnDiscardedError):
+            return
+        ours = as_ours(error, self.name, self.url)
+        if ours is error or isinstance(ours, AuthenticationError):  # its cause may quote the key
+            raise ours from None
+        raise ours from error
+
+    async def _step(self) -> _Step | None:
+        """The next step; None if there is none yet, and either held text is ready or work goes on."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        due = self._due(began)
+        hold_due = began + self._held.hold_s if self._held.waits else None
+        wake = min(moment for moment in (due, hold_due, began + _HEARTBEAT_S) if moment is not None)
+        try:
+            async with asyncio.timeout_at(wake):
+                return await self._steps.get()
+        except TimeoutError:
+            if wake == due:
+                self._fail(_Step("error", error=self._late()))
+            elif wake == hold_due:
+                self._ready.extend(self._held.release())
+            return None
+        finally:
+            self._waited += now() - began
+
+    def _take(self, step: _Step) -> bool:
+        """Follow a step. True if it is progress."""
+        match step.kind:
+            case "text":
+                return self._take_text(step)
+            case "thought":
+                self.progressed = True
+                self._ready.extend(self._held.trust())
+                if not step.text.strip():
+                    return False
+                self._progress("next_token")
+            case "model":
+                self._progress("next_token")
+            case "filler":
+                self._filled = self._apart = True
+                self._ready.append(step.text)
+            case "tool_started":
+                self._tools += 1
+                self._ready.extend(self._held.end())
+                self._held = HeldAnswer(self.habits)
+                self._progress("tools")
+                if self._filling is None and self.filler and not self._filled:
+                    self._filling = asyncio.create_task(self._fill())
+            case "tool_ended":
+                self._tools -= 1
+                if not self._tools:
+                    self._stop_filling()
+                    self.first_token_due = asyncio.get_running_loop().time() + self.limits.first_token
+                    self._progress("first_token")
+            case "end":
+                self._outcome = step
+                self._ready.extend(self._held.end())
+            case "error":
+                self._fail(step)
+        return True
+
+    def _take_text(self, step: _Step) -> bool:
+        self.progressed = True
+        self._apart = self._apart or step.begins
+        ready = self._held.push(step.text)
+        # What came together is judged together: a closing tag may follow at once.
+        if self._held.is_clause and self._steps.empty():
+            ready += self._held.release()
+        self._ready.extend(ready)
+        words = any(map(str.isalnum, step.text))
+        if words:
+            self._progress("next_token")
+        return words and not self._held.waits
 
     def _progress(self, phase: Phase) -> None:
         self.progressed = True
+        self._waited = 0.0
         self._phase = "tools" if self._tools else phase
 
-    def _due(self) -> float | None:
+    def _due(self, now: float) -> float | None:
         match self._phase:
             case "first_token":
                 return self.first_token_due
             case "next_token":
-                return asyncio.get_running_loop().time() + self.limits.stall
+                return now + max(self.limits.stall - self._waited, 0.0)
             case "tools":
                 return None  # each tool has its own deadline, and one that waits for the commit is not late
 
     def _late(self) -> DuologueError:
-        what, limit = (
-            ("first", self.limits.first_token) if self._phase == "first_token" else ("next", self.limits.stall)
+        first = self._phase == "first_token"
+        what, limit = ("first", self.limits.first_token) if first else ("next", self.limits.stall)
+        name = f"The language model {self.name!r}" + (f" at {self.url}" if self.url else "")
+        return DeadlineError(
+            f"{name} sent no {what} token within {limit:g} s.",
+            provider=self.name,
+            hint=f"Allow more time with {'first_token_timeout' if first else 'stall_timeout'}, or take a faster model.",
         )
-        return DeadlineError(f"{self.name!r} sent no {what} token within {limit:g} s.", provider=self.name)
 
-    def _apart(self, step: _Step) -> str:
-        """The text, with a space before it where it would run into what was said before, during or after a tool."""
-        runs_in = step.begins and self._said and not self._said[-1].isspace() and not step.text[0].isspace()
-        self._said = step.text
-        return f" {step.text}" if runs_in else step.text
+    def _spaced(self, text: str) -> str:
+        """The text, with a space before it if it would run into what was said before, during or after a tool."""
+        runs_in = self._apart and self._said and not self._said[-1].isspace() and not text[0].isspace()
+        self._said, self._apart = text, False
+        return f" {text}" if runs_in else text
 
     async def _fill(self) -> None:
         await self.turn.committed()
@@ -188,9 +269,9 @@ class Run:
     async def _run(self) -> None:
         try:
             await self.agent.run(
-                self.turn.text.strip() or SILENCE,
+                self.prompt,
                 message_history=self.messages,
-                instructions=self.note or None,
+                instructions=self.instructions or None,
                 toolsets=[self.gate],
                 deps=self.turn.user_data,
                 usage_limits=UsageLimits(request_limit=self.limits.max_requests),
@@ -201,18 +282,33 @@ class Run:
             if task is None or task.cancelling():
                 raise
             await self._steps.put(_Step("end"))  # not we were cancelled, but what a tool waited for: a discarded turn
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             await self._steps.put(_Step("error", error=error))
         else:
             await self._steps.put(_Step("end"))
 
     async def _relay(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
+        embedded: int | None = None
+        """The part that pydantic-ai takes for reasoning as its opening tag was a piece of its own."""
         async for event in events:
             match event:
                 case PartStartEvent(part=TextPart(content=text)):
-                    await self._steps.put(_Step("text", text, begins=True))
+                    # It ends such a part only at a closing tag that is a piece of its own, and drops both tags.
+                    closing, embedded = "" if embedded is None else "</think>", None
+                    await self._steps.put(_Step("text", closing + text, begins=True))
+                case PartStartEvent(index=index, part=ThinkingPart(id="content", content=text)):
+                    embedded = index
+                    await self._steps.put(_Step("text", f"<think>{text}", begins=True))
+                case PartDeltaEvent(index=index, delta=ThinkingPartDelta(content_delta=text)) if index == embedded:
+                    await self._steps.put(_Step("text", text or ""))
                 case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                     await self._steps.put(_Step("text", text))
+                case PartStartEvent(part=ThinkingPart(content=text)):
+                    await self._steps.put(_Step("thought", text))
+                case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)):
+                    await self._steps.put(_Step("thought", text or ""))
                 case FunctionToolCallEvent():
                     await self._steps.put(_Step("tool_started"))
                 case FunctionToolResultEvent():
