@@ -87,8 +87,9 @@ class Reply:
             start, end = end, end + segment.duration
             if heard < start:
                 break
-            if segment.asks:
-                asked = asked or heard >= min(start + ANSWERABLE * segment.duration, end - NEARLY)
+            if segment.asks_from is not None:
+                start += segment.asks_from
+                asked = asked or heard >= min(start + ANSWERABLE * (end - start), end - NEARLY)
             elif heard >= end - NEARLY:
                 asked = False
         return asked

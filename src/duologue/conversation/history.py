@@ -38,8 +38,8 @@ class Segment:
     """Seconds."""
     words: tuple[tuple[str, float, float], ...] = ()
     """Each word with its start and end in seconds, where the synthesiser gives them *exactly*; else empty."""
-    asks: bool = False
-    """It asks for an answer."""
+    asks_from: float | None = None
+    """Where in it, in seconds, the sentence begins that asks for an answer; None if it ends in none."""
     say: int | None = None
     """The id of the `say` that it belongs to, if that was spoken as a part of a reply."""
     interruptible: bool = True

@@ -23,7 +23,7 @@ from duologue.session.measure import Stopwatch
 from duologue.session.playout import FRAME, Playout
 from duologue.session.reply import Clause, ReplyRun
 from duologue.tts import Speech, TextToSpeech
-from duologue.turn.languages import language_pack
+from duologue.turn.languages import language_pack, question_start
 
 __all__ = ["AudioSink", "Speaker"]
 
@@ -272,7 +272,7 @@ class Speaker:
             text,
             speech.duration,
             tuple((w.text, w.start, w.end) for w in exact),
-            asks=self._language.asks(text),
+            asks_from=question_start(text, speech.duration, self._language),
             say=clause.say,
             interruptible=clause.interruptible,
         )

@@ -24,6 +24,7 @@ from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer
 from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Input, Now
+from duologue.turn.languages import question_start
 from duologue.turn.languages.en import English
 
 __all__ = ["Playing", "Script"]
@@ -161,7 +162,11 @@ class Script:
     def queue(self, *clauses: str, seconds: float = 1.0) -> None:
         """Clauses of the reply on order have been synthesised; each lasts `seconds`."""
         for clause in clauses:
-            self.give(got.SpeechQueued(self.on_order, Segment(clause, seconds, asks=English().asks(clause))))
+            self.give(
+                got.SpeechQueued(
+                    self.on_order, Segment(clause, seconds, asks_from=question_start(clause, seconds, English()))
+                )
+            )
 
     def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:
         """The reply on order is synthesised and begins to sound; it finishes when audio for all of it has passed."""

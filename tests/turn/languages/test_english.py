@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from duologue.conversation.inputs import Response
-from duologue.turn.languages import language_pack
+from duologue.turn.languages import language_pack, question_start
 from duologue.turn.languages.en import English
 
 
@@ -73,3 +73,17 @@ def test_a_pack_is_found_by_its_language() -> None:
     assert other.response("Ja.") == ""
     assert other.asks("Wirklich?")
     assert not other.asks("Ja.")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("Shall I book it?", 0.0),
+        ("It is free. Shall I book it?", 12 / 28),
+        ("Shall I book it? It is free.", None),
+        ("Booked.", None),
+        ("", None),
+    ],
+)
+def test_where_a_question_begins(text: str, start: float | None) -> None:
+    assert question_start(text, 1.0, English()) == start

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from duologue.conversation.inputs import Response
 from duologue.turn.languages.en import English
 
-__all__ = ["LanguagePack", "language_pack"]
+__all__ = ["LanguagePack", "language_pack", "question_start"]
+
+SENTENCE_END = re.compile(r"[.!?…][\"')\]”’»]*\s+")
 
 
 class LanguagePack(Protocol):
@@ -37,6 +40,12 @@ class Unknown:
     def asks(self, clause: str) -> bool:
         """Return True if the clause ends in a question mark of any script."""
         return clause.rstrip(" \"'»”’)").endswith(("?", "？", "؟", ";", "՞"))
+
+
+def question_start(text: str, duration: float, pack: LanguagePack) -> float | None:
+    """Return where in `text`, which sounds for `duration` seconds, its last sentence begins if that asks; else None."""
+    start = max((end.end() for end in SENTENCE_END.finditer(text)), default=0)
+    return duration * start / len(text) if pack.asks(text[start:]) else None
 
 
 PACKS: dict[str, LanguagePack] = {"en": English()}
