@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic_ai.models import Model
 from duologue.agent.llm.failures import unreachable_hint
 from duologue.agent.llm.http import make_client, shown_url
 from duologue.agent.llm.model import ChatModel
+from duologue.agent.text import repaired
 
 __all__ = ["probe"]
 
@@ -50,7 +52,7 @@ async def probe(model: Model) -> str | None:
         return f"{who} fails (HTTP {status}); calls will fail until it does not."
     if names and not any(_same(name, model.model_name) for name in names):
         known = ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
-        return f"{who} is not among the models there: {known}. Check its name (--llm openai:NAME)."
+        return f"{who} is not among the models that are listed there: {known}. If calls fail, correct its name."
     return None
 
 
@@ -66,11 +68,9 @@ async def _models(client: httpx2.AsyncClient, url: str, key: str) -> tuple[int, 
 
 
 def _names(body: bytes) -> list[str]:
-    import json
-
     try:
         listed: Any = json.loads(body)["data"]
-        return [str(entry["id"])[:100] for entry in listed]
+        return [" ".join(repaired(str(entry["id"])).split())[:100] for entry in listed]
     except (ValueError, KeyError, TypeError):
         return []
 
