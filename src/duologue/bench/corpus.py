@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, Literal, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,9 @@ HALVES: Final[tuple[Half, ...]] = get_args(Half)
 NOMINAL_DBFS: Final = -26.0
 """The level of all speech in the interruptions, the agent's and the user's."""
 
-PauseKind = Literal["hesitation", "filler", "clause", "list", "spelling", "digits", "breath"]
-"""`breath` is a pause of a real recording as it is; the length of all others was chosen."""
+PauseKind = Literal["hesitation", "filler", "clause", "list", "spelling", "digits", "breath", "labeled", "incomplete"]
+"""`breath` is a pause of a real recording as it is; the length of all others was chosen. In recordings of your own
+a pause is `labeled`, or the end of an `incomplete` turn."""
 
 _CHECKOUT = Path(__file__).parents[3]
 
@@ -75,6 +76,8 @@ class Turn:
     text: str
     """What is said, fillers and restarts included."""
     pauses: tuple[Pause, ...]
+    complete: bool = True
+    """False if the user breaks off: the end of the speech is not the end of the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +95,49 @@ class Sound:
         return _samples(self.file)[self.start : self.start + self.length]
 
 
+class Samples(Protocol):
+    """The source of an item's audio."""
+
+    def samples(self) -> NDArray[np.int16]:
+        """(n,) int16 at 16 kHz."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One caller: silence, one or more turns with gaps for an answer between them, and 3 s of silence or more."""
 
     id: str
-    half: Half
-    source: Literal["synthetic", "prompts", "assembled", "readings"]
-    """Synthetic speech; real telephone prompts as recorded; real words put together; real people reading or talking."""
+    half: str
+    """`dev` or `test`; `labels` for recordings of your own."""
+    source: str
+    """Synthetic speech (`synthetic`); real telephone `prompts` as recorded; real words put together (`assembled`); real
+    people reading or talking (`readings`); for recordings of your own, as labeled."""
     topic: str
-    """booking, question, phone, assistant, kiosk, long; for real speech the same as `source`."""
+    """booking, question, phone, assistant, kiosk, long; for real speech the same as `source`; for recordings of
+    your own, their category."""
     voice: str
     """Who speaks: `hibari` with its rate and pitch, or the name of the recording."""
-    level_dbfs: float
-    """The level of the speech without its pauses."""
+    level_dbfs: float | None
+    """The level of the speech without its pauses; None: measured when noise is added."""
     room_s: float
     """Reverberation time; 0 is a dry recording."""
     turns: tuple[Turn, ...]
     seed: int
     """Fixes the noise of its versions."""
-    sound: Sound
+    sound: Samples
+    real: bool | None = None
+    """Whether real people speak; None: all but the source `synthetic` do."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether real people speak."""
+        return self.source != "synthetic" if self.real is None else self.real
 
     @property
     def duration_s(self) -> float:
         """Seconds, with the silence around the turns."""
-        return self.sound.length / RATE
+        return (self.sound.length if isinstance(self.sound, Sound) else len(self.sound.samples())) / RATE
 
     @property
     def pauses(self) -> tuple[Pause, ...]:

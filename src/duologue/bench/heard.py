@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.bench.cache import RecognitionCache
 from duologue.bench.corpus import Item
 from duologue.bench.policies import SURE, UNSURE, Setting
 from duologue.bench.scoring import Decision
@@ -42,6 +43,29 @@ class Ears:
     stt: SttModel
     words: WordsPolicy
     turn_model: TurnModel | None
+    cache: RecognitionCache | None = None
+    """Keeps their answers from run to run."""
+
+    def transcribe(self, samples: NDArray[np.int16]) -> str:
+        """Return the transcript of some samples."""
+        name = self.stt.name
+        text = self.cache.transcript(name, samples) if self.cache else None
+        if text is None:
+            (text,) = self.stt.run([_floats(samples)])
+            if self.cache:
+                self.cache.keep_transcript(name, samples, text)
+        return text
+
+    def score(self, samples: NDArray[np.int16]) -> float:
+        """Return the turn model's probability for some samples."""
+        model = self.turn_model
+        assert model is not None, "settings that hear the sound are only for ears that have a turn model"
+        kept = self.cache.scores(model.name, samples) if self.cache else None
+        if kept is None:
+            kept = np.array(model.run([_floats(samples)]), np.float32)
+            if self.cache:
+                self.cache.keep_scores(model.name, samples, kept)
+        return float(kept[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +81,7 @@ def hear(items: Sequence[Item], version: str, ears: Ears) -> Iterator[Heard]:
     """Each item in one version, in order; the detector scores some at once, as it costs less."""
     for at in range(0, len(items), BATCH):
         some = [(item, item.samples(version)) for item in items[at : at + BATCH]]
-        scores = _scores([samples for _, samples in some], ears.vad)
+        scores = _scores([samples for _, samples in some], ears)
         for (item, samples), windows in zip(some, scores, strict=True):
             yield Heard(item, samples, windows, ears)
 
@@ -74,9 +98,10 @@ class Heard:
         self._words: dict[tuple[int, int], str] = {}
         self._sound: dict[tuple[int, int], float] = {}
 
-    def play(self, setting: Setting) -> Played:
+    def play(self, setting: Setting, *, is_later: bool = False) -> Played:
         """Tell the rules of the item, with every answer in good time, and return what they decided.
 
+        `is_later`: the call has had a turn before, a typed one.
         The agent answers with nothing, so that it never talks over the caller and a decision is never taken back.
         """
         rules = ConversationConfig(
@@ -85,6 +110,9 @@ class Heard:
         conversation = Conversation(rules)
         play = _Play(conversation, self, setting)
         play.tell(got.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
+        if is_later:
+            play.tell(got.TextArrived("Hello."), Now(0, 0.0))
+            play.decisions.clear()
         for window in self._windows:
             play.tell(window, Now(window.end, window.end / RATE))
         return Played(tuple(play.decisions), play.asked)
@@ -92,17 +120,13 @@ class Heard:
     def words(self, start: int, end: int) -> str:
         """The words between two samples."""
         if (start, end) not in self._words:
-            (text,) = self._ears.stt.run([_floats(self._samples[start:end])])
-            self._words[start, end] = text.strip()
+            self._words[start, end] = self._ears.transcribe(self._samples[start:end]).strip()
         return self._words[start, end]
 
     def sound(self, start: int, end: int) -> float:
         """What the turn model says of the turn from `start` to `end`."""
-        model = self._ears.turn_model
-        assert model is not None, "settings that hear the sound are only for ears that have a turn model"
         if (start, end) not in self._sound:
-            (probability,) = model.run([_floats(self._samples[max(start, end - SOUND_WINDOW) : end])])
-            self._sound[start, end] = probability
+            self._sound[start, end] = self._ears.score(self._samples[max(start, end - SOUND_WINDOW) : end])
         return self._sound[start, end]
 
     def judge(self, text: str) -> Judgement:
@@ -165,8 +189,22 @@ class _Play:
         return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
 
 
-def _scores(sounds: Sequence[NDArray[np.int16]], vad: VoiceActivityDetector) -> list[list[float]]:
+def _scores(sounds: Sequence[NDArray[np.int16]], ears: Ears) -> list[Sequence[float]]:
     """The score of each whole window of each sound."""
+    name = ears.vad.name
+    kept = [ears.cache.scores(name, samples) if ears.cache else None for samples in sounds]
+    missing = [n for n, scores in enumerate(kept) if scores is None]
+    for n, scores in zip(missing, _score_all([sounds[n] for n in missing], ears.vad), strict=True):
+        found = np.array(scores, np.float32)
+        kept[n] = found
+        if ears.cache:
+            ears.cache.keep_scores(name, sounds[n], found)
+    return [[float(p) for p in scores] for scores in kept if scores is not None]
+
+
+def _score_all(sounds: Sequence[NDArray[np.int16]], vad: VoiceActivityDetector) -> list[list[float]]:
+    if not sounds:
+        return []
     size = vad.window
     rows = [vad.open() for _ in sounds]
     scores: list[list[float]] = [[] for _ in sounds]

@@ -69,6 +69,13 @@ class ItemOutcome:
     """Decisions between turns, besides the one that ends each."""
     asked: int = 0
     """How often the turn model was asked."""
+    source: str = ""
+    category: str = ""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the user was cut off in any of its pauses."""
+        return any(p.cut_after_s is not None for p in self.pauses)
 
 
 def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutcome:
@@ -80,6 +87,8 @@ def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutc
     pauses = tuple(_pause(pause, _take(left, pause.start_s, _last(item, pause))) for pause in item.pauses)
     ends = []
     for i, turn in enumerate(item.turns):
+        if not turn.complete:
+            continue
         until = item.turns[i + 1].start_s if i + 1 < len(item.turns) else float("inf")
         found = _take(left, turn.end_s, until, most=1)
         if found:
@@ -88,8 +97,9 @@ def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutc
         else:
             ends.append(EndOutcome(turn.end_s, None, ""))
     in_speech = sum(any(turn.start_s <= d.at_s < turn.end_s for turn in item.turns) for d in left)
-    real = item.source != "synthetic"
-    return ItemOutcome(item.id, real, pauses, tuple(ends), in_speech, len(left) - in_speech, asked)
+    return ItemOutcome(
+        item.id, item.is_real, pauses, tuple(ends), in_speech, len(left) - in_speech, asked, item.source, item.topic
+    )
 
 
 def _pause(pause: Pause, found: Sequence[Decision]) -> PauseOutcome:
@@ -100,7 +110,8 @@ def _pause(pause: Pause, found: Sequence[Decision]) -> PauseOutcome:
 def _last(item: Item, pause: Pause) -> float:
     """Until where a decision counts as made in `pause`: not into the next pause, nor past the end of the turn."""
     edges: Iterable[float] = (edge for turn in item.turns for edge in (turn.end_s, *(p.start_s for p in turn.pauses)))
-    return min((pause.end_s + GRACE_S, *(edge for edge in edges if edge > pause.start_s)))
+    grace = 0.0 if pause.kind == "incomplete" else GRACE_S
+    return min((pause.end_s + grace, *(edge for edge in edges if edge > pause.start_s)))
 
 
 def _take(left: list[Decision], start_s: float, until_s: float, most: int | None = None) -> list[Decision]:

@@ -82,20 +82,21 @@ async def play(
     *,
     version: str = "clean",
     voice: Voice | None = None,
+    is_later: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> list[Run]:
     """Play every item under every setting; `on_progress` is told the share that is done.
 
     An item is heard by the models once, and its settings share what they said. With a `voice` the turns of the first
-    setting are answered, and their median processing latency counts for all that were not. Raises ConfigError for no
-    items.
+    setting are answered, and their median processing latency counts for all that were not. `is_later`: the call has had
+    a turn before each item. Raises ConfigError for no items.
     """
     if not items:
         raise ConfigError("There are no items to play.", hint="Ask for at least one.")
     outcomes: list[list[ItemOutcome]] = [[] for _ in chosen]
     for done, heard in enumerate(hear(items, version, ears)):
         for n, setting in enumerate(chosen):
-            played = heard.play(setting)
+            played = heard.play(setting, is_later=is_later)
             decisions = played.decisions if n or voice is None else await voice.timed(played.decisions)
             outcomes[n].append(score(heard.item, decisions, played.asked))
         if on_progress is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from duologue.cli.bench.labels import report_labels
 from duologue.cli.output import AsJson, console, notes, print_json, progress, write_rows
 from duologue.errors import ConfigError
 
@@ -33,6 +34,13 @@ def turns(
     version: Annotated[str, typer.Option(help="clean, g711, noise20, noise10, noise5, or all of them.")] = "clean",
     limit: Annotated[int | None, typer.Option(help="Only so many items, for a quick look.", min=1)] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into a PNG, SVG or PDF file.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Measure these labeled recordings instead of the corpus (docs/turn-taking.md).")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep what the models answer in this file, so that the next run takes less time."),
+    ] = None,
     raw: Annotated[Path | None, typer.Option(help="Write what became of each turn, as JSON lines.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -47,9 +55,12 @@ def turns(
         check_plot(plot)
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write the turns to.")
+    if labels is not None:
+        report_labels(labels, version=version, limit=limit, cache=cache, plot=plot, raw=raw, as_json=as_json)
+        return
     items = load(half)[:limit]  # type: ignore[arg-type]  # another half is an error that it tells
     chosen = VERSIONS if version == "all" else (version,)
-    found = _measure(items, chosen)
+    found = _measure(items, chosen, cache)
     if raw is not None:
         write_rows(raw, _rows_of(found))
     if plot is not None:
@@ -64,9 +75,10 @@ def turns(
     notes.print(NOTE, style="dim")
 
 
-def _measure(items: list[Any], versions: tuple[str, ...]) -> dict[str, list[Run]]:
+def _measure(items: list[Any], versions: tuple[str, ...], cache: Path | None) -> dict[str, list[Run]]:
     from duologue.agent.booking import BookingAgent
     from duologue.bench.answers import Voice
+    from duologue.bench.cache import open_cache
     from duologue.bench.heard import Ears
     from duologue.bench.policies import POLICIES, settings
     from duologue.bench.turns import play
@@ -75,16 +87,17 @@ def _measure(items: list[Any], versions: tuple[str, ...]) -> dict[str, list[Run]
     local = load_local()
     if local.turn_model is None:
         notes.print("Smart Turn is not installed: only words and silence are measured.", style="yellow")
-    ears = Ears(local.vad, local.stt, local.words, local.turn_model)
     policies = POLICIES if local.turn_model else ("words", "vad")
     chosen = settings(policies, sweep=True)
     voice = Voice(BookingAgent, local.tts)
 
     async def measure() -> dict[str, list[Run]]:
         found = {}
-        for name in versions:
-            with progress(name, 1.0) as show:
-                found[name] = await play(items, ears, chosen, version=name, voice=voice, on_progress=show)
+        with open_cache(cache) as answers:
+            ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers)
+            for name in versions:
+                with progress(name, 1.0) as show:
+                    found[name] = await play(items, ears, chosen, version=name, voice=voice, on_progress=show)
         return found
 
     return asyncio.run(measure())
