@@ -7,7 +7,14 @@ from duologue.turn.words import Words
 @pytest.mark.parametrize(
     ("before", "piece", "whole"),
     [
-        ("", "Williams,", "Williams,"),
+        ("", "Williams,", "Williams."),
+        ("", "Turn the heating off,", "Turn the heating off."),
+        ("", "I'd like to order,", "I'd like to order,"),
+        ("", "My mother lives alone,", "My mother lives alone,"),
+        ("", "Well, on Friday evening or Saturday,", "Well, on Friday evening or Saturday,"),
+        ("", "Friday evening,", "Friday evening,"),
+        ("", "Twenty,", "Twenty,"),
+        ("", ",", ","),
         ("The name is.", "Williams,", "The name is. Williams."),
         ("The name is.", "Williams.", "The name is. Williams."),
         ("The name is.", "", "The name is."),

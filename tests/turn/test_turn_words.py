@@ -10,6 +10,19 @@ WORDS = Words()
 
 # Finished: the turn is decided after the action delay, or at worst the sound is asked as well.
 FINISHED = """
+Turn the bathroom light on.
+Switch the oven on.
+I want the television on.
+Keep the lights on.
+Is there anything else I can help you with?
+Is there anything else I can help you with.
+That is something you can count on.
+Should I check?
+Shall we book?
+Where are you from?
+Which train is it on?
+At two thirty P M.
+At 7 p m
 I'd like to book a table for two.
 I'd like to book a table for two on Friday
 Can I get a table for four at seven?
@@ -153,6 +166,14 @@ See you tomorrow.
 
 # Going on: to answer now would cut the user off.
 GOING_ON = """
+I want a table on.
+I'd like to book a table on.
+You turn left on.
+I'd like something with.
+Do you have anything for?
+I need something to.
+Can I have?
+Should I?
 I'd like to book a table for
 I'd like to book a table for.
 I'd like to book a
@@ -292,6 +313,7 @@ the
 
 # Dictated in pieces: more silence is allowed than usual.
 DICTATED = """
+It's spelled S A M.
 J O H N
 J. O. H. N.
 J-O-H-N
@@ -452,6 +474,8 @@ def test_a_phrase_in_the_vocabulary_is_one_that_a_transcript_can_have() -> None:
         ("I lost my card.   ", "I lost my card."),
         ("Is it open?!", "Is it open?"),
         ("I really need", "I need"),
+        ("At two thirty P M.", "At two thirty p.m."),
+        ("At 2:30 a m", "At 2:30 am"),
         ("We met. On Friday I lost my", "On Friday I lost my"),
     ],
 )

@@ -88,11 +88,19 @@ def read_tail(text: str) -> Tail:
             and len(inside[-1]) > 1
             and inside[-1] not in v.TITLES
         )
+    # A recognizer writes "two thirty P M." as well; in "S A M" the letters are spelled.
+    if words[-1:] == ["m"] and words[-2:-1] in (["a"], ["p"]) and words[-3:-2] and is_numeral(words[-3]):
+        words[-2:] = [f"{words[-2]}m"]
     # "I really need" is "I need" to the policy.
     while len(words) - start > 2 and words[-2] in v.ADVERBS and words[-3] in v.SUBJECTS:
         del words[-2]
     clause_start = max(start, min(clause_start, len(words) - 1))
     return Tail(tuple(words), start, clause_start, _mark(pieces[-1]) if pieces else "")
+
+
+def is_numeral(word: str) -> bool:
+    """Whether `word` is a number, in digits or as a word."""
+    return word[-1].isdigit() or word in v.DIGIT_WORDS or word in v.TWO_DIGIT_WORDS
 
 
 def _split(piece: str) -> list[str]:

@@ -129,6 +129,10 @@ PARTICLE_VERBS = _words(
     them me now so coming going logged signed put tune hang try dig drop join cash"""
 )
 """Before `on` and `in` these make a phrase that can end: "log in", "later on", "turn it on"."""
+SWITCHES = _words("turn turned turning switch switched switching")
+"""Before the object of these, `on` can follow it: "turn the oven on"."""
+APPLIANCES = _words("light lights lamp lamps heating heater television tv radio fan oven")
+"""Before `on` these make a phrase that can end: "I want the television on"."""
 
 COPULAS = _words(
     """is are was were am be been being will would can could should must might may shall isn't aren't wasn't weren't
@@ -163,6 +167,8 @@ INVERSIONS = _words(
 QUESTION_WORDS = _words("what who whom which where when why how what's who's where's when's how's")
 GAP_WORDS = _words("""what who whom which what's who's whatever whichever whoever all everything that's""")
 """In a sentence that has one of these, the object of its end may have moved to the front: "That's what I want."."""
+RELATIVE_GAPS = _words("anything something nothing")
+"""The same, where a subject follows, with or without "else": "anything else I can help you with"."""
 
 NOMINATIVES = _words("i we they he she")
 CLAUSE_STARTS = _words("and but so or because if when think that whether")
@@ -193,6 +199,12 @@ NUMBER_CONTEXT = _words(
     """number phone telephone mobile cell code pin card account zip postcode postal reference confirmation"""
 )
 TIME_CONTEXT = _words("at by until till around before after about from past between to")
+
+DATE_WORDS = _words(
+    """monday tuesday wednesday thursday friday saturday sunday today tomorrow tonight morning afternoon evening
+    january february march april may june july august september october november december"""
+)
+"""People give dates in pieces: "Friday evening, … at seven"."""
 
 ALPHABET = _words(
     """alpha alfa bravo charlie delta echo foxtrot golf hotel india juliet juliett kilo lima mike november oscar

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from duologue.turn import Judgement, runs
@@ -123,7 +124,13 @@ def _is_gapped(tail: Tail, length: int = 1) -> bool:
     """Whether what the last `length` words lack has been said before: "who is it for?", "that's all I need."."""
     earlier = tail.sentence[:-length][-GAP_REACH:]
     asks = tail.mark == "?" and not v.QUESTION_WORDS.isdisjoint(tail.sentence[:-length][:2])
-    return asks or (tail.is_closed and not v.GAP_WORDS.isdisjoint(earlier))
+    return asks or (tail.is_closed and (not v.GAP_WORDS.isdisjoint(earlier) or _has_relative_clause(earlier)))
+
+
+def _has_relative_clause(words: tuple[str, ...]) -> bool:
+    """Whether a relative clause without a pronoun begins in `words`: "anything else I"."""
+    words = tuple(word for word in words if word != "else")
+    return any(word in v.RELATIVE_GAPS and after in v.SUBJECTS for word, after in pairwise(words))
 
 
 def _is_open_phrase(tail: Tail, phrases: frozenset[str] = v.OPENINGS) -> bool:
@@ -132,8 +139,15 @@ def _is_open_phrase(tail: Tail, phrases: frozenset[str] = v.OPENINGS) -> bool:
 
 
 def _is_preposition(tail: Tail) -> bool:
-    is_particle = tail.last in ("on", "in") and tail.before in v.PARTICLE_VERBS
+    is_particle = (tail.last in ("on", "in") and tail.before in v.PARTICLE_VERBS) or _is_switched_on(tail)
     return tail.last in v.PREPOSITIONS and not is_particle
+
+
+def _is_switched_on(tail: Tail) -> bool:
+    """Whether `on` follows what is switched: "turn the oven on"; not in "turn left on"."""
+    if tail.last != "on" or tail.before in ("left", "right"):
+        return False
+    return tail.before in v.APPLIANCES or not v.SWITCHES.isdisjoint(tail.sentence[:-2])
 
 
 def _is_stranded(tail: Tail) -> bool:
@@ -157,7 +171,8 @@ def _is_pronoun(tail: Tail) -> bool:
 
 
 def _is_verb(tail: Tail) -> bool:
-    return tail.last in v.TRANSITIVES and tail.before in v.BEFORE_VERB and not _is_gapped(tail)
+    is_offer = tail.mark == "?" and len(tail.sentence) == 3 and tail.sentence[0] in ("should", "shall")
+    return tail.last in v.TRANSITIVES and tail.before in v.BEFORE_VERB and not (is_offer or _is_gapped(tail))
 
 
 def _is_repeated(tail: Tail) -> bool:
