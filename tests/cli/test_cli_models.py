@@ -41,6 +41,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file_sha256=hashlib.sha256(WEIGHTS).hexdigest(),
     )
     monkeypatch.setattr(install, "install_smart_turn", pinned)
+    monkeypatch.setattr(install, "FILE_SHA256", hashlib.sha256(WEIGHTS).hexdigest())
     return script
 
 

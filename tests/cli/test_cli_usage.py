@@ -18,7 +18,7 @@ COMMANDS |= {
     f"bench {name}"
     for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "sockets", "turns")
 }
-COMMANDS |= {f"soak {name}" for name in ("churn", "monologue", "overload")}
+COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload")}
 COMMANDS |= {"bench", "soak"}
 
 
