@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 
+from duologue.agent.faults import FaultLog
 from duologue.conversation.inputs import Input
 from duologue.errors import DuologueError
 from duologue.session.events import ToolCalled, TurnMeasured
 
 __all__ = ["Nobody"]
 
-log = logging.getLogger(__name__)
+_faults = FaultLog(logging.getLogger(__name__))
 
 
 class Nobody:
@@ -27,9 +28,10 @@ class Nobody:
     def tell_rules(self, input_: Input) -> None:
         """The rules are done."""
 
-    def failed(self, error: DuologueError, turn: int = 0) -> None:
+    def failed(self, error: DuologueError, turn: int = 0, *, logged: bool = False) -> None:
         """Work that was not let go of has failed at last."""
-        log.warning("Session %s had ended: %s", self.id, error.message, exc_info=error.__cause__)
+        if not logged:
+            _faults.write(f"Session {self.id}, which had ended", error)
 
     def broken(self, error: Exception) -> None:
         """There is nothing left to break."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.agent.faults import FaultLog
 from duologue.agent.function import as_agent
 from duologue.audio.echo import WINDOW as ECHO_WINDOW
 from duologue.conversation import effects as do
@@ -31,7 +32,6 @@ from duologue.errors import (
     ConfigError,
     DuologueError,
     InvalidAudioError,
-    ProviderError,
     SessionAlreadyActiveError,
     SessionNotActiveError,
     because,
@@ -57,7 +57,7 @@ from duologue.turn import WordsPolicy
 
 __all__ = ["VoiceSession"]
 
-log = logging.getLogger(__name__)
+_faults = FaultLog(logging.getLogger(__name__))
 
 DOUBT_PADDING = RATE
 """Samples kept before windows that are held back: more than an utterance reaches back."""
@@ -435,11 +435,10 @@ class VoiceSession:
             if self._rules.call.state is CallState.ENDED:
                 self._finish()
 
-    def failed(self, error: DuologueError, turn: int = 0) -> None:
-        """Tell everyone that something failed, of this turn if of any."""
-        if error.__cause__ is not None and (not isinstance(error, ProviderError) or type(error) is ProviderError):
-            # Code raised what it should not, and its author needs to know where; that a service fails is no news.
-            log.warning("Session %s: %s", self.id, error.message, exc_info=error.__cause__)
+    def failed(self, error: DuologueError, turn: int = 0, *, logged: bool = False) -> None:
+        """Publish that something failed, in this turn if in any, and leave a line in the log unless it has one."""
+        if not logged:
+            _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error)
         self._publish(
             ErrorRaised(
                 self._hearing.position,

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal, Protocol
 
 from duologue.agent import Agent, ToolCall, Turn
+from duologue.agent.faults import is_fault
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.history import Segment
@@ -75,8 +76,8 @@ class Host(Protocol):
         """Tell the rules."""
         ...
 
-    def failed(self, error: DuologueError, turn: int = 0) -> None:
-        """Tell everyone, of this turn if of any."""
+    def failed(self, error: DuologueError, turn: int = 0, *, logged: bool = False) -> None:
+        """Publish an error, of this turn if of any."""
         ...
 
     def broken(self, error: Exception) -> None:
@@ -287,7 +288,7 @@ class Speaker:
     def reply_done(self, run: ReplyRun, error: DuologueError | None) -> None:
         """Nothing more will come."""
         if error is not None:
-            self.host.failed(error, run.turn)
+            self.host.failed(error, run.turn, logged=True)
         if run is not self._run or not self.playout.active:
             return
         self.playout.finish()
@@ -306,7 +307,7 @@ class Speaker:
 
     def failed(self, error: DuologueError, turn: int) -> None:
         """Something failed beside the reply."""
-        self.host.failed(error, turn)
+        self.host.failed(error, turn, logged=True)
 
     # --- sound ---
 
@@ -400,6 +401,8 @@ async def _closed(aclose: Callable[[], Awaitable[object]]) -> BaseException | No
     """What keeps an agent from closing."""
     try:
         await aclose()
-    except (Exception, asyncio.CancelledError) as cause:
+    except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+        if not is_fault(cause):
+            raise
         return cause
     return None

@@ -61,6 +61,10 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    def __str__(self) -> str:
+        """As `repr`: a printed message names its kind."""
+        return repr(self)
+
 
 class Audio(Model):
     """How one direction's mono sound is encoded."""
