@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, EngineConfig
+from duologue.engine import engine as engine_module
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError, ProviderError
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
 
@@ -292,22 +293,25 @@ def test_settings_that_cannot_work_are_refused(wrong: Any) -> None:
         EngineConfig(**wrong)
 
 
-async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in() -> None:
+async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
     class Deadly(FakeSttModel):
         def run(self, items: Any) -> Any:
             raise SystemExit
 
+    monkeypatch.setattr(engine_module, "MEND_EVERY", 1000.0)
     async with Engine(vad=PeakVad(), words=SentenceEnd()) as engine:
         engine.admit()
+        async with asyncio.timeout(10.0):
+            while engine.counters.ticks < 2:  # the first tick looks for dead threads, too
+                await asyncio.sleep(0.001)
         with suppress(ProviderError):
             await engine.workers.submit(Deadly(), np.zeros(160, np.float32), 0.0)
         async with asyncio.timeout(10.0):
-            reasons = set()
-            while not engine.workers.counters.threads_replaced:
-                try:
-                    engine.admit()
-                except OverloadedError as error:
-                    reasons.add(error.reason)
+            while engine.workers.is_whole:
                 await asyncio.sleep(0)
-        assert reasons == {"threads"}
+        with pytest.raises(OverloadedError) as refused:
+            engine.admit()
+        assert refused.value.reason == "threads"
+        engine.workers.mend()
+        assert engine.workers.counters.threads_replaced == 1
         engine.admit()
