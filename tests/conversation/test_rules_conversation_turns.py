@@ -160,6 +160,16 @@ def test_a_reply_stays_held_while_nobody_can_say_whether_there_are_words() -> No
     assert s.one(do.Release) == do.Release(1)
 
 
+def test_a_turn_that_was_given_up_while_the_user_goes_on_is_not_decided_again() -> None:
+    s = Script()
+    s.say_turn("A table for two.")
+    s.understand("At eight.")
+    s.speech(0.32)
+    s.give(got.InterruptRequested())
+    s.silence(0.64)
+    assert decided(s) == [(1, "A table for two.", "words"), (2, "At eight.", "words")]
+
+
 def test_words_that_turn_out_to_be_none_leave_the_turn_as_it_was() -> None:
     s = Script()
     s.say_turn("A table for two.")

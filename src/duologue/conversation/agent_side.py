@@ -184,6 +184,10 @@ class AgentSide(ABC):
         """What the mere passing of audio brings."""
 
     @abstractmethod
+    def _reply_gone(self) -> None:
+        """A reply that has not sounded was given up for good: nothing continues its turn any more."""
+
+    @abstractmethod
     def _check_words(self, u: Utterance) -> None:
         """Have the words so far recognized, of speech that goes on."""
 
@@ -419,6 +423,7 @@ class AgentSide(ABC):
             self._says.extend(self._unspoken(r.says, r))
             r.says = ()
         self._drop_reply(reason)
+        self._reply_gone()
         while self._says:
             say = self._says.popleft()
             self._tell(tell.SayEnded, say.id, say.text, "", True, reason)

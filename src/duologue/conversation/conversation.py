@@ -512,8 +512,13 @@ class Conversation(AgentSide):
         elif not self._says_nothing(words.response):
             self._take_floor(u, "words")
 
+    def _reply_gone(self) -> None:
+        u = self._utterance
+        if u and u.continues:
+            self._separate(u)
+
     def _separate(self, u: Utterance) -> None:
-        """The turn that `u` might have continued is being answered: what the user may still say is the next turn."""
+        """The turn that `u` might have continued is answered or given up: what the user may still say is the next."""
         self._turns += 1
         u.turn, u.continues = self._turns, False
         self._tell(tell.SpeechStarted, u.turn, u.start, "next_turn")

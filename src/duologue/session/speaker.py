@@ -333,7 +333,7 @@ class Speaker:
         while run.says_end and playout.generation == run.generation:
             end, say = run.says_end[0]
             played = playout.played(now)
-            if played < end - FRAME:
+            if played < end - 2 * FRAME:  # part of a frame may wait for what follows, and another has just been sent
                 return
             run.says_end.popleft()
             self.host.tell_rules(got.SpeechPlayed(run.generation, say, max(played, end), playout.mark is None))
