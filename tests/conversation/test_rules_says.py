@@ -9,6 +9,7 @@ from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import Message, Segment
+from duologue.errors import InvalidStateError
 from duologue.testing.conversation import Script
 
 
@@ -175,6 +176,14 @@ def test_a_say_inside_a_reply_that_is_over_is_not_said() -> None:
     s.give(got.InterruptRequested())
     s.give(got.SayRequested("Too late.", id=6, within=s.on_order))
     assert ended(s)[-1] == (6, "", "interrupted")
+
+
+def test_only_so_much_may_wait_inside_a_reply() -> None:
+    s = answering()
+    for i in range(s.conversation.config.max_queued_says):
+        s.give(got.SayRequested("Still looking.", id=6 + i, within=s.on_order))
+    with pytest.raises(InvalidStateError, match="8 texts wait"):
+        s.give(got.SayRequested("One too many.", id=99, within=s.on_order))
 
 
 def test_a_say_without_sound_inside_a_reply_is_over_at_once() -> None:

@@ -251,8 +251,7 @@ class AgentSide(ABC):
         if i.within:
             self._said_in_turn(i)
             return
-        if len(self._says) >= self.config.max_queued_says:
-            raise InvalidStateError(f"{len(self._says)} texts wait to be said already; wait for playout.")
+        self._check_room(len(self._says))
         self._says.append(i)
         self._advance()
 
@@ -359,11 +358,16 @@ class AgentSide(ABC):
             self._tell(tell.SayEnded, say.id, say.text, "", True, reason)
         r.says, r.own_says = (), []
 
+    def _check_room(self, waiting: int) -> None:
+        if waiting >= self.config.max_queued_says:
+            raise InvalidStateError(f"{waiting} texts wait to be said already; wait for playout.")
+
     def _said_in_turn(self, i: got.SayRequested) -> None:
         """The agent says something while it answers: a part of its reply."""
         s = self._speculation
         r = s if s and s.generation == i.within else self._current(i.within)
         if r and not r.dropped:
+            self._check_room(len(self._unspoken(r.own_says, r)))
             r.own_says.append(i)
         else:
             self._tell(tell.SayEnded, i.id, i.text, "", True, "interrupted")
