@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE
-from duologue.conversation.conversation import WINDOW
+from duologue.conversation.config import RATE, WINDOW
 from duologue.conversation.effects import Effect
 from duologue.conversation.history import Message, Segment
 from duologue.conversation.inputs import Input
@@ -91,7 +90,7 @@ class Ledger(Script):
         self.trace.append(effects)
         if refusal:
             assert RAISES.get(type(input_), "?") in refusal, f"{input_} raised {refusal}"
-            assert c._out == [], "what was decided before the refusal is lost"
+            assert c.context.effects == [], "what was decided before the refusal is lost"
             return []
         assert c.generation >= generation
         if isinstance(input_, got.TextArrived) and input_.text and live:
@@ -267,7 +266,7 @@ class Ledger(Script):
 
     def _check(self, *, forgotten: bool) -> None:
         c, config = self.conversation, self.conversation.config
-        u, r, s = c._utterance, c._reply, c._speculation
+        u, r, s = c.user_turn.utterance, c.floor.reply, c.speculation.reply
         if forgotten or c.call.state is CallState.ENDED:
             self.open_turn = None
             self.bases.clear()
@@ -281,23 +280,23 @@ class Ledger(Script):
         assert (c.agent.state is AgentState.IDLE) == (not thinking and not (r and r.started))
         if config.turns == "auto" and c.call.state is CallState.LIVE:
             held = bool(u and u.held)
-            assert (c.user.state is UserState.SPEAKING) == (held or c._detector.speaking)
+            assert (c.user.state is UserState.SPEAKING) == (held or c.user_turn.detector.speaking)
         assert c.user.state is not UserState.SPEAKING or u or c.call.state is CallState.ENDED
         # what was typed is somewhere, and nowhere twice
-        places = [*self.final_words, *self.bases.values(), *c._typed.texts]
+        places = [*self.final_words, *self.bases.values(), *c.typed.texts]
         found = {word: sum(word in text for text in places) for word in self.typed}
         if forgotten or c.call.state is CallState.ENDED:
             self.typed = [word for word in self.typed if found[word]]
         assert all(found[word] == 1 for word in self.typed), f"typed and lost, or there twice: {found}"
         # nothing grows without bound
-        assert len(c._typed.texts) <= MAX_TYPED + 1
-        assert len(c._says) <= config.max_queued_says + 1
+        assert len(c.typed.texts) <= MAX_TYPED + 1
+        assert len(c.floor.says) <= config.max_queued_says + 1
         assert len(c.history.messages) <= config.max_history
-        kinds = [ask.kind for ask in c._orders.open.values()]
+        kinds = [ask.kind for ask in c.user_turn.requests.open.values()]
         assert kinds.count("words") <= 1
         assert kinds.count("sound") <= config.endpointing.max_scores
         assert kinds.count("segment") <= (len(u.parts) if u else 0)
-        assert {ask.id for ask in c._orders.open.values() if ask.answer is None} <= set(self.asks)
+        assert {ask.id for ask in c.user_turn.requests.open.values() if ask.answer is None} <= set(self.asks)
         if u:
             assert len(u.windows) <= config.max_utterance * RATE / WINDOW + 1
             assert not (u.final and u.evidence is None and None not in u.parts), "understood, and nothing came of it"

@@ -6,8 +6,7 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.barge_in import BargeInWatch
-from duologue.conversation.config import RATE, BargeIn, ConversationConfig
-from duologue.conversation.conversation import WINDOW
+from duologue.conversation.config import RATE, WINDOW, BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
 from duologue.testing.conversation import Script
 

@@ -342,9 +342,9 @@ def test_a_conversation_is_settled_when_nothing_is_open_on_either_side() -> None
     for name, state in STATES.items():
         s = Script()
         state(s)
-        assert s.conversation.settled == (name in ("idle", "away"))
+        assert s.conversation.is_idle == (name in ("idle", "away"))
         s.give(got.EndRequested("closed"))
-        assert s.conversation.settled
+        assert s.conversation.is_idle
 
 
 def test_a_call_is_no_longer_than_its_timeout_whatever_happens() -> None:

@@ -9,8 +9,7 @@ import pytest
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import ConversationConfig, Endpointing, SpeechDetection
-from duologue.conversation.conversation import WINDOW
+from duologue.conversation.config import WINDOW, ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.history import Message
 from duologue.conversation.typed import MAX_TYPED
 from duologue.conversation.utterance import Utterance

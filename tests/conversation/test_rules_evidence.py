@@ -10,54 +10,128 @@ from plain import PLAIN, script
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import ConversationConfig
-from duologue.conversation.conversation import WINDOW
-from duologue.conversation.evidence import Answer, Orders
+from duologue.conversation.config import RATE, WINDOW, ConversationConfig
+from duologue.conversation.context import Context
+from duologue.conversation.evidence import Answer, PendingRequests
 
 WORDS = got.WordsArrived(1, "Hello.", 0.9)
 
 
-def test_an_answer_is_ripe_at_its_due_position_and_never_before() -> None:
-    orders = Orders()
-    ask = orders.place("words", 500, 1000)
-    assert orders.answer(WORDS) is ask
-    assert orders.ripe(999) == []
-    assert orders.ripe(1000) == [ask]
-    assert orders.ripe(1000) == []
+def requests() -> tuple[PendingRequests, Context]:
+    context = Context(ConversationConfig(endpointing=PLAIN))
+    return PendingRequests(context), context
 
 
-def test_what_is_ripe_comes_in_the_order_in_which_it_was_due() -> None:
-    orders = Orders()
-    late, early, twin = (orders.place("segment", 0, due) for due in (300, 100, 100))
-    for ask in (late, twin, early):
-        orders.answer(got.WordsArrived(ask.id, "", 1.0))
-    assert orders.ripe(1000) == [early, twin, late]
+def ask(r: PendingRequests, *kinds: Literal["words", "segment", "check", "sound"], extra: float = 0.032) -> None:
+    for kind in kinds:
+        if kind == "sound":
+            r.ask_sound(0, None, 1)
+        else:
+            r.ask_words(kind, 0, 0, 1, extra=extra)
 
 
-def test_an_ask_without_an_answer_is_never_ripe_and_is_waited_for() -> None:
-    orders = Orders()
-    orders.place("words", 500, 1000)
-    assert orders.ripe(5000) == []
-    assert not orders.waiting_until(999)
-    assert orders.waiting_until(1000)
-    orders.answer(WORDS)
-    assert not orders.waiting_until(1000)
+def test_the_due_position_is_a_whole_number_of_windows_ahead() -> None:
+    r, context = requests()
+    context.pos = 1000
+    r.ask_words("words", 200, 200 + 2 * RATE, 3, extra=0.064, part=1, may_go_on=True, before="Well.")
+    r.ask_sound(200, 0.5, 3)
+    due = 1000 + ceil((0.064 + 2 * 0.03) * RATE / WINDOW) * WINDOW
+    assert context.effects == [
+        do.AskWords(1, 200, 200 + 2 * RATE, due, True, "Well.", 3),
+        do.AskSound(2, 200, 1000, 1000 + ceil(0.192 * RATE / WINDOW) * WINDOW, 0.5, 3),
+    ]
 
 
-def test_dropped_asks_are_nobodys() -> None:
-    orders = Orders()
-    words, sound = orders.place("words", 0, 10), orders.place("sound", 0, 10)
-    assert orders.drop("words", "segment") == [words]
-    assert orders.answer(WORDS) is None
-    assert list(orders.open) == [sound.id]
+def test_an_answer_is_due_at_its_position_and_never_before() -> None:
+    r, context = requests()
+    ask(r, "words")
+    request = r.answer(WORDS)
+    assert request
+    context.pos = WINDOW - 1
+    assert r.take_due() == []
+    context.pos = WINDOW
+    assert r.take_due() == [request]
+    assert r.take_due() == []
 
 
-def test_words_on_order_can_become_those_of_a_part() -> None:
-    orders = Orders()
-    assert not orders.keep_words()
-    words, sound = orders.place("words", 0, 10), orders.place("sound", 0, 10)
-    assert orders.keep_words()
-    assert (words.kind, sound.kind) == ("segment", "sound")
+def test_what_is_due_comes_in_the_order_in_which_it_was_due() -> None:
+    r, context = requests()
+    ask(r, "segment", extra=0.3)
+    ask(r, "segment", "segment", extra=0.1)
+    late, early, twin = r.open.values()
+    for request in (late, twin, early):
+        r.answer(got.WordsArrived(request.id, "", 1.0))
+    context.pos = RATE
+    assert r.take_due() == [early, twin, late]
+
+
+def test_a_request_without_an_answer_is_never_due_and_is_waited_for() -> None:
+    r, context = requests()
+    ask(r, "words")
+    context.pos = RATE
+    assert r.take_due() == []
+    assert not r.is_waiting(WINDOW - 1)
+    assert r.is_waiting(WINDOW)
+    r.answer(WORDS)
+    assert not r.is_waiting(WINDOW)
+
+
+def test_an_answer_after_its_due_position_is_reported_as_late() -> None:
+    r, context = requests()
+    ask(r, "words")
+    context.pos, context.effects = WINDOW + 160, []
+    r.answer(WORDS)
+    assert context.effects == [tell.EvidenceLate(WINDOW + 160, 0.0, "words", WINDOW, 0.01)]
+
+
+def test_a_refused_judgment_is_not_late_and_can_be_forgotten() -> None:
+    r, context = requests()
+    ask(r, "sound")
+    context.pos, context.effects = RATE, []
+    refused = r.answer(got.EvidenceFailed(1, "overloaded"))
+    assert refused
+    assert refused.is_refused
+    r.forget(refused)
+    assert r.open == {}
+    assert context.effects == []
+
+
+def test_dropped_requests_take_no_answer_and_are_late_if_overdue() -> None:
+    r, context = requests()
+    ask(r, "words", "sound")
+    context.pos, context.effects = WINDOW, []
+    r.drop("words", "segment")
+    assert context.effects == [tell.EvidenceLate(WINDOW, 0.0, "words", WINDOW, 0.0), do.DropAsk(1)]
+    assert r.answer(WORDS) is None
+    assert list(r.open) == [2]
+    r.drop_all()
+    assert context.effects[2:] == [do.DropAsk(2)]
+    assert r.open == {}
+
+
+def test_a_request_for_the_last_part_can_become_one_for_an_earlier_part() -> None:
+    r, _ = requests()
+    assert not r.keep_words_as_part()
+    ask(r, "words", "sound")
+    assert r.keep_words_as_part()
+    assert [request.kind for request in r.open.values()] == ["segment", "sound"]
+
+
+def test_a_part_in_which_nothing_was_said_is_answered_without_a_request() -> None:
+    r, context = requests()
+    r.note_no_words(0, 160, extra=0.032, part=2)
+    assert context.effects == []
+    context.pos = 2 * WINDOW
+    (request,) = r.take_due()
+    assert (request.part, request.answer) == (2, got.WordsArrived(1, "", 1.0, "no_words"))
+
+
+def test_a_partial_has_an_id_of_its_own_and_is_not_waited_for() -> None:
+    r, context = requests()
+    ask(r, "words")
+    assert r.ask_partial(0, RATE) == 2
+    assert context.effects[-1] == do.AskPartial(2, 0, RATE)
+    assert r.answer(got.WordsArrived(2, "Hello.", 1.0)) is None
 
 
 @pytest.mark.parametrize(
@@ -76,17 +150,18 @@ def test_words_on_order_can_become_those_of_a_part() -> None:
 def test_only_an_answer_of_the_right_kind_and_id_is_taken(
     kind: Literal["words", "segment", "sound"], answer: Answer, taken: bool
 ) -> None:
-    orders = Orders()
-    orders.place(kind, 0, 10)
-    assert (orders.answer(answer) is not None) is taken
+    r, _ = requests()
+    ask(r, kind)
+    assert (r.answer(answer) is not None) is taken
 
 
 def test_the_first_answer_counts() -> None:
-    orders = Orders()
-    ask = orders.place("words", 0, 10)
-    orders.answer(WORDS)
-    assert orders.answer(got.EvidenceFailed(1, "late")) is None
-    assert ask.answer is WORDS
+    r, _ = requests()
+    ask(r, "words")
+    request = r.answer(WORDS)
+    assert r.answer(got.EvidenceFailed(1, "late")) is None
+    assert request
+    assert request.answer is WORDS
 
 
 # --- in a conversation ---

@@ -190,14 +190,15 @@ def drain(s: Ledger) -> None:
     """Let everything that is under way come to its end."""
     s.understand("The last words.")
     s.judge(0.95)
-    if s.open_turn is not None and s.conversation._utterance and s.conversation._utterance.held:
+    u = s.conversation.user_turn.utterance
+    if s.open_turn is not None and u and u.held:
         s.give(got.TurnEnded())
     for _ in range(40):
         s.silence(1.024)
         if s.live and not s.live.started:
             s.synthesise("Yes.", 0.5)
             s.start_playout()
-        if s.conversation.settled:
+        if s.conversation.is_idle:
             return
     raise AssertionError("the conversation does not come to rest")
 

@@ -280,7 +280,7 @@ def test_a_call_that_is_closed_ends_after_what_is_owed() -> None:
     s.say_turn("Hello.")
     s.give(got.SayRequested("Goodbye.", id=1))
     s.give(got.EndRequested("closed", after_speech=True))
-    assert s.conversation.closing
+    assert s.conversation.call.is_closing
     s.give(got.EndRequested("closed", after_speech=True))
     s.play("Hi.", seconds=0.64)
     s.silence(0.64)

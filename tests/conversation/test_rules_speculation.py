@@ -9,8 +9,13 @@ from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.config import ConversationConfig, Endpointing
-from duologue.conversation.history import Segment
-from duologue.conversation.speculation import LONGEST_COMPARED, keeps
+from duologue.conversation.context import Context
+from duologue.conversation.effects import Effect
+from duologue.conversation.endpointing import Evidence
+from duologue.conversation.floor import Floor
+from duologue.conversation.history import History, Segment
+from duologue.conversation.speculation import LONGEST_COMPARED, Speculation, keeps
+from duologue.conversation.timers import CallTimers
 from duologue.testing.conversation import Script
 
 Strategy = Literal["off", "discard", "use_if_similar", "always_use"]
@@ -234,3 +239,66 @@ def test_a_policy_without_a_delay_still_commits_what_it_prepared() -> None:
     s.say_turn("Hello.", pause=0.96)
     assert s.one(do.StartReply).speculative
     assert s.one(do.CommitReply).generation == 1
+
+
+# --- by itself ---
+
+
+class Stage:
+    """A speculation with its surroundings."""
+
+    def __init__(self, config: ConversationConfig | None = None, *, speculates: bool = True) -> None:
+        config = config or ConversationConfig()
+        self.context = Context(config)
+        self.context.capabilities = got.CallRequested(speculates)
+        history = History(config.max_history)
+        self.floor = Floor(self.context, history, CallTimers(config))
+        self.speculation = Speculation(self.context, self.floor, history)
+
+    def prepare(self, text: str = "Hello.", *, turn: int = 1, probability: float = 0.5) -> list[Effect]:
+        self.context.effects = []
+        self.speculation.prepare(turn, Evidence(text, probability, "sentence", 1.0))
+        return self.context.effects
+
+
+def test_it_is_prepared_taken_once_and_only_for_its_turn() -> None:
+    s = Stage()
+    started, asked = s.prepare()
+    assert started == tell.SpeculationStarted(0, 0.0, 1, 1, "Hello.", "sentence")
+    assert asked == do.StartReply(1, 1, "Hello.", (), speculative=True)
+    assert s.prepare() == [], "it still fits"
+    assert s.speculation.take(2, "Hello.") is None
+    assert s.speculation.take(1, "Goodbye.") is None
+    assert s.speculation.of(1)
+    assert s.speculation.of(2) is None
+    assert s.speculation.take(1, "Hello.")
+    assert s.speculation.take(1, "Hello.") is None
+
+
+def test_so_many_are_prepared_for_each_turn() -> None:
+    s = Stage(ConversationConfig(max_speculations=1))
+    s.prepare("One.")
+    assert [type(e).__name__ for e in s.prepare("Two.")] == ["SpeculationDiscarded", "DiscardReply"]
+    assert s.speculation.reply is None
+    s.speculation.new_turn()
+    assert s.prepare("Three.", turn=2) != []
+
+
+@pytest.mark.parametrize("reason", ["agent", "floor", "unlikely"])
+def test_none_is_prepared_where_it_would_be_no_use(reason: str) -> None:
+    s = Stage(speculates=reason != "agent")
+    if reason == "floor":
+        s.floor.queue_say(got.SayRequested("One moment."))
+    assert s.prepare(probability=0.1 if reason == "unlikely" else 0.5) == []
+
+
+def test_discarding_twice_is_discarding_once() -> None:
+    s = Stage()
+    s.prepare()
+    s.context.effects = []
+    s.speculation.discard("went_on")
+    s.speculation.discard("went_on")
+    assert s.context.effects == [
+        tell.SpeculationDiscarded(0, 0.0, 1, 1, "went_on"),
+        do.DiscardReply(1, rollback=True),
+    ]

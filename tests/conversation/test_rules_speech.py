@@ -5,14 +5,13 @@ from plain import SPEECH, script
 
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
-from duologue.conversation.config import ConversationConfig, SpeechDetection
-from duologue.conversation.conversation import WINDOW
-from duologue.conversation.speech import SpeechDetector, Step
+from duologue.conversation.config import WINDOW, ConversationConfig, SpeechDetection
+from duologue.conversation.speech import SpeechChange, SpeechDetector
 
-START, STOP, NONE = Step.START, Step.STOP, Step.NONE
+START, STOP, NONE = SpeechChange.START, SpeechChange.STOP, SpeechChange.NONE
 
 
-def steps(probabilities: list[float], config: SpeechDetection | None = None) -> list[Step]:
+def steps(probabilities: list[float], config: SpeechDetection | None = None) -> list[SpeechChange]:
     detector = SpeechDetector(config or SPEECH)
     return [detector.window(i * WINDOW, (i + 1) * WINDOW, p) for i, p in enumerate(probabilities)]
 

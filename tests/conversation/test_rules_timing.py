@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from plain import script
 
 from duologue.conversation import events as tell
-from duologue.conversation.config import ConversationConfig
-from duologue.conversation.conversation import WINDOW
+from duologue.conversation.config import WINDOW, ConversationConfig
 from duologue.testing.conversation import Script
 
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=100)

@@ -38,7 +38,7 @@ def stretches(vad: VoiceActivityDetector, samples: NDArray[np.int16]) -> list[tu
         was = detector.speaking
         detector.window(at, at + window, p)
         if detector.speaking and not was:
-            spans.append((at + window - detector.hot, at + window))
+            spans.append((at + window - detector.speech_run, at + window))
         elif detector.speaking:
             spans[-1] = (spans[-1][0], at + window)
     vad.close(row)

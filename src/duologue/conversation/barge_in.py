@@ -1,4 +1,4 @@
-"""Barge-in: the user speaks while the agent does. Duck at onset, pause on speech, then see whether it has words."""
+"""Barge-in: the user speaks while the agent does. Duck at the onset, pause on speech, then check it for words."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Literal
 
 from duologue.conversation.config import RATE, ConversationConfig
 
-__all__ = ["BargeInWatch", "Step"]
+__all__ = ["BargeInAction", "BargeInWatch"]
 
-Step = Literal["duck", "unduck", "pause", "resume", "confirm", ""]
+BargeInAction = Literal["duck", "unduck", "pause", "resume", "confirm", ""]
 
 NO_ECHO = 0.1
-"""Of a window of which our own playout explains less, nothing is an echo."""
+"""A window of which our own playout explains less than this share has no echo in it."""
 
 LITTLE_ECHO = 0.3
-"""The share that it may explain by chance while the user speaks; of half of their windows it is more than 0.13."""
+"""The share that playout may explain by chance while the user speaks; in half of such windows it is over 0.13."""
 
 
 @dataclass(slots=True)
@@ -27,33 +27,38 @@ class BargeInWatch:
     """Samples of the user's own speech since it began."""
     certain: bool = False
     """Some of it was beyond doubt."""
-    quiet: int = 0
+    silence_run: int = 0
     """Samples of silence in a row."""
-    doubtful: int = 0
+    doubt_run: int = 0
     """Samples in a row that may be speech."""
 
-    def window(self, samples: int, probability: float, explained: float, state: str) -> Step:
-        """Take one window while the agent is `speaking`, `ducked` or `paused`; says what is to be done, if anything.
+    def window(self, samples: int, probability: float, explained: float, state: str) -> BargeInAction:
+        """Take one window while the agent is `speaking`, `ducked` or `paused`, and return what is to be done.
 
-        `explained`: the share of it that is an echo. Until the agent is paused, three quarters count of a window of
-        speech that may well be an echo in part, and half of one that may be speech and is no echo at all; of those
-        before the first that is speech, as much as one. A beginning that stays in doubt for `doubt_after` is speech as
-        well; doubt that goes on keeps nobody paused, and takes no floor.
+        Until the agent is paused, a speech window that may be partly echo counts three quarters, and one that may be
+        speech and is certainly no echo counts half. At most one doubtful window before the first speech window counts.
+        Doubt that lasts for `doubt_after` counts as speech; while the agent is paused, doubt counts as silence.
+
+        Args:
+            samples: Length of the window.
+            probability: That of speech.
+            explained: Share of the window's energy that our own playout explains.
+            state: The agent's state.
         """
         c = self.config.barge_in
         may_be = probability >= c.doubt_threshold and explained < NO_ECHO
-        before, self.doubtful = self.doubtful, self.doubtful + samples if may_be else 0
+        before, self.doubt_run = self.doubt_run, self.doubt_run + samples if may_be else 0
         if probability >= self.config.speech.start_threshold:
             self.certain, share = True, 1.0 if explained < LITTLE_ECHO or state == "paused" else 0.75
         elif may_be and state != "paused":
-            self.certain = self.certain or before < c.doubt_after * RATE <= self.doubtful
+            self.certain = self.certain or before < c.doubt_after * RATE <= self.doubt_run
             share = 0.5 if self.certain or self.speech < samples else 0.0
         else:
-            self.quiet += samples
+            self.silence_run += samples
             if state == "paused":
-                return self._over("resume", c.resume_after)
-            return self._over("unduck" if state == "ducked" else "", c.unduck_after)
-        self.quiet = 0
+                return self._after_silence("resume", c.resume_after)
+            return self._after_silence("unduck" if state == "ducked" else "", c.unduck_after)
+        self.silence_run = 0
         self.speech += share * samples
         if not self.certain:
             return ""
@@ -63,9 +68,9 @@ class BargeInWatch:
             return "pause"
         return "duck" if state == "speaking" else ""
 
-    def _over(self, step: Step, after: float) -> Step:
-        """That step when it has been silent for so long; what was said before is then forgotten."""
-        if self.quiet < after * RATE:
+    def _after_silence(self, action: BargeInAction, seconds: float) -> BargeInAction:
+        """Return `action` once the silence is that long, and forget the speech before it."""
+        if self.silence_run < seconds * RATE:
             return ""
         self.speech, self.certain = 0.0, False
-        return step
+        return action

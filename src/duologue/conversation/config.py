@@ -1,4 +1,4 @@
-"""The numbers that the rules work by. All durations are seconds of audio time."""
+"""The settings of turn-taking. All durations are seconds of audio time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Literal, get_args
 
 from duologue.errors import ConfigError
 
-__all__ = ["RATE", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
+__all__ = ["RATE", "WINDOW", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
 
 RATE = 16_000
 """Samples a second of the audio that the rules count in."""
+WINDOW = 512
+"""Samples of a window. Due times are whole windows, because the rules are called once a window."""
 
 Turns = Literal["auto", "manual"]
 Speculation = Literal["off", "discard", "use_if_similar", "always_use"]
@@ -29,15 +31,15 @@ class SpeechDetection:
     doubt_threshold: float = 0.2
     """Probability at or above which a window may be the beginning of a word."""
     longest_onset: float = 0.6
-    """Windows in doubt that lead to speech belong to the utterance, up to this long before the speech start."""
+    """Windows in doubt that lead to speech belong to the utterance, at most this long before the speech start."""
     min_speech: float = 0.064
     """Speech must last this long to start."""
     hangover: float = 0.096
-    """Silence must last this long for speech to stop; the words are asked for at that moment."""
+    """Silence must last this long for speech to stop; the transcript is requested at that moment."""
     prefix_padding: float = 0.3
     """Audio before the speech start that belongs to the utterance."""
     tail_padding: float = 0.096
-    """Audio after the last speech that is sent along to be understood."""
+    """Audio after the last speech that is transcribed with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +49,30 @@ class Endpointing:
     threshold: float = 0.8
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
     wait_below: float = 0.4
-    """Probability at or below which it is decided by the `timeout` alone; in between, the surer the sooner."""
+    """Probability at or below which a turn is decided by the `timeout` alone. In between, the wait falls with the
+    probability."""
     action_delay: float = 0.352
     """Silence after which a turn that sounds finished is decided."""
     timeout: float = 1.92
-    """Silence after which a turn is decided whatever the evidence says; multiplied by the patience of the words."""
+    """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
     opening: float = 0.8
-    """Log-odds taken off in the user's first turn: who opens a conversation seldom does it in one sentence."""
+    """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
     words_budget: float = 0.032
-    """Time that the words have, from the moment they are asked for..."""
+    """Time allowed for a transcript, from the request to its due position."""
     words_budget_per_s: float = 0.03
-    """...and more for each second of speech."""
+    """Time allowed in addition for each second of speech."""
     words_timeout: float = 9.0
-    """Time after which words that have not come are given up: the turn is judged by those that have."""
+    """Time after which a transcript is given up: the turn is judged by the words that have come."""
     doubt: tuple[float, float] = (0.1, 0.93)
-    """Where the words are there and give a probability inside, the sound of the turn is judged as well."""
+    """If the words give a probability inside this interval, the audio is judged as well."""
     sound_after: float = 0.16
-    """Silence after which the sound is judged although the words are not there yet."""
+    """Silence after which the audio is judged although the words are not there yet."""
     sound_budget: float = 0.128
-    """Time that the judgement of the sound has."""
+    """Time allowed for the judgment of the audio."""
     rescore_every: float = 0.32
-    """While silence lasts and nothing is decided, the sound is judged again this often..."""
+    """While silence lasts and nothing is decided, the audio is judged again this often."""
     max_scores: int = 1
-    """...and at most this many times a silence."""
+    """The audio is judged at most this many times in one silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +83,31 @@ class BargeIn:
     pause_after: float = 0.048
     """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
     doubt_threshold: float = 0.2
-    """Beside one that is speech by `start_threshold`, a window of at least this probability counts half until then: the
-    beginning of a word is often in doubt."""
+    """Until the agent is paused, a window of at least this probability counts half next to one that is speech by
+    `start_threshold`: the beginning of a word is often in doubt."""
     doubt_after: float = 0.128
-    """In doubt for so long, without a break, is speech: some words begin softly throughout."""
+    """Doubt without a break for this long is speech: some words begin softly."""
     confirm_after: float = 1.0
-    """Speech this long is transcribed although it goes on: words interrupt the agent, and if there are none it goes
-    on."""
+    """Speech this long is transcribed although it goes on. If it has words they interrupt the agent, otherwise the
+    agent goes on."""
     check_every: float = 1.5
-    """Sound without words that goes on is transcribed again this often, for as long as anything depends on it."""
+    """Sound without words is transcribed again this often while it goes on and anything waits for the user."""
     give_up_after: float = 2.0
-    """Speech interrupts if its words have not come this long after they were asked for."""
+    """Speech interrupts if its transcript has not come this long after it was requested."""
     resume_after: float = 1.0
     """A paused agent goes on after this much silence when no words have come."""
     unduck_after: float = 0.16
-    """A ducked agent is loud again after this much silence."""
+    """A ducked agent returns to full level after this much silence."""
     prefix_padding: float = 0.1
-    """Audio before the speech start that belongs to an utterance over the agent: less than over silence, as there may
-    be echo in it, and as short sounds are understood the better for it."""
+    """Audio before the speech start that belongs to an utterance over the agent: less than over silence, because there
+    may be echo in it, and because recognizers do better on short sounds with less of it."""
     echo_threshold: float = 0.5
-    """Sound of which our own playout explains at least this share is not the user's."""
+    """A window of which our own playout explains at least this share is not the user's speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationConfig:
-    """All that the rules can be told."""
+    """The settings of one conversation."""
 
     speech: SpeechDetection = field(default_factory=SpeechDetection)
     endpointing: Endpointing = field(default_factory=Endpointing)
@@ -115,20 +118,20 @@ class ConversationConfig:
     """What the agent says first; empty: the user speaks first."""
     greeting_interruptible: bool = True
     speculation: Speculation = "discard"
-    """What becomes of a reply prepared before its turn was decided, when the user goes on after all."""
+    """What happens to a reply prepared before its turn was decided if the user goes on."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
     speculate_threshold: float = 0.15
     """A reply is prepared only where the probability of end of turn is at least this."""
     max_utterance: float = 15.0
-    """A longer utterance is cut at its quietest point and its words are joined again."""
+    """A longer utterance is cut at its quietest point, and the words of its parts are joined."""
     split_after: float = 0.25
-    """Speech after a silence this long is understood by itself, and its words are joined to those before: so that a
-    long turn with pauses is not understood again and again from its beginning."""
+    """Speech after a silence this long is transcribed by itself and joined to the words before, so that a long turn
+    with pauses is not transcribed again and again from its beginning."""
     max_turn: float = 120.0
-    """A turn this long is decided even while the user goes on."""
+    """A turn this long is decided even if the user goes on."""
     partial_every: float = 1.0
-    """Words are shown this often while the user speaks; 0 turns partials off."""
+    """Partial transcripts are shown this often while the user speaks; 0 turns them off."""
     away_after: float = 15.0
     """The user counts as away after this much silence on both sides; reported again each time as much more passes."""
     idle_timeout: float = 300.0
@@ -141,12 +144,11 @@ class ConversationConfig:
     max_queued_says: int = 8
     """`say` calls that may wait for their turn to speak."""
     text_settle: float = 0.5
-    """Typed text that follows another that is not answered yet is joined to it, and answered after this long without
-    more."""
+    """Typed text is joined to text before it that is not answered yet, and answered after this long without more."""
     keys_settle: float = 1.0
     """Typed digits are answered after this long without another; `#` ends them."""
     closing_timeout: float = 30.0
-    """A call that is to end waits at most this long for speech that is owed."""
+    """A call that is to end waits at most this long for the agent to finish."""
     apology: str = "Sorry, something went wrong. Could you say that again?"
     """Spoken when the user was not understood, or not answered, because something failed; empty: stay silent."""
 

@@ -1,103 +1,171 @@
-"""Evidence on order: what was asked for, when it is due, and what has come.
+"""Requests for evidence on the current utterance: what was asked for, when it is due, and what has come.
 
-An answer is applied at its due position, never before; one that comes later is applied when it comes, and is late.
-That there is no time for a judgement is no answer: the order is off at once.
-So a call in real time and the same audio played faster decide alike wherever nothing was late. One that is not there
-when it is due, and that nobody needs any more before it comes, is late too: it might have decided otherwise.
+An answer is applied at its due position, never before; one that comes later is applied when it comes, and is reported
+as late. So a call in real time and the same audio played faster decide alike wherever nothing was late. An answer that
+is overdue when its request is dropped is reported as late too, because it might have changed the decision. If the turn
+model is overloaded, its request is canceled immediately and is not reported as late.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
+from duologue.conversation import effects, events
+from duologue.conversation.config import RATE, WINDOW
+from duologue.conversation.context import Context
 from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
 from duologue.errors import OverloadedError
 
-__all__ = ["Answer", "Ask", "Orders"]
+__all__ = ["Answer", "EvidenceRequest", "PendingRequests"]
 
 Kind = Literal["words", "segment", "check", "sound"]
-"""`segment`: a part of a long utterance. `check`: are there words in what goes on?"""
+"""`words`: the last part of an utterance. `segment`: an earlier part. `check`: whether speech that goes on has any."""
 Answer = WordsArrived | SoundScored | EvidenceFailed
 
 
 @dataclass(slots=True)
-class Ask:
-    """One piece of evidence on order."""
+class EvidenceRequest:
+    """One request, and its answer once that has come."""
 
     id: int
     kind: Kind
-    end: int
-    """Last sample that the evidence rests on."""
     due: int
-    segment: int = 0
-    """Which part of a long utterance."""
+    """Position at which the answer is applied."""
+    part: int = 0
+    """Index of the utterance's part that a transcript belongs to."""
     answer: Answer | None = None
 
     @property
-    def refused(self) -> bool:
-        """True for a sound that there is no time to judge: an order that was not taken, and may be placed again."""
+    def is_refused(self) -> bool:
+        """True if the turn model is overloaded: the request counts as not made, and may be made again."""
         a = self.answer
         return self.kind == "sound" and isinstance(a, EvidenceFailed) and a.code == OverloadedError.code
 
-    def takes(self, answer: Answer) -> bool:
-        """True where this is the kind of answer that was asked for."""
+    def accepts(self, answer: Answer) -> bool:
+        """Return True if this is the kind of answer that was asked for."""
         return isinstance(answer, EvidenceFailed) or isinstance(answer, SoundScored) == (self.kind == "sound")
 
 
-@dataclass(slots=True)
-class Orders:
-    """What is on order for the current utterance; at most a handful."""
+class PendingRequests:
+    """The requests for the current utterance that are not answered or not due yet; at most a handful."""
 
-    last_id: int = 0
-    open: dict[int, Ask] = field(default_factory=dict)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._last_id = 0
+        self.open: dict[int, EvidenceRequest] = {}
 
-    def place(self, kind: Kind, end: int, due: int, segment: int = 0) -> Ask:
-        """Note a new ask."""
-        ask = Ask(self.next_id(), kind, end, due, segment)
-        self.open[ask.id] = ask
-        return ask
+    # --- ask ---
 
-    def next_id(self) -> int:
-        """A fresh id, for an ask that is not waited for."""
-        self.last_id += 1
-        return self.last_id
+    def ask_words(
+        self,
+        kind: Kind,
+        start: int,
+        end: int,
+        turn: int,
+        *,
+        extra: float = 0.0,
+        part: int = 0,
+        may_go_on: bool = False,
+        before: str = "",
+    ) -> None:
+        """Request a transcript of the audio from `start` to `end`.
 
-    def answer(self, answer: Answer) -> Ask | None:
-        """Keep an answer until it is due; None where nobody waits for it: unknown, of another kind, or a second one."""
-        ask = self.open.get(answer.ask)
-        if ask is None or ask.answer or not ask.takes(answer):
+        Args:
+            kind: What the transcript is used for.
+            start: First sample.
+            end: Position after the last sample.
+            turn: The turn that it belongs to.
+            extra: Seconds added to the budget that follows from the length.
+            part: Index of the utterance's part.
+            may_go_on: The user may go on speaking, which makes the answer useless.
+            before: The words of the turn before `start`.
+        """
+        c = self._context
+        request = self._open(kind, extra + self._words_budget(start, end), part)
+        c.request(effects.AskWords(request.id, start, end, request.due, may_go_on, before, turn))
+
+    def note_no_words(self, start: int, end: int, *, extra: float, part: int) -> None:
+        """Take a stretch in which the user has said nothing as transcribed; its answer is due as any other."""
+        request = self._open("words", extra + self._words_budget(start, end), part)
+        request.answer = WordsArrived(request.id, "", 1.0, "no_words")
+
+    def _words_budget(self, start: int, end: int) -> float:
+        return self._context.config.endpointing.words_budget_per_s * max(end - start, 0) / RATE
+
+    def ask_sound(self, start: int, words: float | None, turn: int) -> None:
+        """Request a judgment of the audio from `start`, where the turn began; `words` is what its words say."""
+        c = self._context
+        request = self._open("sound", c.config.endpointing.sound_budget)
+        c.request(effects.AskSound(request.id, start, c.pos, request.due, words, turn))
+
+    def ask_partial(self, start: int, end: int) -> int:
+        """Request a transcript that is only shown; returns the id of its answer, which is not waited for."""
+        self._last_id += 1
+        self._context.request(effects.AskPartial(self._last_id, start, end))
+        return self._last_id
+
+    def _open(self, kind: Kind, budget: float, part: int = 0) -> EvidenceRequest:
+        self._last_id += 1
+        due = self._context.pos + ceil(budget * RATE / WINDOW) * WINDOW  # the rules are called once a window
+        request = self.open[self._last_id] = EvidenceRequest(self._last_id, kind, due, part)
+        return request
+
+    # --- answers ---
+
+    def answer(self, answer: Answer) -> EvidenceRequest | None:
+        """Keep an answer until it is due, and report it if it is late.
+
+        Returns None if no request is open for it: an unknown id, an answer of another kind, or a second one.
+        """
+        request = self.open.get(answer.ask)
+        if request is None or request.answer or not request.accepts(answer):
             return None
-        ask.answer = answer
-        return ask
+        request.answer = answer
+        if self._context.pos > request.due and not request.is_refused:
+            self._report_late(request)
+        return request
 
-    def cancel(self, ask: Ask) -> None:
-        """It is not waited for any more."""
-        del self.open[ask.id]
-
-    def ripe(self, pos: int) -> list[Ask]:
-        """Take out what is answered and due, in the order in which it was due."""
+    def take_due(self) -> list[EvidenceRequest]:
+        """Remove and return the requests that are answered and due, in the order in which they were due."""
         if not self.open:
             return []
-        ripe = sorted((a for a in self.open.values() if a.answer and a.due <= pos), key=lambda a: (a.due, a.id))
-        for ask in ripe:
-            del self.open[ask.id]
-        return ripe
+        pos = self._context.pos
+        due = sorted((r for r in self.open.values() if r.answer and r.due <= pos), key=lambda r: (r.due, r.id))
+        for request in due:
+            del self.open[request.id]
+        return due
 
-    def keep_words(self) -> bool:
-        """Have the words on order become those of a part; False where there are none."""
-        words = [a for a in self.open.values() if a.kind == "words"]
-        for ask in words:
-            ask.kind = "segment"
+    def is_waiting(self, pos: int) -> bool:
+        """Return True if an answer due at or before `pos` has not come."""
+        return any(r.answer is None and r.due <= pos for r in self.open.values())
+
+    # --- changes ---
+
+    def forget(self, request: EvidenceRequest) -> None:
+        """Remove a request that counts as not made."""
+        del self.open[request.id]
+
+    def keep_words_as_part(self) -> bool:
+        """Keep open requests for the last part as requests for an earlier one. Returns False if there are none."""
+        words = [r for r in self.open.values() if r.kind == "words"]
+        for request in words:
+            request.kind = "segment"
         return bool(words)
 
-    def drop(self, *kinds: str) -> list[Ask]:
-        """Forget the asks of these kinds; returns them."""
-        asks = [a for a in self.open.values() if a.kind in kinds]
-        for ask in asks:
-            del self.open[ask.id]
-        return asks
+    def drop(self, *kinds: Kind) -> None:
+        """Cancel the requests of these kinds, and report those as late whose answer is overdue."""
+        for request in [r for r in self.open.values() if r.kind in kinds]:
+            del self.open[request.id]
+            if request.answer is None and request.due <= self._context.pos:
+                self._report_late(request)
+            self._context.request(effects.DropAsk(request.id))
 
-    def waiting_until(self, pos: int) -> bool:
-        """True where an answer due at or before `pos` has not come."""
-        return any(a.answer is None and a.due <= pos for a in self.open.values())
+    def drop_all(self) -> None:
+        """Cancel all requests."""
+        self.drop("words", "sound", "segment", "check")
+
+    def _report_late(self, request: EvidenceRequest) -> None:
+        late = self._context.seconds_since(request.due)
+        self._context.publish(events.EvidenceLate, request.kind, request.due, late)

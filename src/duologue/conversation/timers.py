@@ -20,20 +20,20 @@ class CallTimers:
     config: ConversationConfig
     started_at: int = 0
     idle_since: int = 0
-    """The last decided turn, moved on by the time that the agent took to answer and to speak since then."""
+    """The last decided turn, moved on by the time that the agent has taken to answer and to speak since."""
     spoke_at: int = 0
-    """Where the agent last stopped speaking."""
+    """Position at which the agent last stopped speaking."""
     active_at: int = 0
-    """Where either side last did something, or was last reported as away."""
+    """Position at which either side last did something, or the user was last reported as away."""
     next_at: int = 0
-    """Where the next timer may be due: until then, silence changes nothing."""
+    """Position at which the next timer may be due: until then, silence changes nothing."""
 
     def start(self, pos: int) -> None:
         """Begin the call."""
         self.started_at = self.idle_since = self.spoke_at = self.active_at = pos
 
     def turn_decided(self, pos: int) -> None:
-        """Start the idle clock again."""
+        """Restart the idle clock."""
         self.idle_since = self.active_at = pos
 
     def agent_done(self, began: int, pos: int) -> None:
@@ -42,15 +42,15 @@ class CallTimers:
         self.spoke_at = self.active_at = pos
 
     def is_over(self, pos: int) -> bool:
-        """True once the call has reached its longest duration."""
+        """Return True if the call has reached its maximum duration."""
         return pos - self.started_at >= self.config.timeout * RATE
 
     def is_idle(self, pos: int) -> bool:
-        """True once there was no turn for too long, and the user had time to answer what was said last."""
+        """Return True if there was no turn for too long, and the user had time to answer what was said last."""
         return pos >= self._idle_at
 
     def is_away(self, pos: int) -> bool:
-        """True once both sides have been silent for `away_after`, and as long after each report of it."""
+        """Return True if both sides have been silent for `away_after`, or for as long again since the last report."""
         return pos - self.active_at >= self.config.away_after * RATE
 
     def schedule(self) -> None:

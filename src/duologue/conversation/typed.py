@@ -1,4 +1,4 @@
-"""Typed text and keys on their way to becoming a turn."""
+"""Typed text and telephone keys that wait to become a turn."""
 
 from __future__ import annotations
 
@@ -15,29 +15,33 @@ MAX_TYPED = 8
 MAX_TYPED_CHARACTERS = 8000
 """Characters of several texts that may wait for an answer."""
 KEYS = re.compile(r"[0-9*#]{1,2}")
-"""What counts as keys of a telephone, pressed one after the other, and not as a typed text."""
+"""Telephone keys, pressed one after the other."""
 
 
 @dataclass(slots=True)
 class TypedText:
-    """Texts that wait for an answer; keys that follow each other are one text."""
+    """Texts that wait for an answer. Keys that follow each other are one text."""
 
     config: ConversationConfig
     texts: list[str] = field(default_factory=list)
-    settled_at: int = -(10**9)
-    """Where the text is taken for complete and may be answered."""
+    complete_at: int = -(10**9)
+    """Position at which the text counts as complete and may be answered."""
     _keys: bool = False
-    """The last text consists of keys, and more may follow."""
+    """The last text consists of keys, and more keys may follow."""
 
     def __bool__(self) -> bool:
         return bool(self.texts)
 
     def add(self, text: str, pos: int, *, at_once: bool) -> None:
-        """Append what was typed at `pos`.
+        """Append what was typed.
 
-        `at_once`: it may be answered without waiting for more, unless it is a key.
+        Args:
+            text: The text, or one or two keys.
+            pos: Position at which it was typed.
+            at_once: It may be answered without waiting for more, unless it is a key.
 
-        Raises InvalidStateError if too much waits already.
+        Raises:
+            InvalidStateError: Too much waits already.
         """
         if self.texts and sum(map(len, self.texts)) + len(text) > MAX_TYPED_CHARACTERS:
             raise InvalidStateError(f"{MAX_TYPED_CHARACTERS} typed characters wait already; wait for an answer.")
@@ -52,7 +56,7 @@ class TypedText:
         wait = 0.0 if at_once else self.config.text_settle
         if keys:
             wait = 0.0 if text.endswith("#") else self.config.keys_settle
-        self.settled_at = pos + round(wait * RATE)
+        self.complete_at = pos + round(wait * RATE)
 
     def put_back(self, text: str) -> None:
         """Put words that were answered too early before those that wait."""

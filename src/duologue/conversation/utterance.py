@@ -1,4 +1,4 @@
-"""One utterance on its way to becoming a turn: where it is in the audio, its parts, and what is known about it."""
+"""One utterance on its way to becoming a turn: where it is in the audio, its parts, and the evidence on it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from duologue.conversation.config import RATE
 from duologue.conversation.endpointing import Evidence
 from duologue.conversation.inputs import Response, WordsArrived
 
-__all__ = ["CUT_SEARCH", "Utterance"]
+__all__ = ["CUT_SEARCH", "RESPONSES", "Utterance"]
 
 RESPONSES: tuple[Response, ...] = ("goodbye", "assent", "continuer", "laughter", "filler")
 """From the most telling to the least: "um, yes" is an assent."""
 CUT_SEARCH = 4.0
-"""A long utterance is cut at the quietest of the windows of this many last seconds."""
+"""A long utterance is cut at the quietest window of its last seconds, this many."""
 
 
 @dataclass(slots=True)
@@ -26,47 +26,48 @@ class Utterance:
     last_speech: int
     """Last sample of speech."""
     base: str = ""
-    """Words of a turn that was decided too soon and is open again..."""
+    """Words of a turn that was decided too soon and is open again."""
     began: int | None = None
-    """...and where it began."""
+    """Position at which that turn began."""
     part_start: int = 0
-    """Where the part that has not been cut off begins."""
+    """First sample of the last part: of what has not been cut off."""
     parts: list[str | None] = field(default_factory=list)
-    """Words of the parts that were cut off; None while they are on order."""
+    """Words of the parts that were cut off; None while they are being transcribed."""
     responses: list[Response] = field(default_factory=list)
-    """What each of those parts is if it is nothing but a short response."""
+    """For each of those parts, what it is if it is nothing but a short response."""
     final: WordsArrived | None = None
     """The words of the last part, once they have come."""
     evidence: Evidence | None = None
     fresh: bool = False
-    """The evidence has come, and no reply has been prepared on it yet."""
+    """The evidence is new: no reply has been prepared on it yet."""
     failed: str = ""
     """The code of the error that kept words away."""
     asked_at: int = 0
-    """Where the words of the last part were asked for."""
+    """Position at which the words of the last part were asked for."""
     held: bool = False
-    """The button to talk is down."""
-    settled: str = ""
-    """Why nothing but words and a free floor is waited for: `manual` (the button was let go) or `reopened`."""
+    """The push-to-talk button is down."""
+    complete: str = ""
+    """Why the turn is decided as soon as its words are there and the floor is free: `manual` (the button was released)
+    or `reopened`. Empty while that is left to the evidence."""
     full: bool = False
-    """As long as a turn may be; decided as soon as its parts are understood."""
+    """As long as a turn may be; decided as soon as its parts are transcribed."""
     sound: float | None = None
-    """What the judge of the sound says of this silence."""
+    """Probability that the turn is over, by the audio of this silence."""
     scores: int = 0
-    """How often the sound was asked."""
+    """How often the audio of this silence was to be judged."""
     scored_at: int = 0
     put_off: bool = False
-    """There was no time to judge the sound before the words came."""
+    """The turn model was overloaded before the words came; the audio is judged when they are there."""
     continues: bool = False
-    """It began after its turn had been decided and before the reply sounded: words open that turn again."""
+    """It began after its turn had been decided and before the reply was played: words reopen that turn."""
     wordless: bool = False
-    """The sound goes on, and there were no words in what was heard of it so far: it holds nobody up."""
+    """The sound goes on, and what was transcribed of it so far has no words: nothing waits for it."""
     run_start: int = 0
-    """Where the user began to speak without a pause."""
+    """Position at which the user began to speak without a pause."""
     checked: int = 0
-    """Up to where the words were asked for of speech that goes on..."""
+    """Position up to which speech that goes on was last to be checked for words."""
     check_asked: bool = False
-    """...and have not come."""
+    """The result of that check has not come."""
     partial: int = 0
     """The id of the partial that may be shown."""
     partial_at: int = 0
@@ -75,7 +76,7 @@ class Utterance:
 
     @property
     def words(self) -> str:
-        """What was said since the turn was opened, or opened again: the parts joined."""
+        """What was said since the turn was opened, or reopened: the parts joined."""
         last = self.final.text if self.final else ""
         return " ".join(t for t in (*self.parts, last) if t)
 
@@ -85,7 +86,7 @@ class Utterance:
         return f"{self.base} {self.words}".strip()
 
     def quietest(self) -> int:
-        """Where a part is best cut off: after the quietest recent window of its later half."""
+        """Return where a part is best cut off: after the quietest recent window of its later half."""
         last = self.windows[-1][0]
         earliest = max(last - CUT_SEARCH * RATE, (self.part_start + last) / 2)
         return min((w for w in self.windows if w[0] > earliest), key=lambda w: (w[1], -w[0]))[0]
@@ -99,9 +100,27 @@ class Utterance:
         return "" if "" in kinds else next((kind for kind in RESPONSES if kind in kinds), "")
 
     def split(self, at: int, words: WordsArrived | None) -> None:
-        """End a part, whose words are on order if they are not given; the next begins at `at`."""
+        """End a part at `at`; None if its words are still being transcribed."""
         self.windows = [w for w in self.windows if w[0] > at]
         self.parts.append(words.text if words else None)
         self.responses.append(words.response if words else "")
         self.part_start = at
         self.partial = 0
+
+    def go_on(self) -> None:
+        """Forget what was understood of the last part: the user goes on."""
+        self.wordless = self.check_asked = False
+        self.final = self.evidence = self.sound = None
+        self.scores = 0
+        self.complete = ""
+
+    def give_up_words(self, code: str) -> None:
+        """Make do with the words that have come."""
+        self.failed = code
+        self.parts = [part or "" for part in self.parts]
+        self.final = self.final or WordsArrived(0, "", 1.0, code)
+
+    def reduce_to_base(self, reason: str) -> None:
+        """Take back what was added to a turn that is open again: it is over after all."""
+        self.parts, self.responses, self.final = [], [], WordsArrived(0, "", 1.0, reason)
+        self.evidence, self.complete = Evidence(self.base, 1.0, "reopened", 1.0), "reopened"

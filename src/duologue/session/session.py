@@ -388,7 +388,7 @@ class VoiceSession:
 
         Otherwise the session's time would stay ahead of the client's for the rest of the call.
         """
-        safe = probability < self.config.rules.speech.stop_threshold and self._rules.settled
+        safe = probability < self.config.rules.speech.stop_threshold and self._rules.is_idle
         if not (safe and self._hearing.take_back(self._window)):
             return False
         self._arrivals.ahead -= self._window
@@ -521,7 +521,7 @@ class VoiceSession:
     @property
     def settled(self) -> bool:
         """True where nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
-        return self._rules.settled and self._hearing.lag < 2 * self._window
+        return self._rules.is_idle and self._hearing.lag < 2 * self._window
 
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""

@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, ConversationConfig
-from duologue.conversation.conversation import WINDOW, Conversation
+from duologue.conversation.config import RATE, WINDOW, ConversationConfig
+from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer
 from duologue.conversation.history import Segment

@@ -1,0 +1,267 @@
+"""The end of the user's turn: evidence on the open utterance comes in, and the turn is decided and answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from duologue.conversation import events, inputs
+from duologue.conversation.config import RATE
+from duologue.conversation.context import Context
+from duologue.conversation.ending import PendingEnd
+from duologue.conversation.endpointing import Evidence, Verdict, decide
+from duologue.conversation.evidence import EvidenceRequest
+from duologue.conversation.floor import Floor
+from duologue.conversation.history import History, Message
+from duologue.conversation.inputs import Response, SoundScored, WordsArrived
+from duologue.conversation.speculation import Speculation
+from duologue.conversation.state import UserState
+from duologue.conversation.timers import CallTimers
+from duologue.conversation.typed import TypedText
+from duologue.conversation.user_turn import UserTurn
+from duologue.conversation.utterance import Utterance
+
+__all__ = ["Endpointer"]
+
+OVERLAP = 0.3
+"""Seconds before the last check that are transcribed again with what follows: a word may lie across."""
+
+
+class Endpointer:
+    """Decides what the user's utterance is and when it is over, and has it answered."""
+
+    def __init__(
+        self,
+        context: Context,
+        user_turn: UserTurn,
+        floor: Floor,
+        speculation: Speculation,
+        typed: TypedText,
+        ending: PendingEnd,
+        history: History,
+        timers: CallTimers,
+    ) -> None:
+        self._context = context
+        self._user_turn = user_turn
+        self._requests = user_turn.requests
+        self._floor = floor
+        self._speculation = speculation
+        self._typed = typed
+        self._ending = ending
+        self._history = history
+        self._timers = timers
+
+    # --- evidence comes ---
+
+    def apply_due(self) -> None:
+        """Apply the evidence that is due now."""
+        u = self._user_turn.utterance
+        for request in self._requests.take_due():
+            if self._user_turn.utterance is not u:
+                break  # the answer before closed the utterance: what rests on it goes with it
+            assert u is not None, "requests are dropped with their utterance"
+            self._apply(u, request)
+
+    def retry_sound(self, request: EvidenceRequest) -> None:
+        """Take a request that the turn model refused for not made."""
+        u = self._user_turn.utterance
+        assert u is not None, "requests are dropped with their utterance"
+        self._requests.forget(request)
+        u.scores -= 1
+        u.put_off = u.evidence is None
+
+    def _apply(self, u: Utterance, request: EvidenceRequest) -> None:
+        answer = request.answer
+        if isinstance(answer, SoundScored):
+            u.sound = answer.probability
+            if u.evidence is not None:
+                u.evidence = replace(u.evidence, sound=u.sound)
+                self._publish_score(u, u.evidence)
+        elif request.kind == "sound":
+            u.scores = self._context.config.endpointing.max_scores
+        elif request.kind == "check":
+            self._checked(u, answer if isinstance(answer, WordsArrived) else None)
+        else:
+            if isinstance(answer, inputs.EvidenceFailed):
+                u.failed = answer.code
+            words = answer if isinstance(answer, WordsArrived) else WordsArrived(request.id, "", 1.0, u.failed)
+            if request.kind == "segment":
+                u.parts[request.part], u.responses[request.part] = words.text, words.response
+            else:
+                u.final = words
+            self._understood(u)
+
+    def _understood(self, u: Utterance) -> None:
+        """Decide what the words are, if all of them are there; the silence may still be short."""
+        if u.final is None or None in u.parts:
+            return
+        if not u.words:
+            self._ignore(u, u.failed or "no_words")
+            return
+        if not u.complete and self._says_nothing(u.response):
+            r = self._floor.reply
+            self._context.publish(events.Backchannel, r.generation if r else 0, u.words, "backchannel")
+            self._user_turn.close_as_nothing(u, "backchannel")
+            return
+        self._user_turn.take_floor(u, "words")
+        against = self._context.config.endpointing.opening if u.turn == 1 else 0.0
+        u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience, u.sound, against)
+        self._publish_score(u, u.evidence)
+
+    def _says_nothing(self, response: Response) -> bool:
+        """Return True if a short response takes no turn: it acknowledges what the agent says or will say."""
+        r = self._floor.reply
+        if r is None or r.dropped:
+            return response != "" and bool(self._ending.reason)
+        if response == "goodbye":
+            return bool(r.end_call)
+        if response in ("assent", "continuer"):
+            return not r.has_asked
+        return response != ""
+
+    def _ignore(self, u: Utterance, reason: str) -> None:
+        """Close an utterance without words."""
+        self._context.publish(events.SpeechIgnored, u.turn, reason)
+        if reason != "no_words" and not self._floor.reply and not u.base:
+            self._floor.apologize()
+        self._user_turn.close_as_nothing(u, reason)
+
+    def _publish_score(self, u: Utterance, e: Evidence) -> None:
+        silence = self._context.seconds_since(u.last_speech)
+        self._context.publish(events.TurnScored, u.turn, e.text, e.words, e.sound, e.probability, silence, e.reason)
+        u.fresh = True
+
+    # --- the turn is decided ---
+
+    def evaluate(self) -> None:
+        """Decide the turn if it is over, or have more evidence or a reply prepared."""
+        u = self._user_turn.utterance
+        if u is None or u.held:
+            return
+        if self._user_turn.user.state is UserState.SPEAKING:
+            if u.full and not self._floor.reply and None not in u.parts:
+                self._decide_full(u)
+            return
+        if self._user_turn.detector.speech_run:
+            return
+        c = self._context
+        if u.evidence is None and c.seconds_since(u.asked_at) >= c.config.endpointing.words_timeout:
+            self._requests.drop("words", "segment")
+            u.give_up_words("timeout")
+            self._understood(u)
+            if self._user_turn.utterance is not u:
+                return
+        if self._floor.reply:
+            return
+        if u.evidence is not None and u.complete:
+            self.decide(u, u.evidence.text, Verdict(u.evidence.probability, u.complete))
+            return
+        self._ask_sound(u)
+        if u.evidence is not None:
+            self._weigh(u, u.evidence)
+
+    def _weigh(self, u: Utterance, e: Evidence) -> None:
+        config = self._context.config.endpointing
+        silence = self._context.seconds_since(u.last_speech)
+        sound_is_due = self._requests.open and silence < config.timeout * e.patience
+        verdict = None if sound_is_due else decide(e, silence, config)
+        if verdict:
+            self.decide(u, e.text, verdict)
+        elif u.fresh:
+            u.fresh = False
+            self._speculation.prepare(u.turn, e)
+
+    def _ask_sound(self, u: Utterance) -> None:
+        """Have the audio judged if the words leave doubt, or if they have not come and the silence is no longer short.
+
+        If the turn model was overloaded, it is asked again: when the words are there, or after a while.
+        """
+        c, e, pos = self._context.config.endpointing, u.evidence, self._context.pos
+        first = u.scored_at <= u.last_speech
+        if e is None:
+            wanted = first and not u.complete and self._context.seconds_since(u.last_speech) >= c.sound_after
+        else:
+            again = e.probability < c.threshold and pos - u.scored_at >= c.rescore_every * RATE
+            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again or u.put_off)
+        if self._context.capabilities.judges_sound and wanted and u.scores < c.max_scores:
+            u.scores += 1
+            u.scored_at, u.put_off = pos, False
+            self._requests.ask_sound(u.start, e.words if e else None, u.turn)
+
+    def _decide_full(self, u: Utterance) -> None:
+        """Answer what was said so far of the longest turn there may be, and take what follows as the next turn."""
+        rest = self._user_turn.new_utterance(u.part_start, u.last_speech)
+        rest.windows = u.windows
+        if u.text:
+            self.decide(u, u.text, Verdict(1.0, "max_turn"))
+        else:
+            self._ignore(u, u.failed or "no_words")
+        self._user_turn.utterance = rest
+        self._context.publish(events.SpeechStarted, rest.turn, rest.start, "max_turn")
+
+    def decide(self, u: Utterance, text: str, verdict: Verdict) -> None:
+        """Decide the turn and have it answered; what was typed meanwhile belongs to it."""
+        text = f"{text} {self._typed.take()}".strip()
+        silence = self._context.seconds_since(u.last_speech)
+        start = u.start if u.began is None else u.began
+        self._context.publish(
+            events.TurnDecided, u.turn, text, start, u.last_speech, silence, verdict.probability, verdict.reason
+        )
+        history = self._history.snapshot()
+        self._history.add(Message("user", text))
+        prepared = None if self._floor.says else self._speculation.take(u.turn, text)
+        if prepared:
+            self._floor.commit(prepared, text, start)
+        else:
+            self._speculation.discard("words_changed")
+            self._floor.answer(u.turn, text, start, history)
+        self._user_turn.close(u)
+        self._timers.turn_decided(self._context.pos)
+        self._ending.revoke()
+        self._floor.set_agent("turn_decided", verdict.reason)
+
+    def answer_typed(self) -> None:
+        """Have typed text answered as a turn of its own, once the floor is free and no more is waited for."""
+        pos, waits = self._context.pos, self._floor.reply or self._user_turn.has_floor
+        if self._typed and not waits and pos >= self._typed.complete_at:
+            self.decide(Utterance(self._user_turn.next_turn(), pos, pos), "", Verdict(1.0, "text"))
+
+    # --- speech that goes on, and that something waits for ---
+
+    def check_waiting(self, end: int) -> None:
+        """If a reply, a `say` or typed text waits for the user to finish, check in time whether they say words."""
+        u = self._user_turn.utterance
+        if u is None or self._user_turn.user.state is not UserState.SPEAKING:
+            return
+        r, config = self._floor.reply, self._context.config.barge_in
+        waits = self._floor.says or self._typed or (r and (r.held or u.wordless))
+        since = u.checked if u.wordless else u.run_start
+        every = config.check_every if u.wordless else config.confirm_after
+        if waits and end - since >= every * RATE:
+            self.check_words(u)
+
+    def check_words(self, u: Utterance) -> None:
+        """Have speech that goes on transcribed, unless that is under way or was done recently."""
+        c, pos = self._context.config.barge_in, self._context.pos
+        if u.check_asked:
+            if pos - u.checked >= c.give_up_after * RATE:
+                self._checked(u, None)
+            return
+        if u.checked > u.run_start and pos - u.checked < c.check_every * RATE:
+            return
+        start = max(u.part_start, u.checked - round(OVERLAP * RATE)) if u.wordless else u.part_start
+        u.checked, u.check_asked = pos, True
+        self._requests.ask_words("check", start, pos, u.turn)
+
+    def _checked(self, u: Utterance, words: WordsArrived | None) -> None:
+        """Act on the words so far; None if they cannot be had."""
+        u.check_asked = False
+        if words is None:
+            self._requests.drop("check")
+            if self._floor.reply and self._floor.reply.started:
+                self._user_turn.take_floor(u, "duration")
+        elif not words.text:
+            u.wordless = True
+            self._floor.go_on("no_words")
+            self._user_turn.separate()
+        elif not self._says_nothing(words.response):
+            self._user_turn.take_floor(u, "words")

@@ -1,0 +1,65 @@
+"""One reply by itself: what of it was heard, and what may be done to it at a moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from duologue.conversation import inputs as got
+from duologue.conversation.config import RATE
+from duologue.conversation.history import Segment
+from duologue.conversation.reply import HeardPart, Reply
+
+
+def reply(*segments: Segment, played: float = 0.0) -> Reply:
+    return Reply(1, 1, "Hello.", segments=list(segments), played=round(played * RATE))
+
+
+@pytest.mark.parametrize(("turn", "started", "thinking"), [(1, False, True), (1, True, False), (0, False, False)])
+def test_an_answer_that_was_not_played_is_thought_of(turn: int, started: bool, thinking: bool) -> None:
+    assert Reply(1, turn, "", started=started).is_thinking is thinking
+
+
+@pytest.mark.parametrize(("played", "asked"), [(0.0, False), (1.3, False), (1.5, True), (2.2, True), (2.8, False)])
+def test_a_question_was_asked_once_enough_of_it_was_heard_and_little_of_what_follows(
+    played: float, asked: bool
+) -> None:
+    r = reply(Segment("Fine.", 1.0), Segment("And you?", 1.0, asks_from=0.0), Segment("Well.", 1.0), played=played)
+    assert r.has_asked is asked
+
+
+@pytest.mark.parametrize(("played", "protected"), [(0.5, False), (1.5, True), (2.5, False)])
+def test_only_the_part_that_is_being_played_is_protected(played: float, protected: bool) -> None:
+    r = reply(Segment("One.", 1.0), Segment("Note.", 1.0, say=7, interruptible=False), played=played)
+    assert r.is_protected is protected
+
+
+def test_a_text_is_unspoken_until_audio_of_it_is_ready() -> None:
+    one, two = got.SayRequested("One.", True, 1), got.SayRequested("Two.", True, 2)
+    assert reply(Segment("One.", 1.0, say=1)).unspoken([one, two]) == [two]
+
+
+def test_each_say_inside_a_reply_is_a_part_that_is_taken_once() -> None:
+    r = reply(Segment("Let me look.", 1.0), Segment("Note.", 1.0, say=7), Segment("It is free.", 1.0))
+    parts, heard, estimated = r.take_heard(2.0, False, finished=False)
+    assert parts == [
+        HeardPart(None, "Let me look.", "Let me look.", False, False),
+        HeardPart(7, "Note.", "Note.", False, False),
+    ]
+    assert (heard, estimated) == ("Let me look. Note.", False)
+    parts, heard, _ = r.take_heard(3.0, False, finished=True)
+    assert [part.text for part in parts] == ["It is free."]
+    assert heard == "Let me look. Note. It is free."
+
+
+def test_what_was_cut_off_is_heard_in_part() -> None:
+    r = reply(Segment("Yes, it is free on Monday.", 2.0))
+    r.dropped = True
+    parts, heard, estimated = r.take_heard(1.0, False, finished=True)
+    assert parts == [HeardPart(None, "Yes, it is free on Monday.", "Yes,", True, True)]
+    assert (heard, estimated) == ("Yes,", True)
+
+
+def test_all_of_a_confirmed_reply_was_heard() -> None:
+    parts, _, estimated = reply(Segment("Yes.", 1.0)).take_heard(0.0, True, finished=True, confirmed=True)
+    assert parts == [HeardPart(None, "Yes.", "Yes.", False, True)]
+    assert estimated
