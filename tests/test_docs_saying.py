@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import duologue
+import duologue.turn.languages as languages
 from duologue.conversation.config import ConversationConfig
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
@@ -18,7 +19,7 @@ from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, Sentence
 from duologue.testing.virtual import VirtualCall
 
 PAGE = (Path(__file__).parent.parent / "docs" / "saying.md").read_text("utf-8")
-LINE, WITHIN, AWAY = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+LINE, WITHIN, AWAY, PACK = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def names(source: str) -> dict[str, Any]:
@@ -55,3 +56,21 @@ async def test_a_silent_caller_is_asked_again_and_again() -> None:
         asking.cancel()
         assert len(call.heard) >= 2
         assert set(call.heard) == {"Are you still there?"}
+
+
+def test_a_language_pack_is_one_more_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "de.py").write_text(PACK, "utf-8")
+    monkeypatch.setattr(languages, "__path__", [*languages.__path__, str(tmp_path)])
+    languages._codes.cache_clear()
+    try:
+        pack = languages.language_pack("de-AT")
+        assert [pack.response(text) for text in ("Mhm.", "Ja, genau.", "Auf Wiedersehen!", "Nein.")] == [
+            "continuer",
+            "assent",
+            "goodbye",
+            "",
+        ]
+        assert pack.asks("Nennen Sie Ihren Namen.")
+        assert pack.apology.startswith("Entschuldigung")
+    finally:
+        languages._codes.cache_clear()

@@ -16,6 +16,7 @@ from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeSttModel, FakeTurnModel, Fault
 from duologue.testing.virtual import VirtualCall
 from duologue.turn import Judgement
+from duologue.turn.languages.en import PACK
 
 pytestmark = pytest.mark.anyio
 
@@ -110,7 +111,7 @@ async def test_speech_that_is_not_understood_makes_no_turn_and_an_apology(fault:
         assert (error.code, error.provider) == (code, None if isinstance(fault, ProviderError) else "fake-stt")
         assert error.turn == 1, "the one that is open"
         assert call.one(tell.SpeechIgnored).reason == code
-        assert (agent.turns, call.turns, call.heard) == ([], [], [ConversationConfig().apology])
+        assert (agent.turns, call.turns, call.heard) == ([], [], [PACK.apology])
         assert len(stt.asked) == tries
         await call.say("Hello again.")
         assert agent.turns[0].text == "Hello again."

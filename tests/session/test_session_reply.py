@@ -19,10 +19,11 @@ from duologue.testing.fakes import FOREVER, FakeTextToSpeech, SentenceEnd
 from duologue.testing.virtual import VirtualCall
 from duologue.tts import Speech
 from duologue.turn import Judgement
+from duologue.turn.languages.en import PACK
 
 pytestmark = pytest.mark.anyio
 
-APOLOGY = ConversationConfig().apology
+APOLOGY = PACK.apology
 
 
 class Unsure:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from duologue.conversation import events as tell
-from duologue.conversation.config import ConversationConfig
 from duologue.errors import AuthenticationError, OverloadedError, ProviderUnavailableError, RateLimitedError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -17,10 +16,11 @@ from duologue.testing.fakes import FOREVER, FakeTextToSpeech, FakeTtsModel
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.tts import Speech
+from duologue.turn.languages.en import PACK
 
 pytestmark = pytest.mark.anyio
 
-APOLOGY = ConversationConfig().apology
+APOLOGY = PACK.apology
 TWO = "This is the first one. And this is the second."
 DOWN = ProviderUnavailableError("The voice is down.")
 

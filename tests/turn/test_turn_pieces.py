@@ -1,5 +1,6 @@
 import pytest
 
+from duologue.turn.languages.en import PACK
 from duologue.turn.pieces import joined
 from duologue.turn.words import Words
 
@@ -23,9 +24,9 @@ from duologue.turn.words import Words
     ],
 )
 def test_the_comma_of_a_few_words_that_were_understood_alone_says_nothing(before: str, piece: str, whole: str) -> None:
-    assert joined(before, piece) == whole
+    assert joined(before, piece, PACK) == whole
 
 
 def test_a_name_after_a_pause_is_not_waited_for_as_if_more_came() -> None:
-    assert Words().judge(joined("The name is.", "Williams,")).probability > 0.7
-    assert Words().judge(joined("The name is.", "um,")).probability < 0.3
+    assert Words().judge(joined("The name is.", "Williams,", PACK)).probability > 0.7
+    assert Words().judge(joined("The name is.", "um,", PACK)).probability < 0.3

@@ -25,6 +25,7 @@ from duologue.errors import OverloadedError
 from duologue.session.evidence import leaves_open
 from duologue.stt import SttModel
 from duologue.turn import Judgement, TurnModel, WordsPolicy
+from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
 from duologue.vad import VoiceActivityDetector
 
@@ -185,7 +186,7 @@ class _Play:
             probability = UNSURE if self._setting.hears_sound else SURE
             return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
-        j = self._heard.judge(joined(ask.before, text))
+        j = self._heard.judge(joined(ask.before, text, language_pack("en")))
         return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
 
 

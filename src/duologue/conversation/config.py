@@ -149,8 +149,9 @@ class ConversationConfig:
     """Typed digits are answered after this long without another; `#` ends them."""
     closing_timeout: float = 30.0
     """A call that is to end waits at most this long for the agent to finish."""
-    apology: str = "Sorry, something went wrong. Could you say that again?"
-    """Spoken when the user was not understood, or not answered, because something failed; empty: stay silent."""
+    apology: str | None = None
+    """Spoken when the user was not understood, or not answered, because something failed. None: the apology of the
+    session's language pack; empty: stay silent."""
 
     def __post_init__(self) -> None:
         if not self.speech.stop_threshold <= self.speech.start_threshold:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from duologue.conversation.config import RATE, ConversationConfig
 from duologue.errors import ConfigError
+from duologue.turn.languages import language_pack
 
 __all__ = ["SessionConfig"]
 
@@ -66,6 +67,11 @@ class SessionConfig:
     agent_name: str = ""
     """The name of the agent that clients show, up to 40 characters; empty: the server derives it from the agent."""
     rules: ConversationConfig = field(default_factory=ConversationConfig)
+
+    def rules_of_call(self) -> ConversationConfig:
+        """Return `rules` with the time limits of the session, and the apology of its language if none is set."""
+        apology = language_pack(self.language).apology if self.rules.apology is None else self.rules.apology
+        return replace(self.rules, timeout=self.timeout, idle_timeout=self.idle_timeout, apology=apology)
 
     def __post_init__(self) -> None:
         needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)

@@ -153,7 +153,7 @@ class Listener:
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
-            j = self._words.judge(joined(ask.before, text))
+            j = self._words.judge(joined(ask.before, text, self._language))
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask, error)

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -97,7 +96,7 @@ class VoiceSession:
         self.record = CallRecord(self.id)
         self.vad_row = -1
         self.stirring = False
-        self._rules = Conversation(replace(c.rules, timeout=c.timeout, idle_timeout=c.idle_timeout))
+        self._rules = Conversation(c.rules_of_call())
         self._window = engine.vad.window
         self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._nobody = nobody = Nobody(self.id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from duologue.conversation import effects as do
@@ -24,11 +24,11 @@ from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer
 from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Input, Now
-from duologue.turn.languages import question_start
-from duologue.turn.languages.en import English
+from duologue.turn.languages import language_pack, question_start
 
 __all__ = ["Playing", "Script"]
 
+ENGLISH = language_pack("en")
 T = TypeVar("T", bound=object)
 Reading = Callable[[int], Answer]
 
@@ -71,6 +71,9 @@ class Script:
         judges_sound: bool = False,
         start: bool = True,
     ) -> None:
+        config = config or ConversationConfig()
+        if config.apology is None:
+            config = replace(config, apology=ENGLISH.apology)
         self.conversation = Conversation(config)
         self.log: list[Effect] = []
         self.inputs: list[tuple[Input, Now]] = []
@@ -128,7 +131,7 @@ class Script:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
 
         def reading(text: str) -> Reading:
-            response = English().response(text)
+            response = ENGLISH.response(text)
             return lambda ask: got.WordsArrived(ask, text, probability, reason, patience, response)
 
         self._words.answers = deque((reading(text), after) for text in texts)
@@ -164,7 +167,7 @@ class Script:
         for clause in clauses:
             self.give(
                 got.SpeechQueued(
-                    self.on_order, Segment(clause, seconds, asks_from=question_start(clause, seconds, English()))
+                    self.on_order, Segment(clause, seconds, asks_from=question_start(clause, seconds, ENGLISH))
                 )
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from duologue.turn import vocabulary as v
+from duologue.turn.languages import en_vocabulary as v
 
 __all__ = ["Tail", "read_tail"]
 

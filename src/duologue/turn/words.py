@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from duologue.turn import Judgement, runs
-from duologue.turn import vocabulary as v
+from duologue.turn.languages import en_vocabulary as v
 from duologue.turn.tail import Tail, read_tail
 
 __all__ = ["Words"]

@@ -4,7 +4,7 @@ import pytest
 
 from duologue.conversation.inputs import Response
 from duologue.turn.languages import language_pack, question_start
-from duologue.turn.languages.en import English
+from duologue.turn.languages.en import PACK
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ from duologue.turn.languages.en import English
     ],
 )
 def test_short_responses(text: str, response: Response) -> None:
-    assert English().response(text) == response
+    assert PACK.response(text) == response
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_short_responses(text: str, response: Response) -> None:
     ],
 )
 def test_what_asks_for_an_answer(clause: str, asks: bool) -> None:
-    assert English().asks(clause) is asks
+    assert PACK.asks(clause) is asks
 
 
 def test_a_pack_is_found_by_its_language() -> None:
@@ -72,7 +72,18 @@ def test_a_pack_is_found_by_its_language() -> None:
     other = language_pack("de")
     assert other.response("Ja.") == ""
     assert other.asks("Wirklich?")
+    assert other.asks("Πόσα;")
     assert not other.asks("Ja.")
+    assert not PACK.asks("Yes;")
+
+
+def test_a_language_without_a_pack_has_the_default_apology() -> None:
+    assert language_pack("de").apology == PACK.apology
+
+
+@pytest.mark.parametrize("tag", ["en_vocabulary", "../en", "en.", "_", ""])
+def test_a_tag_that_names_no_language_finds_no_other_module(tag: str) -> None:
+    assert language_pack(tag).code in ("", "en")
 
 
 @pytest.mark.parametrize(
@@ -86,4 +97,4 @@ def test_a_pack_is_found_by_its_language() -> None:
     ],
 )
 def test_where_a_question_begins(text: str, start: float | None) -> None:
-    assert question_start(text, 1.0, English()) == start
+    assert question_start(text, 1.0, PACK) == start

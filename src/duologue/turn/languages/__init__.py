@@ -1,45 +1,103 @@
-"""Language packs: what short responses mean, and what counts as a question. The rules themselves know no language."""
+"""Language packs: the words of a language that turn-taking depends on. The rules themselves know no language.
+
+A pack is a module of this package, named after its language, that defines `PACK`. To add one, add `de.py`; nothing else
+changes. A language without a pack has no short responses and no words that ask.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 
 from duologue.conversation.inputs import Response
-from duologue.turn.languages.en import English
+from duologue.conversation.utterance import RESPONSES
 
 __all__ = ["LanguagePack", "language_pack", "question_start"]
 
+DEFAULT = "en"
+"""The language if none is set."""
+MAX_WORDS = 10
+"""A longer utterance is more than a short response."""
+NEVER = re.compile(r"(?!)")
+"""Matches nothing."""
+
 SENTENCE_END = re.compile(r"[.!?…][\"')\]”’»]*\s+")
+CLOSING_MARKS = " \"'»”’)"
+QUESTION_MARKS = ("?", "？", "؟", ";", "՞")
+"""Of any script; the Greek one is a semicolon."""
 
 
-class LanguagePack(Protocol):
-    """One language's lexicon of turn-taking. Pure and cheap: called once for each transcript and each clause."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguagePack:
+    """The lexicon of turn-taking in one language. Its methods are pure, and called once for each transcript or clause.
+
+    All words are in lower case, without punctuation or hyphens; an apostrophe separates two words.
+    """
 
     code: str
     """ISO 639-1."""
+    apology: str = ""
+    """Spoken when the user was not understood, or not answered, because something failed."""
+    responses: Mapping[Response, frozenset[str]] = field(default_factory=dict)
+    """The words of each kind of short response."""
+    laughter: re.Pattern[str] = NEVER
+    """A word that is laughter."""
+    phrases: tuple[tuple[re.Pattern[str], str], ...] = ()
+    """Short responses of several words, and the word of `responses` that stands for each."""
+    question_marks: tuple[str, ...] = QUESTION_MARKS
+    requests: re.Pattern[str] = NEVER
+    """What asks for an answer without a question mark."""
+    subjects: frozenset[str] = frozenset()
+    """Words that begin a clause."""
+    numerals: frozenset[str] = frozenset()
+    """Numbers in words."""
+    date_words: frozenset[str] = frozenset()
+    """Words that dates consist of: people give dates in pieces."""
 
     def response(self, text: str) -> Response:
-        """Classify an utterance that consists of nothing but a short response; `""` for anything else."""
-        ...
+        """Classify an utterance that consists of nothing but short responses; `""` for anything else."""
+        words = _words(text)
+        if not 0 < len(words) <= MAX_WORDS:
+            return ""
+        joined = " ".join(words)
+        for phrase, word in self.phrases:
+            joined = phrase.sub(word, joined)
+        kinds = {self._kind(word) for word in joined.split()}
+        return "" if "" in kinds else next(kind for kind in RESPONSES if kind in kinds)
 
     def asks(self, clause: str) -> bool:
-        """Return True if the clause asks for an answer."""
-        ...
+        """Return True if the clause ends in a question mark, or asks in the words of a request."""
+        text = clause.rstrip(CLOSING_MARKS)
+        return text.endswith(self.question_marks) or self.requests.search(" ".join(_words(text))) is not None
+
+    def may_be_part(self, words: Sequence[str]) -> bool:
+        """Return True if more may follow: a clause with a subject, a number, or a part of a date.
+
+        `words`: those of an utterance, at least one, in lower case.
+        """
+        last = words[-1]
+        is_number = last[-1].isdigit() or last in self.numerals
+        return words[0].partition("'")[0] in self.subjects or last in self.date_words or is_number
+
+    def _kind(self, word: str) -> Response:
+        for kind, words in self.responses.items():
+            if word in words:
+                return kind
+        return "laughter" if self.laughter.fullmatch(word) else ""
 
 
-class Unknown:
-    """Pack for languages without one: every word is a word, and a question mark asks."""
+def language_pack(language: str | None) -> LanguagePack:
+    """Return the pack for a language tag such as `en-US`; English if the language is not set.
 
-    code = ""
-
-    def response(self, text: str) -> Response:
-        """Classify nothing."""
-        return ""
-
-    def asks(self, clause: str) -> bool:
-        """Return True if the clause ends in a question mark of any script."""
-        return clause.rstrip(" \"'»”’)").endswith(("?", "？", "؟", ";", "՞"))
+    A language without a pack gets one without words, and the apology of the default language, because silence after a
+    failure is worse.
+    """
+    code = (language or DEFAULT).lower().replace("_", "-").partition("-")[0]
+    return _load(code) if code in _codes() else _fallback()
 
 
 def question_start(text: str, duration: float, pack: LanguagePack) -> float | None:
@@ -48,10 +106,21 @@ def question_start(text: str, duration: float, pack: LanguagePack) -> float | No
     return duration * start / len(text) if pack.asks(text[start:]) else None
 
 
-PACKS: dict[str, LanguagePack] = {"en": English()}
-UNKNOWN = Unknown()
+@cache
+def _codes() -> frozenset[str]:
+    return frozenset(module.name for module in iter_modules(__path__) if "_" not in module.name)
 
 
-def language_pack(language: str | None) -> LanguagePack:
-    """Return the pack for a language tag such as `en-US`; English if the language is not set."""
-    return PACKS.get((language or "en").lower().replace("_", "-").partition("-")[0], UNKNOWN)
+@cache  # at most one entry a module
+def _load(code: str) -> LanguagePack:
+    pack: LanguagePack = import_module(f"{__name__}.{code}").PACK
+    return pack
+
+
+@cache
+def _fallback() -> LanguagePack:
+    return LanguagePack(code="", apology=_load(DEFAULT).apology)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", re.sub(r"(?<=\w)-(?=\w)", "", text.lower()))

@@ -1,28 +1,28 @@
-"""English: backchannels, assents, fillers, laughter and goodbyes, and what asks for an answer."""
+"""English: backchannels, assents, fillers, laughter and goodbyes, what asks for an answer, and the apology.
+
+The words that tell a finished turn from an unfinished one are in `en_vocabulary.py`.
+"""
 
 from __future__ import annotations
 
 import re
 
-from duologue.conversation.inputs import Response
-from duologue.conversation.utterance import RESPONSES
+from duologue.turn.languages import LanguagePack
+from duologue.turn.languages import en_vocabulary as v
 
-__all__ = ["English"]
-
-MAX_WORDS = 10
-"""A longer utterance says more than that somebody listens."""
+__all__ = ["PACK"]
 
 # fmt: off
 CONTINUERS = frozenset([
     "aha", "mhm", "mm", "mmhm", "mmhmm", "mmm", "mmmm", "uhhuh",
     "hum", "mama", "mamma", "mmhum", "uhhum",  # "mm-hm" as it is often recognized
 ])
-"""Sounds that say "I am listening", and "yes" after a question."""
+"""Sounds that mean "I am listening", and "yes" after a question."""
 
 FILLERS = frozenset([
     "ah", "ahh", "aw", "eh", "er", "erm", "hm", "hmm", "hmmm", "huh", "oh", "ooh", "uh", "uhm", "uhuh", "um", "umm",
 ])
-"""Sounds of somebody who thinks or is surprised: never an answer."""
+"""Sounds of thinking or surprise: never an answer."""
 
 ASSENTS = frozenset([
     "absolutely", "agreed", "alright", "aye", "certainly", "cool", "correct", "definitely", "exactly", "fine", "good",
@@ -53,7 +53,7 @@ PHRASES = (
     ),
     (re.compile(r"\b(?:mm hm+|uh huh|mm mm|m hm+)\b"), "mhm"),
 )
-"""The same in several words, each replaced by one."""
+"""The same in several words, each replaced by one of the words above."""
 
 REQUESTS = re.compile(
     r"\b(?:tell me|let me know|please (?:say|tell|confirm|spell|repeat|choose|enter|give)|say (?:yes|no)|press \d"
@@ -62,42 +62,15 @@ REQUESTS = re.compile(
 """What asks without a question mark."""
 # fmt: on
 
-
-class English:
-    """The English language pack."""
-
-    code = "en"
-
-    def response(self, text: str) -> Response:
-        """Classify an utterance that consists of nothing but a short response; `""` for anything else."""
-        words = _words(text)
-        if not 0 < len(words) <= MAX_WORDS:
-            return ""
-        joined = " ".join(words)
-        for phrase, word in PHRASES:
-            joined = phrase.sub(word, joined)
-        kinds = {_kind(word) for word in joined.split()}
-        if "" in kinds:
-            return ""
-        return next(kind for kind in RESPONSES if kind in kinds)
-
-    def asks(self, clause: str) -> bool:
-        """Return True if the clause ends in a question mark, or asks in the words of a request."""
-        text = clause.rstrip(" \"'”’)")
-        return text.endswith("?") or REQUESTS.search(" ".join(_words(text))) is not None
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", re.sub(r"(?<=\w)-(?=\w)", "", text.lower()))
-
-
-def _kind(word: str) -> Response:
-    if word in GOODBYES:
-        return "goodbye"
-    if word in ASSENTS:
-        return "assent"
-    if word in CONTINUERS:
-        return "continuer"
-    if word in FILLERS:
-        return "filler"
-    return "laughter" if LAUGHTER.fullmatch(word) else ""
+PACK = LanguagePack(
+    code="en",
+    apology="Sorry, something went wrong. Could you say that again?",
+    responses={"goodbye": GOODBYES, "assent": ASSENTS, "continuer": CONTINUERS, "filler": FILLERS},
+    laughter=LAUGHTER,
+    phrases=PHRASES,
+    question_marks=("?",),
+    requests=REQUESTS,
+    subjects=v.CLAUSE_SUBJECTS,
+    numerals=v.TWO_DIGIT_WORDS.union(v.DIGIT_WORDS),
+    date_words=v.DATE_WORDS,
+)

@@ -1,4 +1,4 @@
-"""The English words and endings that tell a finished turn from an unfinished one. Data only: `words.py` reads it."""
+"""The English words and endings that tell a finished turn from an unfinished one. Data for the words policy."""
 
 from __future__ import annotations
 
