@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import EndCall, Progress
+from duologue.agent import EndCall, FunctionCall, Progress
 from duologue.agent.reader import AnswerLimits, AnswerReader
 from duologue.agent.reasoning import Shown
 from duologue.errors import AgentError, DeadlineError
@@ -21,7 +21,14 @@ async def read(pieces: AsyncIterator[Any], limits: AnswerLimits = SHORT) -> tupl
     reader, text = AnswerReader(pieces, limits), ""
     while isinstance(shown := await reader.next(), Shown):
         text = ("" if shown.forget else text) + shown.text
-    return text, shown.reason if shown else None
+    return text, shown.reason if isinstance(shown, EndCall) else None
+
+
+async def test_a_function_call_is_handed_on_in_its_place() -> None:
+    call = FunctionCall("look", '{"at": 1}', "call_1")
+    reader = AnswerReader(of("One. ", call, "Two."), SHORT)
+    shown = [await reader.next() for _ in range(4)]
+    assert [item.text if isinstance(item, Shown) else item for item in shown] == ["One. ", call, "Two.", None]
 
 
 async def of(*pieces: Any) -> AsyncIterator[Any]:
@@ -141,7 +148,9 @@ async def test_only_the_time_counts_in_which_the_agent_is_waited_for() -> None:
         (["x" * 101], "yielded 101 characters at once; the limit is 100"),
         (["x" * 90] * 4, "longer than 300 characters"),
         ([" " * 90] * 4 + ["x" * 90] * 4, "longer than 300 characters"),
-        ([b"bytes"], "yielded bytes; expected str, EndCall or Progress"),
+        ([b"bytes"], "yielded bytes; expected str, EndCall, Progress or FunctionCall"),
+        ([FunctionCall("f", "x" * 101)], "yielded a FunctionCall of 102 characters; the limit is 100"),
+        ([FunctionCall("f", {})], "whose parts are not all str"),  # type: ignore[arg-type]  # an agent's mistake
         ([None], "yielded NoneType"),
         ([5], "yielded int"),
     ],

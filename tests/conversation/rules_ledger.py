@@ -321,10 +321,10 @@ class Ledger(Script):
         """A clause of the newest reply is ready, whether it may sound or not."""
         r = next((r for r in reversed(self.replies.values()) if not r.over), None)
         if r:
-            r.length += seconds
+            start, r.length = r.length, r.length + seconds
             if self.playing:
                 self.playing.seconds += seconds
-            self.give(got.SpeechQueued(r.generation, Segment(text, seconds)))
+            self.give(got.SpeechQueued(r.generation, Segment(text, start, r.length)))
 
     def start_playout(self, end_call: str = "") -> None:
         """The reply sounds, if there is one that may and that has something to say."""

@@ -110,7 +110,7 @@ def test_short_responses_over_the_agent_are_no_turn(response: Response, is_turn:
     s = Stage()
     s.floor.answer(0, "Before.", 0, ())
     assert s.floor.reply
-    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 2.0)))
+    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 0.0, 2.0)))
     s.floor.playout_started(got.PlayoutStarted(1))
     s.understand("Yeah.", 0.9, response)
     assert (s.of(tell.Backchannel) == []) is is_turn
@@ -217,7 +217,7 @@ def test_speech_that_goes_on_is_checked_for_words(text: str, wordless: bool) -> 
 def test_speech_whose_words_cannot_be_had_interrupts_in_the_end() -> None:
     s = Stage()
     s.floor.answer(0, "Before.", 0, ())
-    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 9.0)))
+    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 0.0, 9.0)))
     s.floor.playout_started(got.PlayoutStarted(1))
     s.endpointer.check_words(s.u)
     s.context.pos += 3 * RATE

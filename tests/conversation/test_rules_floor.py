@@ -39,7 +39,7 @@ class Stage:
     def play(self, *segments: Segment) -> Reply:
         """Answer a turn and start to play it."""
         r = self.answer()
-        for segment in segments or (Segment("Yes.", 1.0),):
+        for segment in segments or (Segment("Yes.", 0.0, 1.0),):
             self.floor.speech_queued(got.SpeechQueued(r.generation, segment))
         self.floor.playout_started(got.PlayoutStarted(r.generation))
         self.context.effects = []
@@ -77,7 +77,7 @@ def test_an_answer_begins_with_what_waits_to_be_said() -> None:
 
 def test_a_prepared_reply_is_committed_with_the_words_that_it_answers() -> None:
     s = Stage()
-    prepared = Reply(s.floor.next_generation(), 2, "Hello", segments=[Segment("Hi.", 0.5)])
+    prepared = Reply(s.floor.next_generation(), 2, "Hello", segments=[Segment("Hi.", 0.0, 0.5)])
     s.context.pos = 500
     s.floor.commit(prepared, "Hello.", 100)
     assert s.context.effects == [do.CommitReply(1), tell.AgentSaid(500, 0.0, 1, "Hi.")]
@@ -93,7 +93,7 @@ def test_only_so_many_texts_may_wait() -> None:
 
 def test_what_was_heard_is_in_the_history_and_frees_the_floor() -> None:
     s = Stage()
-    r = s.play(Segment("Yes.", 1.0), Segment("It is.", 1.0))
+    r = s.play(Segment("Yes.", 0.0, 1.0), Segment("It is.", 1.0, 2.0))
     s.floor.finish(got.PlayoutFinished(r.generation, 2.0, estimated=False))
     assert s.history.snapshot() == (Message("agent", "Yes. It is.", "Yes. It is."),)
     assert s.kinds() == ["AgentHeard", "AgentChanged"]
@@ -106,7 +106,7 @@ def test_what_ends_of_an_unknown_generation_is_nothing() -> None:
     s.floor.finish(got.PlayoutFinished(9, 2.0))
     s.floor.speech_played(got.SpeechPlayed(9, 1, 2.0))
     s.floor.playout_started(got.PlayoutStarted(9))
-    s.floor.speech_queued(got.SpeechQueued(9, Segment("No.", 1.0)))
+    s.floor.speech_queued(got.SpeechQueued(9, Segment("No.", 0.0, 1.0)))
     assert s.context.effects == []
 
 

@@ -11,8 +11,17 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import History, Message, Segment, heard_text
 from duologue.testing.conversation import Script
 
-PLAIN = (Segment("Sure, a table for two.", 2.0), Segment("At what time?", 1.0))
-TIMED = (Segment("Sure thing now", 1.5, (("Sure", 0.0, 0.4), ("thing", 0.4, 0.8), ("now", 0.9, 1.3))),)
+PLAIN = (Segment("Sure, a table for two.", 0.0, 2.0), Segment("At what time?", 2.0, 3.0))
+TIMED = (Segment("Sure thing now", 0.0, 1.5, (("Sure", 0.0, 0.4), ("thing", 0.4, 0.8), ("now", 0.9, 1.3))),)
+SPELLED = (
+    Segment(
+        "It costs €3 now",
+        0.0,
+        0.9,
+        (("It", 0, 0.1), ("costs", 0.1, 0.2), ("three", 0.2, 0.3), ("euros", 0.3, 0.5), ("now", 0.6, 0.9)),
+    ),
+)
+LATER = (Segment("Sure thing now.", 3.2, 4.5, (("Sure", 3.2, 3.6), ("thing", 3.6, 4.0), ("now", 4.1, 4.5))),)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +39,23 @@ TIMED = (Segment("Sure thing now", 1.5, (("Sure", 0.0, 0.4), ("thing", 0.4, 0.8)
         pytest.param(PLAIN, 9.0, "Sure, a table for two. At what time?", True, id="more than all"),
         pytest.param(TIMED, 0.79, "Sure", True, id="exact timings give whole words"),
         pytest.param(TIMED, 0.8, "Sure thing", True, id="a word at its end"),
-        pytest.param((Segment("Hi.", 0.05),), 0.0, "", True, id="a short segment is not heard before it is played"),
-        pytest.param((Segment("...", 0.0), Segment("Hi.", 1.0)), 0.0, "", True, id="no sound, nothing played"),
-        pytest.param((Segment("...", 0.0), Segment("Hi.", 1.0)), 1.0, "... Hi.", True, id="no sound in it"),
-        pytest.param((Segment("It costs 3.50 euros", 2.0),), 1.5, "", False, id="a point in a number ends no clause"),
-        pytest.param((Segment("He said “yes.” Then", 2.0),), 1.6, "He said “yes.”", False, id="quotes"),
+        pytest.param(LATER, 3.1, "", True, id="in the silence before a segment"),
+        pytest.param(LATER, 4.05, "Sure thing", True, id="words that begin later"),
+        pytest.param(LATER, 4.45, "Sure thing", True, id="exact timings need no trailing silence"),
+        pytest.param(LATER, 4.5, "Sure thing now.", True, id="the last word with its mark"),
+        pytest.param((*PLAIN, *LATER), 3.7, "Sure, a table for two. At what time? Sure", True, id="mixed"),
+        pytest.param(SPELLED, 0.5, "It costs three euros", True, id="words that the voice writes otherwise"),
+        pytest.param(
+            (Segment("Hi.", 0.0, 0.05),), 0.0, "", True, id="a short segment is not heard before it is played"
+        ),
+        pytest.param(
+            (Segment("...", 0.0, 0.0), Segment("Hi.", 0.0, 1.0)), 0.0, "", True, id="no sound, nothing played"
+        ),
+        pytest.param((Segment("...", 0.0, 0.0), Segment("Hi.", 0.0, 1.0)), 1.0, "... Hi.", True, id="no sound in it"),
+        pytest.param(
+            (Segment("It costs 3.50 euros", 0.0, 2.0),), 1.5, "", False, id="a point in a number ends no clause"
+        ),
+        pytest.param((Segment("He said “yes.” Then", 0.0, 2.0),), 1.6, "He said “yes.”", False, id="quotes"),
         pytest.param((), 1.0, "", True, id="no segments"),
     ],
 )
@@ -43,7 +64,7 @@ def test_heard_text(segments: tuple[Segment, ...], played: float, heard: str, ce
 
 
 def test_what_was_heard_only_grows_with_what_was_played() -> None:
-    heard = [heard_text((*PLAIN, *TIMED), tenths / 20)[0] for tenths in range(100)]
+    heard = [heard_text((*PLAIN, *LATER), tenths / 20)[0] for tenths in range(100)]
     assert all(later.startswith(earlier) for earlier, later in pairwise(heard))
 
 

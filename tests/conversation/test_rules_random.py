@@ -178,7 +178,7 @@ def stale(s: Ledger, generation: int, kind: str) -> None:
     if r and not r.over:
         return
     inputs: dict[str, got.Input] = {
-        "queued": got.SpeechQueued(generation, Segment("Stale.", 1.0)),
+        "queued": got.SpeechQueued(generation, Segment("Stale.", 0.0, 1.0)),
         "started": got.PlayoutStarted(generation),
         "finished": got.PlayoutFinished(generation, 1.0),
         "failed": got.ReplyFailed(generation, "agent_error"),

@@ -46,7 +46,7 @@ def test_a_user_who_speaks_before_the_greeting_sounds_hears_it_with_the_answer()
     assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
     start = s.one(do.StartReply)
     assert [say.text for say in start.says] == ["This call is recorded."]
-    s.give(got.SpeechQueued(start.generation, Segment("This call is recorded.", 1.0, say=0)))
+    s.give(got.SpeechQueued(start.generation, Segment("This call is recorded.", 0.0, 1.0, say=0)))
     s.play("For when?", seconds=1.0)
     s.playing.seconds = 2.0  # type: ignore[union-attr]
     s.silence(2.1)
@@ -144,7 +144,7 @@ def answering(*, speculates: bool = False) -> Script:
     s = Script(speculates=speculates)
     s.say_turn("Hello.")
     s.give(got.SayRequested("Let me look.", id=5, within=s.on_order))
-    s.give(got.SpeechQueued(s.on_order, Segment("Let me look.", 1.0, say=5)))
+    s.give(got.SpeechQueued(s.on_order, Segment("Let me look.", 0.0, 1.0, say=5)))
     return s
 
 
@@ -199,7 +199,7 @@ def test_a_say_without_sound_inside_a_reply_is_over_at_once() -> None:
 def test_a_protected_say_inside_a_reply_cannot_be_interrupted() -> None:
     s = Script()
     s.say_turn("Hello.")
-    s.give(got.SpeechQueued(s.on_order, Segment("This call is recorded.", 1.0, say=5, interruptible=False)))
+    s.give(got.SpeechQueued(s.on_order, Segment("This call is recorded.", 0.0, 1.0, say=5, interruptible=False)))
     s.play("How can I help you today?", seconds=3.0)
     s.playing.seconds = 4.0  # type: ignore[union-attr]
     s.understand("Wait.")

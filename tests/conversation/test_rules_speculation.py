@@ -223,7 +223,7 @@ def test_after_an_interruption_by_words_a_reply_is_prepared_as_ever() -> None:
 
 def test_clauses_of_an_older_generation_belong_to_no_reply() -> None:
     s = doubtful()
-    s.give(got.SpeechQueued(99, Segment("Not mine.", 1.0)))
+    s.give(got.SpeechQueued(99, Segment("Not mine.", 0.0, 1.0)))
     s.silence(0.96)
     assert s.of(tell.AgentSaid) == []
 

@@ -14,6 +14,7 @@ from duologue.engine.phrases import PhraseCache
 from duologue.errors import InvalidAudioError, InvalidStateError, ProviderError, UnsupportedLanguageError
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak, understand
+from duologue.tts import AudioChunk, Speech, TextSpan
 
 pytestmark = pytest.mark.anyio
 
@@ -167,7 +168,7 @@ async def test_text_is_spoken_whole_or_clause_by_clause(engine: Engine) -> None:
     whole = await tts.synthesize(text)
     assert (whole.text, whole.rate, understand(whole.pcm, whole.rate)) == (text, 24_000, text)
 
-    pieces = [piece.text async for piece in tts.stream(text)]
+    pieces = [item.text async for item in tts.stream(in_pieces(text)) if isinstance(item, TextSpan)]
     assert pieces == ["Well, let me have a look at it,", "if I may.", "It is on the second page.", "There."]
     assert model.asked == [text, *pieces]
 
@@ -175,26 +176,27 @@ async def test_text_is_spoken_whole_or_clause_by_clause(engine: Engine) -> None:
 async def test_a_clause_is_not_cut_again(engine: Engine) -> None:
     tts = ModelTextToSpeech(engine, FakeTtsModel())
     clause = "Well, let me have a look at it, if I may."
-    assert [piece.text async for piece in tts.stream(clause, is_clause=True)] == [clause]
+    span, chunk = [item async for item in tts.stream(clause)]
+    assert isinstance(span, TextSpan)
+    assert isinstance(chunk, AudioChunk)
+    assert (span.text, span.start, span.end) == (clause, 0.0, len(chunk.pcm) / 48_000)
 
 
 async def test_later_clauses_are_wanted_when_the_earlier_have_sounded() -> None:
     desk = Desk()
-    stream = ModelTextToSpeech(desk, FakeTtsModel()).stream("This is one. This is two. This is three.", deadline=100.0)
-    for duration in (2.0, 1.0, 1.0):
+    text = in_pieces("This is one. This is two. This is three.")
+    stream = ModelTextToSpeech(desk, FakeTtsModel()).stream(text, deadline=100.0)
+    for start, seconds in ((0.0, 2), (2.0, 1), (3.0, 1)):
         reading = asyncio.ensure_future(anext(stream))
-        speech = await FakeSpeech(duration).give(desk)
-        assert await reading is speech
+        (await desk.next()).set_result(Speech("said", bytes(48_000 * seconds), 24_000))
+        assert await reading == TextSpan("said", start, start + seconds)
+        assert await anext(stream) == AudioChunk(bytes(48_000 * seconds))
     assert desk.deadlines == [100.0, 102.0, 103.0]
 
 
-class FakeSpeech:
-    def __init__(self, duration: float) -> None:
-        self.duration = duration
-
-    async def give(self, desk: Desk) -> Any:
-        (await desk.next()).set_result(self)
-        return self
+async def in_pieces(text: str) -> AsyncIterator[str]:
+    for word in text.split(" "):
+        yield word + " "
 
 
 async def test_text_without_a_sound_has_none(engine: Engine) -> None:

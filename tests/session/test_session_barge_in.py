@@ -160,7 +160,7 @@ async def test_marks_never_go_back() -> None:
 async def test_a_mark_of_an_earlier_reply_is_no_mark_of_this_one() -> None:
     async with VirtualCall(ScriptedAgent("Hi.", LONG), tts=FakeTextToSpeech(exact=True)) as call:
         await call.say("Hello.")
-        call.session.mark_playback(call.session._speaker.playout.position)
+        call.session.mark_playback(call.session._output.playout.position)
         await call.speak("Go on.")
         await call.silence(1.5)
         call.session.interrupt()

@@ -104,7 +104,7 @@ async def test_sound_may_depend_on_what_was_sent_before_it() -> None:
 
         def pieces() -> Iterator[bytes]:
             for _ in range(5):
-                sent.append(call.session._speaker.playout.position)
+                sent.append(call.session._output.playout.position)
                 yield bytes(640)
 
         await play(call.session, call.engine, pieces(), longest_tail=0.0)

@@ -14,9 +14,8 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.engine import KEEPING
 from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
-from duologue.session import ErrorRaised, SessionConfig, speaker
+from duologue.session import ErrorRaised, SessionConfig, agent_writer, output
 from duologue.session import evidence as listening
-from duologue.session import reply as replying
 from duologue.session.session import VoiceSession
 from duologue.stt import Transcript
 from duologue.testing.agents import ScriptedAgent
@@ -181,7 +180,7 @@ async def stubborn(release: asyncio.Event) -> None:
 
 @pytest.fixture
 async def release(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
-    monkeypatch.setattr(speaker, "CLOSING", 0.02)
+    monkeypatch.setattr(output, "CLOSING", 0.02)
     monkeypatch.setattr(listening, "CLOSING", 0.02)
     event = asyncio.Event()
     yield event
@@ -222,8 +221,8 @@ async def test_what_lets_go_after_the_end_is_told_to_the_log_alone(
 
 
 async def test_a_call_whose_agent_never_lets_go_ends(release: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speaker, "MAX_STUCK", 3)
-    monkeypatch.setattr(replying, "CLOSING", 0.0)
+    monkeypatch.setattr(output, "MAX_STUCK", 3)
+    monkeypatch.setattr(agent_writer, "HANDOVER", 0.0)
     async with VirtualCall(StubbornAgent(release)) as call:
         for _ in range(5):
             call.session.send_text("Hello.")

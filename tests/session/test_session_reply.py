@@ -13,7 +13,7 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig
-from duologue.session.reply import MAX_CLAUSES
+from duologue.session.cascade import MAX_PIECES
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeTextToSpeech, SentenceEnd
 from duologue.testing.virtual import VirtualCall
@@ -98,11 +98,11 @@ async def test_ten_thousand_words_are_written_no_faster_than_they_are_heard() ->
         await call.speak("Tell me everything.")
         clause = 200 / 5  # words in the longest clause
         second = 1 / 0.32  # words in a second of speech
-        most = clause * (MAX_CLAUSES + 3) + 2 * second
+        most = clause * (MAX_PIECES + 3) + 2 * second
         for passed in range(20):
             await call.silence(1.0)
             assert agent.yielded <= most + passed * second
-            assert call.session._speaker.playout.ready <= 2.0 + clause / second
+            assert call.session._output.playout.ready <= 2.0 + clause / second
         assert call.session.starved == 0
         call.session.interrupt()
         await turns_of_the_loop()
@@ -424,7 +424,7 @@ async def test_whatever_an_agent_raises_fails_that_answer_alone(
         await call.say("Tell me my secret.")
         error = call.one(ErrorRaised)
         assert (error.code, error.message, error.turn) == ("agent_error", message, 1)
-        (line,) = [r.getMessage() for r in caplog.records if r.name == "duologue.session.reply"]
+        (line,) = [r.getMessage() for r in caplog.records if r.name.startswith("duologue.session")]
         assert line.startswith(f"Session {call.session.id}, turn 1: agent_error: {message}")
         await call.say("Go on.")
         assert call.heard[-1] == "Yes."

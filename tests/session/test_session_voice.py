@@ -1,7 +1,7 @@
 """The synthesiser's side of a reply: it streams, is tried again, stalls, fails, and gives what it must not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from itertools import repeat
 from typing import Any
 
@@ -15,7 +15,7 @@ from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeTextToSpeech, FakeTtsModel
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
-from duologue.tts import Speech
+from duologue.tts import AudioChunk, Speech, SpeechItem, TextSpan
 from duologue.turn.languages.en import PACK
 
 pytestmark = pytest.mark.anyio
@@ -33,17 +33,30 @@ class PiecesOfSpeech(FakeTextToSpeech):
         self.pieces = pieces
 
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None
-    ) -> AsyncIterator[Speech]:
+        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[SpeechItem]:
+        assert isinstance(text, str)
         self.asked.append(text)
-        for piece in [await self.synthesize(text)] if text in APOLOGY else self.pieces(text):
+        for piece in (await self.synthesize(text)).items() if text in APOLOGY else self.pieces(text):
             if isinstance(piece, Exception):
                 raise piece
             yield piece
 
 
-def speech(text: str) -> Speech:
-    return Speech(text, speak(text, 24_000), 24_000)
+def chunk(text: str) -> AudioChunk:
+    return AudioChunk(speak(text, 24_000, pitch=140))
+
+
+def spans(*texts: str) -> list[SpeechItem]:
+    """A span and a chunk for each text."""
+    items: list[SpeechItem] = []
+    at = 0.0
+    for text in texts:
+        pcm = chunk(text).pcm
+        end = at + len(pcm) / 2 / 24_000
+        items += [TextSpan(text, at, end), AudioChunk(pcm)]
+        at = end
+    return items
 
 
 async def test_a_model_speaks_through_the_engine_a_clause_at_a_time() -> None:
@@ -61,7 +74,7 @@ async def test_a_model_speaks_through_the_engine_a_clause_at_a_time() -> None:
 
 
 async def test_a_clause_may_come_in_small_pieces() -> None:
-    tts = PiecesOfSpeech(lambda text: [speech(word + " ") for word in text.split()])
+    tts = PiecesOfSpeech(lambda text: spans(*text.split()))
     async with VirtualCall(ScriptedAgent(TWO), tts=tts) as call:
         await call.say("Hello.")
         assert call.heard == [TWO]
@@ -125,7 +138,7 @@ async def test_a_voice_that_never_works_leaves_the_call_alive() -> None:
 
 
 async def test_a_clause_that_was_half_heard_is_not_spoken_again() -> None:
-    tts = PiecesOfSpeech(lambda text: [speech(text[:8]), DOWN])
+    tts = PiecesOfSpeech(lambda text: [*spans(text[:7]), DOWN])
     async with VirtualCall(ScriptedAgent(TWO), tts=tts) as call:
         await call.say("Hello.")
         assert call.one(ErrorRaised).code == "provider_unavailable"
@@ -175,9 +188,11 @@ async def test_a_voice_that_stalls_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("piece", "message"),
     [
-        (Speech("x", b"\0\0", 8000), "2 bytes at 8000 Hz, and must give"),
-        (Speech("x", b"\0\0\0", 24_000), "3 bytes at 24000 Hz, and must give"),
-        (b"\0\0", "gave bytes, and must give Speech"),
+        (Speech("x", b"\0\0", 24_000), "gave Speech, and must give AudioChunk or TextSpan"),
+        (AudioChunk(b"\0\0\0"), "gave a chunk of 3 bytes, and must give whole 16-bit samples"),
+        (AudioChunk(None), "gave AudioChunk, and must give"),  # type: ignore[arg-type]
+        (b"\0\0", "gave bytes, and must give AudioChunk or TextSpan"),
+        (AudioChunk(bytes(48_000 * 40)), "gave 40 s of speech for 4 characters"),
         (ZeroDivisionError("by zero"), "failed: ZeroDivisionError."),
         (TimeoutError("mine"), "failed: TimeoutError."),
     ],
@@ -193,7 +208,7 @@ async def test_what_is_no_speech_is_refused(piece: Any, message: str) -> None:
 
 async def test_a_voice_may_fail_before_it_begins() -> None:
     class Broken(FakeTextToSpeech):
-        def stream(self, text: str, **_: Any) -> Any:
+        def stream(self, text: Any, **_: Any) -> Any:
             raise KeyError(text)
 
     async with VirtualCall(ScriptedAgent("Yes."), tts=Broken()) as call:

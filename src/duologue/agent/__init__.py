@@ -14,6 +14,7 @@ __all__ = [
     "Agent",
     "Cloneable",
     "EndCall",
+    "FunctionCall",
     "HasStartupWarning",
     "Progress",
     "Reply",
@@ -39,7 +40,21 @@ class Progress(str):
     """
 
 
-Reply = str | EndCall | Progress
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """Yielded by an agent that wants a protocol to show, or to carry out, a call of a function.
+
+    It is passed on once the turn is decided, after the text before it, as a `FunctionCallRequested` event.
+    """
+
+    name: str
+    arguments: str = "{}"
+    """A JSON object."""
+    id: str = ""
+    """Identifies the call to whoever answers it."""
+
+
+Reply = str | EndCall | Progress | FunctionCall
 
 
 @dataclass(frozen=True, slots=True)

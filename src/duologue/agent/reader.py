@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from duologue.agent import EndCall, Progress, Reply
+from duologue.agent import EndCall, FunctionCall, Progress, Reply
 from duologue.agent.reasoning import ReasoningFilter, Shown
 from duologue.agent.text import TextRepair
 from duologue.errors import AgentError, DeadlineError
@@ -62,8 +62,8 @@ class AnswerReader:
         self._over = False
         self._end_call: EndCall | None = None
 
-    async def next(self) -> Shown | EndCall | None:
-        """Return the next text, which may be white space, an EndCall, or None at the end.
+    async def next(self) -> Shown | FunctionCall | EndCall | None:
+        """Return the next text, which may be white space, a FunctionCall, an EndCall, or None at the end.
 
         Raises DeadlineError if the agent makes no progress, and AgentError if it yields what it must not.
         """
@@ -73,6 +73,10 @@ class AnswerReader:
                 self._waited = 0.0
                 self._idle_pieces += 1
                 continue
+            if isinstance(piece, FunctionCall):
+                self._waited = 0.0
+                self._idle_pieces += 1
+                return piece
             if isinstance(piece, str):
                 shown = self._read(piece)
             else:
@@ -147,11 +151,25 @@ class AnswerReader:
             took = now() - began
             self._waited += took
             self._wordless += took
-        if isinstance(piece, str | EndCall | Progress):
-            return piece
-        raise AgentError(
-            f"The agent yielded {type(piece).__name__}; expected str, EndCall or Progress.", hint="Correct the agent."
-        )
+        if isinstance(piece, FunctionCall):
+            self._check_call(piece)
+        elif not isinstance(piece, str | EndCall | Progress):
+            raise AgentError(
+                f"The agent yielded {type(piece).__name__}; expected str, EndCall, Progress or FunctionCall.",
+                hint="Correct the agent.",
+            )
+        return piece
+
+    def _check_call(self, call: FunctionCall) -> None:
+        """Function calls are bounded like text."""
+        if not all(isinstance(part, str) for part in (call.name, call.arguments, call.id)):
+            raise AgentError("The agent yielded a FunctionCall whose parts are not all str.", hint="Correct the agent.")
+        size = len(call.name) + len(call.arguments) + len(call.id)
+        if size > self._limits.max_piece_chars:
+            raise AgentError(
+                f"The agent yielded a FunctionCall of {size} characters; the limit is {self._limits.max_piece_chars}.",
+                hint="Make its arguments shorter, or raise max_piece_chars.",
+            )
 
     def _late(self, limit: float) -> DeadlineError:
         if self._limits.text_timeout - self._wordless < limit - self._waited:

@@ -7,7 +7,7 @@ client and its line have no delay of their own, so that latencies are those of t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,7 +28,7 @@ from duologue.session.drive import drive
 from duologue.session.events import ErrorRaised
 from duologue.stt import SttModel
 from duologue.testing.agents import ScriptedAgent
-from duologue.tts import Speech
+from duologue.tts import Speech, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.turn import WordsPolicy
 from duologue.vad import VoiceActivityDetector
 
@@ -154,21 +154,20 @@ async def _moments(one: Play, ears: Ears, rules: ConversationConfig, version: st
     return moments, words
 
 
-class _Voice:
+class _Voice(TextToSpeech):
     """Speaks the agent's utterance of the corpus, as one piece."""
 
     name = "corpus"
     rate = RATE
+    capabilities = TtsCapabilities(aligned=True)
 
     def __init__(self, item: BargeIn) -> None:
         self._left = [Speech(item.agent_text, item.playout().astype("<i2").tobytes(), RATE)]
 
-    async def synthesize(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> Speech:
-        """The whole utterance for its first clause, nothing for the others."""
-        return self._left.pop() if self._left else Speech(text, b"", RATE)
-
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None
-    ) -> AsyncIterator[Speech]:
-        """The same, as the only piece."""
-        yield await self.synthesize(text)
+        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[SpeechItem]:
+        """The whole utterance for its first clause, nothing for the others."""
+        if self._left:
+            for item in self._left.pop().items():
+                yield item

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Final
 
 import numpy as np
 
 from duologue.agent import Turn
-from duologue.tts import Speech
+from duologue.tts import Speech, SpeechItem, TextToSpeech, TtsCapabilities
 
 __all__ = ["InstantAgent", "InstantTextToSpeech"]
 
@@ -20,7 +20,7 @@ LONGEST: Final = 30
 """Sentences of an answer that is to be interrupted, at most."""
 
 
-class InstantTextToSpeech:
+class InstantTextToSpeech(TextToSpeech):
     """A service whose every clause is the same tone of `seconds`, made beforehand."""
 
     name = "instant-tts"
@@ -29,16 +29,15 @@ class InstantTextToSpeech:
     def __init__(self, seconds: float) -> None:
         tone = 8000 * np.sin(2 * np.pi * 220 * np.arange(round(seconds * RATE)) / RATE)
         self._pcm = tone.astype("<i2").tobytes()
-
-    async def synthesize(self, text: str, *, seed: int | None = None, deadline: float | None = None) -> Speech:
-        """The tone."""
-        return Speech(text, self._pcm, RATE)
+        self.capabilities = TtsCapabilities(aligned=True)
 
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None
-    ) -> AsyncIterator[Speech]:
+        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[SpeechItem]:
         """The tone, in one piece."""
-        yield Speech(text, self._pcm, RATE)
+        assert isinstance(text, str), "its capabilities say that it does not take text as it comes"
+        for item in Speech(text, self._pcm, RATE).items():
+            yield item
 
 
 class InstantAgent:

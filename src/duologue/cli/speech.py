@@ -134,6 +134,7 @@ def _text(argument: str) -> str:
 async def _say(text: str, seed: int | None) -> tuple[list[Speech], float]:
     """What there is to hear, and the seconds until the first of it was there."""
     from duologue.engine import Engine
+    from duologue.tts.clauses import clauses_of
     from duologue.tts.hibari import Hibari
     from duologue.turn.silence import Silence
     from duologue.vad.energy import Energy
@@ -142,7 +143,8 @@ async def _say(text: str, seed: int | None) -> tuple[list[Speech], float]:
         tts = engine.tts(Hibari())
         spoken: list[Speech] = []
         began, first = time.perf_counter(), 0.0
-        async for speech in tts.stream(text, seed=seed):
+        for clause in clauses_of(text):
+            speech = await tts.synthesize(clause, seed=seed)
             if speech.pcm:
                 first = first or time.perf_counter() - began
                 spoken.append(speech)

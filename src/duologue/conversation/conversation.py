@@ -224,7 +224,7 @@ class Conversation:
     def _speech_queued(self, i: inputs.SpeechQueued) -> None:
         prepared = self.speculation.of(i.generation)
         if prepared:
-            prepared.segments.append(i.segment)
+            prepared.add(i.segment)
         else:
             self.floor.speech_queued(i)
 

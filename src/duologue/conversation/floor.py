@@ -132,10 +132,9 @@ class Floor:
     # --- the reply is prepared, played and heard ---
 
     def speech_queued(self, i: inputs.SpeechQueued) -> None:
-        """Note a segment that waits for playout."""
+        """Note text that is tied to audio of the reply."""
         r = self.current(i.generation)
-        if r and not r.dropped:
-            r.segments.append(i.segment)
+        if r and not r.dropped and r.add(i.segment):
             self._context.publish(events.AgentSaid, i.generation, i.segment.text)
 
     def playout_started(self, i: inputs.PlayoutStarted) -> None:
@@ -165,8 +164,7 @@ class Floor:
             return
         self.reply = None
         said = " ".join(s.text for s in r.segments)
-        confirmed = i.confirmed and not r.dropped
-        parts, heard, estimated = r.take_heard(i.played, i.estimated, finished=True, confirmed=confirmed)
+        parts, heard, estimated = r.take_heard(i.played, i.estimated, finished=True)
         self._report(r, parts)
         self._context.publish(events.AgentHeard, r.generation, r.turn, heard, said, r.dropped, estimated)
         self.close_says(r, "interrupted")

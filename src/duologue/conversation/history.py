@@ -11,8 +11,12 @@ from typing import Literal
 __all__ = ["History", "Message", "Segment", "heard_text"]
 
 CLAUSE_END = re.compile(r"[,;:.!?…—–][\"')\]”’»]*(?=\s|$)")
+AFTER_WORD = re.compile(r"[^\w\s]*")
+"""Marks that belong to the word before them."""
 TRAILING_SILENCE = 0.1
-"""A segment ends in at least this much silence, so that it has been heard whole a little before its end. Seconds."""
+"""Seconds of silence in which a segment without word timings ends: it was heard whole that much before its end."""
+ROUNDING = 1e-6
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +35,64 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of text and how long it sounds."""
+    """A stretch of text tied to the audio of a reply. All times are seconds from the start of that audio."""
 
     text: str
-    duration: float
-    """Seconds."""
+    start: float
+    end: float
     words: tuple[tuple[str, float, float], ...] = ()
-    """Each word with its start and end in seconds, where the synthesiser gives them *exactly*; else empty."""
+    """Each word with its start and end, if the voice knows them exactly; else empty."""
     asks_from: float | None = None
-    """Where in it, in seconds, the sentence begins that asks for an answer; None if it ends in none."""
+    """Where the question begins that the text ends; None if it asks nothing."""
     say: int | None = None
     """The id of the `say` that it belongs to, if that was spoken as a part of a reply."""
     interruptible: bool = True
+    id: int = 0
+    """Replaces an earlier segment of the same id, whose times were an estimate; 0 if the times are final."""
+
+    def is_heard(self, played: float) -> bool:
+        """Return True if all of it was heard in `played` seconds of the reply."""
+        if not self.has_begun(played):
+            return False
+        if self.words:
+            return played >= self.words[-1][2] - ROUNDING
+        return played >= self.end - TRAILING_SILENCE
+
+    def has_begun(self, played: float) -> bool:
+        """Return True if some of it was heard."""
+        return played > self.start if self.end > self.start else 0 < played >= self.start
+
+    def heard_part(self, played: float) -> str:
+        """Return what was heard of a segment that was not heard to its end: whole words, or whole clauses."""
+        if not self.words:
+            reached = len(self.text) * (played - self.start) / (self.end - self.start)
+            return self.text[: max((m.end() for m in CLAUSE_END.finditer(self.text) if m.end() <= reached), default=0)]
+        at = 0
+        for word, _, end in self.words:
+            if end > played + ROUNDING:
+                break
+            found = self.text.find(word, at)
+            if found < 0:  # the voice writes its words otherwise
+                return " ".join(word for word, _, end in self.words if end <= played + ROUNDING)
+            at = found + len(word)
+        marks = AFTER_WORD.match(self.text, at) if at else None
+        return self.text[: marks.end() if marks else at]
 
 
 def heard_text(segments: Sequence[Segment], played: float) -> tuple[str, bool]:
-    """What was heard of `segments` in `played` seconds, and whether every word of it is certain.
+    """Return what was heard of `segments` in `played` seconds of the reply, and whether every word of it is certain.
 
-    Whole segments are certain. Of the last one, exact word timings give its whole words; without them its words are
-    placed by their share of the letters, and rounded down to the last whole clause.
+    Segments that were heard to their end are certain. Of the last one, exact word timings give its whole words; without
+    them its words are placed by their share of the letters, and rounded down to the last whole clause.
     """
     heard: list[str] = []
     for segment in segments:
-        if played <= 0:
+        if not segment.has_begun(played):
             break
-        if played >= segment.duration - TRAILING_SILENCE:
-            heard.append(segment.text)
-            played -= segment.duration
-            continue
-        if segment.words:
-            heard.extend(word for word, _, end in segment.words if end <= played)
-            return " ".join(heard), True
-        reached = len(segment.text) * played / segment.duration
-        ends = [m.end() for m in CLAUSE_END.finditer(segment.text) if m.end() <= reached]
-        if ends:
-            heard.append(segment.text[: ends[-1]])
-        return " ".join(heard), False
+        if not segment.is_heard(played):
+            heard.append(segment.heard_part(played))
+            return " ".join(text for text in heard if text), bool(segment.words)
+        heard.append(segment.text)
     return " ".join(heard), True
 
 

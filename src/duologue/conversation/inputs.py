@@ -180,10 +180,11 @@ class HangUpRequested:
 
 @dataclass(frozen=True, slots=True)
 class SpeechQueued:
-    """A clause of the reply has been synthesised and waits for playout."""
+    """Text of the reply is tied to a stretch of its audio, which waits for playout or will come."""
 
     generation: int
     segment: Segment
+    """Replaces the segment with the same id, unless the id is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,6 @@ class PlayoutFinished:
     """Seconds of the reply that the user heard."""
     estimated: bool = True
     """False if the client's playback marks say so."""
-    confirmed: bool = True
-    """False if the client stopped reporting marks before the end: only what it reported was heard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from duologue.conversation.config import RATE
-from duologue.conversation.history import TRAILING_SILENCE, Segment, heard_text
+from duologue.conversation.history import Segment, heard_text
 from duologue.conversation.inputs import SayRequested
 
 __all__ = ["HeardPart", "Reply"]
@@ -73,13 +73,13 @@ class Reply:
     @property
     def has_asked(self) -> bool:
         """True if the user has heard enough of a question to answer it, and little of what follows it."""
-        heard, asked, end = self.played / RATE, False, 0.0
+        heard, asked = self.played / RATE, False
         for segment in self.segments:
-            start, end = end, end + segment.duration
+            start, end = segment.start, segment.end
             if heard < start:
                 break
             if segment.asks_from is not None:
-                start += segment.asks_from
+                start = segment.asks_from
                 asked = asked or heard >= min(start + ANSWERABLE * (end - start), end - NEARLY)
             elif heard >= end - NEARLY:
                 asked = False
@@ -88,40 +88,42 @@ class Reply:
     @property
     def is_protected(self) -> bool:
         """True while the part that is being played must not be interrupted."""
-        end = 0.0
-        for segment in self.segments:
-            end += segment.duration
-            if self.played / RATE < end:
-                return not segment.interruptible
-        return False
+        played = self.played / RATE
+        return next((not segment.interruptible for segment in self.segments if played < segment.end), False)
+
+    def add(self, segment: Segment) -> bool:
+        """Add a segment, or replace the one with its id; return True if it is new."""
+        if segment.id:
+            for at in range(len(self.segments) - 1, -1, -1):
+                if self.segments[at].id == segment.id:
+                    self.segments[at] = segment
+                    return False
+        self.segments.append(segment)
+        return True
 
     def unspoken(self, says: Sequence[SayRequested]) -> list[SayRequested]:
         """Return those of `says` of which no audio was ready."""
         spoken = {segment.say for segment in self.segments}
         return [say for say in says if say.id not in spoken]
 
-    def take_heard(
-        self, played: float, estimated: bool, *, finished: bool, confirmed: bool = False
-    ) -> tuple[list[HeardPart], str, bool]:
+    def take_heard(self, played: float, estimated: bool, *, finished: bool) -> tuple[list[HeardPart], str, bool]:
         """Account for `played` seconds of the reply, and return the parts that are over and were not reported before.
 
         Args:
             played: Seconds of the reply that the user has heard.
             estimated: `played` is an estimate.
             finished: Nothing more of it will be heard; otherwise only parts that were heard in full are over.
-            confirmed: All of it was heard, whatever `played` is.
 
         Returns:
             The parts, all words heard of the reply, and whether these are an estimate.
         """
         parts: list[HeardPart] = []
         heard: list[str] = []
-        at, start = 0.0, 0
+        start = 0
         for part, is_followed in _parts(self.segments):
-            length = sum(segment.duration for segment in part)
             said = " ".join(segment.text for segment in part)
-            whole = start < self.reported or confirmed or played >= at + length - TRAILING_SILENCE
-            text, is_certain = (said, True) if whole else heard_text(part, max(played - at, 0.0))
+            whole = start < self.reported or part[-1].is_heard(played)
+            text, is_certain = (said, True) if whole else heard_text(part, played)
             heard.append(text)
             estimated = estimated or not is_certain
             say = part[0].say
@@ -129,7 +131,7 @@ class Reply:
                 is_cut = not whole or (self.dropped and not is_followed)
                 parts.append(HeardPart(say, said, text, is_cut, estimated))
                 self.reported = start + len(part)
-            at, start = at + length, start + len(part)
+            start += len(part)
         return parts, " ".join(text for text in heard if text), estimated
 
 

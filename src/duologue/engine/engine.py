@@ -26,6 +26,7 @@ from duologue.engine.workers import Workers
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
+from duologue.tts.clauses import clauses_of
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.vad import VoiceActivityDetector
 
@@ -122,6 +123,8 @@ class TickCounters:
     """Frames of 20 ms in which speech was owed and none was ready."""
     late_frames: int = 0
     """Frames that were ready, and were sent 20 ms or more after they were to sound."""
+    response_faults: int = 0
+    """Things that a voice or a responder must not do, and that did not end its reply."""
     worst_late: float = 0.0
     """Seconds."""
 
@@ -245,8 +248,8 @@ class Engine:
         if not isinstance(tts, ModelTextToSpeech) or not self.config.cache_max_bytes:
             return
         for phrase in phrases:
-            async for _ in tts.stream(phrase, deadline=time.monotonic() + WARMING_PATIENCE):
-                pass
+            for clause in clauses_of(phrase):
+                await tts.synthesize(clause, deadline=time.monotonic() + WARMING_PATIENCE)
 
     def admit(self) -> None:
         """Raise OverloadedError where one more session would be one too many, by what is measured now."""

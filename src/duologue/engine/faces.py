@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,13 +17,15 @@ from duologue.errors import InvalidAudioError, InvalidStateError
 from duologue.stt import SttModel, Transcript
 from duologue.stt.language import check_language
 from duologue.stt.steps import Step, Stepwise
-from duologue.tts import Speech, SpeechRequest, TtsModel
+from duologue.tts import Speech, SpeechItem, SpeechRequest, TextToSpeech, TtsCapabilities, TtsModel
 from duologue.tts.clauses import ClauseSplitter
 
 __all__ = ["ModelSpeechToText", "ModelTextToSpeech", "as_float"]
 
 RATE = 16_000
 MAX_STREAM_S = 30.0
+TYPICAL_LATENCY_S = 0.05
+"""Seconds in which a local model speaks a short clause."""
 PARTIAL_PATIENCE = 1.0
 """Seconds that words which are only for show may take: they never run before those that are waited for."""
 
@@ -133,12 +135,13 @@ class BufferedStream:
         await self.aclose()
 
 
-class ModelTextToSpeech:
+class ModelTextToSpeech(TextToSpeech):
     """A TextToSpeech over a model that the engine's workers run."""
 
     def __init__(self, engine: _Runner, model: TtsModel) -> None:
         self.name = model.name
         self.rate = model.rate
+        self.capabilities = TtsCapabilities(aligned=True, rates=(model.rate,), typical_latency=TYPICAL_LATENCY_S)
         self.model = model
         self._engine = engine
 
@@ -152,14 +155,27 @@ class ModelTextToSpeech:
         return speech
 
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None, is_clause: bool = False
-    ) -> AsyncIterator[Speech]:
-        """The same in pieces, the first as soon as it can sound: a short clause, then a sentence at a time.
-
-        `is_clause`: the text has been cut already, and is spoken as one piece.
-        """
-        splitter = ClauseSplitter()
-        for clause in (text,) if is_clause else (*splitter.push(text), *splitter.flush()):
+        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[SpeechItem]:
+        """Speak one clause, or a text that is being written, a clause at a time as soon as it is there."""
+        at = 0.0
+        async for clause in _clauses(text):
             speech = await self.synthesize(clause, seed=seed, deadline=deadline)
             deadline = (deadline or time.monotonic()) + speech.duration
-            yield speech
+            for item in speech.items(at):
+                yield item
+            at += speech.duration
+
+
+async def _clauses(text: str | AsyncIterable[str]) -> AsyncIterator[str]:
+    """Yield a whole clause as it is, and the clauses of a text that is being written."""
+    if isinstance(text, str):
+        if text.strip():
+            yield text
+        return
+    splitter = ClauseSplitter()
+    async for piece in text:
+        for clause in splitter.push(piece):
+            yield clause
+    for clause in splitter.flush():
+        yield clause

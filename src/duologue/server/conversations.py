@@ -52,6 +52,7 @@ class Conversations:
             "windows": ticks.windows,
             "starved_frames": ticks.starved_frames,
             "late_frames": ticks.late_frames,
+            "response_faults": ticks.response_faults,
             "batches": work.counters.batches,
             "jobs_waiting": work.waiting,
             "jobs_done": work.counters.done,

@@ -13,7 +13,15 @@ from duologue.conversation import events as tell
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
 
-__all__ = ["ErrorRaised", "Metered", "Subscription", "ToolCalled", "TurnMeasured", "YieldMeasured"]
+__all__ = [
+    "ErrorRaised",
+    "FunctionCallRequested",
+    "Metered",
+    "Subscription",
+    "ToolCalled",
+    "TurnMeasured",
+    "YieldMeasured",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,19 @@ class ToolCalled(Event):
     started: float
     finished: float
     outcome: Literal["done", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCallRequested(Event):
+    """The answer to a decided turn contains a call of a function, for a protocol that shows it or carries it out."""
+
+    turn: int
+    generation: int
+    call: str
+    """The id that the agent gave it."""
+    name: str
+    arguments: str
+    """A JSON object."""
 
 
 @dataclass(frozen=True, slots=True)

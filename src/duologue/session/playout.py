@@ -132,7 +132,7 @@ class Playout:
         if not self.active or self._held or self._blocked or self.paused:
             return False
         if self._anchor is None:
-            if not self._ready:
+            if not self._ready or (len(self._ready) < self._frame_bytes and not self.complete):
                 return False
             self._anchor = now
         sent = self._sent_frames()
@@ -179,6 +179,11 @@ class Playout:
         """False while a client that reports marks has not reported the end of what was sent."""
         return self.mark is None or self.position - self.mark <= MARKED * self.rate
 
+    @property
+    def sent(self) -> float:
+        """Seconds of this reply that were sent."""
+        return self._sent_frames() * FRAME
+
     def played(self, now: float) -> float:
         """Seconds of this reply that the user has heard.
 
@@ -186,7 +191,7 @@ class Playout:
         """
         if self._anchor is None:
             return 0.0
-        sent = self._sent_frames() * FRAME
+        sent = self.sent
         if self.mark is not None:
             return min(sent, max(0.0, (self.mark - self.began) / self.rate))
         until = self._paused_at if self.paused else now

@@ -38,18 +38,27 @@ from duologue.errors import (
 from duologue.session.arrivals import Arrivals
 from duologue.session.audience import Audience
 from duologue.session.cancellation import finishes
+from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
-from duologue.session.events import ErrorRaised, Subscription, ToolCalled, TurnMeasured, YieldMeasured
+from duologue.session.events import (
+    ErrorRaised,
+    FunctionCallRequested,
+    Subscription,
+    ToolCalled,
+    TurnMeasured,
+    YieldMeasured,
+)
 from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
+from duologue.session.host import WeakHost
 from duologue.session.meter import Meter
-from duologue.session.nobody import Nobody
+from duologue.session.output import OutputController
 from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
-from duologue.session.reply import ReplyRun, current_reply
+from duologue.session.responder import Responder, ResponseWriter, current_writer
 from duologue.session.saying import Says, SpeechHandle
-from duologue.session.speaker import AudioSink, Speaker
+from duologue.session.sink import AudioSink
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
@@ -99,11 +108,11 @@ class VoiceSession:
         self._rules = Conversation(c.rules_of_call())
         self._window = engine.vad.window
         self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
-        self._nobody = nobody = Nobody(self.id)
-        self._listener = Listener(nobody, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
-        self._agent = as_agent(agent)
-        self._speaker = Speaker(nobody, engine, self._agent, engine.tts(tts), c, sink, user_data)
-        self._hooks = Hooks(nobody.failed)
+        self._host = host = WeakHost(self)
+        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
+        self._responder: Responder = Cascade(as_agent(agent), engine.tts(tts))
+        self._output = OutputController(host, engine, self._responder, c, sink, user_data)
+        self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
         self._says = Says()
@@ -124,11 +133,12 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
-        self._have_told(self)
         self._arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         sound = self.engine.turn_model is not None
-        self.tell_rules(got.CallRequested(agent_speculates=self._agent.speculative, judges_sound=sound))
+        self.tell_rules(
+            got.CallRequested(agent_speculates=self._responder.capabilities.speculative, judges_sound=sound)
+        )
         return self
 
     async def __aexit__(
@@ -154,15 +164,15 @@ class VoiceSession:
         self.tell_rules(got.EndRequested(reason))
         self.engine.detach(self)
         await self._listener.close()
-        await self._speaker.close()
+        await self._output.close()
         self._says.clear()
         await self._hooks.close()
-        self._have_told(self._nobody)
+        self._host.close()
 
-    def _answering(self) -> ReplyRun | None:
-        """The reply that this code is called from, if it is the agent's of this session."""
-        run = current_reply.get()
-        return run if run is not None and self._speaker.is_answering(run) else None
+    def _answering(self) -> ResponseWriter | None:
+        """The writer of the reply that this code is called from, if it is one of this session."""
+        writer = current_writer.get()
+        return writer if writer is not None and self._output.is_answering(writer) else None
 
     async def _finish_speech(self) -> None:
         """Wait until the call has ended by itself."""
@@ -175,11 +185,6 @@ class VoiceSession:
                 return
             self.engine.advance(FRAME)
             await asyncio.sleep(0)
-
-    def _have_told(self, host: VoiceSession | Nobody) -> None:
-        """Have its parts tell `host`: itself while it lives, else nobody, or they would keep it from being freed."""
-        self._listener.host = self._speaker.host = host
-        self._hooks.on_error = host.failed
 
     async def wait_ended(self) -> str:
         """Return the reason when the call has ended."""
@@ -199,12 +204,12 @@ class VoiceSession:
     @property
     def output_rate(self) -> int:
         """Samples a second of what the sink is given."""
-        return self._speaker.playout.rate
+        return self._output.playout.rate
 
     @property
     def starved(self) -> int:
         """Frames of 20 ms in which speech was owed and none was ready."""
-        return self._speaker.playout.starved
+        return self._output.playout.starved
 
     @property
     def accepted(self) -> int:
@@ -275,14 +280,15 @@ class VoiceSession:
         """
         self._check_live()
         key, handle = self._says.add(text)
-        run = self._answering()
+        writer = self._answering()
         try:
-            self.tell_rules(got.SayRequested(text, interruptible, key, run.generation if run else 0))
+            within = writer.request.generation if writer else 0
+            self.tell_rules(got.SayRequested(text, interruptible, key, within))
         except DuologueError:
             self._says.end(key)
             raise
-        if run is not None:
-            await run.say_within(text, key, interruptible=interruptible)
+        if writer is not None:
+            await writer.say_within(text, key, interruptible=interruptible)
         return handle
 
     def interrupt(self) -> None:
@@ -313,7 +319,7 @@ class VoiceSession:
 
     def mark_playback(self, position: int) -> None:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""
-        self._speaker.mark(position)
+        self._output.mark(position)
 
     @property
     def _is_live(self) -> bool:
@@ -328,7 +334,7 @@ class VoiceSession:
     @property
     def sounding(self) -> bool:
         """True while a reply is prepared or played."""
-        return self._speaker.playout.active
+        return self._output.playout.active
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
@@ -345,7 +351,7 @@ class VoiceSession:
         """The score of the window that was read last."""
         end = self._hearing.position
         explained = 0.0
-        echo = self._speaker.echo
+        echo = self._output.echo
         window = self._window
         if self._arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
             return
@@ -370,7 +376,7 @@ class VoiceSession:
 
     def _resolve_doubt(self) -> None:
         """Report the windows that were held back until it was known whether they are the agent's own echo."""
-        echo, scores = self._speaker.echo, self._doubtful
+        echo, scores = self._output.echo, self._doubtful
         self._doubtful = []
         for score in scores:
             self._tell_score(score._replace(explained=1.0) if echo and echo.is_heard else score)
@@ -402,7 +408,7 @@ class VoiceSession:
         elif now >= arrivals.relearn_at:
             arrivals.relearn(now)
         self._hearing.discard(self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from)
-        self._speaker.pump(now)
+        self._output.pump(now)
 
     def _tell_gaps(self) -> None:
         if self._doubtful:
@@ -434,10 +440,9 @@ class VoiceSession:
             if self._rules.call.state is CallState.ENDED:
                 self._finish()
 
-    def failed(self, error: DuologueError, turn: int = 0, *, logged: bool = False) -> None:
-        """Publish that something failed, in this turn if in any, and leave a line in the log unless it has one."""
-        if not logged:
-            _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error)
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
+        """Log and publish an error, of this turn if of any."""
+        _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error)
         self._publish(
             ErrorRaised(
                 self._hearing.position,
@@ -465,17 +470,19 @@ class VoiceSession:
         self._publish(measured)
         self._hooks.call(self._on_turn, self, measured)
 
-    def tool_called(self, called: ToolCalled) -> None:
-        """The agent's call of a tool is over."""
-        self._publish(called)
+    def publish(self, event: ToolCalled | FunctionCallRequested) -> None:
+        """Publish what became of the agent's tools."""
+        self._publish(event)
 
     def _publish(self, event: Event) -> None:
         self.record.take(event)
         match event:
             case tell.TurnScored():
-                self._speaker.stopwatch.scored(event)
+                self._output.stopwatch.scored(event)
             case tell.TurnDecided():
-                self._speaker.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
+                self._output.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
+            case tell.AgentHeard():
+                self._output.heard(event.generation, event.text)
             case tell.SayEnded():
                 self._says.end(event.say, event.heard, interrupted=event.interrupted)
             case _:
@@ -483,12 +490,12 @@ class VoiceSession:
         self._audience.tell(event)
 
     def _pause(self, e: do.Pause) -> None:
-        self._speaker.pause(e)
+        self._output.pause(e)
         self._yielded(e.generation, "pause")
 
     def _discard_reply(self, e: do.DiscardReply) -> None:
-        sounded = self._speaker.sounds(e.generation)
-        self._speaker.discard(e)
+        sounded = self._output.sounds(e.generation)
+        self._output.discard(e)
         if sounded:
             self._yielded(e.generation, "cut_off")
 
@@ -525,7 +532,7 @@ class VoiceSession:
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
         due = self._hearing.position + self._window
-        return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._speaker.is_behind
+        return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._output.is_behind
 
     def progressed(self) -> None:
         """Wake who waits for progress."""
@@ -545,15 +552,15 @@ DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     do.AskSound: VoiceSession._ask_sound,
     do.AskPartial: lambda s, e: s._listener.ask_partial(e),
     do.DropAsk: lambda s, e: s._listener.drop(e.ask),
-    do.StartReply: lambda s, e: s._speaker.reply(e),
-    do.CommitReply: lambda s, e: s._speaker.commit(e),
-    do.StartSpeech: lambda s, e: s._speaker.say(e),
-    do.Hold: lambda s, e: s._speaker.hold(e),
-    do.Release: lambda s, e: s._speaker.release(e),
+    do.StartReply: lambda s, e: s._output.reply(e),
+    do.CommitReply: lambda s, e: s._output.commit(e),
+    do.StartSpeech: lambda s, e: s._output.say(e),
+    do.Hold: lambda s, e: s._output.hold(e),
+    do.Release: lambda s, e: s._output.release(e),
     do.DiscardReply: VoiceSession._discard_reply,
-    do.Duck: lambda s, e: s._speaker.duck(e),
-    do.Unduck: lambda s, e: s._speaker.unduck(e),
+    do.Duck: lambda s, e: s._output.duck(e),
+    do.Unduck: lambda s, e: s._output.unduck(e),
     do.Pause: VoiceSession._pause,
-    do.Resume: lambda s, e: s._speaker.resume(e),
+    do.Resume: lambda s, e: s._output.resume(e),
     do.EndCall: VoiceSession._end_call,
 }

@@ -82,6 +82,8 @@ class Script:
         self.playing: Playing | None = None
         self.on_order = 0
         """The generation of the reply that was started last."""
+        self._queued_until = 0.0
+        """Seconds of audio of the reply on order."""
         self._words = Readings()
         self._sound = Readings()
         self._post: list[tuple[int, int, Answer]] = []
@@ -165,18 +167,17 @@ class Script:
     def queue(self, *clauses: str, seconds: float = 1.0) -> None:
         """Clauses of the reply on order have been synthesised; each lasts `seconds`."""
         for clause in clauses:
-            self.give(
-                got.SpeechQueued(
-                    self.on_order, Segment(clause, seconds, asks_from=question_start(clause, seconds, ENGLISH))
-                )
-            )
+            start = self._queued_until
+            asks = question_start(clause, seconds, ENGLISH)
+            segment = Segment(clause, start, start + seconds, asks_from=None if asks is None else start + asks)
+            self.give(got.SpeechQueued(self.on_order, segment))
 
     def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:
         """The reply on order is synthesised and begins to sound; it finishes when audio for all of it has passed."""
         self.queue(*clauses, seconds=seconds)
         if end_call:
             self.give(got.HangUpRequested(self.on_order, end_call))
-        self.playing = Playing(self.on_order, len(clauses) * seconds)
+        self.playing = Playing(self.on_order, self._queued_until)
         self.give(got.PlayoutStarted(self.on_order))
 
     def finish(self) -> None:
@@ -230,6 +231,8 @@ class Script:
 
     def _tell(self, input_: Input) -> list[Effect]:
         self.inputs.append((input_, self.now))
+        if isinstance(input_, got.SpeechQueued) and input_.generation == self.on_order:
+            self._queued_until = input_.segment.end
         effects = self.conversation.handle(input_, self.now)
         for effect in effects:
             self.log.append(effect)
@@ -243,7 +246,7 @@ class Script:
             case do.AskSound():
                 self._answer_later(effect.ask, self._sound)
             case do.StartReply() | do.StartSpeech():
-                self.on_order = effect.generation
+                self.on_order, self._queued_until = effect.generation, 0.0
             case do.Pause() if self.playing:
                 self.playing.paused = True
             case do.Resume() if self.playing:

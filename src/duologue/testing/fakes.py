@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from duologue.stt import Transcript
 from duologue.testing.spoken import CHARACTER, speak, understand, word_timings
-from duologue.tts import Speech, SpeechRequest
+from duologue.tts import Speech, SpeechItem, SpeechRequest, TextToSpeech, TtsCapabilities
 from duologue.turn import Judgement
 
 __all__ = [
@@ -123,16 +123,17 @@ class FakeTranscriptStream:
         await self.aclose()
 
 
-class FakeTextToSpeech:
-    """A service whose speech carries its words. Text without a letter or a figure has no sound.
+class FakeTextToSpeech(TextToSpeech):
+    """A service that speaks one clause at a time, as one piece. Text without a letter or a figure has no audio.
 
-    `exact`: it says when each word sounds.
+    `exact`: it says when each word sounds. `StreamingVoice` takes text as it comes.
     """
 
     name = "fake-tts"
 
     def __init__(self, *, rate: int = 24_000, exact: bool = False, faults: Iterable[Fault] = ()) -> None:
         self.rate = rate
+        self.capabilities = TtsCapabilities(aligned=True, rates=(rate,), typical_latency=0.0)
         self.asked: list[str] = []
         """The text of each call."""
         self._exact = exact
@@ -148,10 +149,13 @@ class FakeTextToSpeech:
         return _speech(text, self.rate, exact=self._exact)
 
     async def stream(
-        self, text: str, *, seed: int | None = None, deadline: float | None = None
-    ) -> AsyncIterator[Speech]:
-        """The same, as the only piece."""
-        yield await self.synthesize(text, seed=seed, deadline=deadline)
+        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
+    ) -> AsyncIterator[SpeechItem]:
+        """Speak one clause as one piece."""
+        assert isinstance(text, str), "its capabilities say that it does not take text as it comes"
+        speech = await self.synthesize(text, seed=seed, deadline=deadline)
+        for item in speech.items():
+            yield item
 
 
 def _speech(text: str, rate: int, *, exact: bool) -> Speech:

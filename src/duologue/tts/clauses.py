@@ -9,7 +9,7 @@ from duologue.errors import ConfigError
 from duologue.tts.abbreviations import TITLES
 from duologue.tts.rules import word_set
 
-__all__ = ["ClauseSplitter"]
+__all__ = ["ClauseSplitter", "clauses_of"]
 
 _Boundary = Literal["sentence", "pause", "none", "unknown"]
 
@@ -162,6 +162,12 @@ class ClauseSplitter:
                 if not _is_joined(text, space):
                     return space
         return 0
+
+
+def clauses_of(text: str) -> list[str]:
+    """Return the clauses of a whole text, the first of them short."""
+    splitter = ClauseSplitter()
+    return [*splitter.push(text), *splitter.flush()]
 
 
 def _is_joined(text: str, space: int) -> bool:

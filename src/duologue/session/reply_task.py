@@ -1,0 +1,123 @@
+"""The task that reads one response and hands its items to the output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing
+from typing import Protocol
+
+from duologue.agent.faults import is_fault
+from duologue.engine.ledger import owned_by
+from duologue.errors import DuologueError, ProviderError, because
+from duologue.session.agent_writer import closable
+from duologue.session.cancellation import forget_why
+from duologue.session.responder import Responder, ResponseItem, ResponseRequest
+
+__all__ = ["ReplyTask"]
+
+FRAME = 0.02
+
+
+class ReplyTaskOutput(Protocol):
+    """Where a reply goes."""
+
+    def take(self, reply: ReplyTask, item: ResponseItem) -> None:
+        """Take an item of a reply that was not cancelled."""
+        ...
+
+    def reply_done(self, reply: ReplyTask, error: DuologueError | None) -> None:
+        """Note that nothing more comes."""
+        ...
+
+    def failed(self, error: DuologueError, turn: int = 0, *, repeated: bool = False) -> None:
+        """Report an error that does not end the reply."""
+        ...
+
+
+class ReplyTask:
+    """One reply: its task, and how much of it there is."""
+
+    def __init__(self, output: ReplyTaskOutput, responder: Responder, request: ResponseRequest) -> None:
+        self.request = request
+        self.generation = request.generation
+        self.turn = request.turn.id
+        """0 for a `say`."""
+        self.end_call = ""
+        """The reason, once the agent has asked for the call to end."""
+        self.has_audio = False
+        self.ready = 0.0
+        """Seconds of audio so far."""
+        self.text_end = 0.0
+        """Where, in these seconds, its text ends."""
+        self.own_from: float | None = None
+        """Where, in these seconds, the answer itself begins, after texts that were said before it."""
+        self.says_end: deque[tuple[float, int]] = deque()
+        """Where each `say` inside the reply ends that was not reported as heard, and its id."""
+        self.is_cancelled = False
+        self._output = output
+        self._responder = responder
+        self._task = asyncio.create_task(
+            self._run(), name=f"reply-{self.generation}", context=owned_by(request.session)
+        )
+        self._task.add_done_callback(forget_why)
+
+    @property
+    def is_answer(self) -> bool:
+        """True for an answer to a turn; False for a `say`."""
+        return self.request.say is None
+
+    @property
+    def done(self) -> bool:
+        """True once nothing of it runs any more."""
+        return self._task.done()
+
+    def is_own(self, seconds: float) -> bool:
+        """Return True if what sounds at `seconds` of the reply is the answer, and not a `say` before it."""
+        return self.own_from is not None and seconds >= self.own_from - FRAME
+
+    def commit(self) -> None:
+        """The turn is decided: side effects are allowed, and more than the first clause is spoken."""
+        self.request.committed.set()
+        self._responder.commit(self.generation)
+
+    def cancel(self) -> None:
+        """Stop; a plain call. The task ends when the responder has let go."""
+        self._responder.cancel(self.generation)
+        if not self.is_cancelled:  # a second time would interrupt its waiting for the responder
+            self.is_cancelled = True
+            self._task.cancel()
+
+    async def closed(self, timeout: float) -> None:
+        """Return when nothing of it runs any more, or after `timeout` seconds."""
+        await asyncio.wait([self._task], timeout=timeout)
+
+    async def _run(self) -> None:
+        error: DuologueError | None = None
+        try:
+            try:
+                await self._read()
+            except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+                if not is_fault(cause):
+                    raise
+                error = cause if isinstance(cause, DuologueError) else self._failed(cause)
+            if not self.is_cancelled:
+                self._output.reply_done(self, error)
+            elif error is not None:
+                self._output.failed(error, self.turn)
+        finally:
+            await self._responder.released(self.generation)
+
+    async def _read(self) -> None:
+        async with aclosing(closable(self._responder.respond(self.request))) as items:
+            async for item in items:
+                if self.is_cancelled:
+                    name = self._responder.name
+                    what = ProviderError(f"{name} went on with a response after it was cancelled.", provider=name)
+                    self._output.failed(what, self.turn)
+                    return
+                self._output.take(self, item)
+
+    def _failed(self, cause: BaseException) -> DuologueError:
+        name = self._responder.name
+        return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
