@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
 import time
 from typing import Protocol
 
@@ -27,6 +30,8 @@ class VirtualClock:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
 
     def now(self) -> float:
         """Seconds, as last set."""
@@ -37,3 +42,13 @@ class VirtualClock:
         if seconds < 0:
             raise ValueError(f"a clock never goes back, and was asked to by {seconds} s")
         self._now += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._now:
+            sleeper = heapq.heappop(self._sleepers)[2]
+            if not sleeper.done():
+                sleeper.set_result(None)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the clock has been moved forward by `seconds`."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), woken))
+        await woken

@@ -281,7 +281,7 @@ async def test_an_engine_is_used_once_and_inside_its_block() -> None:
 async def test_services_keep_their_face_and_models_get_one() -> None:
     async with engine() as e:
         stt, tts = FakeSpeechToText(), FakeTextToSpeech()
-        assert (e.stt(stt), e.tts(tts)) == (stt, tts)
+        assert (e.stt(stt).name, e.tts(tts)) == (stt.name, tts)
         assert (e.stt(FakeSttModel()).name, e.tts(FakeTtsModel(rate=16_000)).rate) == ("fake-stt-model", 16_000)
 
 

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from duologue.clock import VirtualClock
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
+from duologue.engine import recognizers
 from duologue.engine.workers import Workers
 from duologue.errors import AuthenticationError, ProviderError, ProviderUnavailableError
-from duologue.session import ErrorRaised, SessionConfig, evidence
-from duologue.stt import Transcript
+from duologue.session import ErrorRaised, SessionConfig
+from duologue.stt import SttCapabilities, Transcript
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeSttModel, FakeTurnModel, Fault
+from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.turn import Judgement
 from duologue.turn.languages.en import PACK
@@ -259,9 +262,9 @@ async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave
 
 
 async def test_under_load_words_are_not_held_back_where_the_button_was_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "HOLD", FOREVER)
+    monkeypatch.setattr(recognizers, "HOLD", FOREVER)
     monkeypatch.setattr(Workers, "busy", True)
-    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+    async with VirtualCall(ScriptedAgent("Yes."), stt=FakeSttModel()) as call:
         call.session.begin_turn()
         await call.speak("A table for four.")
         call.session.end_turn()
@@ -269,9 +272,59 @@ async def test_under_load_words_are_not_held_back_where_the_button_was_let_go(mo
         assert call.heard == ["Yes."]
 
 
-async def test_words_for_show_wait_for_a_worker_that_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+async def test_under_load_words_of_a_model_wait_for_a_user_who_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workers, "busy", True)
+    model = FakeSttModel()
+    async with VirtualCall(ScriptedAgent("Yes."), stt=model) as call:
+        await call.speak("I would like")
+        await call.silence(0.1, waits=False)
+        await call.say("a table.")
+        assert [t.user_text for t in call.turns] == ["I would like a table."]
+    assert sum(model.batches) == 1
+
+
+@pytest.mark.parametrize(("stt", "shown"), [(FakeSttModel, 0), (FakeSpeechToText, 2)])
+async def test_words_for_show_wait_for_a_thread_that_is_idle_if_they_need_one(
+    stt: Any, shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt()) as call:
         monkeypatch.setattr(Workers, "idle", False)
         await call.say("I would like to have a table for four people.")
-        assert call.of(tell.PartialTranscript) == []
+        assert len(call.of(tell.PartialTranscript)) == shown
         assert call.heard == ["Yes."]
+
+
+async def test_a_service_that_does_not_show_words_is_not_asked_for_them() -> None:
+    class Whole(FakeSpeechToText):
+        capabilities = SttCapabilities(partials=False)
+
+    stt = Whole()
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say("I would like to have a table for four people.")
+        assert call.of(tell.PartialTranscript) == []
+    assert len(stt.asked) == 1
+
+
+@pytest.mark.parametrize("declared", [0.5, None])
+async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
+    declared: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FakeSpeechToText):
+        capabilities = SttCapabilities(partials=False, typical_latency=declared)
+        clock: VirtualClock
+
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            await self.clock.sleep(0.5)
+            return await super().transcribe(pcm)
+
+    stt = Slow()
+    call = VirtualCall(ScriptedAgent("Yes."), stt=stt)
+    stt.clock = call.clock
+    monkeypatch.setattr(call.session._listener, "_measured", call.session._listener._stt.latency)
+    async with call:
+        for _ in range(8):
+            await call.play(speak("Hello."), waits=False)
+            await call.silence(2.5, waits=False)
+        late = [e.pos for e in call.of(tell.EvidenceLate)]
+        assert len(late) == (0 if declared else 3), "as often as it takes to know it"
+        assert call.heard == ["Yes."] * 8

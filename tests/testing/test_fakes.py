@@ -9,7 +9,7 @@ import pytest
 from duologue.agent import Agent, EndCall, Turn
 from duologue.engine import Engine
 from duologue.errors import ProviderUnavailableError
-from duologue.stt import SttModel
+from duologue.stt import Final, SttModel
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import (
     FOREVER,
@@ -44,16 +44,15 @@ async def test_speech_to_text_reads_the_sound_or_its_script() -> None:
     assert scripted.asked == [0.0] * 3
 
 
-async def test_a_stream_has_one_final_transcript() -> None:
-    async with FakeSpeechToText().stream() as stream:
-        sound = speak("Hello.")
-        stream.push(sound[:6_000])
-        stream.push(sound[6_000:])
-        stream.finish()
-        assert [(t.text, t.is_final) async for t in stream] == [("Hello.", True)]
-    async with FakeSpeechToText().stream() as stream:
-        await stream.aclose()
-        assert [t async for t in stream] == []
+async def test_a_stream_gives_finals_on_request() -> None:
+    stream = FakeSpeechToText().stream()
+    sound = speak("Hello.")
+    stream.push(sound[:6_000], 0)
+    stream.push(sound[6_000:], 3_000)
+    stream.finalize(len(sound) // 2)
+    assert await anext(aiter(stream)) == Final("Hello.", 0, len(sound) // 2)
+    await stream.aclose()
+    assert [event async for event in stream] == []
 
 
 async def test_faults_come_first_and_then_it_works() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from duologue.conversation.config import RATE, SpeechDetection
 from duologue.conversation.speech import SpeechDetector
-from duologue.stt import SpeechToText
+from duologue.stt import Final, Partial, SpeechToText
 from duologue.vad import VoiceActivityDetector
 
 __all__ = ["stretches", "transcribe_long"]
@@ -86,21 +86,33 @@ async def transcribe_long(
 
 
 async def _live(stt: SpeechToText, pcm: bytes, language: str | None, on_partial: Callable[[str], None]) -> str:
-    text = ""
-    async with stt.stream(language=language) as stream:
+    samples, step = len(pcm) // 2, int(PACE * RATE)
+    finals: list[str] = []
+    stream = stt.stream(language=language)
 
-        async def push() -> None:
-            step = int(PACE * RATE) * 2
-            for at in range(0, len(pcm), step):
-                stream.push(pcm[at : at + step])
-                await asyncio.sleep(PACE)
-            stream.finish()
-
-        pushing = asyncio.create_task(push())
+    async def push() -> None:
         try:
-            async for transcript in stream:
-                text = transcript.text
-                on_partial(text)
-        finally:
-            pushing.cancel()
-    return text
+            for at in range(0, samples, step):
+                stream.push(pcm[2 * at : 2 * (at + step)], at)
+                await asyncio.sleep(PACE)
+            stream.finalize(samples)
+        except Exception:
+            await stream.aclose()  # ends the loop below
+            raise
+
+    pushing = asyncio.create_task(push())
+    try:
+        async for event in stream:
+            if isinstance(event, Final):
+                finals.append(event.text)
+            if isinstance(event, Final | Partial):
+                so_far = [*finals, event.text] if isinstance(event, Partial) else finals
+                on_partial(" ".join(filter(None, so_far)))
+            if isinstance(event, Final) and event.end >= samples:
+                break
+        if pushing.done():
+            pushing.result()
+    finally:
+        pushing.cancel()
+        await stream.aclose()
+    return " ".join(filter(None, finals))

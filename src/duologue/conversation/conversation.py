@@ -11,6 +11,7 @@ other way goes through this module, so that a finished conversation is no refere
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from duologue.conversation import events, inputs
@@ -179,7 +180,15 @@ class Conversation:
         if request:
             if request.is_refused:
                 self.endpointer.retry_sound(request)
+            self.endpointer.prepare_early()
             self._advance()
+
+    def _latency_measured(self, i: inputs.WordsLatencyMeasured) -> None:
+        self.context.capabilities = replace(self.context.capabilities, words_latency=i.seconds)
+
+    def _turn_judged(self, i: inputs.TurnJudged) -> None:
+        self.endpointer.take_opinion(i)
+        self._advance()
 
     def _text_arrived(self, i: inputs.TextArrived) -> None:
         if not i.text.strip():
@@ -284,6 +293,8 @@ HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     inputs.WordsArrived: Conversation._answered,
     inputs.SoundScored: Conversation._answered,
     inputs.EvidenceFailed: Conversation._answered,
+    inputs.WordsLatencyMeasured: Conversation._latency_measured,
+    inputs.TurnJudged: Conversation._turn_judged,
     inputs.PartialArrived: lambda c, i: c.user_turn.show_partial(i),
     inputs.TurnBegun: lambda c, _: c.user_turn.press(),
     inputs.TurnEnded: lambda c, _: c.user_turn.release(),

@@ -42,6 +42,8 @@ class AskWords:
     before: str = ""
     """The words of the turn before `start`, as far as they are known: those that follow are judged with them."""
     turn: int = 0
+    final: bool = True
+    """False while the user goes on: the words so far are enough."""
 
 
 @dataclass(frozen=True, slots=True)

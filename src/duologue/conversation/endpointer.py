@@ -69,6 +69,30 @@ class Endpointer:
         u.scores -= 1
         u.put_off = u.evidence is None
 
+    def take_opinion(self, i: inputs.TurnJudged) -> None:
+        """Take the recognizer's opinion into account if it concerns the turn that is open."""
+        u = self._user_turn.utterance
+        if u is None or u.held or i.position < u.start:
+            return
+        if i.eager:
+            u.eager_at, u.fresh = i.position, u.evidence is not None
+            self.prepare_early()
+            return
+        u.recognizer, u.recognizer_at = i.probability, i.position
+        if u.evidence is not None and u.opinion is not None:
+            u.evidence = replace(u.evidence, recognizer=u.opinion)
+            self._publish_score(u, u.evidence)
+
+    def prepare_early(self) -> None:
+        """Prepare a reply to words that have come and are not due, if the recognizer guesses that the turn is over."""
+        u, words = self._user_turn.utterance, self._requests.words_ahead()
+        if u is None or words is None or not u.is_guessed_over or u.evidence or u.complete or None in u.parts:
+            return
+        if words.text and not words.response:
+            text = " ".join(t for t in (u.base, *u.parts, words.text) if t)
+            evidence = Evidence(text, words.probability, words.reason, words.patience)
+            self._speculation.prepare(u.turn, evidence, early=True)
+
     def _apply(self, u: Utterance, request: EvidenceRequest) -> None:
         answer = request.answer
         if isinstance(answer, SoundScored):
@@ -104,7 +128,8 @@ class Endpointer:
             return
         self._user_turn.take_floor(u, "words")
         against = self._context.config.endpointing.opening if u.turn == 1 else 0.0
-        u.evidence = Evidence(u.text, u.final.probability, u.final.reason, u.final.patience, u.sound, against)
+        words = u.final
+        u.evidence = Evidence(u.text, words.probability, words.reason, words.patience, u.sound, against, u.opinion)
         self._publish_score(u, u.evidence)
 
     def _says_nothing(self, response: Response) -> bool:
@@ -168,7 +193,7 @@ class Endpointer:
             self.decide(u, e.text, verdict)
         elif u.fresh:
             u.fresh = False
-            self._speculation.prepare(u.turn, e)
+            self._speculation.prepare(u.turn, e, early=u.is_guessed_over)
 
     def _ask_sound(self, u: Utterance) -> None:
         """Have the audio judged if the words leave doubt, or if they have not come and the silence is no longer short.

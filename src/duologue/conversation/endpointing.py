@@ -13,6 +13,8 @@ WORDS_WEIGHT = 0.75
 SOUND_WEIGHT = 0.4
 SOUND_NEUTRAL = 0.8
 """The judge of sound sees an end in most pauses: by this probability it says nothing, below it speaks against."""
+RECOGNIZER_WEIGHT = 0.4
+"""Of the recognizer's own opinion, which says nothing at 0.5."""
 CERTAIN = 0.02
 """No judge is believed beyond this."""
 
@@ -28,12 +30,17 @@ class Evidence:
     sound: float | None = None
     against: float = 0.0
     """Log-odds that the moment in the call takes off."""
+    recognizer: float | None = None
+    """What the recognizer itself says."""
 
     @property
     def probability(self) -> float:
-        """Words and sound together, and the moment."""
+        """Words, sound and the recognizer's opinion together, and the moment."""
         p = self.words if self.sound is None else combine(self.words, self.sound)
-        return 1 / (1 + math.exp(self.against - _odds(p))) if self.against else p
+        against = self.against
+        if self.recognizer is not None:
+            against -= RECOGNIZER_WEIGHT * _odds(self.recognizer)
+        return 1 / (1 + math.exp(against - _odds(p))) if against else p
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,22 +77,30 @@ class PendingRequests:
             start: First sample.
             end: Position after the last sample.
             turn: The turn that it belongs to.
-            extra: Seconds added to the budget that follows from the length.
+            extra: Seconds added to the configured budget, which follows from the length.
             part: Index of the utterance's part.
             may_go_on: The user may go on speaking, which makes the answer useless.
             before: The words of the turn before `start`.
         """
-        c = self._context
-        request = self._open(kind, extra + self._words_budget(start, end), part)
-        c.request(effects.AskWords(request.id, start, end, request.due, may_go_on, before, turn))
+        c, final = self._context, kind != "check"
+        request = self._open(kind, self._words_budget(start, end, extra), part)
+        c.request(effects.AskWords(request.id, start, end, request.due, may_go_on, before, turn, final))
 
     def note_no_words(self, start: int, end: int, *, extra: float, part: int) -> None:
         """Take a stretch in which the user has said nothing as transcribed; its answer is due as any other."""
-        request = self._open("words", extra + self._words_budget(start, end), part)
+        request = self._open("words", self._words_budget(start, end, extra), part)
         request.answer = WordsArrived(request.id, "", 1.0, "no_words")
 
-    def _words_budget(self, start: int, end: int) -> float:
-        return self._context.config.endpointing.words_budget_per_s * max(end - start, 0) / RATE
+    def _words_budget(self, start: int, end: int, extra: float) -> float:
+        """Return the seconds after which words are due: the configured budget, or the recognizer's latency if longer.
+
+        A recognizer that streams has heard the audio already, so that its length does not matter.
+        """
+        can, seconds = self._context.capabilities, max(end - start, 0) / RATE
+        budget = extra + self._context.config.endpointing.words_budget_per_s * seconds
+        if can.words_latency is None:
+            return budget
+        return max(extra if can.streams_words else budget, can.words_latency + can.words_latency_per_s * seconds)
 
     def ask_sound(self, start: int, words: float | None, turn: int) -> None:
         """Request a judgment of the audio from `start`, where the turn began; `words` is what its words say."""
@@ -126,6 +134,11 @@ class PendingRequests:
         if self._context.pos > request.due and not request.is_refused:
             self._report_late(request)
         return request
+
+    def words_ahead(self) -> WordsArrived | None:
+        """Return the words of the last part if they have come and are not due yet."""
+        answers = [r.answer for r in self.open.values() if r.kind == "words"]
+        return next((answer for answer in answers if isinstance(answer, WordsArrived)), None)
 
     def take_due(self) -> list[EvidenceRequest]:
         """Remove and return the requests that are answered and due, in the order in which they were due."""

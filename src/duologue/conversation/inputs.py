@@ -29,8 +29,10 @@ __all__ = [
     "TextArrived",
     "TurnBegun",
     "TurnEnded",
+    "TurnJudged",
     "VadScored",
     "WordsArrived",
+    "WordsLatencyMeasured",
 ]
 
 
@@ -56,6 +58,19 @@ class CallRequested:
     """The agent declares itself free of side effects before commit."""
     judges_sound: bool = False
     """A model that judges the sound of a turn is at hand."""
+    streams_words: bool = False
+    """The recognizer hears the user while they speak, and shows words as they come."""
+    words_latency: float | None = None
+    """Seconds that the recognizer takes for the words; None: as long as the configured budget."""
+    words_latency_per_s: float = 0.0
+    """More for each second of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordsLatencyMeasured:
+    """The recognizer takes longer or less long than before."""
+
+    seconds: float
 
 
 class VadScored(NamedTuple):
@@ -96,6 +111,18 @@ class WordsArrived:
     """Factor on the timeout."""
     response: Response = ""
     """What the words are if they are nothing but a short response."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnJudged:
+    """The recognizer's own opinion of the end of the turn, for which nobody asked."""
+
+    position: int
+    """Up to where it had listened."""
+    probability: float
+    """0 to 1: how likely the user has finished."""
+    eager: bool = False
+    """An early guess: it may start a speculative reply, and does not count towards the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +260,8 @@ Input = (
     | VadScored
     | Gap
     | WordsArrived
+    | WordsLatencyMeasured
+    | TurnJudged
     | SoundScored
     | EvidenceFailed
     | PartialArrived

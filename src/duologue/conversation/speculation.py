@@ -38,15 +38,19 @@ class Speculation:
         """Start counting again."""
         self.count = 0
 
-    def prepare(self, turn: int, evidence: Evidence) -> None:
-        """Have a reply prepared to the words so far, unless one is that still fits."""
+    def prepare(self, turn: int, evidence: Evidence, *, early: bool = False) -> None:
+        """Have a reply prepared to the words so far, unless one is that still fits.
+
+        `early`: the recognizer guesses that the turn is over, which counts for as much as the evidence.
+        """
         c = self._context.config
         if self.reply:
             if keeps(c.speculation, self.reply.text, evidence.text):
                 return
             self.discard("words_changed")
         may = self._context.capabilities.agent_speculates and c.speculation != "off" and self._floor.is_free
-        if may and evidence.probability >= c.speculate_threshold and self.count < c.max_speculations:
+        likely = early or evidence.probability >= c.speculate_threshold
+        if may and likely and self.count < c.max_speculations:
             self.count += 1
             g = self._floor.next_generation()
             self.reply = Reply(g, turn, evidence.text)

@@ -92,7 +92,8 @@ class UserTurn:
         if end - u.part_start >= config.max_utterance * RATE:
             self._cut(u, u.quietest())
         every = config.partial_every * RATE
-        if every and end - max(u.partial_at, u.part_start) >= every:
+        at_once = self._context.capabilities.streams_words and not u.partial
+        if every and (at_once or end - max(u.partial_at, u.part_start) >= every):
             u.partial, u.partial_at = self.requests.ask_partial(u.part_start, end), end
 
     def pass_over_gap(self, start: int, end: int) -> None:

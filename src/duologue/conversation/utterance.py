@@ -12,6 +12,8 @@ __all__ = ["CUT_SEARCH", "RESPONSES", "Utterance"]
 
 RESPONSES: tuple[Response, ...] = ("goodbye", "assent", "continuer", "laughter", "filler")
 """From the most telling to the least: "um, yes" is an assent."""
+OPINION_SLACK = round(0.2 * RATE)
+"""Samples by which a recognizer may be behind the end of the speech that it judges."""
 CUT_SEARCH = 4.0
 """A long utterance is cut at the quietest window of its last seconds, this many."""
 
@@ -53,6 +55,12 @@ class Utterance:
     """As long as a turn may be; decided as soon as its parts are transcribed."""
     sound: float | None = None
     """Probability that the turn is over, by the audio of this silence."""
+    recognizer: float | None = None
+    """Probability that the turn is over, by the recognizer's own opinion."""
+    recognizer_at: int = 0
+    """Position up to which it had listened."""
+    eager_at: int = -1
+    """Position up to which it had listened when it guessed that the turn is over; -1 if it has not."""
     scores: int = 0
     """How often the audio of this silence was to be judged."""
     scored_at: int = 0
@@ -85,6 +93,16 @@ class Utterance:
         """All words of the turn so far."""
         return f"{self.base} {self.words}".strip()
 
+    @property
+    def opinion(self) -> float | None:
+        """The recognizer's opinion of the present silence; one that was formed before the user went on is void."""
+        return self.recognizer if self.recognizer_at >= self.last_speech - OPINION_SLACK else None
+
+    @property
+    def is_guessed_over(self) -> bool:
+        """True if the recognizer guesses that the present silence is the end."""
+        return self.eager_at >= max(self.last_speech - OPINION_SLACK, 0)
+
     def quietest(self) -> int:
         """Return where a part is best cut off: after the quietest recent window of its later half."""
         last = self.windows[-1][0]
@@ -110,7 +128,8 @@ class Utterance:
     def go_on(self) -> None:
         """Forget what was understood of the last part: the user goes on."""
         self.wordless = self.check_asked = False
-        self.final = self.evidence = self.sound = None
+        self.final = self.evidence = self.sound = self.recognizer = None
+        self.eager_at = -1
         self.scores = 0
         self.complete = ""
 

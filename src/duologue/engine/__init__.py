@@ -2,6 +2,7 @@
 
 from duologue.engine.admission import Admission
 from duologue.engine.engine import Engine, EngineConfig
-from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
+from duologue.engine.faces import ModelTextToSpeech
+from duologue.engine.recognizers import ModelSpeechToText, Recognizer
 
-__all__ = ["Admission", "Engine", "EngineConfig", "ModelSpeechToText", "ModelTextToSpeech"]
+__all__ = ["Admission", "Engine", "EngineConfig", "ModelSpeechToText", "ModelTextToSpeech", "Recognizer"]

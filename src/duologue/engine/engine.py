@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from duologue.clock import Clock, VirtualClock, WallClock
 from duologue.engine.admission import Admission, Door, Load
-from duologue.engine.faces import ModelSpeechToText, ModelTextToSpeech
+from duologue.engine.faces import ModelTextToSpeech
+from duologue.engine.latency import Latencies
 from duologue.engine.ledger import Strain
 from duologue.engine.phrases import PhraseCache
+from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSpeechToText, declared
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog
 from duologue.engine.workers import Workers
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
@@ -155,6 +157,7 @@ class Engine:
         self.paced = paced
         self.counters = TickCounters()
         self.phrases = PhraseCache(self.config.cache_max_bytes)
+        self.latencies = Latencies()
         self.door = Door(self.config.admission)
         self._lag = Strain()
         self._sessions: dict[Ticked, None] = {}
@@ -232,9 +235,14 @@ class Engine:
         """Sessions that are live."""
         return len(self._sessions)
 
-    def stt(self, provider: SpeechToText | SttModel) -> SpeechToText:
-        """`provider` itself, or the face of a service for a model."""
-        return ModelSpeechToText(self, provider) if isinstance(provider, SttModel) else provider
+    def stt(self, provider: SpeechToText | SttModel) -> Recognizer:
+        """The recognizer as sessions use it, for a model or a service.
+
+        Raises ConfigError for a service whose capabilities make no sense.
+        """
+        if isinstance(provider, SttModel):
+            return ModelSpeechToText(self, provider)
+        return ServiceSpeechToText(provider, self.latencies.of(provider.name, declared(provider).typical_latency))
 
     def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
         """`provider` itself, or the face of a service for a model."""

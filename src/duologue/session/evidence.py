@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.config import RATE
-from duologue.engine import Engine
-from duologue.engine.faces import PARTIAL_PATIENCE, ModelSpeechToText, as_float
+from duologue.engine import Engine, Recognizer
 from duologue.engine.ledger import owned_by
+from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
+from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
+from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
-from duologue.stt import SpeechToText
+from duologue.stt.buffered import PARTIAL_TIMEOUT_S
 from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
@@ -28,8 +27,6 @@ __all__ = ["Listener", "leaves_open"]
 
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
-HOLD = 0.1
-"""Seconds that words wait for the user to go on, where the workers are busy."""
 SOUND_SHARE = 0.5
 """The share of the workers' time from which on turns are judged by their words alone..."""
 OPEN = (0.7, 0.9)
@@ -70,28 +67,52 @@ class Listener:
         self,
         host: Host,
         engine: Engine,
-        stt: SpeechToText,
+        stt: Recognizer,
         words: WordsPolicy,
         config: SessionConfig,
-        read: Callable[[int, int], NDArray[np.int16]],
+        audio: AudioSource,
     ) -> None:
         self.host = host
         self._engine = engine
         self._stt = stt
         self._words = words
         self._config = config
-        self._read = read
+        self._audio = audio
+        measures = engine.paced  # audio that waits for words says nothing of how long they take
+        can = stt.capabilities
+        self.live = LiveRecognition(stt, config, audio, engine.clock.now, measures=measures) if can.streaming else None
+        """None for a recognizer that transcribes whole spans."""
+        self._measured = stt.latency if measures else None
+        self._told_latency: float | None = None
         self._language = language_pack(config.language)
         self._asks: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         """All that have not ended, those that were dropped among them."""
         self._partial: asyncio.Task[None] | None = None
-        self._least = stt.model.min_partial_s * RATE if isinstance(stt, ModelSpeechToText) else 0
-        """Samples of the shortest partial."""
+
+    def call(self, *, agent_speculates: bool) -> got.CallRequested:
+        """What the rules are to know of the evidence that this session can have."""
+        can, latency = self._stt.capabilities, self._stt.latency
+        self._told_latency = latency.expected if latency is not None else None
+        return got.CallRequested(
+            agent_speculates,
+            judges_sound=self._engine.turn_model is not None,
+            streams_words=self.live is not None,
+            words_latency=self._told_latency if self.live is None else self.live.latency,
+            words_latency_per_s=can.latency_per_s,
+        )
+
+    def start(self) -> None:
+        """Open what lasts for the whole call."""
+        if self.live is not None:
+            self.live.start(self, self.host.id)
 
     def ask_words(self, ask: do.AskWords, due_in: float) -> None:
         """Understand a stretch; `due_in` seconds from now its words are wanted."""
-        self._start(ask.ask, self._hear(ask, self._read(ask.start, ask.end).tobytes(), due_in))
+        if self.live is not None:
+            self.live.request(ask)
+        else:
+            self._start(ask.ask, self._hear(ask, self._audio.read(ask.start, ask.end).tobytes(), due_in))
 
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
         """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
@@ -100,17 +121,17 @@ class Listener:
             workers.counters.rationed += 1
             self.host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return
-        pcm = self._read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
+        pcm = self._audio.read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
 
     def ask_partial(self, ask: do.AskPartial) -> None:
-        """Show words so far: one pass at a time, of as much sound as the model needs, and only where a worker would be
-        idle."""
-        under_way = self._partial is not None and not self._partial.done()
-        if ask.end - ask.start < self._least or under_way:
+        """Show words so far: as they stream, or one pass at a time if the recognizer has room for it."""
+        if self.live is not None:
+            self.live.show(ask)
             return
-        if self._engine.workers.idle and not self._engine.workers.busy:
-            pcm = self._read(ask.start, ask.end).tobytes()
+        under_way = self._partial is not None and not self._partial.done()
+        if not under_way and self._stt.may_show(ask.end - ask.start):
+            pcm = self._audio.read(ask.start, ask.end).tobytes()
             self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
     def drop(self, ask: int) -> None:
@@ -118,14 +139,17 @@ class Listener:
         task = self._asks.pop(ask, None)
         if task is not None:
             task.cancel()
+        elif self.live is not None:
+            self.live.drop(ask)
 
     async def close(self) -> None:
         """Drop everything, and wait a moment for it to let go."""
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            _, stuck = await asyncio.wait(self._tasks, timeout=CLOSING)
-            if stuck:
+        closed = self.live is None or await self.live.close()
+        if self._tasks or not closed:
+            stuck = bool(self._tasks) and (await asyncio.wait(self._tasks, timeout=CLOSING))[1]
+            if stuck or not closed:
                 self.host.failed(ProviderError(f"{self._stt.name} did not let go of its work within {CLOSING:g} s."))
 
     def _start(self, ask: int, work: Coroutine[Any, Any, None]) -> None:
@@ -148,22 +172,55 @@ class Listener:
     async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
         deadline = asyncio.get_running_loop().time() + due_in
-        if ask.may_go_on and self._engine.workers.busy:
-            await asyncio.sleep(HOLD)  # most who pause for this short go on: then nothing has been done in vain
+        if ask.may_go_on:
+            await self._stt.hold()
+        asked_at = self._engine.clock.now()
         try:
             async with asyncio.timeout(limit):
                 text = await self._transcribe(pcm, deadline)
-            j = self._words.judge(joined(ask.before, text, self._language))
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask, error)
         except DuologueError as error:
             self._fail(ask, error)
+        else:
+            if self._measured is not None:
+                self._measure(self._engine.clock.now() - asked_at, len(pcm) / 2 / RATE)
+            self.answer_words(ask, text)
+
+    def _measure(self, took: float, audio: float) -> None:
+        """Note how long a batch service took, and tell the rules if that changes when its words are due."""
+        assert self._measured is not None, "a model's latency is not measured"
+        self._measured.note(took - self._stt.capabilities.latency_per_s * audio)
+        latency = self._measured.expected
+        if latency is not None and abs(latency - (self._told_latency or 0.0)) >= LATENCY_STEP_S:
+            self._told_latency = latency
+            self.host.tell_rules(got.WordsLatencyMeasured(latency))
+
+    def answer_words(self, ask: do.AskWords, text: str) -> None:
+        """Judge the words that were asked for, and tell the rules."""
+        try:
+            j = self._words.judge(joined(ask.before, text, self._language))
+            response = self._language.response(text)
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            response = self._language.response(text)
             self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response))
+
+    def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
+        """Tell the rules that the words will not come, and everyone else unless that was `reported`."""
+        if reported:
+            self._answer(got.EvidenceFailed(ask.ask, error.code))
+        else:
+            self._fail(ask, error)
+
+    def tell_rules(self, input_: got.Input) -> None:
+        """Tell the rules of the session."""
+        self.host.tell_rules(input_)
+
+    def report(self, error: DuologueError) -> None:
+        """Publish an error that belongs to no turn."""
+        self.host.failed(error)
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> str:
         attempt = 0
@@ -199,7 +256,7 @@ class Listener:
             self._answer(got.SoundScored(ask.ask, probability))
 
     async def _show(self, ask: do.AskPartial, pcm: bytes) -> None:
-        deadline = asyncio.get_running_loop().time() + PARTIAL_PATIENCE
+        deadline = asyncio.get_running_loop().time() + PARTIAL_TIMEOUT_S
         try:
             async with asyncio.timeout(self._config.words_timeout):
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)

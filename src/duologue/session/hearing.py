@@ -37,6 +37,11 @@ class Hearing:
         self._gaps: deque[Gap] = deque()
 
     @property
+    def first(self) -> int:
+        """The position of the oldest sample that is kept."""
+        return self._ring.first
+
+    @property
     def end(self) -> int:
         """The position after the newest sample."""
         return self._ring.end

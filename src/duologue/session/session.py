@@ -109,7 +109,9 @@ class VoiceSession:
         self._window = engine.vad.window
         self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
-        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing.read)
+        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing)
+        self._live = self._listener.live
+        """A recognizer that streams is given the audio as it is scored; None if there is none."""
         self._responder: Responder = Cascade(as_agent(agent), engine.tts(tts))
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
         self._hooks = Hooks(host.failed)
@@ -135,10 +137,8 @@ class VoiceSession:
         self.engine.attach(self)
         self._arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
-        sound = self.engine.turn_model is not None
-        self.tell_rules(
-            got.CallRequested(agent_speculates=self._responder.capabilities.speculative, judges_sound=sound)
-        )
+        self._listener.start()
+        self.tell_rules(self._listener.call(agent_speculates=self._responder.capabilities.speculative))
         return self
 
     async def __aexit__(
@@ -379,9 +379,15 @@ class VoiceSession:
         echo, scores = self._output.echo, self._doubtful
         self._doubtful = []
         for score in scores:
-            self._tell_score(score._replace(explained=1.0) if echo and echo.is_heard else score)
+            if echo and echo.is_heard:
+                score = score._replace(explained=1.0)
+                if self._live is not None:  # it takes part in the conversation, and must not hear the agent
+                    self._hearing.replace(score.start, np.zeros(score.end - score.start, np.int16))
+            self._tell_score(score)
 
     def _tell_score(self, score: got.VadScored) -> None:
+        if self._live is not None:
+            self._live.push(score.start, score.end)
         self.tell_rules(score)
         if self._meter is not None:
             measured = self._meter.take(score, self._rules, self.engine.clock.now())
@@ -407,7 +413,8 @@ class VoiceSession:
             self.stirring = True
         elif now >= arrivals.relearn_at:
             arrivals.relearn(now)
-        self._hearing.discard(self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from)
+        needed = self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from
+        self._hearing.discard(needed if self._live is None else self._live.needs_from(needed))
         self._output.pump(now)
 
     def _tell_gaps(self) -> None:
@@ -415,6 +422,8 @@ class VoiceSession:
             self._resolve_doubt()
         while self._is_live and (gap := self._hearing.next_gap()):
             self.engine.vad.reset(self.vad_row)
+            if self._live is not None:
+                self._live.skip(gap.start, gap.end)
             self.tell_rules(gap)
 
     # --- the rules ---

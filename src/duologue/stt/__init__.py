@@ -2,72 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SpeechToText", "SttModel", "Transcript", "TranscriptStream"]
+from duologue.stt.capabilities import SttCapabilities
+from duologue.stt.streaming import EndOfTurn, Final, Partial, RecognitionEvent, RecognitionStream, Word
+
+__all__ = [
+    "EndOfTurn",
+    "Final",
+    "Partial",
+    "RecognitionEvent",
+    "RecognitionStream",
+    "SpeechToText",
+    "SttCapabilities",
+    "SttModel",
+    "Transcript",
+    "Word",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """Words that were understood."""
+    """The words of one utterance."""
 
     text: str
-    is_final: bool = True
-    """False for a partial, which may still change."""
     audio_s: float = 0.0
     """Seconds of audio that the words come from."""
     language: str = "en"
 
 
-class TranscriptStream(Protocol):
-    """One live utterance on its way to text: push audio, read partials and the final."""
-
-    def push(self, pcm: bytes) -> None:
-        """Add 16 kHz mono PCM16; a plain call that never waits."""
-        ...
-
-    def finish(self) -> None:
-        """No more audio: the final comes, and the stream ends."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[Transcript]: ...
-
-    async def aclose(self) -> None:
-        """Drop the stream and all that it asked for."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
 class SpeechToText(Protocol):
-    """A service that turns speech into text. A model gets this face from the engine."""
+    """A service that turns speech into text. The engine adapts a model to this Protocol.
 
-    name: str
+    `duologue.stt.base` has base classes that implement most of it.
+    """
+
+    @property
+    def name(self) -> str:
+        """A short name for errors and logs, such as "deepgram"."""
+        ...
+
+    @property
+    def capabilities(self) -> SttCapabilities:
+        """What the provider can do; does not change."""
+        ...
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
-        """The words in one utterance of 16 kHz mono PCM16.
+        """Transcribe one utterance of 16 kHz mono PCM16.
 
-        `deadline`: by when they are wanted, in monotonic seconds, so that the most pressing work is done first; None
-        means at once.
+        `deadline`: by when the words are wanted, in monotonic seconds, so that the most pressing work is done first;
+        None means at once.
         """
         ...
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
-        """The words in several utterances, in their order."""
+        """Transcribe several utterances, in their order."""
         ...
 
-    def stream(self, *, language: str | None = None) -> TranscriptStream:
-        """Open a live utterance."""
+    def stream(self, *, language: str | None = None) -> RecognitionStream:
+        """Open a stream. A plain call that does not wait: the stream connects when it is iterated over.
+
+        Raises UnsupportedLanguageError for a language that the provider does not know.
+        """
+        ...
+
+    async def warm(self) -> None:
+        """Prepare for the first call: load weights, open connections. Called once, before calls are taken."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections and memory. Called once, after the last call."""
         ...
 
 

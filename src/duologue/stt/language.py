@@ -6,7 +6,7 @@ from typing import Protocol
 
 from duologue.errors import UnsupportedLanguageError
 
-__all__ = ["check_language"]
+__all__ = ["check_language", "language_code"]
 
 
 class _Speaks(Protocol):
@@ -23,12 +23,15 @@ def check_language(model: _Speaks, language: str | None) -> str:
     A region is allowed and left out: "en-US" asks for "en". Raises UnsupportedLanguageError for one that it does not
     know.
     """
+    return language_code(model.name, model.languages, language)
+
+
+def language_code(name: str, languages: frozenset[str], language: str | None) -> str:
+    """The same for the provider `name`, which knows `languages`."""
     if language is None:
-        return min(model.languages)
+        return min(languages)
     code = language.replace("_", "-").partition("-")[0].strip().lower()
-    if code not in model.languages:
-        known = ", ".join(sorted(model.languages))
-        raise UnsupportedLanguageError(
-            f"The language {language!r} was asked for; {model.name} knows {known}.", provider=model.name
-        )
+    if code not in languages:
+        known = ", ".join(sorted(languages))
+        raise UnsupportedLanguageError(f"The language {language!r} was asked for; {name} knows {known}.", provider=name)
     return code

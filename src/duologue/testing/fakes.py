@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.stt import Transcript
+from duologue.stt import SttCapabilities, Transcript
+from duologue.stt.base import BatchSpeechToText
 from duologue.testing.spoken import CHARACTER, speak, understand, word_timings
 from duologue.tts import Speech, SpeechItem, SpeechRequest, TextToSpeech, TtsCapabilities
 from duologue.turn import Judgement
@@ -49,13 +49,14 @@ async def pause(seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-class FakeSpeechToText:
+class FakeSpeechToText(BatchSpeechToText):
     """A service that reads the words that the sound carries; or, given `texts`, answers call after call with those.
 
     The last of `texts` answers all that follow.
     """
 
     name = "fake-stt"
+    capabilities = SttCapabilities()
 
     def __init__(self, *texts: str, faults: Iterable[Fault] = ()) -> None:
         self.asked: list[float] = []
@@ -73,54 +74,10 @@ class FakeSpeechToText:
         await pause(fault)
         return Transcript(self._next_text(pcm), audio_s=seconds)
 
-    async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
-        """The words in each of `pcms`."""
-        return [await self.transcribe(pcm, language=language) for pcm in pcms]
-
-    def stream(self, *, language: str | None = None) -> FakeTranscriptStream:
-        """Open a live utterance, whose only transcript is the final one."""
-        return FakeTranscriptStream(self)
-
     def _next_text(self, pcm: bytes) -> str:
         if not self._texts:
             return understand(pcm)
         return self._texts.pop(0) if len(self._texts) > 1 else self._texts[0]
-
-
-class FakeTranscriptStream:
-    """A live utterance of FakeSpeechToText."""
-
-    def __init__(self, stt: FakeSpeechToText) -> None:
-        self._stt = stt
-        self._pcm = bytearray()
-        self._finished = asyncio.Event()
-        self._closed = False
-
-    def push(self, pcm: bytes) -> None:
-        """Add 16 kHz mono PCM16."""
-        self._pcm += pcm
-
-    def finish(self) -> None:
-        """No more audio."""
-        self._finished.set()
-
-    async def __aiter__(self) -> AsyncIterator[Transcript]:
-        await self._finished.wait()
-        if not self._closed:
-            yield await self._stt.transcribe(bytes(self._pcm))
-
-    async def aclose(self) -> None:
-        """Drop the stream."""
-        self._closed = True
-        self._finished.set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
 
 class FakeTextToSpeech(TextToSpeech):

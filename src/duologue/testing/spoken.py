@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from duologue.errors import InvalidAudioError
 from duologue.tts import WordTiming
 
-__all__ = ["CHARACTER", "SPACE", "speak", "understand", "word_timings"]
+__all__ = ["CHARACTER", "SPACE", "speak", "understand", "understand_words", "word_timings"]
 
 CHARACTER = 0.06
 """Seconds that a character lasts: about the pace of speech."""
@@ -40,15 +40,30 @@ def speak(text: str, rate: int = 16_000, *, pitch: int = 230) -> bytes:
 
 def understand(pcm: bytes, rate: int = 16_000) -> str:
     """The words in `pcm`, as `speak` made it; half a character or more is read, other sound is left out."""
+    return " ".join(word for word, _, _ in understand_words(pcm, rate))
+
+
+def understand_words(pcm: bytes, rate: int = 16_000) -> list[tuple[str, int, int]]:
+    """The same word by word, each with its first sample and the one after its last."""
     if len(pcm) % 2:
         raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
     level: NDArray[np.int32] = np.abs(np.frombuffer(pcm, np.int16).astype(np.int32))
     edges = np.concatenate([[0], np.flatnonzero(np.diff(level)) + 1, [len(level)]])
-    text = ""
+    words: list[tuple[str, int, int]] = []
+    ended = True
     for start, end in pairwise(edges.tolist()):
-        if end - start >= _length(CHARACTER, rate) / 2:
-            text += _character(int(level[start]))
-    return " ".join(text.split())
+        if end - start < _length(CHARACTER, rate) / 2:
+            continue
+        character = _character(int(level[start]))
+        if character == " ":
+            ended = True
+        elif character and ended:
+            words.append((character, start, end))
+            ended = False
+        elif character:
+            word, begins, _ = words[-1]
+            words[-1] = (word + character, begins, end)
+    return words
 
 
 def word_timings(text: str) -> tuple[WordTiming, ...]:

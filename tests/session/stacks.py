@@ -1,0 +1,136 @@
+"""One scripted conversation, played over different stacks of providers, and what the session told of it.
+
+Add a stack to `STACKS`: a function that returns the parts of a VirtualCall. A part with an attribute `clock` is given
+the clock of its call, so that its latency passes in virtual time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
+from typing import Any
+
+from duologue.agent import EndCall, Reply, Turn
+from duologue.conversation import events as tell
+from duologue.conversation.config import ConversationConfig
+from duologue.conversation.state import AgentState, SessionState
+from duologue.session import SessionConfig, ToolCalled
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
+from duologue.testing.spoken import speak
+from duologue.testing.streaming import FakeStreamingSpeechToText
+from duologue.testing.virtual import VirtualCall
+
+LONG = "The first thing is this one here. The second thing is that one there. The third is gone."
+GREETING = "Welcome to the line."
+SETTINGS = SessionConfig(rules=ConversationConfig(greeting=GREETING))
+NOISE = (b"\x40\x40" * 160 + b"\xc0\xbf" * 160) * 20
+"""0.4 s of sound without words."""
+
+STACKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "instant": lambda: {"stt": FakeSpeechToText()},
+    "streaming": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.0)},
+    "streaming without word times": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.0, word_times=False)},
+    "streaming after 0.3 s": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.3, latency=0.3)},
+    "streaming without finalize": lambda: {
+        "stt": FakeStreamingSpeechToText(typical_latency=0.2, finalizes=False, partial_every=0.1)
+    },
+}
+
+TOLD: dict[type, tuple[str, ...]] = {
+    tell.CallChanged: ("state", "reason"),
+    tell.UserChanged: ("state", "reason"),
+    tell.AgentChanged: ("state", "reason"),
+    tell.SpeechStarted: ("turn", "reason"),
+    tell.SpeechStopped: ("turn", "reason"),
+    tell.SpeechIgnored: ("turn", "reason"),
+    tell.TurnDecided: ("turn", "text", "reason"),
+    tell.Interrupted: ("generation", "reason"),
+    tell.FalseInterruption: ("generation", "reason"),
+    tell.Backchannel: ("generation", "text"),
+    tell.AgentSaid: ("generation", "text"),
+    tell.AgentHeard: ("generation", "turn", "text", "said", "interrupted"),
+    tell.SayEnded: ("text", "heard", "reason"),
+    ToolCalled: ("turn", "name", "outcome"),
+}
+"""The events that a stack must not change, and the fields of each that do not depend on time."""
+
+
+class Host:
+    """The agent of the conversation: talks at length, uses a tool, hangs up."""
+
+    speculative = False
+
+    def __init__(self) -> None:
+        self.turns: list[str] = []
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        self.turns.append(turn.text)
+        if turn.text == "Look it up.":
+            with turn.tool("look_up"):
+                await turn.committed()
+            yield "It is the fifth of May."
+        elif turn.text == "Good bye then.":
+            yield "Good bye."
+            yield EndCall("done")
+        else:
+            yield LONG
+
+
+async def converse(parts: dict[str, Any]) -> VirtualCall:
+    """Play the conversation over these parts; returns the call, which has ended by itself."""
+    call = VirtualCall(Host(), config=SETTINGS, **{"tts": FakeTextToSpeech(exact=True), **parts})
+    for part in parts.values():
+        if hasattr(part, "clock"):
+            part.clock = call.clock
+    async with call:
+        await settle(call)  # the greeting
+        await say(call, "Tell me all about it.")
+        await sounding(call, 0.8)
+        await say(call, "uh huh")  # a backchannel
+        await sounding(call, 0.3)
+        await call.play(NOISE, waits=False)  # a false interruption
+        await settle(call)
+        await say(call, "And once more, please.")
+        await sounding(call, 1.0)
+        await say(call, "Look it up.")  # a barge-in, and a tool
+        await settle(call)
+        await say(call, "Good bye then.")
+        await settle(call)
+    return call
+
+
+async def say(call: VirtualCall, text: str) -> None:
+    """Say it and go on at once, in real time."""
+    await call.play(speak(text), waits=False)
+
+
+async def sounding(call: VirtualCall, seconds: float) -> None:
+    """Listen until the agent has been speaking for so long."""
+    for _ in range(500):
+        if call.session._rules.agent.state is AgentState.SPEAKING:
+            break
+        await call.silence(0.02, waits=False)
+    await call.silence(seconds, waits=False)
+
+
+async def settle(call: VirtualCall) -> None:
+    """Say nothing until nothing has been open for half a second, or the call is over."""
+    quiet = 0
+    for _ in range(1500):
+        if quiet >= 25 or call.session.state is SessionState.ENDED:
+            return
+        await call.silence(0.02, waits=False)
+        quiet = quiet + 1 if call.session.settled else 0
+    raise AssertionError("The call does not settle.")
+
+
+def told(call: VirtualCall) -> list[tuple[Any, ...]]:
+    """What the session told, without its times."""
+    return [
+        (type(event).__name__, *(getattr(event, name) for name in TOLD[type(event)]))
+        for event in call.events
+        if type(event) in TOLD
+    ]
+
+
+assert all({f.name for f in fields(kind)}.issuperset(names) for kind, names in TOLD.items())

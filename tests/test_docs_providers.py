@@ -1,0 +1,51 @@
+"""The examples of docs/providers.md do what the page says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duologue.session.reopening import COOLDOWN_S, MAX_EVENTS, MAX_OPENED, MAX_REPLAY
+from duologue.stt import SttCapabilities
+from duologue.testing.agents import ScriptedAgent
+from duologue.testing.virtual import VirtualCall
+
+PAGE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text("utf-8")
+BATCH, TEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def names(source: str, **given: Any) -> dict[str, Any]:
+    """What an example defines."""
+    defined: dict[str, Any] = given
+    exec(compile(source, "providers.md", "exec"), defined)
+    return defined
+
+
+@pytest.mark.anyio
+async def test_a_batch_recognizer_needs_one_method() -> None:
+    async def ask_my_service(pcm: bytes) -> str:
+        return "A table for four."
+
+    stt = names(BATCH, ask_my_service=ask_my_service)["MySpeechToText"]()
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say("whatever")
+        assert [t.user_text for t in call.turns] == ["A table for four."]
+
+
+@pytest.mark.anyio
+async def test_the_test_passes() -> None:
+    await names(TEST, my_agent=ScriptedAgent("Yes."))["test_the_caller_is_heard_although_the_connection_breaks"]()
+
+
+def test_the_page_has_every_capability_and_the_limits() -> None:
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE))
+    assert {f.name for f in fields(SttCapabilities)} == set(re.findall(r"`(\w+)`", rows))
+    text = " ".join(PAGE.split())
+    assert f"at most {MAX_REPLAY // 16_000} s" in text
+    assert f"at most {MAX_OPENED - 1} times in a call" in text
+    assert f"not within {COOLDOWN_S:g} s" in text
+    assert f"more than {MAX_EVENTS} events in a second" in text
