@@ -22,6 +22,7 @@ from rings import no_rings
 
 pytestmark = pytest.mark.anyio
 
+APOLOGY = "Sorry, something went wrong. Could you say that again?"
 TEXT = "I would like to have a table for four people."
 
 
@@ -276,7 +277,7 @@ async def test_a_provider_that_stays_down_is_reported_once_and_comes_back(monkey
             await call.say("Hello.")
         assert call.one(ErrorRaised).code == "provider_unavailable"
         assert [e.reason for e in call.of(tell.SpeechIgnored)] == ["provider_unavailable"] * 2
-        assert call.heard == [ConversationConfig().apology] * 2
+        assert call.heard == [APOLOGY] * 2
         assert len(stt.streams) == 2, "and it is left alone for a while"
         monkeypatch.setattr(reopening, "COOLDOWN_S", 0.0)
         for _ in range(2):
@@ -299,7 +300,7 @@ async def test_what_no_other_stream_can_mend_is_not_tried_again(fatal: Exception
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
         await call.say("Hello.")
         assert call.one(ErrorRaised).code == fatal.code  # type: ignore[attr-defined]
-        assert call.heard == [ConversationConfig().apology]
+        assert call.heard == [APOLOGY]
     assert stt.opened == 1
 
 
