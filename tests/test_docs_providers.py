@@ -14,7 +14,7 @@ from duologue.stt import SttCapabilities
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
 
-PAGE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text("utf-8").partition("## A voice")[0]
 BATCH, TEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
