@@ -12,7 +12,7 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench soak format corpus dist clean
+.PHONY: help run test system bench soak format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
@@ -29,7 +29,7 @@ help:
 run: $(VENV)/.smart-turn
 	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
 
-test: $(VENV)/.dev
+test: system $(VENV)/.dev
 	@$(SAY) 'lint';             $(BIN)/ruff check .
 	@$(SAY) 'format';           $(BIN)/ruff format --check .
 	@$(SAY) 'types';            $(BIN)/mypy
@@ -37,6 +37,10 @@ test: $(VENV)/.dev
 	@$(SAY) 'tests of the rules: every branch of them';
 	@$(BIN)/pytest tests/conversation --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation
+
+# First of all, so that what is missing is the first line.
+system:
+	@tools/system-packages chromium=chromium
 
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev
@@ -86,7 +90,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.local: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and its local models (a minute or two, the first time)'
-	@$(PIP) install --editable '.[local]'
+	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local]'
 	@touch $@
 
 # Tried once: without a network it would hold up every start.
@@ -97,5 +101,5 @@ $(VENV)/.smart-turn: $(VENV)/.local
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
-	@$(PIP) install --editable '.[local,llm,bench,dev]'
+	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local,llm,bench,dev]'
 	@touch $@ $(VENV)/.local

@@ -43,6 +43,7 @@ echo "$*"
 )
 def test_what_is_missing_is_said_plainly(python: str | None, told: str, goal: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
     (tmp_path / "pyproject.toml").touch()
     if python is not None:
         (tmp_path / "python").write_text(python)
