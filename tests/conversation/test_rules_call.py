@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.call import Call
 from duologue.conversation.config import RATE, ConversationConfig
 from duologue.conversation.context import Context
@@ -45,30 +43,30 @@ class Stage:
 
 def live(config: ConversationConfig = CONFIG) -> Stage:
     s = Stage(config)
-    s.call.start(got.CallRequested())
+    s.call.start(inputs.CallRequested())
     return s
 
 
 def test_it_starts_once_and_greets() -> None:
     s = live(ConversationConfig(greeting="Welcome.", greeting_interruptible=False))
     assert s.call.state is CallState.LIVE
-    assert list(s.floor.says) == [got.SayRequested("Welcome.", False)]
+    assert list(s.floor.says) == [inputs.SayRequested("Welcome.", False)]
 
 
 def test_it_ends_at_once_even_before_it_began() -> None:
     s = Stage()
-    s.call.request_end(got.EndRequested("refused"))
-    s.call.request_end(got.EndRequested("again"))
-    assert s.of(do.EndCall) == [do.EndCall("refused")]
+    s.call.request_end(inputs.EndRequested("refused"))
+    s.call.request_end(inputs.EndRequested("again"))
+    assert s.of(effects.EndCall) == [effects.EndCall("refused")]
 
 
 @pytest.mark.parametrize("owed", [True, False])
 def test_it_ends_after_the_agent_has_finished(owed: bool) -> None:
     s = live()
     if owed:
-        s.floor.queue_say(got.SayRequested("Bye."))
-    s.call.request_end(got.EndRequested("closed", after_speech=True))
-    s.call.request_end(got.EndRequested("again", after_speech=True))
+        s.floor.queue_say(inputs.SayRequested("Bye."))
+    s.call.request_end(inputs.EndRequested("closed", after_speech=True))
+    s.call.request_end(inputs.EndRequested("again", after_speech=True))
     assert s.call.is_closing is owed
     if owed:
         s.at(1.0)
@@ -80,10 +78,10 @@ def test_it_ends_after_the_agent_has_finished(owed: bool) -> None:
 
 def test_it_waits_only_so_long_for_the_agent() -> None:
     s = live()
-    s.floor.queue_say(got.SayRequested("Bye."))
-    s.call.request_end(got.EndRequested("closed", after_speech=True))
+    s.floor.queue_say(inputs.SayRequested("Bye."))
+    s.call.request_end(inputs.EndRequested("closed", after_speech=True))
     s.at(5.0)
-    assert s.of(do.EndCall) == [do.EndCall("closed")]
+    assert s.of(effects.EndCall) == [effects.EndCall("closed")]
 
 
 def test_an_end_that_a_turn_revokes_waits_for_the_user() -> None:
@@ -94,17 +92,17 @@ def test_an_end_that_a_turn_revokes_waits_for_the_user() -> None:
     assert s.call.state is CallState.LIVE
     s.turn.utterance = None
     s.at(2.0)
-    assert s.of(do.EndCall) == [do.EndCall("agent_done")]
+    assert s.of(effects.EndCall) == [effects.EndCall("agent_done")]
 
 
 def test_it_ends_when_it_has_lasted_too_long_or_after_the_agent() -> None:
     s = live()
-    s.floor.queue_say(got.SayRequested("Well."))
+    s.floor.queue_say(inputs.SayRequested("Well."))
     s.at(100.0)
     assert (s.ending.reason, s.call.state) == ("timeout", CallState.LIVE)
     s = live()
     s.at(100.0)
-    assert s.of(do.EndCall) == [do.EndCall("timeout")]
+    assert s.of(effects.EndCall) == [effects.EndCall("timeout")]
 
 
 def test_the_user_is_away_again_and_again_and_then_the_call_ends() -> None:
@@ -113,9 +111,9 @@ def test_the_user_is_away_again_and_again_and_then_the_call_ends() -> None:
     assert s.context.effects == []
     assert s.timers.next_at == 10 * RATE
     s.at(10.0)
-    assert [e.reason for e in s.context.effects if isinstance(e, tell.UserChanged)] == ["silence"]
+    assert [e.reason for e in s.context.effects if isinstance(e, events.UserChanged)] == ["silence"]
     s.at(30.0)
-    assert s.of(do.EndCall) == [do.EndCall("idle_timeout")]
+    assert s.of(effects.EndCall) == [effects.EndCall("idle_timeout")]
 
 
 def test_no_timer_runs_out_while_something_is_open() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import RATE, ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
@@ -27,7 +25,7 @@ class Stage:
     def __init__(self, *, judges_sound: bool = False) -> None:
         config = ConversationConfig(apology="Sorry.")
         self.context = Context(config)
-        self.context.capabilities = got.CallRequested(True, judges_sound)
+        self.context.capabilities = inputs.CallRequested(True, judges_sound)
         self.history, self.timers = History(config.max_history), CallTimers(config)
         self.typed, self.ending = TypedText(config), PendingEnd()
         self.floor = Floor(self.context, self.history, self.timers)
@@ -51,7 +49,7 @@ class Stage:
         """Let the transcript come when it is due."""
         self.turn.requests.ask_words("words", 0, RATE, 1)
         ask = max(self.turn.requests.open)
-        self.turn.requests.answer(got.WordsArrived(ask, text, probability, "sentence", 1.0, response))
+        self.turn.requests.answer(inputs.WordsArrived(ask, text, probability, "sentence", 1.0, response))
         self.context.pos, self.context.effects = self.context.pos + 4096, []
         self.endpointer.apply_due()
 
@@ -67,9 +65,9 @@ class Stage:
 def test_words_that_sound_finished_decide_the_turn_after_the_action_delay() -> None:
     s = Stage()
     s.understand("Hello.", 0.98)
-    assert len(s.of(tell.TurnScored)) == 1
+    assert len(s.of(events.TurnScored)) == 1
     s.wait(0.0)
-    assert s.of(tell.TurnDecided) == []
+    assert s.of(events.TurnDecided) == []
     s.wait(0.2)
     assert [type(e).__name__ for e in s.context.effects] == [
         "TurnDecided",
@@ -83,7 +81,7 @@ def test_words_that_sound_finished_decide_the_turn_after_the_action_delay() -> N
 def test_a_turn_without_words_is_ignored() -> None:
     s = Stage()
     s.understand("")
-    assert s.of(tell.SpeechIgnored) == [tell.SpeechIgnored(s.context.pos, 0.0, 1, "no_words")]
+    assert s.of(events.SpeechIgnored) == [events.SpeechIgnored(s.context.pos, 0.0, 1, "no_words")]
     assert s.turn.utterance is None
     assert s.floor.is_free
 
@@ -91,7 +89,7 @@ def test_a_turn_without_words_is_ignored() -> None:
 def test_a_failure_is_apologized_for() -> None:
     s = Stage()
     s.turn.requests.ask_words("words", 0, RATE, 1)
-    s.turn.requests.answer(got.EvidenceFailed(1, "provider_error"))
+    s.turn.requests.answer(inputs.EvidenceFailed(1, "provider_error"))
     s.context.pos += 4096
     s.endpointer.apply_due()
     assert [say.text for say in s.floor.says] == ["Sorry."]
@@ -101,8 +99,8 @@ def test_words_that_never_come_are_given_up() -> None:
     s = Stage()
     s.turn.requests.ask_words("words", 0, RATE, 1)
     s.wait(9.0)
-    assert s.of(do.DropAsk) == [do.DropAsk(1)]
-    assert s.of(tell.SpeechIgnored) != []
+    assert s.of(effects.DropAsk) == [effects.DropAsk(1)]
+    assert s.of(events.SpeechIgnored) != []
 
 
 @pytest.mark.parametrize(("response", "is_turn"), [("", True), ("assent", False), ("goodbye", True), ("filler", False)])
@@ -110,10 +108,10 @@ def test_short_responses_over_the_agent_are_no_turn(response: Response, is_turn:
     s = Stage()
     s.floor.answer(0, "Before.", 0, ())
     assert s.floor.reply
-    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 0.0, 2.0)))
-    s.floor.playout_started(got.PlayoutStarted(1))
+    s.floor.speech_queued(inputs.SpeechQueued(1, Segment("Well, yes.", 0.0, 2.0)))
+    s.floor.playout_started(inputs.PlayoutStarted(1))
     s.understand("Yeah.", 0.9, response)
-    assert (s.of(tell.Backchannel) == []) is is_turn
+    assert (s.of(events.Backchannel) == []) is is_turn
     assert s.floor.reply.dropped is is_turn
 
 
@@ -122,18 +120,18 @@ def test_a_short_response_takes_no_turn_of_a_call_that_is_about_to_end(reason: s
     s = Stage()
     s.ending.unless_a_turn_follows(reason)
     s.understand("Bye.", 0.9, "goodbye")
-    assert (s.of(tell.Backchannel) != []) is bool(reason)
+    assert (s.of(events.Backchannel) != []) is bool(reason)
 
 
 def test_doubtful_words_have_the_audio_judged_once() -> None:
     s = Stage(judges_sound=True)
     s.understand("I would", 0.5)
     s.wait(0.0)
-    (asked,) = s.of(do.AskSound)
+    (asked,) = s.of(effects.AskSound)
     s.wait(0.032)
-    assert s.of(do.AskSound) == []
-    assert isinstance(asked, do.AskSound)
-    s.turn.requests.answer(got.SoundScored(asked.ask, 0.9))
+    assert s.of(effects.AskSound) == []
+    assert isinstance(asked, effects.AskSound)
+    s.turn.requests.answer(inputs.SoundScored(asked.ask, 0.9))
     s.context.pos = asked.due
     s.endpointer.apply_due()
     assert s.u.evidence
@@ -143,9 +141,9 @@ def test_doubtful_words_have_the_audio_judged_once() -> None:
 def test_a_judgment_that_was_refused_is_asked_for_again() -> None:
     s = Stage(judges_sound=True)
     s.wait(0.2)
-    (asked,) = s.of(do.AskSound)
-    assert isinstance(asked, do.AskSound)
-    refused = s.turn.requests.answer(got.EvidenceFailed(asked.ask, "overloaded"))
+    (asked,) = s.of(effects.AskSound)
+    assert isinstance(asked, effects.AskSound)
+    refused = s.turn.requests.answer(inputs.EvidenceFailed(asked.ask, "overloaded"))
     assert refused
     s.endpointer.retry_sound(refused)
     assert (s.u.scores, s.u.put_off) == (0, True)
@@ -167,12 +165,12 @@ def test_typed_text_is_a_turn_once_the_floor_is_free_and_no_more_is_waited_for()
     s.endpointer.answer_typed()
     s.turn.utterance = None
     s.endpointer.answer_typed()
-    assert s.of(tell.TurnDecided) == []
+    assert s.of(events.TurnDecided) == []
     s.context.pos += RATE
     s.endpointer.answer_typed()
-    assert len(s.of(tell.TurnDecided)) == 1
+    assert len(s.of(events.TurnDecided)) == 1
     s.endpointer.answer_typed()
-    assert len(s.of(tell.TurnDecided)) == 1
+    assert len(s.of(events.TurnDecided)) == 1
 
 
 def test_the_longest_turn_is_answered_and_what_follows_is_the_next() -> None:
@@ -180,7 +178,7 @@ def test_the_longest_turn_is_answered_and_what_follows_is_the_next() -> None:
     s.turn.set_user("speech_start", "speech")
     s.u.parts, s.u.responses, s.u.full = ["So much."], [""], True
     s.wait(0.0)
-    assert len(s.of(tell.TurnDecided)) == 1
+    assert len(s.of(events.TurnDecided)) == 1
     assert s.turn.utterance
     assert s.turn.utterance.turn == 2
 
@@ -189,26 +187,26 @@ def test_what_an_answer_closes_takes_the_others_with_it() -> None:
     s = Stage()
     s.turn.requests.ask_words("segment", 0, 0, 1)
     s.turn.requests.ask_words("segment", 0, 0, 1)
-    s.u.parts, s.u.responses, s.u.final = ["", ""], ["", ""], got.WordsArrived(0, "", 1.0)
+    s.u.parts, s.u.responses, s.u.final = ["", ""], ["", ""], inputs.WordsArrived(0, "", 1.0)
     for ask in (1, 2):
-        s.turn.requests.answer(got.WordsArrived(ask, "", 1.0))
+        s.turn.requests.answer(inputs.WordsArrived(ask, "", 1.0))
     s.endpointer.apply_due()
-    assert len(s.of(tell.SpeechIgnored)) == 1
+    assert len(s.of(events.SpeechIgnored)) == 1
 
 
 @pytest.mark.parametrize(("text", "wordless"), [("", True), ("Wait", False)])
 def test_speech_that_goes_on_is_checked_for_words(text: str, wordless: bool) -> None:
     s = Stage()
     s.turn.set_user("speech_start", "speech")
-    s.floor.queue_say(got.SayRequested("One moment."))
+    s.floor.queue_say(inputs.SayRequested("One moment."))
     s.context.pos = 3 * RATE
     s.u.run_start = s.u.checked = RATE
     s.context.effects = []
     s.endpointer.check_waiting(s.context.pos)
     s.endpointer.check_waiting(s.context.pos)
-    (asked,) = s.of(do.AskWords)
-    assert isinstance(asked, do.AskWords)
-    s.turn.requests.answer(got.WordsArrived(asked.ask, text, 1.0))
+    (asked,) = s.of(effects.AskWords)
+    assert isinstance(asked, effects.AskWords)
+    s.turn.requests.answer(inputs.WordsArrived(asked.ask, text, 1.0))
     s.context.pos = asked.due
     s.endpointer.apply_due()
     assert s.u.wordless is wordless
@@ -217,12 +215,12 @@ def test_speech_that_goes_on_is_checked_for_words(text: str, wordless: bool) -> 
 def test_speech_whose_words_cannot_be_had_interrupts_in_the_end() -> None:
     s = Stage()
     s.floor.answer(0, "Before.", 0, ())
-    s.floor.speech_queued(got.SpeechQueued(1, Segment("Well, yes.", 0.0, 9.0)))
-    s.floor.playout_started(got.PlayoutStarted(1))
+    s.floor.speech_queued(inputs.SpeechQueued(1, Segment("Well, yes.", 0.0, 9.0)))
+    s.floor.playout_started(inputs.PlayoutStarted(1))
     s.endpointer.check_words(s.u)
     s.context.pos += 3 * RATE
     s.endpointer.check_words(s.u)
-    assert [e.reason for e in s.context.effects if isinstance(e, tell.Interrupted)] == ["duration"]
+    assert [e.reason for e in s.context.effects if isinstance(e, events.Interrupted)] == ["duration"]
 
 
 def test_nothing_is_decided_without_an_utterance_or_while_the_button_is_down() -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import WINDOW, BargeIn, ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
@@ -16,7 +14,7 @@ from duologue.conversation.reply import Reply
 from duologue.conversation.timers import CallTimers
 from duologue.errors import InvalidStateError
 
-NOTE = got.SayRequested("One moment.", True, 7)
+NOTE = inputs.SayRequested("One moment.", True, 7)
 
 
 class Stage:
@@ -40,8 +38,8 @@ class Stage:
         """Answer a turn and start to play it."""
         r = self.answer()
         for segment in segments or (Segment("Yes.", 0.0, 1.0),):
-            self.floor.speech_queued(got.SpeechQueued(r.generation, segment))
-        self.floor.playout_started(got.PlayoutStarted(r.generation))
+            self.floor.speech_queued(inputs.SpeechQueued(r.generation, segment))
+        self.floor.playout_started(inputs.PlayoutStarted(r.generation))
         self.context.effects = []
         return r
 
@@ -62,7 +60,7 @@ def test_a_text_is_said_when_its_turn_comes() -> None:
     assert before == (True, False)
     assert (s.floor.is_free, s.floor.owes_speech) == (False, True)
     s.floor.say_next()
-    assert s.context.effects == [do.StartSpeech(1, "One moment.", 7, True)]
+    assert s.context.effects == [effects.StartSpeech(1, "One moment.", 7, True)]
     assert s.floor.current(1) is s.floor.reply
     assert s.floor.current(2) is None
 
@@ -71,7 +69,7 @@ def test_an_answer_begins_with_what_waits_to_be_said() -> None:
     s = Stage()
     s.floor.queue_say(NOTE)
     s.floor.answer(3, "Hello.", 160, ())
-    assert s.context.effects == [do.StartReply(1, 3, "Hello.", (), speculative=False, says=(NOTE,))]
+    assert s.context.effects == [effects.StartReply(1, 3, "Hello.", (), speculative=False, says=(NOTE,))]
     assert not s.floor.says
 
 
@@ -80,7 +78,7 @@ def test_a_prepared_reply_is_committed_with_the_words_that_it_answers() -> None:
     prepared = Reply(s.floor.next_generation(), 2, "Hello", segments=[Segment("Hi.", 0.0, 0.5)])
     s.context.pos = 500
     s.floor.commit(prepared, "Hello.", 100)
-    assert s.context.effects == [do.CommitReply(1), tell.AgentSaid(500, 0.0, 1, "Hi.")]
+    assert s.context.effects == [effects.CommitReply(1), events.AgentSaid(500, 0.0, 1, "Hi.")]
     assert (prepared.text, prepared.began, prepared.asked_from) == ("Hello.", 500, 100)
 
 
@@ -94,7 +92,7 @@ def test_only_so_many_texts_may_wait() -> None:
 def test_what_was_heard_is_in_the_history_and_frees_the_floor() -> None:
     s = Stage()
     r = s.play(Segment("Yes.", 0.0, 1.0), Segment("It is.", 1.0, 2.0))
-    s.floor.finish(got.PlayoutFinished(r.generation, 2.0, estimated=False))
+    s.floor.finish(inputs.PlayoutFinished(r.generation, 2.0, estimated=False))
     assert s.history.snapshot() == (Message("agent", "Yes. It is.", "Yes. It is."),)
     assert s.kinds() == ["AgentHeard", "AgentChanged"]
     assert s.floor.is_free
@@ -103,10 +101,10 @@ def test_what_was_heard_is_in_the_history_and_frees_the_floor() -> None:
 def test_what_ends_of_an_unknown_generation_is_nothing() -> None:
     s = Stage()
     s.play()
-    s.floor.finish(got.PlayoutFinished(9, 2.0))
-    s.floor.speech_played(got.SpeechPlayed(9, 1, 2.0))
-    s.floor.playout_started(got.PlayoutStarted(9))
-    s.floor.speech_queued(got.SpeechQueued(9, Segment("No.", 0.0, 1.0)))
+    s.floor.finish(inputs.PlayoutFinished(9, 2.0))
+    s.floor.speech_played(inputs.SpeechPlayed(9, 1, 2.0))
+    s.floor.playout_started(inputs.PlayoutStarted(9))
+    s.floor.speech_queued(inputs.SpeechQueued(9, Segment("No.", 0.0, 1.0)))
     assert s.context.effects == []
 
 
@@ -128,7 +126,7 @@ def test_a_reply_is_held_and_released_once() -> None:
     s.floor.hold(r)
     s.floor.go_on("no_words")
     s.floor.go_on("no_words")
-    assert s.context.effects == [do.Hold(1), do.Release(1)]
+    assert s.context.effects == [effects.Hold(1), effects.Release(1)]
 
 
 def test_nothing_goes_on_where_nothing_is_open() -> None:
@@ -169,11 +167,11 @@ def test_a_reply_that_was_played_is_cut_off_and_waits_for_the_report() -> None:
     r = s.play()
     s.floor.drop("words")
     s.floor.drop("words")
-    assert s.context.effects == [tell.Interrupted(0, 0.0, 1, "words"), do.DiscardReply(1, rollback=False)]
+    assert s.context.effects == [events.Interrupted(0, 0.0, 1, "words"), effects.DiscardReply(1, rollback=False)]
     assert s.floor.reply is r
     assert not s.floor.owes_speech
     assert not s.hear(0.9)
-    s.floor.finish(got.PlayoutFinished(1, 0.0))
+    s.floor.finish(inputs.PlayoutFinished(1, 0.0))
     assert s.floor.is_free
 
 
@@ -186,7 +184,7 @@ def test_a_text_that_was_not_played_waits_again_unless_it_is_given_up() -> None:
     s.floor.say_next()
     s.floor.give_up("request")
     s.floor.cancel_says("request")
-    assert s.effects(tell.SayEnded) == [tell.SayEnded(0, 0.0, 7, "One moment.", "", True, "request")]
+    assert s.effects(events.SayEnded) == [events.SayEnded(0, 0.0, 7, "One moment.", "", True, "request")]
     assert s.floor.is_free
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.conversation import inputs as got
+from duologue.conversation import inputs
 from duologue.conversation.config import RATE
 from duologue.conversation.history import Segment
 from duologue.conversation.reply import HeardPart, Reply
@@ -39,7 +39,7 @@ def test_only_the_part_that_is_being_played_is_protected(played: float, protecte
 
 
 def test_a_text_is_unspoken_until_audio_of_it_is_ready() -> None:
-    one, two = got.SayRequested("One.", True, 1), got.SayRequested("Two.", True, 2)
+    one, two = inputs.SayRequested("One.", True, 1), inputs.SayRequested("Two.", True, 2)
     assert reply(Segment("One.", 0.0, 1.0, say=1)).unspoken([one, two]) == [two]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import RATE, WINDOW, ConversationConfig, SpeechDetection
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
@@ -86,7 +84,7 @@ def test_what_follows_a_short_silence_is_the_same_part() -> None:
     s.hear(0.16, 0.0)
     s.hear(0.32)
     assert s.utterance.parts == []
-    assert s.of(do.DropAsk) == [do.DropAsk(1)]
+    assert s.of(effects.DropAsk) == [effects.DropAsk(1)]
 
 
 def test_what_follows_a_long_silence_is_another_part_and_its_request_is_kept() -> None:
@@ -95,7 +93,7 @@ def test_what_follows_a_long_silence_is_another_part_and_its_request_is_kept() -
     s.hear(0.64, 0.0)
     s.hear(0.32)
     assert s.utterance.parts == [None]
-    assert s.of(do.DropAsk) == []
+    assert s.of(effects.DropAsk) == []
     assert [r.kind for r in s.turn.requests.open.values()] == ["segment"]
 
 
@@ -105,12 +103,12 @@ def test_words_over_an_answer_that_was_not_played_reopen_its_turn() -> None:
     s.hear(0.32, 0.0)
     s.decided("A table.")
     s.hear(0.32)
-    assert s.of(do.Hold) == [do.Hold(1)]
+    assert s.of(effects.Hold) == [effects.Hold(1)]
     assert (s.utterance.turn, s.utterance.continues) == (1, True)
     s.turn.take_floor(s.utterance, "words")
     assert s.utterance.base == "A table."
     assert s.history.snapshot() == ()
-    assert [e.reason for e in s.context.effects if isinstance(e, tell.TurnContinued)] == ["went_on"]
+    assert [e.reason for e in s.context.effects if isinstance(e, events.TurnContinued)] == ["went_on"]
 
 
 def test_sound_without_words_over_an_answer_that_was_not_played_is_a_turn_of_its_own() -> None:
@@ -171,17 +169,17 @@ def test_the_button_opens_a_turn_and_its_release_asks_for_the_words() -> None:
     s.context.pos = RATE
     s.turn.release()
     assert (down, s.turn.listens) == (False, True)
-    assert [e.may_go_on for e in s.context.effects if isinstance(e, do.AskWords)] == [False]
+    assert [e.may_go_on for e in s.context.effects if isinstance(e, effects.AskWords)] == [False]
 
 
 def test_a_partial_is_shown_if_it_is_the_newest_and_has_words() -> None:
     s = Stage(ConversationConfig(partial_every=0.5))
-    s.turn.show_partial(got.PartialArrived(1, "A"))
+    s.turn.show_partial(inputs.PartialArrived(1, "A"))
     s.hear(0.64)
-    s.turn.show_partial(got.PartialArrived(1, ""))
-    s.turn.show_partial(got.PartialArrived(2, "A"))
-    s.turn.show_partial(got.PartialArrived(1, "A table"))
-    assert [e.text for e in s.context.effects if isinstance(e, tell.PartialTranscript)] == ["A table"]
+    s.turn.show_partial(inputs.PartialArrived(1, ""))
+    s.turn.show_partial(inputs.PartialArrived(2, "A"))
+    s.turn.show_partial(inputs.PartialArrived(1, "A table"))
+    assert [e.text for e in s.context.effects if isinstance(e, events.PartialTranscript)] == ["A table"]
 
 
 def test_a_reset_listens_afresh() -> None:

@@ -15,9 +15,9 @@ WINDOW = 512
 """Samples of a window. Due times are whole windows, because the rules are called once a window."""
 
 Turns = Literal["auto", "manual"]
-Speculation = Literal["off", "discard", "use_if_similar", "always_use"]
+SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]
 TURNS: tuple[Turns, ...] = get_args(Turns)
-SPECULATION: tuple[Speculation, ...] = get_args(Speculation)
+SPECULATION: tuple[SpeculationStrategy, ...] = get_args(SpeculationStrategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ConversationConfig:
     greeting: str = ""
     """What the agent says first; empty: the user speaks first."""
     greeting_interruptible: bool = True
-    speculation: Speculation = "discard"
+    speculation: SpeculationStrategy = "discard"
     """What happens to a reply prepared before its turn was decided if the user goes on."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
