@@ -3,9 +3,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duologue.turn import WordsPolicy
-from duologue.turn.languages import en_vocabulary
-from duologue.turn.tail import LONGEST_PHRASE
-from duologue.turn.words import RULES, Words
+from duologue.turn.languages.en import vocabulary
+from duologue.turn.languages.en.endings import RULES
+from duologue.turn.languages.en.tail import LONGEST_PHRASE
+from duologue.turn.words import Words
 
 WORDS = Words()
 
@@ -458,7 +459,7 @@ def test_the_table_is_within_bounds_and_always_has_an_answer() -> None:
 
 
 def test_a_phrase_in_the_vocabulary_is_one_that_a_transcript_can_have() -> None:
-    tables = {name: table for name, table in vars(en_vocabulary).items() if isinstance(table, frozenset)}
+    tables = {name: table for name, table in vars(vocabulary).items() if isinstance(table, frozenset)}
     assert len(tables) > 20
     for name, table in tables.items():
         for phrase in table:

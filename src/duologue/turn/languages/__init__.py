@@ -1,13 +1,14 @@
 """Language packs: the words of a language that turn-taking depends on. The rules themselves know no language.
 
 A pack is a module of this package, named after its language, that defines `PACK`. To add one, add `de.py`; nothing else
-changes. A language without a pack has no short responses and no words that ask.
+changes. A language without a pack has no short responses and no words that ask, and its turns are judged by the mark at
+their end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -15,6 +16,7 @@ from pkgutil import iter_modules
 
 from duologue.conversation.inputs import Response
 from duologue.conversation.utterance import RESPONSES
+from duologue.turn import Judgement
 
 __all__ = ["LanguagePack", "language_pack", "question_start"]
 
@@ -29,6 +31,20 @@ SENTENCE_END = re.compile(r"[.!?…][\"')\]”’»]*\s+")
 CLOSING_MARKS = " \"'»”’)"
 QUESTION_MARKS = ("?", "？", "؟", ";", "՞")
 """Of any script; the Greek one is a semicolon."""
+
+
+def judge_by_mark(text: str) -> Judgement:
+    """Judge by its last mark how finished a transcript in any language sounds."""
+    text = text.rstrip(CLOSING_MARKS)
+    if not text:
+        return Judgement(0.0, "empty")
+    if text.endswith(("...", "…", "-", "–", "—")):
+        return Judgement(0.1, "ellipsis", 1.2)
+    if text.endswith(QUESTION_MARKS):
+        return Judgement(0.85, "question")
+    if text.endswith((".", "!", "。", "！", "।", "۔")):
+        return Judgement(0.78, "sentence")
+    return Judgement(0.35, "comma") if text.endswith((",", "，", "、", "،")) else Judgement(0.5, "unmarked")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +73,8 @@ class LanguagePack:
     """Numbers in words."""
     date_words: frozenset[str] = frozenset()
     """Words that dates consist of: people give dates in pieces."""
+    judge: Callable[[str], Judgement] = judge_by_mark
+    """How finished a transcript sounds; `Words` calls it."""
 
     def response(self, text: str) -> Response:
         """Classify an utterance that consists of nothing but short responses; `""` for anything else."""

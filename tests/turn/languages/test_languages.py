@@ -5,6 +5,7 @@ import pytest
 from duologue.conversation.inputs import Response
 from duologue.turn.languages import language_pack, question_start
 from duologue.turn.languages.en import PACK
+from duologue.turn.words import Words
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,27 @@ def test_a_language_without_a_pack_has_the_default_apology() -> None:
     assert language_pack("de").apology == PACK.apology
 
 
-@pytest.mark.parametrize("tag", ["en_vocabulary", "../en", "en.", "_", ""])
+@pytest.mark.parametrize(
+    ("text", "reason", "probability"),
+    [
+        ("", "empty", 0.0),
+        ('"', "empty", 0.0),
+        ("Ich hätte gern", "unmarked", 0.5),
+        ("Ich hätte gern …", "ellipsis", 0.1),
+        ("Ich hätte gern,", "comma", 0.35),
+        ("Haben Sie geöffnet?", "question", 0.85),
+        ("Haben Sie geöffnet?»", "question", 0.85),
+        ("営業していますか？", "question", 0.85),
+        ("Ja.", "sentence", 0.78),
+        ("はい。", "sentence", 0.78),
+    ],
+)
+def test_a_language_without_a_pack_is_judged_by_its_last_mark(text: str, reason: str, probability: float) -> None:
+    judged = Words("de").judge(text)
+    assert (judged.reason, judged.probability) == (reason, probability)
+
+
+@pytest.mark.parametrize("tag", ["en.vocabulary", "../en", "en.", "_", ""])
 def test_a_tag_that_names_no_language_finds_no_other_module(tag: str) -> None:
     assert language_pack(tag).code in ("", "en")
 

@@ -1,6 +1,6 @@
 """English: backchannels, assents, fillers, laughter and goodbyes, what asks for an answer, and the apology.
 
-The words that tell a finished turn from an unfinished one are in `en_vocabulary.py`.
+What tells a finished turn from an unfinished one is in `endings.py`, and its words in `vocabulary.py`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from duologue.turn.languages import LanguagePack
-from duologue.turn.languages import en_vocabulary as v
+from duologue.turn.languages.en import vocabulary as v
+from duologue.turn.languages.en.endings import judge
 
 __all__ = ["PACK"]
 
@@ -73,4 +74,5 @@ PACK = LanguagePack(
     subjects=v.CLAUSE_SUBJECTS,
     numerals=v.TWO_DIGIT_WORDS.union(v.DIGIT_WORDS),
     date_words=v.DATE_WORDS,
+    judge=judge,
 )

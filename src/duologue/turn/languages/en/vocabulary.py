@@ -1,4 +1,4 @@
-"""The English words and endings that tell a finished turn from an unfinished one. Data for the words policy."""
+"""The English words and endings that tell a finished turn from an unfinished one. Data only: `endings.py` reads it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The end of a transcript, cut into what the words policy asks about: last words, last sentence, last mark."""
+"""The end of a transcript, cut into what the table of endings asks about: last words, last sentence, last mark."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from duologue.turn.languages import en_vocabulary as v
+from duologue.turn.languages.en import vocabulary as v
 
 __all__ = ["Tail", "read_tail"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from duologue.turn.languages import en_vocabulary as v
-from duologue.turn.tail import Tail
+from duologue.turn.languages.en import vocabulary as v
+from duologue.turn.languages.en.tail import Tail
 
 __all__ = ["has_address_end", "has_open_address", "has_open_number", "is_full_number", "is_number", "is_spelling"]
 
