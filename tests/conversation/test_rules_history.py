@@ -63,6 +63,10 @@ def test_heard_text(segments: tuple[Segment, ...], played: float, heard: str, ce
     assert heard_text(segments, played) == (heard, certain)
 
 
+def test_all_words_of_a_segment_are_the_part_that_was_heard_at_its_end() -> None:
+    assert TIMED[0].heard_part(1.5) == "Sure thing now"
+
+
 def test_what_was_heard_only_grows_with_what_was_played() -> None:
     heard = [heard_text((*PLAIN, *LATER), tenths / 20)[0] for tenths in range(100)]
     assert all(later.startswith(earlier) for earlier, later in pairwise(heard))
