@@ -15,7 +15,8 @@ from corpus.items import SPEEDS, room_tone
 from corpus.noises import NOISES
 from corpus.texts import parse_marked, read_lines
 from corpus.utterance import Voice, synthesize
-from duologue.bench.acoustics import RATE, Signal, active_dbfs, gain_of, to_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, active_dbfs, gain_of, to_int16
 from duologue.bench.corpus import NOMINAL_DBFS, Half
 
 __all__ = ["Interruption", "agent_utterances", "interruptions"]

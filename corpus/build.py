@@ -18,7 +18,8 @@ from corpus.recordings import Recordings
 from corpus.texts import parse_marked, read_lines
 from corpus.utterance import Voice, synthesize
 from corpus.voice import PackageHibari
-from duologue.bench.acoustics import RATE, Signal, active_dbfs, gain_of, to_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, active_dbfs, gain_of, to_int16
 from duologue.bench.corpus import HALVES
 
 __all__ = ["build"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 from duologue.bench.corpus import HALVES
 
 __all__ = ["CARD", "write_tables"]

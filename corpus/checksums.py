@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 
 __all__ = ["CHECKSUMS", "Verdict", "compare", "freeze"]
 

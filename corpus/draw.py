@@ -7,7 +7,7 @@ import random
 from typing import Final
 from zlib import crc32
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 from duologue.bench.corpus import PauseKind
 
 __all__ = ["LENGTHS_S", "pause_samples", "seed_of", "spread", "uniform"]

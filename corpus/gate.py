@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.acoustics import RATE, Signal, active_dbfs, gain_of
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, active_dbfs, gain_of
 
 __all__ = ["SHORTEST_PAUSE", "audible", "stretches"]
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from corpus.draw import seed_of, spread, uniform
 from corpus.texts import parse_marked, parse_recorded, read_lines
 from corpus.utterance import Utterance, Voice, assemble, synthesize
-from duologue.bench.acoustics import RATE, Signal, active_dbfs, coloured, gain_of, reverberate, to_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, active_dbfs, coloured, gain_of, reverberate, to_int16
 from duologue.bench.corpus import Half
 
 __all__ = ["SPEEDS", "Draft", "recorded_items", "room_tone", "synthetic_items"]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from duologue.bench.acoustics import RATE, Signal, coloured
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, coloured
 
 __all__ = ["NOISES"]
 

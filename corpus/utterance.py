@@ -12,7 +12,8 @@ import numpy as np
 from corpus.draw import pause_samples, uniform
 from corpus.gate import audible, stretches
 from corpus.texts import KINDS, Marked, Part, Recorded
-from duologue.bench.acoustics import RATE, Signal, from_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal, from_int16
 from duologue.bench.corpus import PauseKind
 from duologue.tts import Speech, SpeechRequest, WordTiming
 

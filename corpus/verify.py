@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.gate import stretches
-from duologue.bench.acoustics import RATE, active_dbfs, from_int16, gain_of
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import active_dbfs, from_int16, gain_of
 from duologue.bench.corpus import HALVES, NOMINAL_DBFS, Item, load
 from duologue.bench.versions import VERSIONS
 from duologue.stt.moonshine import Moonshine

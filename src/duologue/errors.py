@@ -10,6 +10,7 @@ DuologueError
 ├── InputError
 │   ├── InvalidAudioError        invalid_audio
 │   ├── InvalidMessageError      invalid_message
+│   ├── InvalidRecordingError    invalid_recording
 │   └── UnsupportedLanguageError unsupported_language
 ├── AgentError                   agent_error
 ├── HookError                    hook_error
@@ -40,6 +41,7 @@ __all__ = [
     "InputError",
     "InvalidAudioError",
     "InvalidMessageError",
+    "InvalidRecordingError",
     "InvalidStateError",
     "NotInstalledError",
     "OverloadedError",
@@ -173,6 +175,13 @@ class InvalidMessageError(InputError):
 
     code = "invalid_message"
     hint = "See docs/protocol.md for each message and its fields."
+
+
+class InvalidRecordingError(InputError):
+    """A recorded input that cannot be read or written: damaged, of another version, or beyond the limits."""
+
+    code = "invalid_recording"
+    hint = "Record the call again, or read it with the release that wrote it."
 
 
 class UnsupportedLanguageError(InputError):

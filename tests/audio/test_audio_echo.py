@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.audio.echo import WINDOW, EchoExplainer
+from duologue.audio.echo import EchoExplainer
+from duologue.audio.format import WINDOW
 from duologue.audio.wav import read_wav_16k
 from duologue.errors import InvalidAudioError
 from duologue.store import package_file

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from duologue.bench.acoustics import RATE, active_dbfs, coloured, echo, from_int16, gain_of, reverberate, to_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import active_dbfs, coloured, echo, from_int16, gain_of, reverberate, to_int16
 from duologue.errors import ConfigError
 
 

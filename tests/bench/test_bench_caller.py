@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from duologue.audio.format import FRAME_SAMPLES
 from duologue.bench.acoustics import EchoPath, echo, to_int16
-from duologue.bench.caller import CHUNK, TAIL, Caller
+from duologue.bench.caller import TAIL, Caller
 from duologue.errors import ConfigError
 
 RATE = 16_000
@@ -49,20 +50,20 @@ def test_no_playout_has_no_echo() -> None:
 
 
 def test_what_was_not_played_before_a_pause_comes_after_it() -> None:
-    playout = sound(4 * CHUNK)
+    playout = sound(4 * FRAME_SAMPLES)
     caller = Caller(np.zeros(RATE, np.int16), EchoPath(playout, 0, 0.02))
     pieces = caller.microphone()
     caller.send(playout.tobytes(), 0, 1)
     next(pieces)
     caller.pause(1)
-    assert caller.ready == 3 * CHUNK
+    assert caller.ready == 3 * FRAME_SAMPLES
     came = [np.frombuffer(next(pieces), np.int16) for _ in range(2)]
     caller.resume(1)
     came += [np.frombuffer(next(pieces), np.int16) for _ in range(4)]
-    np.testing.assert_allclose(came[0], playout[:CHUNK], atol=1)
+    np.testing.assert_allclose(came[0], playout[:FRAME_SAMPLES], atol=1)
     assert not came[1].any()
     assert not came[2].any()
-    np.testing.assert_allclose(np.concatenate(came[3:]), playout[CHUNK:], atol=1)
+    np.testing.assert_allclose(np.concatenate(came[3:]), playout[FRAME_SAMPLES:], atol=1)
 
 
 def test_the_users_track_begins_with_the_playout_and_goes_on_as_the_room() -> None:
@@ -79,9 +80,9 @@ def test_the_users_track_begins_with_the_playout_and_goes_on_as_the_room() -> No
 
 def test_it_ends_after_the_last_echo_or_when_it_is_cut_off() -> None:
     caller = Caller(sound(RATE // 10), None)
-    caller.send(sound(CHUNK).tobytes(), 0, 1)
+    caller.send(sound(FRAME_SAMPLES).tobytes(), 0, 1)
     chunks = sum(1 for _ in caller.microphone())
-    assert chunks * CHUNK == pytest.approx(CHUNK + TAIL, abs=CHUNK)
+    assert chunks * FRAME_SAMPLES == pytest.approx(FRAME_SAMPLES + TAIL, abs=FRAME_SAMPLES)
     caller = Caller(sound(RATE), None)
     caller.send(sound(RATE).tobytes(), 0, 1)
     pieces = caller.microphone()

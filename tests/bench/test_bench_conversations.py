@@ -14,8 +14,8 @@ from duologue.bench.conversations_report import names, report, rows, verdict
 from duologue.bench.server import ServerProcess
 from duologue.callers.load import BRISK, NORMAL
 from duologue.callers.log import Log, Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Percentiles, Result
-from duologue.callers.run import Plan
 
 MB = 1e6
 

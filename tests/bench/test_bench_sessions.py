@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from duologue.audio.format import FRAME
 from duologue.bench import sessions
-from duologue.bench.calls import CHUNK_S, CallWatch, Notes
+from duologue.bench.calls import CallWatch, Notes
 from duologue.bench.chunk import flat_out
 from duologue.bench.figures import Spread
 from duologue.bench.load import Line, heard_line
@@ -101,7 +102,7 @@ def test_giving_way_is_timed_from_the_decision_the_sample_and_the_onset() -> Non
     watch.pause(3)
     assert notes.silenced[0] >= 0
     # 6,400 samples are 20 chunks: the last is due 0.38 s after the first, as its last sample is spoken.
-    assert notes.onsets[0] - notes.yielded[0] == pytest.approx(0.38 - (4000 / RATE - CHUNK_S))
+    assert notes.onsets[0] - notes.yielded[0] == pytest.approx(0.38 - (4000 / RATE - FRAME))
     watch.event(Interrupted(7000, 0.0, 3, "words"))
     watch.flush(3)
     assert len(notes.silenced) == 1  # it was silent already

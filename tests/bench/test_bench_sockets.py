@@ -8,7 +8,7 @@ import pytest
 from duologue.bench.figures import Spread
 from duologue.bench.server import ServerProcess
 from duologue.bench.sockets import SocketRun, measure
-from duologue.callers.line import open_line
+from duologue.callers.dial import open_line
 from duologue.errors import ConfigError
 from duologue.server.listener import WEBSOCKETS
 from duologue.wire import frames

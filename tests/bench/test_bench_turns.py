@@ -27,8 +27,8 @@ from duologue.conversation.config import Endpointing
 from duologue.conversation.events import Event, TurnDecided
 from duologue.engine import Engine
 from duologue.errors import ConfigError
+from duologue.recording.replayer import Replayer
 from duologue.session import SessionConfig, VoiceSession
-from duologue.session.drive import drive
 from duologue.settings import local
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
@@ -152,7 +152,7 @@ async def test_the_rules_alone_decide_as_a_session_does(item: Item) -> None:
         )
         session.watch(watch, lambda _: None)
         async with session:
-            await drive(session, engine, item.samples().tobytes(), settle=math.inf, longest_tail=0.0)
+            await Replayer(session).play(item.samples().tobytes(), max_tail=0.0)
     assert decided == [pytest.approx(3.5 + run.point[1])]
 
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from duologue.bench.acoustics import RATE, active_dbfs, coloured, from_int16, to_int16
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import active_dbfs, coloured, from_int16, to_int16
 from duologue.bench.versions import g711_line, noisy
 from duologue.errors import ConfigError
 

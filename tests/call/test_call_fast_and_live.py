@@ -12,8 +12,8 @@ from duologue.clock import VirtualClock, WallClock
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig, Endpointing
 from duologue.conversation.events import Event
+from duologue.recording.replayer import Replayer
 from duologue.session import SessionConfig, VoiceSession
-from duologue.session.drive import drive
 from duologue.settings.agents import agent_factory
 from duologue.settings.local import LocalModels
 from duologue.stt import SttModel
@@ -66,7 +66,7 @@ async def decisions(models: LocalModels, pcm: bytes, *, fast: bool) -> tuple[lis
         )
         events = session.events(max_queue=10_000)
         async with session:
-            await drive(session, engine, pcm)
+            await Replayer(session).play(pcm)
         seen = [event async for event in events]
     late = [e for e in seen if isinstance(e, tell.EvidenceLate)]
     decided = []

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from duologue.callers.line import Kind, best_kind, open_line
+from duologue.callers.dial import Kind, best_kind, open_line
 from duologue.errors import DeadlineError, OverloadedError, StreamError
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ import pytest
 from duologue.callers.capacity import LIMITS, Step, find_knee
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal, Story, Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Percentiles, Result
-from duologue.callers.run import Plan
 
 PLAN = Plan("ws://127.0.0.1:1", 2, 60.0, "booking", NORMAL, 1, 10.0)
 

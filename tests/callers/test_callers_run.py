@@ -11,7 +11,8 @@ import pytest
 
 from duologue.agent.booking import BookingAgent
 from duologue.callers.load import NORMAL, Load
-from duologue.callers.run import MIXTURE, Plan, Progress, prepare_run, run
+from duologue.callers.plan import Plan
+from duologue.callers.run import MIXTURE, Progress, prepare_run, run
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import EngineConfig
 from duologue.engine.admission import Admission

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from duologue.callers.ticker import FRAME, SLOTS, Ticker
+from duologue.audio.format import FRAME
+from duologue.callers.ticker import SLOTS, Ticker
 
 
 class Loop:

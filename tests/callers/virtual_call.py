@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from duologue.audio.format import FRAME_SAMPLES
 from duologue.callers.call import PLAY_RATE, Call, Mouth
 from duologue.callers.load import NORMAL, Load, Pace
 from duologue.callers.log import Log
 from duologue.callers.script import Script
-from duologue.callers.voice import FRAME_SAMPLES, Utterance
+from duologue.callers.voice import Utterance
 from duologue.clock import VirtualClock
 from duologue.wire import messages as wire
 from duologue.wire.fields import Audio

@@ -12,8 +12,9 @@ import duologue.bench.recordings as recordings
 import duologue.callers.run as running
 from command_line import CommandLine
 from duologue.callers.log import Log, Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Result
-from duologue.callers.run import Plan, Progress
+from duologue.callers.run import Progress
 
 
 @pytest.fixture

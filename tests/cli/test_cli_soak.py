@@ -18,8 +18,9 @@ from duologue.bench.soak.overload import Overload, Step
 from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal, Story, Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Percentiles, Result
-from duologue.callers.run import Plan, Progress
+from duologue.callers.run import Progress
 
 NOW = Progress(1.0, 2, 3, 4, 5, 0.0)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, WINDOW
 from duologue.conversation.effects import Effect
 from duologue.conversation.history import Message, Segment
 from duologue.conversation.inputs import Input

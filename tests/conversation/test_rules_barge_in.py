@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
 from duologue.conversation.barge_in import BargeInWatch
-from duologue.conversation.config import RATE, WINDOW, BargeIn, ConversationConfig
+from duologue.conversation.config import BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
 from duologue.testing.conversation import Script
 

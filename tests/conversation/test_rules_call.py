@@ -6,7 +6,7 @@ import pytest
 
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.call import Call
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
 from duologue.conversation.ending import PendingEnd

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from duologue.audio.format import WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import WINDOW, ConversationConfig, Endpointing, SpeechDetection
+from duologue.conversation.config import ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.history import Message
 from duologue.conversation.typed import MAX_TYPED
 from duologue.conversation.utterance import Utterance

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects, events, inputs
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
 from duologue.conversation.ending import PendingEnd

@@ -7,10 +7,11 @@ from typing import Literal
 import pytest
 from plain import PLAIN, script
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, WINDOW, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.evidence import Answer, PendingRequests
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import WINDOW
 from duologue.conversation import effects, events, inputs
-from duologue.conversation.config import WINDOW, BargeIn, ConversationConfig
+from duologue.conversation.config import BargeIn, ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
 from duologue.conversation.floor import Floor

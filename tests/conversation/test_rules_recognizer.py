@@ -3,10 +3,11 @@
 import pytest
 from plain import script
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.endpointing import Evidence
 from duologue.testing.conversation import Script
 

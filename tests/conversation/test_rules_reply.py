@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import RATE
 from duologue.conversation import inputs
-from duologue.conversation.config import RATE
 from duologue.conversation.history import Segment
 from duologue.conversation.reply import HeardPart, Reply
 

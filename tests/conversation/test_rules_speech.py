@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from plain import SPEECH, script
 
+from duologue.audio.format import WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
-from duologue.conversation.config import WINDOW, ConversationConfig, SpeechDetection
+from duologue.conversation.config import ConversationConfig, SpeechDetection
 from duologue.conversation.speech import SpeechChange, SpeechDetector
 
 START, STOP, NONE = SpeechChange.START, SpeechChange.STOP, SpeechChange.NONE

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import script
 
+from duologue.audio.format import WINDOW
 from duologue.conversation import events as tell
-from duologue.conversation.config import WINDOW, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.testing.conversation import Script
 
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=100)

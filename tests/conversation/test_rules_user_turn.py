@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events, inputs
-from duologue.conversation.config import RATE, WINDOW, ConversationConfig, SpeechDetection
+from duologue.conversation.config import ConversationConfig, SpeechDetection
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
 from duologue.conversation.floor import Floor

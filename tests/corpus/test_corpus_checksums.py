@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from corpus.checksums import CHECKSUMS, compare, freeze
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from corpus.gate import audible, stretches
 
-from duologue.bench.acoustics import RATE, Signal
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal
 
 TWO_MS = RATE // 500 + RATE // 400
 

@@ -8,7 +8,8 @@ from corpus.texts import parse_marked, parse_recorded
 from corpus.utterance import assemble, at_pitch, synthesize
 from corpus.voice import PackageHibari
 
-from duologue.bench.acoustics import RATE, Signal
+from duologue.audio.format import RATE
+from duologue.bench.acoustics import Signal
 from duologue.tts import Speech, SpeechRequest, WordTiming
 
 TEN_MS = RATE // 100

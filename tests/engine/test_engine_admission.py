@@ -6,8 +6,8 @@ import pytest
 
 from duologue.clock import VirtualClock
 from duologue.engine import Admission, Engine, EngineConfig
-from duologue.engine.admission import REASONS, Door, Load, free_bytes
-from duologue.engine.workers import Workers
+from duologue.engine.admission import REASONS, AdmissionController, Load, free_bytes
+from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ConfigError, OverloadedError
 from duologue.testing.fakes import PeakVad, SentenceEnd
 
@@ -20,9 +20,9 @@ def load(**measured: float) -> Load:
 
 
 def test_an_idle_process_lets_calls_in() -> None:
-    door = Door(Admission(), lambda: GIB)
-    door.check(load())
-    Door(Admission(), lambda: None).check(load())
+    control = AdmissionController(Admission(), lambda: GIB)
+    control.check(load())
+    AdmissionController(Admission(), lambda: None).check(load())
 
 
 @pytest.mark.parametrize(
@@ -35,17 +35,17 @@ def test_an_idle_process_lets_calls_in() -> None:
     ],
 )
 def test_a_full_process_says_why_and_when_to_come_again(measured: dict[str, float], said: str, reason: str) -> None:
-    door = Door(Admission(retry_after=7.0), lambda: GIB)
+    control = AdmissionController(Admission(retry_after=7.0), lambda: GIB)
     with pytest.raises(OverloadedError, match=said) as refused:
-        door.check(load(**measured))
+        control.check(load(**measured))
     assert (refused.value.retry_after, refused.value.reason) == (7.0, reason)
     assert reason in REASONS
 
 
 def test_memory_that_runs_out_refuses_calls() -> None:
-    door = Door(Admission(), lambda: 50 * 2**20)
+    control = AdmissionController(Admission(), lambda: 50 * 2**20)
     with pytest.raises(OverloadedError, match="50 MiB") as refused:
-        door.check(load())
+        control.check(load())
     assert refused.value.reason == "memory"
     assert "memory" in REASONS
 
@@ -93,6 +93,6 @@ async def test_an_engine_measures_itself(monkeypatch: pytest.MonkeyPatch) -> Non
         vad=PeakVad(), words=SentenceEnd(), config=EngineConfig(max_sessions=1), clock=VirtualClock(), paced=False
     ) as engine:
         assert engine.load == load(sessions=0, max_sessions=1)
-        monkeypatch.setattr(Workers, "strain", 1.0)
+        monkeypatch.setattr(ModelThreads, "lateness", 1.0)
         with pytest.raises(OverloadedError, match="1000 ms late"):
             engine.admit()

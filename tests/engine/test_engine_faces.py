@@ -1,4 +1,4 @@
-"""Models have the face of a service, and the engine's workers behind it."""
+"""Models have the face of a service, and the engine's threads behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,10 +32,10 @@ class Desk:
         self.phrases = PhraseCache(0)
 
     @property
-    def workers(self) -> Any:
+    def model_threads(self) -> Any:
         return self
 
-    def submit(self, model: Any, item: Any, deadline: float | None, *, aloud: bool = False) -> asyncio.Future[Any]:
+    def submit(self, model: Any, item: Any, deadline: float | None, *, is_speech: bool = False) -> asyncio.Future[Any]:
         self.deadlines.append(deadline)
         self.jobs.append(asyncio.get_running_loop().create_future())
         self.came.set()

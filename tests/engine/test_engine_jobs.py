@@ -1,11 +1,11 @@
-"""When a joint run may begin."""
+"""When the next step of a continuous batch may begin."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from duologue.engine.jobs import COMPANY, GATHER, Job, Joint, padding
+from duologue.engine.jobs import MAX_WAIT_S, MIN_BATCH, ContinuousBatch, Job, padding
 
 pytestmark = pytest.mark.anyio
 
@@ -28,31 +28,31 @@ def job(rank: float, since: float) -> Job:
 
 
 async def test_nothing_begins_where_nothing_waits_or_a_run_goes_on() -> None:
-    joint = Joint()
-    assert joint.begins_in(5.0, crowded=False) is None
-    joint.add([job(1.0, 5.0)])
-    joint.runs = True
-    assert joint.begins_in(99.0, crowded=False) is None
+    batch = ContinuousBatch()
+    assert batch.begins_in(5.0, is_crowded=False) is None
+    batch.add([job(1.0, 5.0)])
+    batch.is_running = True
+    assert batch.begins_in(99.0, is_crowded=False) is None
 
 
 async def test_where_there_is_room_it_begins_at_once() -> None:
-    joint = Joint()
-    joint.add([job(1.0, 5.0)])
-    assert joint.begins_in(5.0, crowded=False) == 0.0
+    batch = ContinuousBatch()
+    batch.add([job(1.0, 5.0)])
+    assert batch.begins_in(5.0, is_crowded=False) == 0.0
 
 
 async def test_where_it_is_crowded_it_begins_when_the_first_has_waited() -> None:
-    joint = Joint()
-    joint.add([job(1.0, 5.5)])
-    joint.add([job(2.0, 5.0)])
-    assert joint.begins_in(5.0 + GATHER / 4, crowded=True) == pytest.approx(GATHER * 3 / 4)
-    assert joint.begins_in(5.0 + GATHER * 2, crowded=True) == 0.0
+    batch = ContinuousBatch()
+    batch.add([job(1.0, 5.5)])
+    batch.add([job(2.0, 5.0)])
+    assert batch.begins_in(5.0 + MAX_WAIT_S / 4, is_crowded=True) == pytest.approx(MAX_WAIT_S * 3 / 4)
+    assert batch.begins_in(5.0 + MAX_WAIT_S * 2, is_crowded=True) == 0.0
 
 
 async def test_it_begins_when_enough_are_there() -> None:
-    joint = Joint()
-    joint.add([job(float(k), 5.0) for k in range(COMPANY)])
-    assert joint.begins_in(5.0, crowded=True) == 0.0
+    batch = ContinuousBatch()
+    batch.add([job(float(k), 5.0) for k in range(MIN_BATCH)])
+    assert batch.begins_in(5.0, is_crowded=True) == 0.0
 
 
 async def test_what_has_been_written_on_before_has_waited_already() -> None:

@@ -34,7 +34,7 @@ class Desk:
         self.came = asyncio.Event()
 
     @property
-    def workers(self) -> Any:
+    def model_threads(self) -> Any:
         return self
 
     def submit(self, model: Any, item: Any, deadline: float | None) -> asyncio.Future[Any]:

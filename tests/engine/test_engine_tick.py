@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, EngineConfig
-from duologue.engine import engine as engine_module
+from duologue.engine import tick as tick_module
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError, ProviderError
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
 
@@ -23,7 +23,7 @@ class Listening:
     """What the tick sees of a session: windows of one level each."""
 
     vad_row = -1
-    stirring = True
+    has_pending_audio = True
     sounding = True
 
     def __init__(self, *levels: int) -> None:
@@ -272,7 +272,7 @@ async def test_a_paced_engine_ticks_by_itself_until_it_is_left() -> None:
 async def test_an_engine_is_used_once_and_inside_its_block() -> None:
     e = engine()
     with pytest.raises(InvalidStateError, match="not been started"):
-        _ = e.workers
+        _ = e.model_threads
     async with e:
         with pytest.raises(InvalidStateError, match="started before"):
             await e.__aenter__()
@@ -286,7 +286,7 @@ async def test_services_keep_their_face_and_models_get_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"workers": 0}, {"batch": 0}, {"catch_up": 0}, {"tick": 0.0}, {"switch_interval": 2.0}]
+    "wrong", [{"model_threads": 0}, {"batch": 0}, {"catch_up": 0}, {"tick": 0.0}, {"switch_interval": 2.0}]
 )
 def test_settings_that_cannot_work_are_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
@@ -298,20 +298,20 @@ async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in(monkeyp
         def run(self, items: Any) -> Any:
             raise SystemExit
 
-    monkeypatch.setattr(engine_module, "MEND_EVERY", 1000.0)
+    monkeypatch.setattr(tick_module, "REPAIR_EVERY_S", 1000.0)
     async with Engine(vad=PeakVad(), words=SentenceEnd()) as engine:
         engine.admit()
         async with asyncio.timeout(10.0):
             while engine.counters.ticks < 2:  # the first tick looks for dead threads, too
                 await asyncio.sleep(0.001)
         with suppress(ProviderError):
-            await engine.workers.submit(Deadly(), np.zeros(160, np.float32), 0.0)
+            await engine.model_threads.submit(Deadly(), np.zeros(160, np.float32), 0.0)
         async with asyncio.timeout(10.0):
-            while engine.workers.is_whole:
+            while engine.model_threads.is_whole:
                 await asyncio.sleep(0)
         with pytest.raises(OverloadedError) as refused:
             engine.admit()
         assert refused.value.reason == "threads"
-        engine.workers.mend()
-        assert engine.workers.counters.threads_replaced == 1
+        engine.model_threads.mend()
+        assert engine.model_threads.counters.threads_replaced == 1
         engine.admit()

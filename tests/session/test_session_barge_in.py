@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from duologue.audio.format import RATE
 from duologue.conversation import events as tell
-from duologue.conversation.config import RATE, BargeIn, ConversationConfig
+from duologue.conversation.config import BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
 from duologue.session import SessionConfig, YieldMeasured
 from duologue.testing.agents import ScriptedAgent

@@ -10,7 +10,7 @@ from duologue.clock import VirtualClock
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import recognizers
-from duologue.engine.workers import Workers
+from duologue.engine.model_threads import ModelThreads
 from duologue.errors import AuthenticationError, ProviderError, ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.stt import SttCapabilities, Transcript
@@ -241,10 +241,10 @@ async def test_a_provider_that_is_always_down_leaves_the_call_alive() -> None:
 async def test_a_judgement_that_would_come_too_late_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     model = FakeTurnModel(0.95)
     async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=model) as call:
-        monkeypatch.setattr(Workers, "backlog", 9.0)
+        monkeypatch.setattr(ModelThreads, "backlog", 9.0)
         await call.say("A table for four.")
         assert call.heard == ["Yes."]
-        assert call.engine.workers.counters.rationed > 0
+        assert call.engine.model_threads.counters.rationed > 0
         assert call.of(ErrorRaised) == []
     assert model.asked == []
 
@@ -255,7 +255,7 @@ async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave
 ) -> None:
     model = FakeTurnModel(0.95)
     async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(probability), turn_model=model) as call:
-        monkeypatch.setattr(Workers, "share", 0.9)
+        monkeypatch.setattr(ModelThreads, "utilization", 0.9)
         await call.say("A table for four.")
         assert call.heard == ["Yes."]
     assert bool(model.asked) is judged
@@ -263,7 +263,7 @@ async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave
 
 async def test_under_load_words_are_not_held_back_where_the_button_was_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognizers, "HOLD", FOREVER)
-    monkeypatch.setattr(Workers, "busy", True)
+    monkeypatch.setattr(ModelThreads, "busy", True)
     async with VirtualCall(ScriptedAgent("Yes."), stt=FakeSttModel()) as call:
         call.session.begin_turn()
         await call.speak("A table for four.")
@@ -273,7 +273,7 @@ async def test_under_load_words_are_not_held_back_where_the_button_was_let_go(mo
 
 
 async def test_under_load_words_of_a_model_wait_for_a_user_who_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Workers, "busy", True)
+    monkeypatch.setattr(ModelThreads, "busy", True)
     model = FakeSttModel()
     async with VirtualCall(ScriptedAgent("Yes."), stt=model) as call:
         await call.speak("I would like")
@@ -288,7 +288,7 @@ async def test_words_for_show_wait_for_a_thread_that_is_idle_if_they_need_one(
     stt: Any, shown: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt()) as call:
-        monkeypatch.setattr(Workers, "idle", False)
+        monkeypatch.setattr(ModelThreads, "idle", False)
         await call.say("I would like to have a table for four people.")
         assert len(call.of(tell.PartialTranscript)) == shown
         assert call.heard == ["Yes."]

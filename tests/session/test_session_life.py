@@ -12,7 +12,7 @@ from duologue.agent import Reply, Turn
 from duologue.conversation import effects as do
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
-from duologue.engine.engine import KEEPING
+from duologue.engine.tick import IDLE_TICKS
 from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
 from duologue.session import ErrorRaised, SessionConfig, agent_writer, output
 from duologue.session import evidence as listening
@@ -304,7 +304,7 @@ async def test_a_session_that_breaks_tells_why_and_ends(
             raise ZeroDivisionError("a secret")
 
         monkeypatch.setattr(call.session._hearing, "discard", broken)
-        for _ in range(KEEPING):
+        for _ in range(IDLE_TICKS):
             call.engine.step()
         assert await call.session.wait_ended() == "error"
         error = call.one(ErrorRaised)

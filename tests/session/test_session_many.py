@@ -1,6 +1,5 @@
 """Many sessions in one engine: each is itself, and one that fails disturbs no other."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import repeat
@@ -10,9 +9,9 @@ import pytest
 
 from duologue.clock import VirtualClock
 from duologue.conversation import events as tell
-from duologue.conversation.state import SessionState
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import OverloadedError, ProviderUnavailableError
+from duologue.recording.replayer import Replayer
 from duologue.session import SessionConfig, VoiceSession
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import (
@@ -28,8 +27,6 @@ from duologue.testing.spoken import speak
 
 pytestmark = pytest.mark.anyio
 
-FRAME = 640
-
 
 @asynccontextmanager
 async def engine(**config: Any) -> AsyncIterator[Engine]:
@@ -44,28 +41,17 @@ def session(engine: Engine, agent: Any, **parts: Any) -> VoiceSession:
     return VoiceSession(engine=engine, agent=agent, **parts)
 
 
-async def play(engine: Engine, sounds: dict[VoiceSession, bytes], *, wait_for: Iterable[VoiceSession]) -> None:
+async def play(sounds: dict[VoiceSession, bytes], *, wait_for: Iterable[VoiceSession]) -> None:
     """Play to all sessions at once; the sound goes on when those that are waited for are not behind."""
-    assert isinstance(engine.clock, VirtualClock)
-    waited_for = list(wait_for)
-    for i in range(0, max(map(len, sounds.values())), FRAME):
-        async with asyncio.timeout(20):
-            while any(s.behind() for s in waited_for):
-                await asyncio.sleep(0)
-        for s, pcm in sounds.items():
-            if s.state is not SessionState.ENDED:
-                s.process_audio(pcm[i : i + FRAME].ljust(FRAME, b"\0"))
-        engine.clock.advance(0.02)
-        engine.step()
-        await asyncio.sleep(0)
+    await Replayer(*sounds, progress_timeout=20.0).play(*sounds.values(), wait_for=list(wait_for), max_tail=0.0)
 
 
-async def converse(engine: Engine, good: list[VoiceSession], bad: list[VoiceSession]) -> None:
+async def converse(good: list[VoiceSession], bad: list[VoiceSession]) -> None:
     sound = bytes(3_200) + speak("Is it well?") + bytes(3 * 32_000)
     async with AsyncExitStack() as stack:
         for s in (*good, *bad):
             await stack.enter_async_context(s)
-        await play(engine, dict.fromkeys((*good, *bad), sound), wait_for=good)
+        await play(dict.fromkeys((*good, *bad), sound), wait_for=good)
 
 
 FAILING: dict[str, dict[str, Any]] = {
@@ -85,7 +71,7 @@ async def test_a_session_that_fails_disturbs_no_other(failing: str) -> None:
     async with engine() as e:
         good = session(e, ScriptedAgent("All is well."))
         bad = session(e, **{"agent": ScriptedAgent("Yes."), **FAILING[failing]})
-        await converse(e, [good], [bad])
+        await converse([good], [bad])
     assert [t.heard_text for t in good.record.turns] == ["All is well."]
     assert good.starved == 0
     assert not good.record.errors
@@ -109,7 +95,7 @@ async def test_sessions_share_models_and_one_bad_utterance_spoils_no_other() -> 
         async with AsyncExitStack() as stack:
             for s in sounds:
                 await stack.enter_async_context(s)
-            await play(e, sounds, wait_for=sounds)
+            await play(sounds, wait_for=sounds)
     assert [[t.heard_text for t in s.record.turns] for s in good] == [[f"Number {i} it is."] for i in range(6)]
     assert [error.code for error in bad.record.errors] == ["provider_error"]
     assert not bad.record.turns
@@ -135,7 +121,7 @@ async def test_a_hundred_sessions_hold_a_conversation_at_once() -> None:
             sounds[s] = lead + speak(f"I am {i}.") + bytes(int(3.2 * 32_000)) + speak("Yes.") + bytes(2 * 32_000)
         with pytest.raises(OverloadedError):
             e.admit()
-        await play(e, sounds, wait_for=sounds)
+        await play(sounds, wait_for=sounds)
         for i, s in enumerate(sounds):
             assert [m.text for m in s.history] == [f"I am {i}.", f"You are number {i}. Is it so?", "Yes.", "Good bye."]
             assert [t.end_reason for t in s.record.turns] == ["words", "words"]
@@ -159,7 +145,7 @@ async def test_a_long_monologue_is_cut_in_parts_and_delays_nobody() -> None:
         sounds[other] = (speak("Hello.") + bytes(4 * 32_000)) * 5
         async with talker, other:
             told = talker.events(max_queue=10_000)
-            await play(e, sounds, wait_for=sounds)
+            await play(sounds, wait_for=sounds)
             cuts = [event for event in told.drain() if isinstance(event, tell.UtteranceCut)]
         assert len(cuts) >= 1
         assert talker.record.turns[0].user_text == ("and so it goes " * 25 + "on.")

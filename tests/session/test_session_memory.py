@@ -6,8 +6,8 @@ import pytest
 
 from duologue.engine import EngineConfig
 from duologue.errors import OverloadedError
+from duologue.recording.replayer import Replayer
 from duologue.session import VoiceSession
-from duologue.session.drive import drive
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.virtual import VirtualCall
@@ -63,5 +63,5 @@ async def test_one_that_was_refused_may_come_again() -> None:
         await call.session.close()
         async with waiting:
             waiting.send_text("Hello.")
-            await drive(waiting, call.engine, b"")
+            await Replayer(waiting).play(b"")
             assert [message.text for message in waiting.history] == ["Hello.", "Here I am."]

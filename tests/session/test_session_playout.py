@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duologue.session.playout import DUCKED, FRAME, Playout
+from duologue.audio.format import FRAME
+from duologue.session.playout import DUCKED, Playout
 
 RATE = 1000
 PER_FRAME = 20

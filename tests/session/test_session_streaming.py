@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from stacks import say, settle
 
+from duologue.audio.format import RATE
 from duologue.conversation import events as tell
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.errors import AuthenticationError, ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig, reopening
 from duologue.stt import EndOfTurn, Final, Partial, SttCapabilities, Transcript, Word

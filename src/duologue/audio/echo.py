@@ -14,12 +14,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.errors import InvalidAudioError
 
-__all__ = ["WINDOW", "EchoExplainer"]
-
-WINDOW: Final = 512
-"""Samples at 16 kHz that one answer covers: 32 ms."""
+__all__ = ["EchoExplainer"]
 
 _PARTS: Final = 16
 """Windows of delay that are searched: 16 are 512 ms."""
@@ -116,7 +114,7 @@ class EchoExplainer:
     @property
     def delay(self) -> float:
         """Seconds from playout to its echo, as it seems now; 0 where nothing was heard yet."""
-        return self._delay / 16000
+        return self._delay / RATE
 
     def play(self, pos: int, samples: NDArray[np.int16]) -> None:
         """Record that playout (n,) at 16 kHz was handed out so that it begins at the input position `pos`.

@@ -8,7 +8,30 @@ from typing import Final, Literal, get_args
 
 from duologue.errors import ConfigError, InvalidAudioError
 
-__all__ = ["ENCODINGS", "RATES", "SESSION_FORMAT", "AudioFormat", "Encoding", "check_whole_samples"]
+__all__ = [
+    "ENCODINGS",
+    "FRAME",
+    "FRAME_SAMPLES",
+    "RATE",
+    "RATES",
+    "SESSION_FORMAT",
+    "WINDOW",
+    "AudioFormat",
+    "Encoding",
+    "check_whole_samples",
+]
+
+RATE: Final = 16_000
+"""Samples a second of the audio that sessions, rules and models work on."""
+
+FRAME: Final = 0.02
+"""Seconds of audio that are sent, received and paced at once."""
+
+FRAME_SAMPLES: Final = round(FRAME * RATE)
+"""Samples of a frame at `RATE`."""
+
+WINDOW: Final = 512
+"""Samples at `RATE`, 32 ms, of one window of voice activity detection and echo estimation."""
 
 Encoding = Literal["pcm_s16le", "mulaw", "alaw"]
 """16-bit little-endian PCM, or one of the two laws of ITU-T G.711. Sound is always mono."""
@@ -28,7 +51,7 @@ class AudioFormat:
     """
 
     encoding: Encoding = "pcm_s16le"
-    rate: int = 16000
+    rate: int = RATE
     """Samples a second."""
 
     def __post_init__(self) -> None:
@@ -67,5 +90,5 @@ def check_whole_samples(data: bytes | bytearray | memoryview, bytes_per_sample: 
         raise InvalidAudioError(f"{n_bytes} bytes are not whole samples of {bytes_per_sample} bytes each.")
 
 
-SESSION_FORMAT: Final = AudioFormat("pcm_s16le", 16000)
+SESSION_FORMAT: Final = AudioFormat("pcm_s16le", RATE)
 """What a session hears: every leg is converted to this before it comes in."""

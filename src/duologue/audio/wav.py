@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio import g711
-from duologue.audio.format import Encoding, check_whole_samples
+from duologue.audio.format import RATE, Encoding, check_whole_samples
 from duologue.audio.resample import FILE_RATES, resample
 from duologue.errors import ConfigError, InvalidAudioError
 
@@ -93,7 +93,7 @@ def read_wav(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_bytes: in
 def read_wav_16k(source: str | os.PathLike[str] | bytes | BinaryIO, *, max_bytes: int = MAX_WAV_BYTES) -> Wav:
     """The same at 16 kHz, resampled where the file has another rate."""
     wav = read_wav(source, max_bytes=max_bytes)
-    return wav if wav.rate == 16000 else Wav(resample(wav.samples, wav.rate, 16000), 16000, wav.truncated)
+    return wav if wav.rate == RATE else Wav(resample(wav.samples, wav.rate, RATE), RATE, wav.truncated)
 
 
 def write_wav(target: str | os.PathLike[str] | BinaryIO, pcm: bytes | NDArray[np.int16], rate: int) -> None:

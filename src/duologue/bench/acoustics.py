@@ -6,15 +6,14 @@ Signals are (n,) float64 at 16 kHz in -1..1. Random numbers come from numpy's Ra
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import FRAME_SAMPLES, RATE
 from duologue.errors import ConfigError
 
 __all__ = [
-    "RATE",
     "EchoPath",
     "Signal",
     "active_dbfs",
@@ -26,10 +25,8 @@ __all__ = [
     "to_int16",
 ]
 
-RATE: Final = 16_000
 Signal = NDArray[np.float64]
 
-_FRAME = 320
 _ACTIVE_RANGE_DB = 25.0
 _DIRECT_DB = 9.0
 """By how much the direct sound is louder than all that the room adds."""
@@ -56,8 +53,8 @@ def active_dbfs(signal: Signal) -> float:
 
     The RMS over the 20 ms frames that are within 25 dB of the loudest 5%, in the spirit of ITU-T P.56.
     """
-    whole = len(signal) // _FRAME * _FRAME
-    power = np.square(signal[:whole].reshape(-1, _FRAME)).mean(axis=1)
+    whole = len(signal) // FRAME_SAMPLES * FRAME_SAMPLES
+    power = np.square(signal[:whole].reshape(-1, FRAME_SAMPLES)).mean(axis=1)
     if not len(power) or not power.any():
         return -math.inf
     heard = power[power > 0]
@@ -137,7 +134,7 @@ class EchoPath:
         seed: int = 0,
     ) -> None:
         self._delay = round(delay_s * RATE)
-        if self._delay < _FRAME:
+        if self._delay < FRAME_SAMPLES:
             raise ConfigError(f"The echo comes after {delay_s:g} s, and sound is played 20 ms at a time.")
         dry = from_int16(usual)
         heard = reverberate(dry, room_s, seed)
@@ -147,7 +144,7 @@ class EchoPath:
             response = _reverberation(room_s, seed)
             response[0] += 1.0
         self._reach = len(response) - 1
-        self._block = self._delay // _FRAME * _FRAME
+        self._block = self._delay // FRAME_SAMPLES * FRAME_SAMPLES
         """Of the echo so much is known ahead, and made at once."""
         self._made = np.zeros(0)
         self._made_from = 0
@@ -159,7 +156,7 @@ class EchoPath:
         if at >= self._made_from + len(self._made):
             self._made, self._made_from = self._make(line, at), at
         start = at - self._made_from
-        return self._made[start : start + _FRAME]
+        return self._made[start : start + FRAME_SAMPLES]
 
     def _make(self, line: Signal, at: int) -> Signal:
         end = at + self._block - self._delay

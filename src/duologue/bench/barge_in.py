@@ -13,18 +13,19 @@ from typing import Final
 
 import numpy as np
 
+from duologue.audio.format import RATE
 from duologue.bench.acoustics import EchoPath
 from duologue.bench.caller import Caller
 from duologue.bench.corpus import BargeIn
 from duologue.bench.yielding import Moment, Outcome, judge
 from duologue.clock import VirtualClock
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.events import AgentChanged, Backchannel, Event, Interrupted, TurnScored
 from duologue.conversation.state import AgentState
 from duologue.engine import Engine
 from duologue.errors import ConfigError, ProviderError
+from duologue.recording.replayer import Replayer
 from duologue.session import SessionConfig, VoiceSession
-from duologue.session.drive import drive
 from duologue.session.events import ErrorRaised
 from duologue.stt import SttModel
 from duologue.testing.agents import ScriptedAgent
@@ -148,7 +149,7 @@ async def _moments(one: Play, ears: Ears, rules: ConversationConfig, version: st
         )
         session.watch(watch, lambda _: None)
         async with session:
-            await drive(session, engine, caller.microphone(), longest_tail=0.0)
+            await Replayer(session).play(caller.microphone(), max_tail=0.0)
     if errors:
         raise ProviderError(f"A session reported {errors[0].code}: {errors[0].message}", hint=errors[0].hint)
     return moments, words

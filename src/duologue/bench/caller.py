@@ -8,12 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.acoustics import RATE, EchoPath, from_int16, to_int16
+from duologue.audio.format import FRAME_SAMPLES, RATE
+from duologue.bench.acoustics import EchoPath, from_int16, to_int16
 
-__all__ = ["CHUNK", "Caller"]
+__all__ = ["Caller"]
 
-CHUNK: Final = 320
-"""Samples at 16 kHz: 20 ms."""
 TAIL: Final = int(0.6 * RATE)
 """How long the microphone goes on after the last sound, so that the last of its echo is heard."""
 LONGEST: Final = 60 * RATE
@@ -75,7 +74,7 @@ class Caller:
 
         It ends soon after the agent was cut off, or when all has sounded and the track is over.
         """
-        while self.at + CHUNK <= LONGEST and not self.over:
+        while self.at + FRAME_SAMPLES <= LONGEST and not self.over:
             playing = self._paused or self._ready
             if not playing and self._began is not None and self.at > max(self._sounded + TAIL, self._end):
                 return
@@ -83,7 +82,7 @@ class Caller:
             heard = self._hear_user()
             if self._echo is not None:
                 heard = heard + self._echo.next(self._line, self.at)
-            self.at += CHUNK
+            self.at += FRAME_SAMPLES
             yield to_int16(heard).tobytes()
 
     @property
@@ -93,15 +92,15 @@ class Caller:
     def _play(self) -> None:
         if self._paused or not self._ready:
             return
-        samples = np.frombuffer(bytes(self._ready[: 2 * CHUNK]), np.int16)
-        del self._ready[: 2 * CHUNK]
+        samples = np.frombuffer(bytes(self._ready[: 2 * FRAME_SAMPLES]), np.int16)
+        del self._ready[: 2 * FRAME_SAMPLES]
         self._line[self.at : self.at + len(samples)] = from_int16(samples)
         self._sounded = self.at + len(samples)
 
     def _hear_user(self) -> NDArray[np.float64]:
         start = self.at - (self._began or 0)
-        track = self._user[start : start + CHUNK]
-        if len(track) == CHUNK:
+        track = self._user[start : start + FRAME_SAMPLES]
+        if len(track) == FRAME_SAMPLES:
             return track
-        beyond = np.arange(start + len(track), start + CHUNK) - len(self._user)
+        beyond = np.arange(start + len(track), start + FRAME_SAMPLES) - len(self._user)
         return np.concatenate((track, self._room[beyond % len(self._room)]))

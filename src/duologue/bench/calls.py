@@ -5,19 +5,14 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Final
 
+from duologue.audio.format import FRAME, FRAME_SAMPLES, RATE
 from duologue.bench.load import Line
-from duologue.conversation.config import RATE
 from duologue.conversation.events import AgentChanged, Event, Interrupted, TurnDecided
 from duologue.conversation.state import AgentState
 from duologue.session.events import ErrorRaised, TurnMeasured
 
-__all__ = ["CHUNK", "CHUNK_S", "CallWatch", "Notes"]
-
-CHUNK_S: Final = 0.02
-CHUNK: Final = int(CHUNK_S * RATE)
-"""Samples."""
+__all__ = ["CallWatch", "Notes"]
 
 
 @dataclass(slots=True)
@@ -118,12 +113,12 @@ class CallWatch:
 
     def _due(self, position: int) -> float:
         """When the chunk with the last sample before `position` was due."""
-        return self.start + (max(0, position - 1) // CHUNK) * CHUNK_S
+        return self.start + (max(0, position - 1) // FRAME_SAMPLES) * FRAME
 
     def _onset(self) -> float:
         """When the user last began to speak before the decision; a chunk is due as its last sample is spoken."""
-        length = len(self._line.sound) // (2 * CHUNK) * CHUNK
+        length = len(self._line.sound) // (2 * FRAME_SAMPLES) * FRAME_SAMPLES
         at = (self._begins + self._at) % length
         before = bisect_right(self._line.onsets, at)
         onset = self._line.onsets[before - 1] - (0 if before else length) if self._line.onsets else -length
-        return self.start - CHUNK_S + (self._at - (at - onset)) / RATE
+        return self.start - FRAME + (self._at - (at - onset)) / RATE

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from duologue.bench.calls import CHUNK_S, CallWatch, Notes
+from duologue.bench.calls import CallWatch, Notes
 from duologue.bench.instant import InstantTextToSpeech
 from duologue.bench.load import Line
 from duologue.bench.sessions import Work, chunks_of, open_session
 from duologue.clock import VirtualClock
 from duologue.engine import Engine
 from duologue.errors import ConfigError
+from duologue.recording.replayer import Replayer
 from duologue.turn.silence import Silence
 from duologue.vad import VoiceActivityDetector
 
@@ -60,17 +60,15 @@ async def flat_out(vad: VoiceActivityDetector, line: Line, *, chunks: int = 15_0
     if not 1 <= chunks <= MAX_CHUNKS:
         raise ConfigError(f"{chunks} chunks were asked for; there may be 1 to {MAX_CHUNKS}.")
     frames = chunks_of(line.sound)
-    clock, notes, work = VirtualClock(), Notes(counts=True), Work(line, answer_s=0.0)
+    notes, work = Notes(counts=True), Work(line, answer_s=0.0)
     async with (
-        Engine(vad=vad, words=Silence(), clock=clock, paced=False) as engine,
+        Engine(vad=vad, words=Silence(), clock=VirtualClock(), paced=False) as engine,
         open_session(engine, work, InstantTextToSpeech(0.0), CallWatch(notes, line)) as session,
     ):
+        replayer = Replayer(session)
         for pushed in range(WARM + chunks):
             if pushed == WARM:
                 cpu, wall = time.process_time(), time.perf_counter()
                 notes.decided.clear()
-            session.process_audio(frames[pushed % len(frames)])
-            clock.advance(CHUNK_S)
-            engine.step()
-            await asyncio.sleep(0)
+            await replayer.send(frames[pushed % len(frames)])
         return FlatOut(chunks, time.process_time() - cpu, time.perf_counter() - wall, len(notes.decided))

@@ -15,8 +15,9 @@ from typing import Any, Final
 from duologue.bench.server import ServerProcess
 from duologue.callers.load import BRISK, Load
 from duologue.callers.log import Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Result
-from duologue.callers.run import Plan, Progress, prepare_run, run
+from duologue.callers.run import Progress, prepare_run, run
 
 __all__ = [
     "LIMITS", "MEMORY_S", "Held", "Measured", "Memory", "baseline", "carry", "check", "counted",

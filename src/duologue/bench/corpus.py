@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 from duologue.bench.versions import VERSIONS, g711_line, noisy
 from duologue.errors import ConfigError, NotInstalledError
 

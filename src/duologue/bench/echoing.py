@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
+from duologue.audio.format import RATE
 from duologue.conversation.events import Event
 from duologue.server.app import create_app
 from duologue.server.listener import WEBSOCKETS, Listener
 from duologue.session import AudioSink, SessionConfig
 from duologue.wire.messages import Start
 
-__all__ = ["MAX_CLIENTS", "RATE", "EchoBackend"]
+__all__ = ["MAX_CLIENTS", "EchoBackend"]
 
-RATE: Final = 16_000
-"""Samples a second, both ways: nothing is to be converted."""
 MAX_CLIENTS: Final = 2000
 
 
@@ -27,7 +26,7 @@ class EchoSession:
     """A Session that hands each frame to its sink again, in the same call."""
 
     id = "echo"
-    output_rate = RATE
+    output_rate = RATE  # the rate of the input, so that nothing is converted
     dropped = 0
     config = SessionConfig()
 

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.bench.cache import RecognitionCache
 from duologue.bench.corpus import Item
 from duologue.bench.policies import SURE, UNSURE, Setting
@@ -16,13 +17,13 @@ from duologue.bench.scoring import Decision
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.inputs import Now
 from duologue.conversation.speculation import keeps
 from duologue.errors import OverloadedError
-from duologue.session.evidence import leaves_open
+from duologue.session.evidence import SOUND_WINDOW, leaves_open
 from duologue.stt import SttModel
 from duologue.turn import Judgement, TurnModel, WordsPolicy
 from duologue.turn.languages import language_pack
@@ -31,7 +32,6 @@ from duologue.vad import VoiceActivityDetector
 
 __all__ = ["Ears", "Heard", "Played", "hear"]
 
-SOUND_WINDOW: Final = 8 * RATE
 BATCH: Final = 24
 """Items that the detector scores at once."""
 

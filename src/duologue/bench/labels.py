@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.audio.resample import resample
 from duologue.audio.wav import read_wav_16k
-from duologue.bench.acoustics import RATE
 from duologue.bench.corpus import Item, Pause, Turn
 from duologue.errors import ConfigError, NotInstalledError
 

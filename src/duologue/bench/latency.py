@@ -14,25 +14,26 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from duologue.agent import Agent
+from duologue.audio.format import FRAME, RATE
 from duologue.bench.corpus import Item, Turn
 from duologue.bench.estimate import Estimate, quantile_of
 from duologue.clock import VirtualClock
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.events import Event, TurnDecided
 from duologue.conversation.state import SessionState
 from duologue.engine import Engine
 from duologue.errors import ConfigError, ProviderError
+from duologue.recording.replayer import FRAME_BYTES, Replayer
+from duologue.recording.sink import Recorder
 from duologue.session import SessionConfig, VoiceSession
 from duologue.session.events import ErrorRaised, TurnMeasured
 from duologue.stt import SpeechToText, SttModel
-from duologue.testing.sinks import Recorder
 from duologue.tts import TextToSpeech, TtsModel
 
 __all__ = ["Answered", "measure", "summary"]
 
-CHUNK: Final = 0.02
 TICKS: Final = 2
-"""Looks at the session in each chunk, as many as the engine takes by itself."""
+"""Ticks of the engine for each frame, as many as a paced engine makes."""
 BEFORE: Final = 0.2
 """Seconds before the labelled end from which on sound keeps the wall's pace."""
 LONGEST: Final = 2.0
@@ -117,10 +118,11 @@ class _Call:
         tts: TextToSpeech | TtsModel,
         agent: Agent,
     ) -> None:
-        self._item, self._engine, self._clock = item, engine, clock
+        self._item = item
         config = SessionConfig(echo="none", rules=ConversationConfig(partial_every=0.0, apology=""))
         sink = Recorder(tts.rate, clock)
         self._session = VoiceSession(engine=engine, stt=stt, tts=tts, agent=agent, config=config, sink=sink)
+        self._replayer = Replayer(self._session, ticks=TICKS)
         self._decided: list[TurnDecided] = []
         self._measured: list[tuple[TurnDecided, TurnMeasured]] = []
         self._errors: list[ErrorRaised] = []
@@ -129,25 +131,20 @@ class _Call:
         """All turns of the item that were answered after their labelled end."""
         self._session.watch(self._take, lambda _: None)
         pcm = self._item.samples().tobytes()
-        frame = int(CHUNK * RATE) * 2
         found: list[Answered] = []
         async with self._session:
             left = list(self._item.turns)
             began: float | None = None
-            for n in range(len(pcm) // frame):
-                at = n * CHUNK
+            for n in range(len(pcm) // FRAME_BYTES):
+                at = n * FRAME
                 if left and at >= left[0].end_s - BEFORE:
                     began = time.monotonic() - at if began is None else began
                     await self._until(began + at)
                 else:
-                    await self._models()
+                    await self._replayer.wait_until_ready()
                 if self._session.state is SessionState.ENDED:
                     break
-                self._session.process_audio(pcm[n * frame : (n + 1) * frame])
-                for _ in range(TICKS):
-                    self._clock.advance(CHUNK / TICKS)
-                    self._engine.step()
-                    await asyncio.sleep(0)
+                await self._replayer.send(pcm[n * FRAME_BYTES : (n + 1) * FRAME_BYTES])
                 if left and (self._answer_of(left[0]) or at > left[0].end_s + LONGEST):
                     found += self._answer_of(left.pop(0))
                     self._session.interrupt()
@@ -161,10 +158,6 @@ class _Call:
         """Let what runs go on until `wall`."""
         while (left := wall - time.monotonic()) > 0:
             await asyncio.sleep(left)
-
-    async def _models(self) -> None:
-        while self._session.behind():
-            await self._session.progress()
 
     def _take(self, event: Event) -> None:
         if isinstance(event, ErrorRaised):

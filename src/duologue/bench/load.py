@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.bench.corpus import Half, load
 from duologue.callers.load import BRISK, NORMAL, Load
 
 __all__ = ["BRISK", "NORMAL", "Line", "Load", "heard_line", "line", "talk"]
 
-RATE = 16_000
 FRAME: Final = 160
 """10 ms, in samples."""
 QUIET: Final = 30

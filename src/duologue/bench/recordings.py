@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.acoustics import RATE
+from duologue.audio.format import RATE
 from duologue.bench.corpus import Half, load
 
 __all__ = ["recorded_turns"]

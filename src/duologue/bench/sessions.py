@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from duologue.bench.calls import CHUNK, CHUNK_S, CallWatch, Notes
+from duologue.audio.format import FRAME, FRAME_SAMPLES
+from duologue.bench.calls import CallWatch, Notes
 from duologue.bench.figures import SessionsRun, Spread
 from duologue.bench.instant import InstantAgent, InstantTextToSpeech
 from duologue.bench.load import Line
@@ -53,10 +54,10 @@ class Work:
 
 def chunks_of(sound: bytes) -> list[bytes]:
     """`sound` as chunks of 20 ms. Raises ConfigError for less than a second."""
-    size = 2 * CHUNK
+    size = 2 * FRAME_SAMPLES
     chunks = [sound[at : at + size] for at in range(0, len(sound) - size + 1, size)]
-    if len(chunks) < 1 / CHUNK_S:
-        raise ConfigError(f"The sound is {len(chunks) * CHUNK_S:.2f} s long, and must be at least 1 s.")
+    if len(chunks) < 1 / FRAME:
+        raise ConfigError(f"The sound is {len(chunks) * FRAME:.2f} s long, and must be at least 1 s.")
     return chunks
 
 
@@ -88,10 +89,10 @@ async def measure(
     Chunks are spread over the 20 ms as those of callers are. `on_progress` is told the seconds that are over. Raises
     ConfigError for sound shorter than a second and for sizes out of range.
     """
-    if not (1 <= sessions <= MAX_SESSIONS and CHUNK_S <= seconds <= MAX_SECONDS and 0 <= warm <= MAX_SECONDS):
+    if not (1 <= sessions <= MAX_SESSIONS and FRAME <= seconds <= MAX_SECONDS and 0 <= warm <= MAX_SECONDS):
         raise ConfigError(
             f"{sessions} sessions for {seconds:g} s after {warm:g} s were asked for; "
-            f"there may be 1 to {MAX_SESSIONS}, for {CHUNK_S:g} to {MAX_SECONDS:g} s."
+            f"there may be 1 to {MAX_SESSIONS}, for {FRAME:g} to {MAX_SECONDS:g} s."
         )
     chunks = chunks_of(work.line.sound)
     notes = Notes()
@@ -99,7 +100,7 @@ async def measure(
     door = Admission(max_tick_lag=math.inf, max_lateness=math.inf, max_backlog=math.inf)
     config = EngineConfig(max_sessions=sessions + 1, admission=door)
     async with Engine(vad=vad, words=Silence(), config=config) as engine:
-        run = _Run(engine, work, chunks, notes, sessions, round(seconds / CHUNK_S), round(warm / CHUNK_S))
+        run = _Run(engine, work, chunks, notes, sessions, round(seconds / FRAME), round(warm / FRAME))
         try:
             await run.create()
             await run.feed(on_progress)
@@ -141,12 +142,12 @@ class _Run:
     async def create(self) -> None:
         """Start all sessions, one by one."""
         async with self._open(CallWatch(Notes(), self._work.line)) as session:
-            await session.feed(b"".join(self._chunks[: int(FIRST / CHUNK_S)]))
+            await session.feed(b"".join(self._chunks[: int(FIRST / FRAME)]))
         gc.collect()
         self._threads_before, self._tasks_before = threads(), len(asyncio.all_tasks())
         self._base = private_bytes()
         for first in self._first:
-            watch = CallWatch(self._notes, self._work.line, first * CHUNK)
+            watch = CallWatch(self._notes, self._work.line, first * FRAME_SAMPLES)
             began = time.perf_counter()
             session = self._open(watch)
             await session.__aenter__()
@@ -167,7 +168,7 @@ class _Run:
         clock = time.perf_counter
         began = clock()
         for n, watch in enumerate(self._watches):
-            watch.start = began + n / sessions * CHUNK_S
+            watch.start = began + n / sessions * FRAME
         cpu, wall = time.process_time(), began
         for at in range(self._warm + self._rounds):
             if at == self._warm:
@@ -175,7 +176,7 @@ class _Run:
                 self._notes.counts = True
             row = late[max(0, at - self._warm)]  # those of the warm-up are written over
             for n, session in enumerate(self.live):
-                due = began + (at + n / sessions) * CHUNK_S
+                due = began + (at + n / sessions) * FRAME
                 if (wait := due - clock()) > 0:
                     await asyncio.sleep(wait)
                 session.process_audio(chunks[(first[n] + at) % len(chunks)])
@@ -188,19 +189,19 @@ class _Run:
             if at % LOOK_EVERY == 0:
                 self._most_tasks = max(self._most_tasks, len(asyncio.all_tasks()) - self._tasks_before)
                 if on_progress is not None:
-                    on_progress((at + 1) * CHUNK_S)
+                    on_progress((at + 1) * FRAME)
         self._cpu, self._wall = time.process_time() - cpu, clock() - wall
         self._notes.counts = False
 
     def result(self) -> SessionsRun:
         """What it came to; the sessions still live."""
         notes, sessions, engine = self._notes, self._sessions, self._engine
-        owed = sessions * ((self._warm + self._rounds) * CHUNK // engine.vad.window)
+        owed = sessions * ((self._warm + self._rounds) * FRAME_SAMPLES // engine.vad.window)
         gc.collect()
         used = private_bytes() - self._base
         return SessionsRun(
             sessions=sessions,
-            seconds=self._rounds * CHUNK_S,
+            seconds=self._rounds * FRAME,
             cut_short=self._cut_short,
             chunks=self._rounds * sessions,
             cpu_s=self._cpu,

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from duologue.bench.echoing import MAX_CLIENTS, RATE
+from duologue.audio.format import FRAME_SAMPLES, RATE
+from duologue.bench.echoing import MAX_CLIENTS
 from duologue.bench.figures import LATE_S, Spread
 from duologue.bench.server import ServerProcess
-from duologue.callers.line import Line, open_line
-from duologue.callers.ticker import FRAME, Ticker
+from duologue.callers.dial import open_line
+from duologue.callers.line import Line
+from duologue.callers.ticker import Ticker
 from duologue.errors import ConfigError, StreamError
 from duologue.wire import frames
 from duologue.wire import messages as wire
@@ -25,7 +27,6 @@ WARM_S: Final = 2.0
 """Not counted: buffers grow, and code is warmed."""
 START_S: Final = 10.0
 """Seconds until a session is open."""
-FRAME_SAMPLES: Final = round(FRAME * RATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio import g711
+from duologue.audio.format import RATE
 from duologue.audio.resample import resample
-from duologue.bench.acoustics import RATE, Signal, active_dbfs, coloured, from_int16, gain_of, to_int16
+from duologue.bench.acoustics import Signal, active_dbfs, coloured, from_int16, gain_of, to_int16
 from duologue.errors import ConfigError
 
 __all__ = ["VERSIONS", "g711_line", "noisy"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from duologue.audio.format import FRAME, FRAME_SAMPLES, RATE
 from duologue.audio.level import first_audible
 from duologue.callers.line import Line
 from duologue.callers.load import Pace
@@ -14,8 +15,7 @@ from duologue.callers.log import CUT_OFF_S, Log, Turn
 from duologue.callers.playback import Playback
 from duologue.callers.script import HangUp, Say, Script
 from duologue.callers.story import story_of
-from duologue.callers.ticker import FRAME
-from duologue.callers.voice import FRAME_SAMPLES, RATE, Utterance
+from duologue.callers.voice import Utterance
 from duologue.errors import DuologueError, OverloadedError, StreamError
 from duologue.wire import messages as wire
 from duologue.wire.fields import VERSION, Audio

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+
+from duologue.audio.format import FRAME
 
 __all__ = ["Playback"]
-
-_FRAME: Final = 0.02
 
 
 class Playback:
@@ -52,9 +51,9 @@ class Playback:
         elif begins:
             start = now
         else:
-            missed = math.ceil((now - self._end) / _FRAME - 1e-9)
+            missed = math.ceil((now - self._end) / FRAME - 1e-9)
             self.starved += missed
-            start = self._end + missed * _FRAME
+            start = self._end + missed * FRAME
         self._end = start + length
         return start
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from duologue.audio.format import RATE
 from duologue.callers.log import Log, Turn
-from duologue.testing.wer import word_errors
-
-if TYPE_CHECKING:
-    from duologue.callers.run import Plan
+from duologue.callers.plan import Plan
+from duologue.callers.word_errors import word_errors
 
 __all__ = ["LATE_P99_S", "Percentiles", "Result"]
 
@@ -154,7 +153,6 @@ class Result:
             errors, words = errors + wrong, words + said
         talkers = len({turn.caller for turn in taken}) or 1
         line_s = measured * talkers or 1.0
-        rate = 16_000
         return cls(
             sessions=plan.sessions,
             script=plan.script,
@@ -202,9 +200,9 @@ class Result:
             unclear_refusals=sum(count for refusal, count in log.refused.items() if not refusal.clear),
             closes=dict(log.closes),
             lost=dict(log.lost),
-            missed_input_s={reason: round(samples / rate, 3) for reason, samples in log.input_gaps.items()},
-            ack_gaps_s=round(log.ack_gap_samples / rate, 3),
-            duplicate_input_s=round(log.duplicate_samples / rate, 3),
+            missed_input_s={reason: round(samples / RATE, 3) for reason, samples in log.input_gaps.items()},
+            ack_gaps_s=round(log.ack_gap_samples / RATE, 3),
+            duplicate_input_s=round(log.duplicate_samples / RATE, 3),
             late_evidence=log.late_evidence,
             stray_turns=log.stray_turns,
             raw=tuple(log.turns),

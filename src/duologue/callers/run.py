@@ -9,26 +9,22 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Final, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Final
 
-from duologue.callers import phrases
 from duologue.callers.call import Call, Mouth
+from duologue.callers.dial import best_kind, open_line
 from duologue.callers.goals import draw_goal, draw_habits
-from duologue.callers.line import best_kind, open_line
-from duologue.callers.load import Load, Pace
+from duologue.callers.load import Pace
 from duologue.callers.log import Log, Refusal
+from duologue.callers.plan import Plan, Wave
 from duologue.callers.result import Result
 from duologue.callers.script import Booker, Interrupter, Monologist, Script, Silent
 from duologue.callers.ticker import Ticker
 from duologue.callers.voice import Sound, Utterance, prepare, room_noise
 from duologue.errors import DuologueError, OverloadedError
 
-__all__ = ["MIXTURE", "SCRIPTS", "Plan", "Progress", "ScriptName", "Wave", "load_voice", "prepare_run", "run"]
-
-ScriptName = Literal["booking", "monologue", "interrupter", "silent", "mixed"]
-SCRIPTS: Final[tuple[ScriptName, ...]] = get_args(ScriptName)
+__all__ = ["MIXTURE", "Progress", "load_voice", "prepare_run", "run"]
 
 MIXTURE: Final = ("booking",) * 7 + ("interrupter", "silent", "monologue")
 """Of `mixed`, by tenths of the callers."""
@@ -43,63 +39,6 @@ _AWAY_S: Final = 60.0
 """Who has given it up comes again after so long."""
 _HESITATION: Final = 0.5
 """By which share of the time that was asked for people come later than they may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """Callers who come one after another within `ramp`, and hang up at `ends`. Seconds from the start of the run."""
-
-    sessions: int
-    script: ScriptName
-    begins: float
-    ends: float = math.inf
-    ramp: float = 0.0
-
-    def each(self) -> Iterator[Wave]:
-        """As many waves of one."""
-        for number in range(self.sessions):
-            yield Wave(1, self.script, self.begins + number * self.ramp / self.sessions, self.ends)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be run. Seconds."""
-
-    url: str
-    sessions: int
-    seconds: float
-    """Measured, after `ramp`."""
-    script: ScriptName
-    load: Load
-    seed: int
-    ramp: float
-    """The callers begin one after another within this time; turns in it are not counted."""
-    chunk_ms: int = 20
-    """Sound sent at once: 20 or 40 ms, or another multiple of 20."""
-    interrupters: int = 0
-    """So many of the callers interrupt, whatever the script; what they book and say counts in nothing else."""
-    waves: tuple[Wave, ...] = ()
-    """More callers, who come and go meanwhile."""
-    story: tuple[str, ...] = phrases.MONOLOGUE
-    """Of monologues: sentence after sentence, and again from the beginning."""
-    tries: int | None = None
-    """Refusals one after another after which a caller stays away for a minute; None: never, and each comes again on
-    the second."""
-    today: date = field(default_factory=date.today)
-    """From which the callers count the days that they ask for, past midnight too."""
-
-    def callers(self) -> Iterator[Wave]:
-        """Each caller as a wave of one, in order: first `sessions`, then those of the waves."""
-        yield from Wave(self.sessions, self.script, 0.0, ramp=self.ramp).each()
-        for wave in self.waves:
-            yield from wave.each()
-
-    def interrupts(self, caller: int) -> bool:
-        """Whether this caller is one of the `interrupters`, who are spread over all."""
-        return (
-            caller < self.sessions
-            and (caller + 1) * self.interrupters // self.sessions > caller * self.interrupters // self.sessions
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-__all__ = ["FRAME", "SLOTS", "Ticker", "Timers"]
+from duologue.audio.format import FRAME
 
-FRAME: Final = 0.02
-"""Seconds."""
+__all__ = ["SLOTS", "Ticker", "Timers"]
+
 SLOTS: Final = 10
 """The callers are dealt into so many groups, which have their turn one after another in each 20 ms."""
 

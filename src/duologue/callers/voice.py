@@ -13,16 +13,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import FRAME_SAMPLES, RATE
 from duologue.audio.level import AUDIBLE_DBFS
 from duologue.audio.resample import resample
 from duologue.callers.phrases import PAUSE
 from duologue.store import cache_dir
 from duologue.tts import SpeechRequest
 
-__all__ = ["FRAME_SAMPLES", "RATE", "Sound", "Utterance", "prepare", "room_noise"]
+__all__ = ["Sound", "Utterance", "prepare", "room_noise"]
 
-RATE: Final = 16_000
-FRAME_SAMPLES: Final = 320
 _FRAME_BYTES: Final = 2 * FRAME_SAMPLES
 
 _NOISE_SAMPLE: Final = 13.0

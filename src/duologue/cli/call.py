@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from duologue.audio.format import RATE
 from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn
 from duologue.cli.output import AsJson, console, notes, print_json, progress
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
@@ -58,7 +59,7 @@ def call(
     models = load_local(smart_turn=not no_smart_turn)
     shown = (notes if as_json else console) if events else None
     caller = Caller(models, greeting=greeting, seed=seed, fast=fast, events=shown)
-    with progress(file.name, len(samples) / 16000, shown=not events) as show:
+    with progress(file.name, len(samples) / RATE, shown=not events) as show:
         called = asyncio.run(caller.call(samples.tobytes(), make_agent(), show))
     if out is not None:
         write_sound(out, called.sound, called.rate)
@@ -124,9 +125,9 @@ class Caller:
         """Play `pcm`, 16 kHz mono PCM16, to `agent`; `show` is told the seconds that have been played."""
         from duologue.clock import VirtualClock, WallClock
         from duologue.conversation.config import ConversationConfig
+        from duologue.recording.replayer import Replayer
+        from duologue.recording.sink import Recorder
         from duologue.session import SessionConfig, VoiceSession
-        from duologue.session.drive import drive
-        from duologue.testing.sinks import Recorder
 
         clock = VirtualClock() if self._fast else WallClock()
         config = SessionConfig(echo="none", seed=self._seed, rules=ConversationConfig(greeting=self._greeting))
@@ -139,7 +140,7 @@ class Caller:
                 watching = asyncio.create_task(_print_events(self._events, session.events(max_queue=4096)))
             began = time.perf_counter()
             async with session:
-                await drive(session, engine, pcm, on_progress=show)
+                await Replayer(session).play(pcm, on_progress=show)
             wall = time.perf_counter() - began
             if watching is not None:
                 await watching
@@ -151,5 +152,5 @@ async def _print_events(where: Console, events: Subscription) -> None:
         fields = (
             f"{name}={getattr(event, name)!s}" for name in event.__dataclass_fields__ if name not in ("pos", "wall")
         )
-        line = f"{event.pos / 16000:8.3f} s  {type(event).__name__}  {', '.join(fields)}"
+        line = f"{event.pos / RATE:8.3f} s  {type(event).__name__}  {', '.join(fields)}"
         where.print(line, soft_wrap=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from duologue.cli.callers_rows import line_of, turns_of
 from duologue.cli.output import AsJson, notes, print_json, progress, write_rows
 
 if TYPE_CHECKING:
+    from duologue.callers.plan import Plan
     from duologue.callers.result import Result
-    from duologue.callers.run import Plan, Progress
     from duologue.callers.voice import Sound
 
-__all__ = ["callers", "turns_of"]
+__all__ = ["callers"]
 
 
 def callers(
@@ -58,7 +59,7 @@ def callers(
     server could not be reached at all. Ctrl-C prints what was measured so far.
     """
     from duologue.callers.load import LOADS
-    from duologue.callers.run import SCRIPTS, Plan
+    from duologue.callers.plan import SCRIPTS, Plan
 
     if script not in SCRIPTS:
         raise typer.BadParameter(
@@ -110,21 +111,6 @@ def run_plan(plan: Plan, recorded: Mapping[str, Sound] | None = None) -> Result:
         utterances = prepare_run(plan, recorded=recorded, on_progress=lambda done, of: show(done / of))
     with progress(f"{plan.sessions} callers", plan.ramp + plan.seconds) as show:
         return asyncio.run(run(plan, utterances, on_progress=lambda now: show(now.seconds, line_of(now, plan))))
-
-
-def line_of(now: Progress, plan: Plan) -> str:
-    """A run as it stands, in a line."""
-    return (
-        f"{now.active} of {plan.sessions} callers · {now.turns} turns · {now.booked} booked"
-        f" · {now.refused} refused · own clock {now.late_s * 1000:.0f} ms late"
-    )
-
-
-def turns_of(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
-    """A row for each turn, for `write_rows`."""
-    for result in results:
-        for turn in result.raw:
-            yield {"sessions": result.sessions, **turn.as_dict()}
 
 
 def _stream(url: str) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 import typer
 
 from duologue.callers.capacity import LIMITS, Capacity, Step, find_knee
+from duologue.callers.plan import Plan
 from duologue.callers.result import Result
-from duologue.callers.run import Plan
 from duologue.callers.voice import Sound
-from duologue.cli.callers import line_of, turns_of
+from duologue.cli.callers_rows import line_of, turns_of
 from duologue.cli.output import console, notes, print_json, progress, write_rows
 
 __all__ = ["find"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from duologue.audio.format import RATE
 from duologue.cli.output import AsJson, console, print_json
 from duologue.errors import DuologueError
 from duologue.store import cache_dir, package_file
@@ -146,9 +147,9 @@ def _timings() -> dict[str, float]:
     models.vad.score(row, silence)
     vad, _ = took(lambda: models.vad.score(row, silence))
     tts, (speech,) = took(lambda: models.tts.run([SpeechRequest("Sure, I can help you with that.")]))
-    audio = resample(np.frombuffer(speech.pcm, np.int16), speech.rate, 16_000).astype(np.float32) / np.float32(32768)
+    audio = resample(np.frombuffer(speech.pcm, np.int16), speech.rate, RATE).astype(np.float32) / np.float32(32768)
     stt, _ = took(lambda: models.stt.run([audio]))
-    timings = {"VAD, one window": vad, "TTS, one clause": tts, f"STT, {len(audio) / 16000:.1f} s of speech": stt}
+    timings = {"VAD, one window": vad, "TTS, one clause": tts, f"STT, {len(audio) / RATE:.1f} s of speech": stt}
     if models.turn_model is not None:
         turn = models.turn_model
         timings["Smart Turn, one score"], _ = took(lambda: turn.run([audio]))

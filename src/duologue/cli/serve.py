@@ -67,51 +67,47 @@ def serve(
     """
     from duologue.conversation.config import ConversationConfig
     from duologue.engine import EngineConfig
-    from duologue.server.door import listen
     from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run
     from duologue.session import SessionConfig
     from duologue.session.config import MAX_AGENT_NAME
     from duologue.settings.agents import agent_factory, greeting_of
 
-    # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
-    with listen(host, port) as sock:
-        factory = agent_factory(
-            agent,
-            llm=llm,
-            base_url=base_url,
-            instructions=instructions,
-            first_token_timeout=first_text_timeout,
+    factory = agent_factory(
+        agent,
+        llm=llm,
+        base_url=base_url,
+        instructions=instructions,
+        first_token_timeout=first_text_timeout,
+        stall_timeout=stall_timeout,
+    )
+    if greeting is None:
+        greeting = greeting_of(factory)
+    defaults = SessionConfig()
+    run(
+        factory,
+        host=host,
+        port=port,
+        greeting=greeting,
+        config=SessionConfig(
+            timeout=timeout,
+            agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
+            first_text_timeout=first_text_timeout or defaults.first_text_timeout,
             stall_timeout=stall_timeout,
-        )
-        if greeting is None:
-            greeting = greeting_of(factory)
-        defaults = SessionConfig()
-        run(
-            factory,
-            host=host,
-            port=port,
-            sock=sock,
-            greeting=greeting,
-            config=SessionConfig(
-                timeout=timeout,
-                agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
-                first_text_timeout=first_text_timeout or defaults.first_text_timeout,
-                stall_timeout=stall_timeout,
-                text_timeout=text_timeout,
-                rules=ConversationConfig(greeting=greeting),
-                chunk=chunk_ms / 1000,
-                lead=3 * chunk_ms / 1000,
-            ),
-            engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
-            smart_turn=not no_smart_turn,
-            allowed_origins=allow_origin or (),
-            trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
-            workers=workers,
-            listener=listener,
-            say=(lambda _: None) if as_json else notes.print,
-            on_ready=_print_ready if as_json else None,
-        )
+            text_timeout=text_timeout,
+            rules=ConversationConfig(greeting=greeting),
+            chunk=chunk_ms / 1000,
+            lead=3 * chunk_ms / 1000,
+        ),
+        engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
+        smart_turn=not no_smart_turn,
+        allowed_origins=allow_origin or (),
+        trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
+        workers=workers,
+        listener=listener,
+        say=(lambda _: None) if as_json else notes.print,
+        on_ready=_print_ready if as_json else None,
+    )
 
 
 def _model_name(llm: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duologue.audio.format import RATE
 from duologue.cli.output import AsJson, console, notes, print_json
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
 from duologue.errors import InputError
@@ -78,7 +79,7 @@ async def _transcripts(files: list[Path], partials: bool, language: str | None) 
             began = time.perf_counter()
             text = await transcribe_long(stt, vad, samples, language=language, on_partial=show)
             wall = time.perf_counter() - began
-            yield FileTranscript(str(file), text, round(len(samples) / 16000, 3), round(wall, 3))
+            yield FileTranscript(str(file), text, round(len(samples) / RATE, 3), round(wall, 3))
 
 
 def say(

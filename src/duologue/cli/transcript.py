@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.conversation.config import RATE, SpeechDetection
+from duologue.audio.format import RATE
+from duologue.conversation.config import SpeechDetection
 from duologue.conversation.speech import SpeechDetector
 from duologue.stt import Final, Partial, SpeechToText
 from duologue.vad import VoiceActivityDetector

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.audio.format import RATE
+from duologue.conversation.config import ConversationConfig
 
 __all__ = ["BargeInAction", "BargeInWatch"]
 

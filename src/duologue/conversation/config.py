@@ -7,12 +7,7 @@ from typing import Literal, get_args
 
 from duologue.errors import ConfigError
 
-__all__ = ["RATE", "WINDOW", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
-
-RATE = 16_000
-"""Samples a second of the audio that the rules count in."""
-WINDOW = 512
-"""Samples of a window. Due times are whole windows, because the rules are called once a window."""
+__all__ = ["BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
 
 Turns = Literal["auto", "manual"]
 SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]

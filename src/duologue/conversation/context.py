@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.audio.format import RATE
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
 from duologue.conversation.inputs import CallRequested

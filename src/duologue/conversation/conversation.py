@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
 from duologue.conversation.call import Call
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
 from duologue.conversation.ending import PendingEnd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
-from duologue.conversation.config import RATE
 from duologue.conversation.context import Context
 from duologue.conversation.ending import PendingEnd
 from duologue.conversation.endpointing import Evidence, Verdict, decide

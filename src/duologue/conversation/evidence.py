@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events
-from duologue.conversation.config import RATE, WINDOW
 from duologue.conversation.context import Context
 from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
 from duologue.errors import OverloadedError

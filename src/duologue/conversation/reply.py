@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.conversation.history import Segment, heard_text
 from duologue.conversation.inputs import SayRequested
 

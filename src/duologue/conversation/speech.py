@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from duologue.conversation.config import RATE, SpeechDetection
+from duologue.audio.format import RATE
+from duologue.conversation.config import SpeechDetection
 
 __all__ = ["SpeechChange", "SpeechDetector"]
 

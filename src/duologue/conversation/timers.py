@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.audio.format import RATE
+from duologue.conversation.config import ConversationConfig
 
 __all__ = ["CallTimers"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.audio.format import RATE
+from duologue.conversation.config import ConversationConfig
 from duologue.errors import InvalidStateError
 
 __all__ = ["MAX_TYPED", "MAX_TYPED_CHARACTERS", "TypedText"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
-from duologue.conversation.config import RATE
 from duologue.conversation.context import Context
 from duologue.conversation.evidence import PendingRequests
 from duologue.conversation.floor import Floor

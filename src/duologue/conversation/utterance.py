@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.conversation.endpointing import Evidence
 from duologue.conversation.inputs import Response, WordsArrived
 

@@ -1,7 +1,8 @@
-"""The engine: what all sessions of a process share. Models, worker threads, the tick, admission."""
+"""The engine: what all sessions of a process share. Models and their threads, the tick, admission."""
 
 from duologue.engine.admission import Admission
-from duologue.engine.engine import Engine, EngineConfig
+from duologue.engine.config import EngineConfig
+from duologue.engine.engine import Engine
 from duologue.engine.faces import ModelTextToSpeech
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer
 

@@ -1,4 +1,4 @@
-"""Admission: whether one more call can be carried without harm to those that are. Judged by what is measured."""
+"""Admission: whether the process can carry one more call without harm to the others, judged by measurements."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 
 from duologue.errors import ConfigError, OverloadedError
 
-__all__ = ["REASONS", "Admission", "Door", "Load", "free_bytes"]
+__all__ = ["REASONS", "Admission", "AdmissionController", "Load", "free_bytes"]
 
 REASONS: Final = ("sessions", "tick_lag", "lateness", "backlog", "memory", "threads")
-"""What a call may be refused for: the `reason` of the error."""
+"""Why a call may be refused: the `reason` of the error."""
 
 FRESH: Final = 1.0
-"""Seconds that a reading of the memory is good for."""
+"""Seconds for which a reading of the memory is used."""
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
 OWN_GROUP = Path("/proc/self/cgroup")
@@ -24,16 +24,16 @@ OWN_GROUP = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Beyond which measurements a new call is refused. Running calls are never touched by it."""
+    """Measurements beyond which a new call is refused. Running calls are never affected."""
 
     max_tick_lag: float = 0.02
-    """Seconds by which the tick begins late, on average of the last seconds: the loop has more to do than it can."""
+    """Seconds by which ticks begin late, a recent average: the event loop has more to do than it can."""
     max_lateness: float = 0.2
-    """Seconds by which words and speech come later than they are wanted, on average of the last seconds."""
+    """Seconds by which transcripts and speech come later than they are wanted, a recent average."""
     max_backlog: float = 1.0
     """Seconds of work that wait for the models."""
     min_free_bytes: int = 134_217_728
-    """Memory that must be left to the machine, or to the process's control group."""
+    """Memory that must be free on the machine, and in the process's control group."""
     retry_after: float = 5.0
     """Seconds after which a refused caller may try again."""
 
@@ -45,7 +45,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is measured of an engine now."""
+    """The present load of an engine."""
 
     sessions: int
     max_sessions: int
@@ -54,38 +54,43 @@ class Load:
     backlog: float
 
 
-class Door:
-    """Lets a call in, or says why not and when to come again."""
+class AdmissionController:
+    """Admits a call, or says why not and when to try again.
+
+    No model of capacity: it watches what overload does first. A late tick means that the event loop is full, late work
+    and a backlog mean that the models are, and both fade within seconds, so that calls are admitted again as soon as
+    there is room. What is measured is an average over seconds, or one slow tick would refuse a call.
+    """
 
     def __init__(self, config: Admission, free: Callable[[], int | None] | None = None) -> None:
         self.config = config
         self._free = free or _Memory().free
 
     def check(self, load: Load) -> None:
-        """Raise OverloadedError where one more call would be one too many."""
+        """Raise OverloadedError if one more call is too many."""
         if (found := self._objection(load)) is not None:
             reason, message = found
             raise OverloadedError(message, retry_after=self.config.retry_after, reason=reason)
 
     def _objection(self, load: Load) -> tuple[str, str] | None:
-        """The name of what stands against one more call, and how to say it."""
+        """Return why one more call is too many, as a reason and a message; None if it is not."""
         c = self.config
         if load.sessions >= load.max_sessions:
-            return "sessions", f"This process carries {load.sessions} sessions, which is all it may."
+            return "sessions", f"This process carries {load.sessions} sessions, which is its limit."
         if load.tick_lag > c.max_tick_lag:
-            return "tick_lag", f"The calls that run are looked at {load.tick_lag * 1000:.0f} ms late."
+            return "tick_lag", f"Running calls are served {load.tick_lag * 1000:.0f} ms late."
         if load.lateness > c.max_lateness:
-            return "lateness", f"Words and speech come {load.lateness * 1000:.0f} ms late."
+            return "lateness", f"Transcripts and speech come {load.lateness * 1000:.0f} ms late."
         if load.backlog > c.max_backlog:
             return "backlog", f"{load.backlog:.1f} s of work wait for the models."
         free = self._free()
         if free is not None and free < c.min_free_bytes:
-            return "memory", f"{free / 2**20:.0f} MiB of memory are left."
+            return "memory", f"{free / 2**20:.0f} MiB of memory are free."
         return None
 
 
 class _Memory:
-    """The machine's free memory, read once a second at most."""
+    """The machine's free memory, read at most once a second."""
 
     def __init__(self) -> None:
         self._read_at = float("-inf")
@@ -99,22 +104,22 @@ class _Memory:
 
 
 def free_bytes(meminfo: Path = MEMINFO, cgroup: Path = CGROUP, own: Path = OWN_GROUP) -> int | None:
-    """Memory that can still be had, by the machine and by each control group around the process; None where none says.
+    """Return the memory that is free on the machine and in each control group, the least of them; None if unknown.
 
-    Files that the kernel keeps at hand, and would let go of, count as free.
+    The kernel's cache of files that it can drop counts as free.
     """
     found = []
     try:
         fields_ = dict(line.split(":", 1) for line in meminfo.read_text("ascii").splitlines())
         found.append(int(fields_["MemAvailable"].split()[0]) * 1024)
     except (OSError, KeyError, ValueError):
-        pass  # not a Linux that tells
+        pass  # not Linux
     found += [free for group in _groups(cgroup, own) if (free := _free_in(group)) is not None]
     return min(found, default=None)
 
 
 def _groups(cgroup: Path, own: Path) -> list[Path]:
-    """The folders of the process's control group and of those around it."""
+    """Return the folders of the process's control group and of those around it."""
     try:
         inside = next(line[3:] for line in own.read_text("utf-8").splitlines() if line.startswith("0::"))
     except (OSError, StopIteration):

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
+from duologue.engine.model_threads import ModelThreads
 from duologue.engine.phrases import PhraseCache
-from duologue.engine.workers import Workers
 from duologue.tts import Speech, SpeechItem, SpeechRequest, TextToSpeech, TtsCapabilities, TtsModel
 from duologue.tts.clauses import ClauseSplitter
 
@@ -21,11 +21,11 @@ class _Runner(Protocol):
     phrases: PhraseCache
 
     @property
-    def workers(self) -> Workers: ...
+    def model_threads(self) -> ModelThreads: ...
 
 
 class ModelTextToSpeech(TextToSpeech):
-    """A TextToSpeech over a model that the engine's workers run."""
+    """A TextToSpeech over a model that the engine's threads run."""
 
     def __init__(self, engine: _Runner, model: TtsModel) -> None:
         self.name = model.name
@@ -39,7 +39,7 @@ class ModelTextToSpeech(TextToSpeech):
         request = SpeechRequest(text, seed)
         if (kept := self._engine.phrases.get(self.model, request)) is not None:
             return kept
-        speech: Speech = await self._engine.workers.submit(self.model, request, deadline, aloud=True)
+        speech: Speech = await self._engine.model_threads.submit(self.model, request, deadline, is_speech=True)
         self._engine.phrases.put(self.model, request, speech)
         return speech
 

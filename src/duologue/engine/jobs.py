@@ -1,4 +1,4 @@
-"""Work that waits for a model: one piece of it, and what is done in joint runs."""
+"""Jobs for models: one item of work, and the jobs that wait for the next continuous batch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from duologue.stt.steps import Step
 
-__all__ = ["PADDING", "Job", "Joint", "padding"]
+__all__ = ["PADDING", "ContinuousBatch", "Job", "padding"]
 
-COMPANY = 4
-"""Jobs that need not wait for more: written together, four texts cost half of what they cost one by one."""
-GATHER = 0.1
+MIN_BATCH = 4
+"""Jobs that need not wait for more: four texts decoded together cost half of what they cost one by one."""
+MAX_WAIT_S = 0.1
 """Seconds that the first of them waits at most."""
 PADDING = 24.0
-"""Seconds of sound by which all but the longest of a joint run may be filled up: with more, two runs cost less."""
+"""Seconds of audio by which all but the longest of a run may be padded: with more, two runs cost less than one."""
 
 
 @dataclass(order=True, slots=True)
@@ -25,7 +25,7 @@ class Job:
     """One item that waits for a model."""
 
     rank: float
-    """The deadline, and later by what its session owes the others."""
+    """The deadline, moved back by the fair share of its session; jobs are ordered by it."""
     order: int
     model: Step = field(compare=False)
     item: Any = field(compare=False)
@@ -33,54 +33,58 @@ class Job:
     cost: float = field(compare=False)
     """Seconds that it is expected to take."""
     deadline: float = field(compare=False)
-    """By which it is wanted, put off or not; for what is wanted at once, when it was asked for."""
+    """When it is wanted, after any delay; for urgent work, when it was submitted."""
     result: asyncio.Future[Any] = field(compare=False)
     owner: str = field(default="", compare=False)
-    """Whose debt it is counted in; nobody's where it is empty."""
-    step: bool = field(default=False, compare=False)
-    """A step was done before: this is for a joint run..."""
+    """The session that is charged for it; empty for none."""
+    is_continued: bool = field(default=False, compare=False)
+    """Its first step is done: it belongs in a continuous batch..."""
     since: float = field(default=0.0, compare=False)
-    """...and has been since then."""
+    """...and has been waiting for one since then."""
     length: float = field(default=0.0, compare=False)
-    """What its size was before the first step."""
-    running: bool = field(default=False, compare=False)
-    gone: bool = field(default=False, compare=False)
-    """Cancelled while it waited: nothing is left of it but its place."""
+    """Its size before the first step."""
+    is_running: bool = field(default=False, compare=False)
+    is_cancelled: bool = field(default=False, compare=False)
+    """Cancelled while it waited: it keeps nothing but its place in the heap."""
 
     def go_on(self, step: Step, item: Any, now: float) -> None:
-        """A step is done; the next one is for a joint run, and costs nothing by itself."""
-        if not self.step:
+        """Replace the step that is done with the next one, which costs nothing by itself."""
+        if not self.is_continued:
             self.since, self.length = now, self.size
-        self.model, self.item, self.size, self.cost, self.step = step, item, 0.0, 0.0, True
+        self.model, self.item, self.size, self.cost, self.is_continued = step, item, 0.0, 0.0, True
 
 
-class Joint:
-    """What waits for the next joint run. One goes on at a time, and what comes meanwhile joins the next."""
+class ContinuousBatch:
+    """The jobs that wait for the next step of continuous batching.
+
+    A step over many jobs costs little more than a step over one, because it reads the same weights. So one step runs
+    at a time, and jobs that arrive meanwhile join the next one, however far each of them has come.
+    """
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         """A heap."""
-        self.runs = False
+        self.is_running = False
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """More for the next run."""
+        """Add jobs for the next step."""
         self.waiting += jobs
         heapq.heapify(self.waiting)
 
-    def begins_in(self, now: float, crowded: bool) -> float | None:
-        """Seconds until the next run may begin; None where one goes on, or nothing waits.
+    def begins_in(self, now: float, is_crowded: bool) -> float | None:
+        """Return the seconds until the next step may begin; None while one runs, and where nothing waits.
 
-        Where the machine is `crowded`, the run waits a moment for company, as many together take less of it. What has
-        been written on before has waited.
+        While the machine is crowded, a step waits a moment until `MIN_BATCH` jobs are there: a fuller batch leaves
+        more of the machine to others. A job that has waited once does not wait again.
         """
-        if self.runs or not self.waiting:
+        if self.is_running or not self.waiting:
             return None
-        if not crowded or len(self.waiting) >= COMPANY:
+        if not is_crowded or len(self.waiting) >= MIN_BATCH:
             return 0.0
-        return max(0.0, min(job.since for job in self.waiting) + GATHER - now)
+        return max(0.0, min(job.since for job in self.waiting) + MAX_WAIT_S - now)
 
 
 def padding(jobs: Sequence[Job]) -> float:
-    """Seconds by which the shorter are filled up where they are done side by side."""
+    """Return the seconds of audio by which the shorter ones are padded where they run side by side."""
     lengths = [job.length for job in jobs]
     return max(lengths) * len(lengths) - sum(lengths)

@@ -10,8 +10,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.engine.latency import LatencyEstimate
-from duologue.engine.workers import Workers
+from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ConfigError, InvalidAudioError
 from duologue.stt import RecognitionStream, SpeechToText, SttCapabilities, SttModel, Transcript
 from duologue.stt.buffered import BufferedStream
@@ -20,7 +21,6 @@ from duologue.stt.steps import Step, Stepwise
 
 __all__ = ["ModelSpeechToText", "Recognizer", "ServiceSpeechToText", "as_float"]
 
-RATE: Final = 16_000
 HOLD: Final = 0.1
 """Seconds that a request which may be cancelled waits while the model threads are busy."""
 
@@ -45,7 +45,7 @@ class Recognizer(SpeechToText, Protocol):
 
 class _Runner(Protocol):
     @property
-    def workers(self) -> Workers: ...
+    def model_threads(self) -> ModelThreads: ...
 
 
 def as_float(pcm: bytes) -> NDArray[np.float32]:
@@ -74,7 +74,7 @@ class ModelSpeechToText:
         audio = as_float(pcm)
         if not len(audio):
             return Transcript("")
-        text = await self._engine.workers.submit(self._work, audio, deadline)
+        text = await self._engine.model_threads.submit(self._work, audio, deadline)
         return Transcript(text, audio_s=len(audio) / RATE)
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
@@ -95,13 +95,13 @@ class ModelSpeechToText:
 
     async def hold(self) -> None:
         """Wait while the threads are busy: most users who pause for so short a time go on."""
-        if self._engine.workers.busy:
+        if self._engine.model_threads.busy:
             await asyncio.sleep(HOLD)
 
     def may_show(self, samples: int) -> bool:
         """Only as much audio as the model needs, and only if a thread would be idle otherwise."""
-        workers = self._engine.workers
-        return samples >= self._least and workers.idle and not workers.busy
+        threads = self._engine.model_threads
+        return samples >= self._least and threads.idle and not threads.busy
 
 
 class ServiceSpeechToText:

@@ -126,15 +126,15 @@ class Service:
             raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
         if self._draining:
             raise OverloadedError("The server is shutting down.", reason="shutdown")
+        if self._backend is None:
+            raise OverloadedError(
+                "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
+            )
         if len(self._streams) - held >= self.max_connections:
             raise OverloadedError(
                 f"The server holds {self.max_connections} connections, and no more.",
                 retry_after=RETRY_AFTER,
                 reason="connections",
-            )
-        if self._backend is None:
-            raise OverloadedError(
-                "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
             )
         self._backend.check()
         return self._backend

@@ -44,7 +44,7 @@ class Conversations:
     def counters(self) -> Mapping[str, float]:
         """What the engine has done, as plain numbers; a name with `worst` is a maximum and no sum."""
         ticks = self._engine.counters
-        work = self._engine.workers
+        work = self._engine.model_threads
         return {
             "ticks": ticks.ticks,
             "late_ticks": ticks.late,

@@ -49,7 +49,6 @@ def serve(
     trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
     workers: int = 1,
     listener: str = "uvicorn",
-    sock: socket.socket | None = None,
     say: Callable[[str], None] | None = None,
     on_ready: Callable[[str, float], None] | None = None,
 ) -> None:
@@ -61,7 +60,6 @@ def serve(
     its own attribute `greeting`. `say` is told what happens, a line at a time; without it that is printed. `on_ready`
     is given the address and the seconds that it took. `workers` processes share the port and divide `max_sessions`
     among them; each loads models of its own. `listener` holds the WebSockets: `uvicorn`, or `picows`.
-    `sock` is a socket that listens already, in place of `port`: callers wait there from the moment it listens.
     `allowed_origins` and `trusted_proxies` are as for `create_app`. Raises ConfigError if the port cannot be taken, if
     all calls would share an agent with state, or if an event loop runs already (`aserve` is for that), and
     NotInstalledError if a model or the listener is missing.
@@ -76,7 +74,7 @@ def serve(
         )
     server = _Server(
         agent, host, port, greeting, config, engine, smart_turn,
-        allowed_origins, trusted_proxies, workers, listener, sock, say, on_ready,
+        allowed_origins, trusted_proxies, workers, listener, say, on_ready,
     )  # fmt: skip
     with server.listening, suppress(KeyboardInterrupt), _terminated_as_interrupted():
         if workers == 1:
@@ -107,7 +105,7 @@ async def aserve(
     """
     server = _Server(
         agent, host, port, greeting, config, engine, smart_turn,
-        allowed_origins, trusted_proxies, 1, listener, None, say, on_ready,
+        allowed_origins, trusted_proxies, 1, listener, say, on_ready,
     )  # fmt: skip
     with server.listening:
         listening = server.make_listener(signals=False)
@@ -137,7 +135,6 @@ class _Server:
         trusted_proxies: Sequence[str],
         workers: int,
         listener: str,
-        sock: socket.socket | None,
         say: Callable[[str], None] | None,
         on_ready: Callable[[str, float], None] | None,
     ) -> None:
@@ -163,7 +160,7 @@ class _Server:
         self._listener = listener
         self._on_ready = on_ready
         self._keep_alive = config.keep_alive_interval if config.enable_keep_alive else None
-        self.listening = sock or listen(host, port)
+        self.listening = listen(host, port)
         self.address = address_of(host, self.listening.getsockname()[1])
         for line in exposure(host, self.listening.getsockname()[1]):
             self.say(line)

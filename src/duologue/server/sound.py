@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from duologue.audio import g711
+from duologue.audio.format import RATE
 from duologue.audio.resample import Resampler
 from duologue.errors import InvalidAudioError
 from duologue.server.backend import Session
@@ -14,9 +15,6 @@ from duologue.wire.fields import Audio
 from duologue.wire.messages import Ack, Interrupted, Pause, Resume
 
 __all__ = ["SoundIn", "SoundOut"]
-
-SESSION_RATE: Final = 16_000
-"""Samples a second that a session hears."""
 
 ACK_EVERY_S: Final = 0.2
 
@@ -29,9 +27,9 @@ class SoundIn:
         self._session = session
         self._bytes_per_sample = audio.bytes_per_sample
         self._bytes_per_second = audio.bytes_per_sample * audio.rate
-        self._as_it_is = audio.rate == SESSION_RATE and audio.encoding == "pcm_s16le"
+        self._as_it_is = audio.rate == RATE and audio.encoding == "pcm_s16le"
         self._continuity = frames.Continuity(audio.rate, audio.bytes_per_sample)
-        self._resampler = Resampler(audio.rate, SESSION_RATE)
+        self._resampler = Resampler(audio.rate, RATE)
         self._given = 0
         self._ack_at = self._ack_step = round(ACK_EVERY_S * audio.rate)
 
@@ -49,7 +47,7 @@ class SoundIn:
             self._resampler.flush()  # The last 3 ms before a gap are lost in it.
             start = self._continuity.position - len(data) // self._bytes_per_sample
             # From the absolute position, so that rounding does not add up over many gaps.
-            missing = start * SESSION_RATE // self._audio.rate - self._given
+            missing = start * RATE // self._audio.rate - self._given
             if missing > 0:
                 self._given += missing
                 self._session.skip_audio(missing)

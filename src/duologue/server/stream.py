@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,8 +37,6 @@ log = logging.getLogger(__name__)
 
 FRAME_S: Final = 0.001
 """Seconds that a message of audio counts as at least: a flood of small ones costs as much."""
-LOADING_POLL: Final = 0.05
-"""Seconds between two looks at whether the models are loaded."""
 
 # What everything but audio costs of a budget of its own, which a second gives back each second.
 
@@ -192,7 +189,7 @@ class Stream:
 
     async def _serve(self, find_backend: Callable[[], Backend]) -> None:
         try:
-            backend = await self._when_loaded(find_backend)
+            backend = find_backend()
             start = await self._start()
             if start is not None:
                 await self._converse(backend, start)
@@ -200,19 +197,6 @@ class Stream:
             self.stop(Closing(close_code(error), error.code, error))
         except Exception as error:
             self.stop(failure(error))
-
-    async def _when_loaded(self, find_backend: Callable[[], Backend]) -> Backend:
-        """The backend. A client that comes while the models load waits for them, as long as `start` may take."""
-        now = asyncio.get_running_loop().time
-        until = now() + self._limits.start_timeout
-        while True:
-            try:
-                return find_backend()
-            except OverloadedError as error:
-                if error.reason != "loading" or self._over.is_set() or now() >= until:
-                    raise
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), LOADING_POLL)
 
     async def _start(self) -> wire.Start | None:
         """The first message; None where the server is stopped or the client gone before it comes.

@@ -6,8 +6,8 @@ import re
 from dataclasses import fields
 from typing import Final
 
+from duologue.audio.format import RATE
 from duologue.conversation import events as told
-from duologue.conversation.config import RATE
 from duologue.conversation.state import AgentState, CallState, UserState, session_state
 from duologue.session.events import ErrorRaised, Metered, TurnMeasured
 from duologue.wire import messages as wire

@@ -11,7 +11,7 @@ from duologue.session.events import (
 )
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.saying import SpeechHandle
-from duologue.session.session import VoiceSession
+from duologue.session.session import Tap, VoiceSession
 from duologue.session.sink import AudioSink
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Metered",
     "SessionConfig",
     "SpeechHandle",
+    "Tap",
     "ToolCalled",
     "TurnMeasured",
     "TurnRecord",

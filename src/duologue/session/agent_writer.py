@@ -12,7 +12,7 @@ from duologue.agent import Agent, EndCall, FunctionCall, Stateful
 from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.reader import AnswerLimits, AnswerReader
 from duologue.agent.reasoning import Shown
-from duologue.engine.ledger import owned_by
+from duologue.engine.accounting import owned_by
 from duologue.errors import AgentError, DuologueError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.responder import ResponseRequest, current_writer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 
 __all__ = ["MAX_PATIENCE", "Arrivals"]
 

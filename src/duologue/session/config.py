@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from duologue.conversation.config import RATE, ConversationConfig
+from duologue.audio.format import FRAME, RATE
+from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError
 from duologue.turn.languages import language_pack
 
@@ -44,7 +45,7 @@ class SessionConfig:
     """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
     lead: float = 0.06
     """How far playout runs ahead of what the user hears, to bridge jitter."""
-    chunk: float = 0.02
+    chunk: float = FRAME
     """Speech sent at once: 0.02 to 0.1 s, in steps of 0.02. Twice as much halves what the socket costs."""
     max_ready: float = 8.0
     """Speech synthesised ahead of playout, at most."""
@@ -81,10 +82,10 @@ class SessionConfig:
                 f"for max_utterance = {self.rules.max_utterance:g} s.",
                 hint="Raise max_buffer_bytes or lower max_utterance.",
             )
-        if not 0.02 <= self.lead <= 1.0:
-            raise ConfigError(f"lead is {self.lead} s, and must be between 0.02 and 1 s.")
-        if not 0.02 <= self.chunk <= 0.1 or abs(self.chunk / 0.02 - round(self.chunk / 0.02)) > 1e-6:
-            raise ConfigError(f"chunk is {self.chunk} s, and must be 0.02 to 0.1 s, in steps of 0.02 s.")
+        if not FRAME <= self.lead <= 1.0:
+            raise ConfigError(f"lead is {self.lead} s, and must be between {FRAME} and 1 s.")
+        if not FRAME <= self.chunk <= 0.1 or abs(self.chunk / FRAME - round(self.chunk / FRAME)) > 1e-6:
+            raise ConfigError(f"chunk is {self.chunk} s, and must be {FRAME} to 0.1 s, in steps of {FRAME} s.")
         if self.lead < self.chunk:
             raise ConfigError(f"lead is {self.lead} s, and must be at least one chunk, {self.chunk} s.")
         if self.echo not in get_args(Echo):

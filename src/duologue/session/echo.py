@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio.echo import EchoExplainer
+from duologue.audio.format import FRAME, RATE
 from duologue.audio.resample import Resampler
-from duologue.conversation.config import RATE
 
 __all__ = ["EchoGuard"]
 
@@ -49,7 +49,7 @@ class EchoGuard:
     long a frame is, in seconds.
     """
 
-    def __init__(self, rate: int, threshold: float, chunk: float = 0.02) -> None:
+    def __init__(self, rate: int, threshold: float, chunk: float = FRAME) -> None:
         self._rate = rate
         self._threshold = threshold
         self._explainer: EchoExplainer | None = None

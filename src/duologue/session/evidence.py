@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE
 from duologue.engine import Engine, Recognizer
-from duologue.engine.ledger import owned_by
+from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
@@ -28,7 +28,7 @@ __all__ = ["Listener", "leaves_open"]
 SOUND_WINDOW = 8 * RATE
 """The turn model judges the last 8 s."""
 SOUND_SHARE = 0.5
-"""The share of the workers' time from which on turns are judged by their words alone..."""
+"""The utilization of the threads from which on turns are judged by their words alone..."""
 OPEN = (0.7, 0.9)
 """...but for those whose words give a probability inside: most of what the sound can change is there."""
 CLOSING = 1.0
@@ -116,9 +116,9 @@ class Listener:
 
     def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
         """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
-        workers = self._engine.workers
-        if workers.backlog > due_in or (workers.share > SOUND_SHARE and not leaves_open(ask)):
-            workers.counters.rationed += 1
+        threads = self._engine.model_threads
+        if threads.backlog > due_in or (threads.utilization > SOUND_SHARE and not leaves_open(ask)):
+            threads.counters.rationed += 1
             self.host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
             return
         pcm = self._audio.read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
@@ -247,7 +247,9 @@ class Listener:
         deadline = asyncio.get_running_loop().time() + due_in
         try:
             # Not owed: it looks at up to 8 s again and again, and costs much less than to understand them.
-            probability = float(await self._engine.workers.submit(model, as_float(pcm), deadline, owed=False))
+            probability = float(
+                await self._engine.model_threads.submit(model, as_float(pcm), deadline, count_usage=False)
+            )
         except DuologueError as error:
             self._fail(ask, error)
         except Exception as cause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.inputs import VadScored
 from duologue.session.events import Metered

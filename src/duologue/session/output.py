@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from duologue.agent import EndCall, FunctionCall, ToolCall, Turn
 from duologue.agent.faults import is_fault
+from duologue.audio.format import FRAME
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
 from duologue.conversation.history import Message, Segment
@@ -24,7 +25,7 @@ from duologue.session.echo import EchoGuard
 from duologue.session.events import FunctionCallRequested, ToolCalled
 from duologue.session.host import Host
 from duologue.session.measure import Stopwatch
-from duologue.session.playout import FRAME, Playout
+from duologue.session.playout import Playout
 from duologue.session.questions import QuestionFinder
 from duologue.session.reply_task import ReplyTask
 from duologue.session.responder import (
@@ -232,7 +233,7 @@ class OutputController:
     @property
     def busy(self) -> bool:
         """True if the models have no time for work that may be in vain."""
-        return self._engine.workers.busy
+        return self._engine.model_threads.busy
 
     @property
     def ready(self) -> float:

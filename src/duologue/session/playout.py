@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from duologue.audio.format import FRAME
 from duologue.audio.level import gain
 
-__all__ = ["FRAME", "Playout"]
+__all__ = ["Playout"]
 
-FRAME = 0.02
-"""Seconds."""
 MARK_TIMEOUT = 1.0
 """Seconds for which the end of a reply waits for a client that reports marks and has stopped reporting."""
 MARKED = 0.1

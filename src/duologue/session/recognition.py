@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final as Constant
 from typing import Protocol
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE
 from duologue.engine import Recognizer
 from duologue.errors import DeadlineError, DuologueError
 from duologue.session.config import SessionConfig

@@ -6,8 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from duologue.audio.format import RATE
 from duologue.conversation import events as tell
-from duologue.conversation.config import RATE
 from duologue.conversation.events import Event
 from duologue.session.events import ErrorRaised, TurnMeasured
 

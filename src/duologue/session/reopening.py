@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.engine import Recognizer
-from duologue.engine.ledger import owned_by
+from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig

@@ -8,15 +8,14 @@ from contextlib import aclosing
 from typing import Protocol
 
 from duologue.agent.faults import is_fault
-from duologue.engine.ledger import owned_by
+from duologue.audio.format import FRAME
+from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, ProviderError, because
 from duologue.session.agent_writer import closable
 from duologue.session.cancellation import forget_why
 from duologue.session.responder import Responder, ResponseItem, ResponseRequest
 
 __all__ = ["ReplyTask"]
-
-FRAME = 0.02
 
 
 class ReplyTaskOutput(Protocol):

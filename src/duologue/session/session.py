@@ -14,13 +14,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.agent.faults import FaultLog
+from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import as_agent
-from duologue.audio.echo import WINDOW as ECHO_WINDOW
+from duologue.audio.format import FRAME, RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
@@ -30,7 +29,9 @@ from duologue.engine import Engine
 from duologue.errors import (
     ConfigError,
     DuologueError,
+    HookError,
     InvalidAudioError,
+    InvalidStateError,
     SessionAlreadyActiveError,
     SessionNotActiveError,
     because,
@@ -54,7 +55,6 @@ from duologue.session.hooks import Hook, Hooks
 from duologue.session.host import WeakHost
 from duologue.session.meter import Meter
 from duologue.session.output import OutputController
-from duologue.session.playout import FRAME
 from duologue.session.record import CallRecord
 from duologue.session.responder import Responder, ResponseWriter, current_writer
 from duologue.session.saying import Says, SpeechHandle
@@ -63,9 +63,12 @@ from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
 
-__all__ = ["VoiceSession"]
+__all__ = ["Tap", "VoiceSession"]
 
 _faults = FaultLog(logging.getLogger(__name__))
+
+Tap = Callable[[Input, Now], None]
+"""Observes each input to the rules, with its position and wall time."""
 
 DOUBT_PADDING = RATE
 """Samples kept before windows that are held back: more than an utterance reaches back."""
@@ -96,15 +99,15 @@ class VoiceSession:
     ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.config = c = config or SessionConfig()
-        if c.echo == "server" and engine.vad.window != ECHO_WINDOW:
+        if c.echo == "server" and engine.vad.window != WINDOW:
             raise ConfigError(
-                f"{engine.vad.name} scores windows of {engine.vad.window} samples, and echo is told by {ECHO_WINDOW}.",
+                f"{engine.vad.name} scores windows of {engine.vad.window} samples, and echo is told by {WINDOW}.",
                 hint='Set echo to "client" or "none", or use another detector.',
             )
         self.engine = engine
         self.record = CallRecord(self.id)
         self.vad_row = -1
-        self.stirring = False
+        self.has_pending_audio = False
         self._rules = Conversation(c.rules_of_call())
         self._window = engine.vad.window
         self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
@@ -121,6 +124,7 @@ class VoiceSession:
         self._doubtful: list[got.VadScored] = []
         """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self._inputs: deque[Input] = deque()
+        self._taps: tuple[Tap, ...] = ()
         self._telling = False
         self._handled_at = 0.0
         """When the input came that the rules handle."""
@@ -236,6 +240,17 @@ class VoiceSession:
         """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about."""
         self._meter = Meter(every)
 
+    def tap(self, tap: Tap) -> None:
+        """Call `tap` with each input to the rules, just before the rules handle it.
+
+        For recordings and replays: a plain call on the loop's thread, which must not wait. A tap that raises is
+        removed, and the call goes on. Raises InvalidStateError once the session has been started: a recording that
+        lacks its beginning cannot be replayed.
+        """
+        if self._rules.call.state is not CallState.INITIAL:
+            raise InvalidStateError(f"Session {self.id} has been started.", hint="Register taps before the start.")
+        self._taps += (tap,)
+
     # --- what a transport and an application call ---
 
     def process_audio(self, pcm: bytes) -> int:
@@ -255,14 +270,14 @@ class VoiceSession:
             arrivals.at = now
         dropped = self._hearing.write(pcm)
         if self._hearing.waiting >= self._window:
-            self.stirring = True
+            self.has_pending_audio = True
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
         """Note that the next `samples` samples are lost; they count as silence, where that has not been noted yet."""
         self._check_live()
         self._hearing.skip(self._arrivals.cover(samples, self.engine.clock.now()), "lost")
-        self.stirring = True
+        self.has_pending_audio = True
 
     async def feed(self, pcm: bytes) -> None:
         """Take audio of any length as fast as it can be understood: for files."""
@@ -340,8 +355,8 @@ class VoiceSession:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
         if self._hearing.has_gaps:
             self._tell_gaps()
-        self.stirring = self._is_live and self._hearing.window_ready()
-        return self.stirring
+        self.has_pending_audio = self._is_live and self._hearing.window_ready()
+        return self.has_pending_audio
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
@@ -410,7 +425,7 @@ class VoiceSession:
         arrivals = self._arrivals
         if self.engine.paced and now - arrivals.at >= arrivals.patience:
             self._hearing.skip(arrivals.fill(now), "missing")
-            self.stirring = True
+            self.has_pending_audio = True
         elif now >= arrivals.relearn_at:
             arrivals.relearn(now)
         needed = self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from
@@ -438,7 +453,10 @@ class VoiceSession:
             while self._inputs:
                 now = Now(self._hearing.position, self.engine.clock.now())
                 self._handled_at = now.wall
-                for effect in self._rules.handle(self._inputs.popleft(), now):
+                input_ = self._inputs.popleft()
+                for tap in self._taps:
+                    self._observe(tap, input_, now)
+                for effect in self._rules.handle(input_, now):
                     if isinstance(effect, Event):
                         self._publish(effect)
                     else:
@@ -448,6 +466,16 @@ class VoiceSession:
             self.progressed()
             if self._rules.call.state is CallState.ENDED:
                 self._finish()
+
+    def _observe(self, tap: Tap, input_: Input, now: Now) -> None:
+        try:
+            tap(input_, now)
+        except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(error):
+                raise
+            self._taps = tuple(other for other in self._taps if other is not tap)
+            failure = HookError(f"An input tap raised {type(error).__name__}, and is removed.")
+            self.failed(because(failure, error))
 
     def failed(self, error: DuologueError, turn: int = 0) -> None:
         """Log and publish an error, of this turn if of any."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.errors import ProviderError
 from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Word
 

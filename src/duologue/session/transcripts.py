@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from duologue.conversation.config import RATE
+from duologue.audio.format import RATE
 from duologue.stt import Final, Partial, Word
 
 __all__ = ["Span", "TranscriptBuffer", "spread"]

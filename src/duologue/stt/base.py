@@ -6,11 +6,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from duologue.audio.format import RATE
 from duologue.errors import DeadlineError, ProviderError
 from duologue.stt import Final, RecognitionStream, SttCapabilities, Transcript
 from duologue.stt.buffered import BufferedStream
 from duologue.stt.language import language_code
-from duologue.stt.streaming import RATE
 
 __all__ = ["BatchSpeechToText", "StreamingSpeechToText"]
 

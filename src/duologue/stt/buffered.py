@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from duologue.audio.format import RATE
 from duologue.errors import InvalidAudioError, InvalidStateError
 from duologue.stt import Final, Partial, Transcript
-from duologue.stt.streaming import RATE
 
 __all__ = ["PARTIAL_TIMEOUT_S", "BufferedStream"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
+from duologue.audio.format import RATE
 from duologue.errors import ConfigError
 
 __all__ = ["SttCapabilities"]
@@ -26,7 +27,7 @@ class SttCapabilities:
     """A stream sends EndOfTurn events."""
     languages: frozenset[str] = frozenset()
     """Language codes such as "en"; empty if the provider accepts any."""
-    rates: tuple[int, ...] = (16_000,)
+    rates: tuple[int, ...] = (RATE,)
     """Sample rates that the provider takes without conversion. Sessions send 16 kHz, and streams convert it."""
     typical_latency: float | None = None
     """Seconds from a request, or from `finalize`, to the words. None if unknown: sessions then rely on measurements."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.errors import ConfigError, InvalidAudioError
 from duologue.graph import open_session
 from duologue.store import cache_dir, package_file
@@ -20,7 +21,6 @@ from duologue.stt.tokens import TokenTable
 
 __all__ = ["Moonshine"]
 
-_RATE = 16_000
 _LONGEST_S = FRAMES * 0.024 - 1
 _FIRST_FRAME = 127
 """Samples that one frame of the first layer hears."""
@@ -60,7 +60,7 @@ class Moonshine:
 
     def size(self, item: NDArray[np.float32]) -> float:
         """Seconds of audio in `item`."""
-        return len(item) / _RATE
+        return len(item) / RATE
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
         """The words of each item; an empty string where there are none.

@@ -9,9 +9,9 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final as Constant
 from typing import Protocol
 
+from duologue.audio.format import RATE
 from duologue.errors import OverloadedError
 
 __all__ = [
@@ -24,8 +24,6 @@ __all__ = [
     "RecognitionStream",
     "Word",
 ]
-
-RATE: Constant = 16_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE, WINDOW, ConversationConfig
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE, WINDOW
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import BatchSpeechToText
 from duologue.testing.spoken import CHARACTER, speak, understand, word_timings
@@ -34,7 +35,6 @@ __all__ = [
 
 FOREVER: Final = math.inf
 Fault = Exception | float
-RATE = 16_000
 TAIL = 0.1
 """Seconds of silence at the end of all speech, as real voices have."""
 PITCH = 140
@@ -121,7 +121,7 @@ def _speech(text: str, rate: int, *, exact: bool) -> Speech:
 
 
 class FakeSttModel:
-    """The same as a model that the engine's workers run; it raises what `faults` says and never waits."""
+    """The same as a model that the engine's threads run; it raises what `faults` says and never waits."""
 
     name = "fake-stt-model"
     languages = frozenset(["en"])
@@ -146,7 +146,7 @@ class FakeSttModel:
 
 
 class FakeTtsModel:
-    """The same as a model that the engine's workers run; it raises what `faults` says and never waits."""
+    """The same as a model that the engine's threads run; it raises what `faults` says and never waits."""
 
     name = "fake-tts-model"
 
@@ -204,7 +204,7 @@ class PeakVad:
     """A detector without memory: the probability of speech in a window is its peak over full scale."""
 
     name = "peak"
-    window = 512
+    window = WINDOW
 
     def __init__(self) -> None:
         self.rows: set[int] = set()

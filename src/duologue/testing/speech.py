@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.audio.wav import read_wav, read_wav_16k, write_wav
 from duologue.errors import NotInstalledError
 from duologue.store import cache_dir, package_file
 
 __all__ = ["Clip", "real_speech"]
-
-_RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def _from_package(source: Mapping[str, Any], folder: Path) -> list[Clip]:
         sound = read_wav_16k(path).samples
         for clip in found:
             start, end = recording["clips"][clip.name]["seconds"]
-            _write(clip.path, sound[int(start * _RATE) : int(end * _RATE)].tobytes())
+            _write(clip.path, sound[int(start * RATE) : int(end * RATE)].tobytes())
     return clips
 
 
@@ -115,5 +114,5 @@ def _write(path: Path, pcm: bytes) -> None:
     """Write a WAV file in one step, so that no other process sees half of it."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
     with os.fdopen(descriptor, "wb") as file:
-        write_wav(file, pcm, _RATE)
+        write_wav(file, pcm, RATE)
     os.replace(temporary, path)

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.errors import InvalidAudioError
 from duologue.tts import WordTiming
 
@@ -25,7 +26,7 @@ _STEP = 75
 _FIRST, _LAST = "!", "~"
 
 
-def speak(text: str, rate: int = 16_000, *, pitch: int = 230) -> bytes:
+def speak(text: str, rate: int = RATE, *, pitch: int = 230) -> bytes:
     """The sound of `text` as 16-bit mono PCM at `rate`; characters beyond ASCII become `?`.
 
     `pitch`, in Hz, tells one voice from another, as echo detection must.
@@ -38,12 +39,12 @@ def speak(text: str, rate: int = 16_000, *, pitch: int = 230) -> bytes:
     return np.concatenate(parts).tobytes() if parts else b""
 
 
-def understand(pcm: bytes, rate: int = 16_000) -> str:
+def understand(pcm: bytes, rate: int = RATE) -> str:
     """The words in `pcm`, as `speak` made it; half a character or more is read, other sound is left out."""
     return " ".join(word for word, _, _ in understand_words(pcm, rate))
 
 
-def understand_words(pcm: bytes, rate: int = 16_000) -> list[tuple[str, int, int]]:
+def understand_words(pcm: bytes, rate: int = RATE) -> list[tuple[str, int, int]]:
     """The same word by word, each with its first sample and the one after its last."""
     if len(pcm) % 2:
         raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
 from duologue.errors import InvalidStateError, OverloadedError, ProviderUnavailableError
 from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Word
@@ -21,7 +22,6 @@ from duologue.testing.spoken import understand_words
 
 __all__ = ["FakeRecognitionStream", "FakeStreamingSpeechToText", "StreamFault"]
 
-RATE: Constant = 16_000
 MAX_BUFFER: Constant = 60 * RATE
 """Samples between finals."""
 ENDPOINT_AFTER: Constant = 1.0

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
-from duologue.conversation.config import RATE
 from duologue.conversation.events import Event
 from duologue.engine import Engine, EngineConfig
+from duologue.recording.replayer import Replayer
+from duologue.recording.sink import Recorder
 from duologue.session import SessionConfig, VoiceSession
-from duologue.session.drive import drive
 from duologue.session.record import TurnRecord
 from duologue.stt import SpeechToText, SttModel
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
-from duologue.testing.sinks import Recorder
 from duologue.testing.spoken import speak, understand
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
@@ -24,11 +23,6 @@ from duologue.vad import VoiceActivityDetector
 __all__ = ["VirtualCall"]
 
 E = TypeVar("E", bound=Event)
-
-FRAME = 0.02
-FRAME_BYTES = round(FRAME * RATE) * 2
-LOOP_TURNS = 5
-"""Turns of the loop in which tasks that wait for nothing get far enough."""
 
 
 class VirtualCall:
@@ -69,6 +63,7 @@ class VirtualCall:
         self.session = VoiceSession(
             engine=self.engine, stt=stt or FakeSpeechToText(), tts=tts, agent=agent, config=config, **session
         )
+        self._replayer = Replayer(self.session)
         self._reader = self.session.events(max_queue=100_000)
         self._events: list[Event] = []
 
@@ -103,19 +98,11 @@ class VirtualCall:
 
         It waits wherever evidence is due or speech is owed; with `waits=False` for nobody, as in real time.
         """
-        if waits:
-            await drive(self.session, self.engine, pcm, settle=float("inf"), longest_tail=0.0)
-            return
-        for i in range(0, len(pcm), FRAME_BYTES):
-            self.session.process_audio(pcm[i : i + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
-            self.clock.advance(FRAME)
-            self.engine.step()
-            for _ in range(LOOP_TURNS):
-                await asyncio.sleep(0)
+        await self._replayer.play(pcm, wait_for=None if waits else (), max_tail=0.0)
 
     async def settle(self, longest: float = 60.0) -> None:
         """Say nothing until nothing has been open on either side for half a second."""
-        await drive(self.session, self.engine, b"", longest_tail=longest)
+        await self._replayer.play(b"", max_tail=longest)
 
     # --- what came of it ---
 

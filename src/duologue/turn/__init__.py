@@ -35,7 +35,7 @@ class WordsPolicy(Protocol):
 
 
 class TurnModel(Protocol):
-    """A model that judges from the sound, run by the engine's workers.
+    """A model that judges from the sound, run by the engine's threads.
 
     An item is (n,) float32, 16 kHz mono in -1..1, ending in the silence that is being judged.
     """

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
+
 __all__ = ["FRAMES", "MELS", "SAMPLES", "log_mel"]
 
-RATE = 16000
 SAMPLES = 8 * RATE
 FFT = 400
 HOP = 160

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.errors import InvalidAudioError, NotInstalledError, ProviderError
 from duologue.graph import open_session
 from duologue.turn.install import HOW_TO_INSTALL, smart_turn_path
-from duologue.turn.log_mel import RATE, log_mel
+from duologue.turn.log_mel import log_mel
 
 __all__ = ["SmartTurn"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.audio.format import WINDOW
 from duologue.vad.bank import Bank
 
 __all__ = ["Energy"]
 
-WINDOW = 512
 HISTORY = 47
 """Windows (1.5 s) whose quietest is the noise floor: longer than a vowel, shorter than a phrase without any pause."""
 STARTING_DB = -45.0

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from duologue.audio.format import WINDOW
 from duologue.graph import open_session
 from duologue.store import cache_dir, package_file
 from duologue.vad.bank import Bank
@@ -18,7 +19,6 @@ __all__ = ["Silero"]
 
 Array = NDArray[np.float32]
 
-WINDOW = 512
 CONTEXT = 64
 FRAME = 256
 BLOCK = 64

@@ -73,7 +73,8 @@ class Audio(Model):
         default="pcm_s16le", description="16-bit little-endian PCM, or a law of G.711."
     )
     rate: Hertz = Field(
-        default=16_000, description=f"One of {', '.join(map(str, audio_format.RATES))}; 8000 for `mulaw` and `alaw`."
+        default=audio_format.RATE,
+        description=f"One of {', '.join(map(str, audio_format.RATES))}; 8000 for `mulaw` and `alaw`.",
     )
 
     @model_validator(mode="after")

@@ -14,8 +14,8 @@ from duologue.bench.soak.monologue import Monologue, Phase, check, monologue
 from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Story, Turn
+from duologue.callers.plan import Plan
 from duologue.callers.result import Result
-from duologue.callers.run import Plan
 
 
 @pytest.mark.anyio

@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from duologue.audio.format import RATE
 from duologue.audio.wav import read_wav_16k, write_wav
 from duologue.errors import ConfigError
 
 __all__ = ["write_cycles"]
 
-RATE: Final = 16_000
 FILE: Final = "beckett.wav"
 PHRASE: Final = (0.27, 2.83)
 """Seconds of the file; LiveKit's scripts play the same."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from duologue.audio.format import FRAME_SAMPLES
 from duologue.client import connect
 from duologue.errors import DuologueError, OverloadedError
 from duologue.wire.frames import pack
@@ -80,7 +81,7 @@ async def _call(address: str) -> str:
             asyncio.timeout(PONG_PATIENCE),
             connect(f"ws://{address}/v1/stream", greeting=False, timeout=PONG_PATIENCE) as call,
         ):
-            await call.send_audio(bytes(640))
+            await call.send_audio(bytes(2 * FRAME_SAMPLES))
             await call.ping(7)
             async for message in call:
                 if isinstance(message, Pong):

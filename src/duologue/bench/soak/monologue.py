@@ -13,15 +13,17 @@ from datetime import date
 from functools import partial
 from typing import Any, Final, Literal
 
+from duologue.audio.format import RATE
 from duologue.bench.conversations import CHUNK_MS, Held
 from duologue.bench.machine import busy_s
 from duologue.bench.soak.served import Served, at_least, at_most
 from duologue.bench.soak.yardstick import Piece, Yardstick, alike
 from duologue.callers.load import Load
 from duologue.callers.log import Log, Story, Turn
+from duologue.callers.plan import Plan, Wave
 from duologue.callers.result import Percentiles, Result
-from duologue.callers.run import Plan, Progress, Wave, load_voice, prepare_run, run
-from duologue.testing.wer import word_errors
+from duologue.callers.run import Progress, load_voice, prepare_run, run
+from duologue.callers.word_errors import word_errors
 
 __all__ = ["LIMITS", "Monologue", "Phase", "check", "monologue"]
 
@@ -178,7 +180,7 @@ async def monologue(
         if result.interrupted:
             raise asyncio.CancelledError
         phases.append(Phase(name, result, yardstick.pieces(ramp)))
-    return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / 16_000, 3), seconds)
+    return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / RATE, 3), seconds)
 
 
 def _note(yardstick: Yardstick, on_progress: Callable[[Progress], None] | None, now: Progress) -> None:

@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
 
+from duologue.audio.format import RATE
 from duologue.bench.conversations import CHUNK_MS, Held
 from duologue.bench.soak.served import Served, at_least, at_most
 from duologue.callers.load import Load
 from duologue.callers.log import Log, Turn
+from duologue.callers.plan import Plan, Wave
 from duologue.callers.result import Percentiles, Result
-from duologue.callers.run import Plan, Progress, Wave, load_voice, prepare_run, run
+from duologue.callers.run import Progress, load_voice, prepare_run, run
 from duologue.engine.admission import Admission
 from duologue.server.app import REFUSALS
 
@@ -250,7 +252,7 @@ def _step(factor: float, offered: int, begin: float, end: float, looks: Sequence
         processing_s=Percentiles.of(turn.processing_s for turn in mine),
         voice_to_voice_s=Percentiles.of(turn.voice_to_voice_s for turn in mine),
         starved_frames=sum(turn.starved_frames for turn in mine),
-        dropped_s=round((last.dropped - first.dropped) / 16_000, 3),
+        dropped_s=round((last.dropped - first.dropped) / RATE, 3),
         booked=last.booked - first.booked,
         not_booked=last.not_booked - first.not_booked,
         lost=last.lost - first.lost,

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
-from duologue.callers.line import Line, open_line
+from duologue.audio.format import FRAME_SAMPLES
+from duologue.callers.dial import open_line
+from duologue.callers.line import Line
 from duologue.callers.log import Refusal
 from duologue.callers.ticker import Ticker
-from duologue.callers.voice import FRAME_SAMPLES, Utterance
+from duologue.callers.voice import Utterance
 from duologue.errors import DuologueError, OverloadedError
 from duologue.wire import messages as wire
 from duologue.wire.fields import VERSION

@@ -25,9 +25,9 @@ def chunk(
     as_json: AsJson = False,
 ) -> None:
     """CPU time for each chunk of 20 ms, the Silero detector included, where nothing is answered."""
+    from duologue.audio.format import FRAME
     from duologue.bench import chunk as bench
     from duologue.bench.bars import draw_bars
-    from duologue.bench.calls import CHUNK_S
     from duologue.bench.sessions import Work, measure
     from duologue.vad.silero import Silero
 
@@ -35,7 +35,7 @@ def chunk(
     if flat_out:
         if sessions != 1:
             raise typer.BadParameter("--flat-out pushes audio through one session.", param_hint="--sessions")
-        fast = asyncio.run(bench.flat_out(Silero(), line_of(sound), chunks=max(1, round(seconds / CHUNK_S))))
+        fast = asyncio.run(bench.flat_out(Silero(), line_of(sound), chunks=max(1, round(seconds / FRAME))))
         if plot is not None:
             draw_bars({"flat out": fast.cpu_per_chunk_s * 1e6}, plot, "CPU for a chunk of 20 ms", "microseconds")
         if as_json:

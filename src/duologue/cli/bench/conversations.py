@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from duologue.cli.bench.options import ListenerName, LoadName, Plot, Seed, check_plot_option, held_as_dicts, load_of
-from duologue.cli.callers import turns_of
+from duologue.cli.callers_rows import turns_of
 from duologue.cli.output import AsJson, console, print_json, progress, write_rows
 
 if TYPE_CHECKING:

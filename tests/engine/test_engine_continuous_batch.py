@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from duologue.engine import jobs
-from duologue.engine.workers import Workers
+from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ProviderError
 from duologue.stt.steps import Unfinished
 
@@ -70,49 +70,49 @@ async def until(condition: Any) -> None:
 
 
 @asynccontextmanager
-async def at_work(general: int) -> AsyncIterator[Workers]:
-    workers = Workers(asyncio.get_running_loop(), general=general)
+async def at_work(general: int) -> AsyncIterator[ModelThreads]:
+    threads = ModelThreads(asyncio.get_running_loop(), general=general)
     try:
-        yield workers
+        yield threads
     finally:
-        await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(threads.close)
 
 
 async def test_what_comes_meanwhile_joins_the_next_run_and_no_two_go_on_at_once() -> None:
     countdown = Countdown()
-    async with at_work(3) as workers:
-        first = workers.submit(Start(countdown), ("a", 2), 1.0)
+    async with at_work(3) as threads:
+        first = threads.submit(Start(countdown), ("a", 2), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
-        others = [workers.submit(Start(countdown), (name, 1), 2.0) for name in "bc"]
-        await until(lambda: len(workers._joint.waiting) == 2)
+        others = [threads.submit(Start(countdown), (name, 1), 2.0) for name in "bc"]
+        await until(lambda: len(threads._queue.continuous.waiting) == 2)
         countdown.opened.set()
         assert await asyncio.gather(first, *others) == ["a done", "b done", "c done"]
     assert countdown.most_at_once == 1
     assert countdown.runs[:3] == [["a"], ["a", "b", "c"], ["a", "b", "c"]]
-    assert workers.counters.done == 3
+    assert threads.counters.done == 3
 
 
 async def test_what_is_much_longer_has_a_run_of_its_own() -> None:
     countdown = Countdown()
-    async with at_work(3) as workers:
-        first = workers.submit(Start(countdown), ("a", 0), 1.0)
+    async with at_work(3) as threads:
+        first = threads.submit(Start(countdown), ("a", 0), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
-        others = [workers.submit(Start(countdown), (name, 0), 3.0 if name == "L" else 2.0) for name in "Lbcd"]
-        await until(lambda: len(workers._joint.waiting) == 4)
+        others = [threads.submit(Start(countdown), (name, 0), 3.0 if name == "L" else 2.0) for name in "Lbcd"]
+        await until(lambda: len(threads._queue.continuous.waiting) == 4)
         countdown.opened.set()
         assert await asyncio.gather(first, *others) == [f"{name} done" for name in "aLbcd"]
     assert countdown.runs == [["a"], ["b", "c", "d"], ["L"]]
 
 
 async def test_where_it_is_crowded_a_joint_run_waits_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "GATHER", PATIENCE)
+    monkeypatch.setattr(jobs, "MAX_WAIT_S", PATIENCE)
     countdown = Countdown()
     countdown.opened.set()
-    async with at_work(1) as workers:
-        workers._share.note(1e6, time.monotonic())
+    async with at_work(1) as threads:
+        threads._utilization.note(1e6, time.monotonic())
         names = "abcd"
-        assert len(names) == jobs.COMPANY
-        futures = [workers.submit(Start(countdown), (name, 0), k) for k, name in enumerate(names)]
+        assert len(names) == jobs.MIN_BATCH
+        futures = [threads.submit(Start(countdown), (name, 0), k) for k, name in enumerate(names)]
         assert await asyncio.gather(*futures) == [f"{name} done" for name in names]
     assert countdown.runs == [list(names)]
 
@@ -120,54 +120,54 @@ async def test_where_it_is_crowded_a_joint_run_waits_for_company(monkeypatch: py
 async def test_one_without_company_goes_on_after_a_moment() -> None:
     countdown = Countdown()
     countdown.opened.set()
-    async with at_work(1) as workers:
-        workers._share.note(1e6, time.monotonic())
-        assert await workers.submit(Start(countdown), ("a", 2), 1.0) == "a done"
+    async with at_work(1) as threads:
+        threads._utilization.note(1e6, time.monotonic())
+        assert await threads.submit(Start(countdown), ("a", 2), 1.0) == "a done"
     assert countdown.runs == [["a"]] * 3
 
 
 async def test_other_work_is_done_while_a_joint_run_goes_on() -> None:
     countdown = Countdown()
-    async with at_work(2) as workers:
-        slow = workers.submit(Start(countdown), ("a", 0), 1.0)
+    async with at_work(2) as threads:
+        slow = threads.submit(Start(countdown), ("a", 0), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
-        behind = workers.submit(Start(countdown), ("b", 0), 1.0)
-        await until(lambda: len(workers._joint.waiting) == 1)  # begun, and held up by the first
+        behind = threads.submit(Start(countdown), ("b", 0), 1.0)
+        await until(lambda: len(threads._queue.continuous.waiting) == 1)  # begun, and held up by the first
         countdown.opened.set()
         assert [await slow, await behind] == ["a done", "b done"]
 
 
 async def test_an_item_that_fails_in_a_later_step_spoils_no_other() -> None:
     countdown = Countdown()
-    async with at_work(1) as workers:
-        good = workers.submit(Start(countdown), ("good", 2), 1.0)
+    async with at_work(1) as threads:
+        good = threads.submit(Start(countdown), ("good", 2), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
-        bad = workers.submit(Start(countdown), ("bad", -1), 1.0)
+        bad = threads.submit(Start(countdown), ("bad", -1), 1.0)
         countdown.opened.set()
         assert await good == "good done"
         with pytest.raises(ProviderError, match="failed: ValueError"):
             await bad
-    assert workers.counters.failed == 1
+    assert threads.counters.failed == 1
 
 
 async def test_one_that_nobody_waits_for_any_more_does_not_go_on() -> None:
     countdown = Countdown()
-    async with at_work(1) as workers:
-        dropped = workers.submit(Start(countdown), ("a", 5), 1.0)
+    async with at_work(1) as threads:
+        dropped = threads.submit(Start(countdown), ("a", 5), 1.0)
         await asyncio.to_thread(countdown.entered.wait, PATIENCE)
         dropped.cancel()
         countdown.opened.set()
-        await until(lambda: workers.counters.dropped == 1)
+        await until(lambda: threads.counters.dropped == 1)
     assert countdown.runs == [["a"]]
 
 
-async def test_what_is_unfinished_when_the_workers_close_fails() -> None:
+async def test_what_is_unfinished_when_the_threads_close_fails() -> None:
     countdown = Countdown()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    left = workers.submit(Start(countdown), ("a", 5), 1.0)
+    threads = ModelThreads(asyncio.get_running_loop(), general=1)
+    left = threads.submit(Start(countdown), ("a", 5), 1.0)
     await asyncio.to_thread(countdown.entered.wait, PATIENCE)
-    closing = asyncio.create_task(asyncio.to_thread(workers.close))
-    await until(lambda: workers._closed)
+    closing = asyncio.create_task(asyncio.to_thread(threads.close))
+    await until(lambda: threads._closed)
     countdown.opened.set()
     await closing
     with pytest.raises(ProviderError, match="closed"):
@@ -177,8 +177,8 @@ async def test_what_is_unfinished_when_the_workers_close_fails() -> None:
 async def test_what_a_second_of_sound_takes_is_counted_over_all_steps() -> None:
     countdown = Countdown()
     countdown.opened.set()
-    async with at_work(1) as workers:
-        await workers.submit(Start(countdown), ("a", 3), 1.0)
-    cost = workers.costs.of["countdown"]
+    async with at_work(1) as threads:
+        await threads.submit(Start(countdown), ("a", 3), 1.0)
+    cost = threads.costs.of["countdown"]
     assert (cost.runs, cost.items, cost.size) == (5, 1, 1.0)
-    assert workers.costs.expect("countdown", 2.0) == pytest.approx(2 * cost.wall)
+    assert threads.costs.expect("countdown", 2.0) == pytest.approx(2 * cost.wall)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duologue.testing.wer import scoring_words, word_error_rate, word_errors
+from duologue.callers.word_errors import scoring_words, word_error_rate, word_errors
 
 SAME = [
     ("Hello, World!", "hello world"),

@@ -10,8 +10,9 @@ from typing import Any, Self
 
 import pytest
 
-from duologue.engine.ledger import owned_by
-from duologue.engine.workers import Workers
+from duologue.engine.accounting import owned_by
+from duologue.engine.job_queue import JobQueue
+from duologue.engine.model_threads import ModelThreads
 from duologue.errors import OverloadedError, ProviderError, RateLimitedError
 
 pytestmark = pytest.mark.anyio
@@ -81,19 +82,19 @@ class Broken:
 
 
 @asynccontextmanager
-async def running(**options: int) -> AsyncIterator[Workers]:
-    workers = Workers(asyncio.get_running_loop(), **options)
+async def running(**options: int) -> AsyncIterator[ModelThreads]:
+    threads = ModelThreads(asyncio.get_running_loop(), **options)
     try:
-        yield workers
+        yield threads
     finally:
-        await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(threads.close)
 
 
 @asynccontextmanager
-async def held(workers: Workers, *deadlines: float | None) -> AsyncIterator[None]:
+async def held(threads: ModelThreads, *deadlines: float | None) -> AsyncIterator[None]:
     """Hold a thread for each deadline, so that what is submitted meanwhile waits."""
     gates = [Gate() for _ in deadlines]
-    jobs = [workers.submit(gate, "held", deadline) for gate, deadline in zip(gates, deadlines, strict=True)]
+    jobs = [threads.submit(gate, "held", deadline) for gate, deadline in zip(gates, deadlines, strict=True)]
     for gate in gates:
         assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
     try:
@@ -106,28 +107,28 @@ async def held(workers: Workers, *deadlines: float | None) -> AsyncIterator[None
 
 async def test_each_job_gets_its_own_result() -> None:
     model = Doubler(max_batch=4)
-    async with running() as workers:
-        assert await asyncio.gather(*(workers.submit(model, i, 1.0) for i in range(20))) == list(range(0, 40, 2))
-        assert workers.waiting == 0
-    assert workers.counters.done == 20
-    assert workers.counters.batches == len(model.runs)
+    async with running() as threads:
+        assert await asyncio.gather(*(threads.submit(model, i, 1.0) for i in range(20))) == list(range(0, 40, 2))
+        assert threads.waiting == 0
+    assert threads.counters.done == 20
+    assert threads.counters.batches == len(model.runs)
 
 
 async def test_the_earliest_deadline_is_first_and_equals_keep_their_order() -> None:
     model = Doubler()
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, item, at) for item, at in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 1.0))]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, item, at) for item, at in ((1, 3.0), (2, 1.0), (3, 2.0), (4, 1.0))]
         await asyncio.gather(*jobs)
     assert model.runs == [[2], [4], [3], [1]]
 
 
 async def test_urgent_work_has_a_thread_of_its_own() -> None:
     model = Doubler()
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            waits = workers.submit(model, 1, 0.0)
-            assert await workers.submit(model, 2, None) == 4
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            waits = threads.submit(model, 1, 0.0)
+            assert await threads.submit(model, 2, None) == 4
             assert not waits.done()
         assert await waits == 2
     assert model.runs == [[2], [1]]
@@ -135,11 +136,11 @@ async def test_urgent_work_has_a_thread_of_its_own() -> None:
 
 async def test_urgent_work_comes_before_any_deadline() -> None:
     model, general, first = Doubler(), Gate(), Gate()
-    async with running(general=1) as workers:
+    async with running(general=1) as threads:
         for gate, deadline in ((general, 0.0), (first, None)):
-            workers.submit(gate, "held", deadline)
+            threads.submit(gate, "held", deadline)
             assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
-        jobs = [workers.submit(model, 1, 0.0), workers.submit(model, 2, None)]
+        jobs = [threads.submit(model, 1, 0.0), threads.submit(model, 2, None)]
         general.opened.set()
         await asyncio.gather(*jobs)
         first.opened.set()
@@ -148,109 +149,109 @@ async def test_urgent_work_comes_before_any_deadline() -> None:
 
 async def test_a_batch_holds_the_nearest_sizes_up_to_max_batch() -> None:
     model = Doubler(max_batch=3)
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, size, 1.0 + i) for i, size in enumerate((0.5, 1.5, 0.6, 1.4, 0.4, 1.6))]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, size, 1.0 + i) for i, size in enumerate((0.5, 1.5, 0.6, 1.4, 0.4, 1.6))]
         assert await asyncio.gather(*jobs) == [1.0, 3.0, 1.2, 2.8, 0.8, 3.2]
     assert [sorted(run) for run in model.runs] == [[0.4, 0.5, 0.6], [1.4, 1.5, 1.6]]
 
 
 async def test_a_batch_holds_no_more_seconds_than_it_may() -> None:
-    assert Workers.MAX_BATCH_SECONDS == 6
+    assert JobQueue.MAX_BATCH_SECONDS == 6
     model = Doubler(max_batch=8)
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, size, 1.0) for size in (3.0, 3.0, 3.0, 30.0)]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, size, 1.0) for size in (3.0, 3.0, 3.0, 30.0)]
         await asyncio.gather(*jobs)
     assert model.runs == [[3.0, 3.0], [3.0], [30.0]]
 
 
 async def test_models_do_not_share_a_batch() -> None:
     models = Doubler(max_batch=4), Doubler(max_batch=4)
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(models[i % 2], 1.0, 1.0) for i in range(4)]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(models[i % 2], 1.0, 1.0) for i in range(4)]
         await asyncio.gather(*jobs)
     assert [model.runs for model in models] == [[[1.0, 1.0]], [[1.0, 1.0]]]
 
 
 async def test_cancelled_jobs_are_dropped_before_they_run() -> None:
     model = Doubler(max_batch=4)
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, item, item) for item in (1.0, 2.0, 3.0)]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, item, item) for item in (1.0, 2.0, 3.0)]
             jobs[0].cancel()
             jobs[2].cancel()
         assert await jobs[1] == 4.0
-        assert await workers.submit(model, 5.0, 9.0) == 10.0
+        assert await threads.submit(model, 5.0, 9.0) == 10.0
     assert model.runs == [[2.0], [5.0]]
-    assert workers.counters.dropped == 2
+    assert threads.counters.dropped == 2
 
 
 async def test_nothing_is_kept_of_a_job_that_is_cancelled_while_it_waits() -> None:
     model = Doubler()
-    async with running(general=1) as workers:
-        workers.costs.note(model.name, 1, 1.0, 1.0, 1.0)  # a second for a second of sound
-        async with held(workers, 0.0):
+    async with running(general=1) as threads:
+        threads.costs.note(model.name, 1, 1.0, 1.0, 1.0)  # a second for a second of sound
+        async with held(threads, 0.0):
             sound = Watched()
-            jobs = [workers.submit(model, item, 5.0) for item in (1.0, sound, 3.0)]
+            jobs = [threads.submit(model, item, 5.0) for item in (1.0, sound, 3.0)]
             there = weakref.ref(sound)
             del sound
-            assert (workers.waiting, workers.backlog) == (3, 6.0)
+            assert (threads.waiting, threads.backlog) == (3, 6.0)
             jobs[1].cancel()
             await asyncio.sleep(0)
             assert there() is None
-            assert (workers.waiting, workers.backlog) == (2, 4.0)
+            assert (threads.waiting, threads.backlog) == (2, 4.0)
         assert [await jobs[0], await jobs[2]] == [2.0, 6.0]
-        assert (workers.waiting, workers.counters.dropped) == (0, 1)
-        assert not workers.backlog
+        assert (threads.waiting, threads.counters.dropped) == (0, 1)
+        assert not threads.backlog
 
 
 async def test_a_job_that_is_cancelled_while_it_runs_has_no_result() -> None:
     gate = Gate()
-    async with running(general=1) as workers:
-        job = workers.submit(gate, "item", 0.0)
+    async with running(general=1) as threads:
+        job = threads.submit(gate, "item", 0.0)
         assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
         job.cancel()
         gate.opened.set()
-        assert await workers.submit(Doubler(), 1, 1.0) == 2
+        assert await threads.submit(Doubler(), 1, 1.0) == 2
         assert job.cancelled()
 
 
 async def test_errors_of_the_tree_come_as_they_are() -> None:
     error = RateLimitedError("Slow down.", retry_after=3.0)
-    async with running() as workers:
+    async with running() as threads:
         with pytest.raises(RateLimitedError) as caught:
-            await workers.submit(Broken(error), "bad", None)
+            await threads.submit(Broken(error), "bad", None)
     assert caught.value is error
-    assert workers.counters.failed == 1
+    assert threads.counters.failed == 1
 
 
 async def test_other_errors_come_as_provider_errors() -> None:
-    async with running() as workers:
+    async with running() as threads:
         with pytest.raises(ProviderError, match="model broken failed: ZeroDivisionError") as caught:
-            await workers.submit(Broken(ZeroDivisionError("by zero")), "bad", None)
+            await threads.submit(Broken(ZeroDivisionError("by zero")), "bad", None)
     assert caught.value.provider == "broken"
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 async def test_a_bad_item_spoils_none_of_its_batch() -> None:
     model = Broken(ValueError("bad"), max_batch=4)
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, item, 1.0) for item in ("a", "bad", "b")]
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, item, 1.0) for item in ("a", "bad", "b")]
         results = await asyncio.gather(*jobs, return_exceptions=True)
     assert (results[0], results[2]) == ("a", "b")
     assert isinstance(results[1], ProviderError)
-    assert (workers.counters.done, workers.counters.failed) == (4, 1)  # the job that held the thread is one
+    assert (threads.counters.done, threads.counters.failed) == (4, 1)  # the job that held the thread is one
 
 
 @pytest.mark.parametrize("outcome", [[], [1, 2], None, 7])
 async def test_a_model_that_does_not_answer_each_item_fails(outcome: Any) -> None:
-    async with running() as workers:
+    async with running() as threads:
         with pytest.raises(ProviderError, match="model broken failed"):
-            await workers.submit(Broken(outcome), "item", None)
-        assert await workers.submit(Doubler(), 1, None) == 2  # the thread lives
+            await threads.submit(Broken(outcome), "item", None)
+        assert await threads.submit(Doubler(), 1, None) == 2  # the thread lives
 
 
 async def test_an_item_that_the_model_cannot_take_is_refused_at_once() -> None:
@@ -258,31 +259,31 @@ async def test_an_item_that_the_model_cannot_take_is_refused_at_once() -> None:
         def size(self, item: Any) -> float:
             return float(len(item))
 
-    async with running() as workers:
+    async with running() as threads:
         with pytest.raises(ProviderError, match="doubler failed: TypeError"):
-            workers.submit(Picky(), 5, None)
+            threads.submit(Picky(), 5, None)
 
 
 async def test_too_much_work_is_refused() -> None:
     model = Doubler()
-    async with running(general=1, max_waiting=2) as workers:
-        async with held(workers, 0.0):
-            jobs = [workers.submit(model, 1, 1.0), workers.submit(model, 2, 1.0)]
+    async with running(general=1, max_waiting=2) as threads:
+        async with held(threads, 0.0):
+            jobs = [threads.submit(model, 1, 1.0), threads.submit(model, 2, 1.0)]
             with pytest.raises(OverloadedError, match="2 pieces of work") as caught:
-                workers.submit(model, 3, 0.0)
+                threads.submit(model, 3, 0.0)
         assert caught.value.retry_after == 1.0
         assert await asyncio.gather(*jobs) == [2, 4]
-        assert workers.counters.refused == 1
+        assert threads.counters.refused == 1
 
 
 async def test_close_waits_for_what_runs_and_fails_what_waits() -> None:
     gate, model = Gate(), Doubler()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    runs = workers.submit(gate, "item", 0.0)
+    threads = ModelThreads(asyncio.get_running_loop(), general=1)
+    runs = threads.submit(gate, "item", 0.0)
     assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
-    waits, forgotten = workers.submit(model, 1, 1.0), workers.submit(model, 1, 1.0)
+    waits, forgotten = threads.submit(model, 1, 1.0), threads.submit(model, 1, 1.0)
     forgotten.cancel()
-    closing = asyncio.create_task(asyncio.to_thread(workers.close))
+    closing = asyncio.create_task(asyncio.to_thread(threads.close))
     with pytest.raises(ProviderError, match="engine is closed, and doubler was not run"):
         await waits
     gate.opened.set()
@@ -294,69 +295,69 @@ async def test_close_waits_for_what_runs_and_fails_what_waits() -> None:
 async def test_close_leaves_a_run_behind_that_does_not_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("duologue.engine.workers.CLOSING", 0.0)
+    monkeypatch.setattr("duologue.engine.model_threads.CLOSE_TIMEOUT_S", 0.0)
     gate = Gate()
-    workers = Workers(asyncio.get_running_loop(), general=1)
-    runs = workers.submit(gate, "item", 0.0)
+    threads = ModelThreads(asyncio.get_running_loop(), general=1)
+    runs = threads.submit(gate, "item", 0.0)
     assert await asyncio.to_thread(gate.entered.wait, PATIENCE)
-    await asyncio.to_thread(workers.close)
-    assert "duologue-worker-0 is still in a run after 0 s, and is left behind." in caplog.messages
+    await asyncio.to_thread(threads.close)
+    assert "duologue-model-0 is still in a run after 0 s, and is left behind." in caplog.messages
     gate.opened.set()
     assert await runs == "item"
     monkeypatch.undo()
-    await asyncio.to_thread(workers.close)
+    await asyncio.to_thread(threads.close)
 
 
 async def test_nothing_is_taken_after_close() -> None:
-    async with running() as workers:
+    async with running() as threads:
         pass
     with pytest.raises(ProviderError, match="engine is closed"):
-        workers.submit(Doubler(), 1, None)
-    workers.close()
+        threads.submit(Doubler(), 1, None)
+    threads.close()
 
 
 async def test_close_leaves_no_thread() -> None:
     before = set(threading.enumerate())
-    workers = Workers(asyncio.get_running_loop(), general=3)
+    threads = ModelThreads(asyncio.get_running_loop(), general=3)
     assert len({t for t in threading.enumerate() if t.name.startswith("duologue-")} - before) == 4
-    workers.close()
+    threads.close()
     assert {t for t in threading.enumerate() if t.name.startswith("duologue-")} <= before
 
 
 def test_results_that_come_after_the_loop_has_closed_are_nobodys() -> None:
     loop = asyncio.new_event_loop()
     gate = Gate()
-    workers = Workers(loop, general=1)
-    job = workers.submit(gate, "item", 0.0)
+    threads = ModelThreads(loop, general=1)
+    job = threads.submit(gate, "item", 0.0)
     assert gate.entered.wait(PATIENCE)
     loop.close()
     gate.opened.set()
-    workers.close()
+    threads.close()
     assert not job.done()
 
 
 async def test_what_waits_is_worth_the_seconds_that_it_is_expected_to_take() -> None:
-    async with running(general=2) as workers:
-        workers.costs.note("doubler", items=1, size=1.0, wall=0.5, cpu=0.5)
-        idle = [workers.idle]
-        async with held(workers, 0.0, 0.0):
-            idle.append(workers.idle)
-            jobs = [workers.submit(Doubler(), 2.0, 1.0) for _ in range(3)]
-            assert workers.backlog == pytest.approx(3 * 2.0 * 0.5 / 2)
+    async with running(general=2) as threads:
+        threads.costs.note("doubler", items=1, size=1.0, wall=0.5, cpu=0.5)
+        idle = [threads.idle]
+        async with held(threads, 0.0, 0.0):
+            idle.append(threads.idle)
+            jobs = [threads.submit(Doubler(), 2.0, 1.0) for _ in range(3)]
+            assert threads.backlog == pytest.approx(3 * 2.0 * 0.5 / 2)
         await asyncio.gather(*jobs)
         assert idle == [True, False]
-        assert workers.backlog == pytest.approx(0.0)
-        assert workers.costs.of["doubler"].items == 4
+        assert threads.backlog == pytest.approx(0.0)
+        assert threads.costs.of["doubler"].items == 4
 
 
-async def test_a_session_in_debt_waits_for_those_that_are_not() -> None:
+async def test_a_session_beyond_its_fair_share_waits_for_the_others() -> None:
     model = Doubler()
 
     async def submit(item: float) -> Any:
-        return await workers.submit(model, item, 1.0)
+        return await threads.submit(model, item, 1.0)
 
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
             jobs = []
             for owner, item in (("monologue", 40.0), ("monologue", 1.0), ("other", 2.0)):
                 jobs.append(asyncio.create_task(submit(item), context=owned_by(owner)))
@@ -365,48 +366,48 @@ async def test_a_session_in_debt_waits_for_those_that_are_not() -> None:
     assert model.runs == [[40.0], [2.0], [1.0]]
 
 
-@pytest.mark.parametrize("owed", [True, False])
-async def test_only_what_is_understood_is_owed(owed: bool) -> None:
+@pytest.mark.parametrize("counted", [True, False])
+async def test_only_usage_that_counts_is_charged(counted: bool) -> None:
     async def submit() -> Any:
-        return await workers.submit(Doubler(), 60.0, 1.0, owed=owed)
+        return await threads.submit(Doubler(), 60.0, 1.0, count_usage=counted)
 
-    async with running() as workers:
+    async with running() as threads:
         await asyncio.create_task(submit(), context=owned_by("a"))
-        assert (workers._debts.delay("a", time.monotonic()) > 0) is owed
+        assert (threads._fair_share.delay("a", time.monotonic()) > 0) is counted
 
 
-async def test_what_was_dropped_before_its_turn_is_not_owed() -> None:
+async def test_what_was_dropped_before_its_turn_is_refunded() -> None:
     async def submit() -> Any:
-        return await workers.submit(Doubler(), 60.0, 1.0)
+        return await threads.submit(Doubler(), 60.0, 1.0)
 
-    async with running(general=1) as workers, held(workers, 0.0):
+    async with running(general=1) as threads, held(threads, 0.0):
         waits = asyncio.create_task(submit(), context=owned_by("a"))
         await asyncio.sleep(0)
-        before = workers._debts.delay("a", time.monotonic())
+        before = threads._fair_share.delay("a", time.monotonic())
         waits.cancel()
         await asyncio.gather(waits, return_exceptions=True)
         await asyncio.sleep(0)
-        after = workers._debts.delay("a", time.monotonic())
+        after = threads._fair_share.delay("a", time.monotonic())
     assert before > 0 == after
 
 
 async def test_speech_that_is_about_to_be_missed_may_use_the_thread_for_first_clauses() -> None:
     model = Doubler()
-    async with running(general=1) as workers:
-        async with held(workers, 0.0):
-            late = workers.submit(model, 1, time.monotonic() + 3600.0, aloud=True)
-            assert await workers.submit(model, 2, time.monotonic(), aloud=True) == 4
+    async with running(general=1) as threads:
+        async with held(threads, 0.0):
+            late = threads.submit(model, 1, time.monotonic() + 3600.0, is_speech=True)
+            assert await threads.submit(model, 2, time.monotonic(), is_speech=True) == 4
             assert not late.done()
         assert await late == 2
     assert model.runs == [[2], [1]]
 
 
 async def test_threads_that_work_are_busy() -> None:
-    async with running(general=1) as workers:
-        assert not workers.busy
-        async with held(workers, 0.0):
-            workers._share.note(10.0, time.monotonic())
-            busy = workers.busy
+    async with running(general=1) as threads:
+        assert not threads.busy
+        async with held(threads, 0.0):
+            threads._utilization.note(10.0, time.monotonic())
+            busy = threads.busy
         assert busy
 
 
@@ -423,16 +424,16 @@ class Deadly(Doubler):
 async def test_a_thread_that_died_fails_its_job_and_is_replaced(
     deadline: float | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(general=1) as workers:
+    async with running(general=1) as threads:
         async with asyncio.timeout(PATIENCE):
             with pytest.raises(ProviderError, match="The thread that ran deadly died"):
-                await workers.submit(Deadly(), 1.0, deadline)
-            while all(thread.is_alive() for thread in workers._threads):
+                await threads.submit(Deadly(), 1.0, deadline)
+            while all(thread.is_alive() for thread in threads._threads):
                 await asyncio.sleep(0.001)
-        assert workers.running == 0
-        workers.mend()
-        workers.mend()
-        assert workers.is_whole
-        assert workers.counters.threads_replaced == 1
+        assert threads.running == 0
+        threads.mend()
+        threads.mend()
+        assert threads.is_whole
+        assert threads.counters.threads_replaced == 1
         assert "died, and is replaced" in caplog.text
-        assert await workers.submit(Doubler(), 2.0, deadline) == 4.0
+        assert await threads.submit(Doubler(), 2.0, deadline) == 4.0

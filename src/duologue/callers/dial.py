@@ -1,0 +1,49 @@
+"""Opens lines over the best package that is installed."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from importlib.util import find_spec
+from typing import Literal
+
+from websockets.exceptions import InvalidURI
+
+from duologue.callers.line import Ears, Line
+from duologue.errors import DeadlineError, StreamError
+
+__all__ = ["Kind", "best_kind", "open_line"]
+
+Kind = Literal["picows", "websockets"]
+
+
+async def open_line(url: str, ears: Ears, *, timeout: float = 10.0, kind: Kind | None = None) -> Line:
+    """Connect; over the best package that is installed, unless `kind` names one.
+
+    Raises OverloadedError where the server is full, DeadlineError after `timeout` seconds, else StreamError.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            return await _open(url, ears, kind or best_kind())
+    except TimeoutError:
+        raise DeadlineError(f"{url} did not answer in {timeout:g} s.") from None
+    except InvalidURI as error:
+        raise StreamError(str(error), hint="An address looks like ws://127.0.0.1:8000/v1/stream.") from None
+    except OSError as error:
+        raise StreamError(f"{url} cannot be reached: {error}", hint="Is the server running?") from error
+
+
+@cache
+def best_kind() -> Kind:
+    """Which package carries the lines of this process: picows where it is installed."""
+    return "picows" if find_spec("picows") is not None else "websockets"
+
+
+async def _open(url: str, ears: Ears, kind: Kind) -> Line:
+    if kind == "picows":
+        from duologue.callers.line_picows import open_picows
+
+        return await open_picows(url, ears)
+    from duologue.callers.line_websockets import open_websockets
+
+    return await open_websockets(url, ears)
