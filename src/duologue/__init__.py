@@ -15,18 +15,21 @@ __version__ = "0.1.0"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
-    from duologue.agent import Agent, EndCall, Progress, Turn
+    from duologue.agent import Agent, CallInfo, EndCall, Progress, Turn
     from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
     from duologue.conversation.history import Message
     from duologue.engine import Engine, EngineConfig
     from duologue.errors import DuologueError
-    from duologue.server.run import aserve, serve
+    from duologue.server.policy import CallPolicy
+    from duologue.server.run import aserve, asgi, serve
     from duologue.session import SessionConfig, VoiceSession
     from duologue.settings.local import load_local
 
 __all__ = [
     "Agent",
     "BargeIn",
+    "CallInfo",
+    "CallPolicy",
     "ConversationConfig",
     "DuologueError",
     "EndCall",
@@ -41,6 +44,7 @@ __all__ = [
     "VoiceSession",
     "__version__",
     "aserve",
+    "asgi",
     "load_local",
     "serve",
 ]
@@ -48,6 +52,8 @@ __all__ = [
 _HOMES = {
     "Agent": "duologue.agent",
     "BargeIn": "duologue.conversation.config",
+    "CallInfo": "duologue.agent",
+    "CallPolicy": "duologue.server.policy",
     "ConversationConfig": "duologue.conversation.config",
     "DuologueError": "duologue.errors",
     "EndCall": "duologue.agent",
@@ -61,6 +67,7 @@ _HOMES = {
     "Turn": "duologue.agent",
     "VoiceSession": "duologue.session",
     "aserve": "duologue.server.run",
+    "asgi": "duologue.server.run",
     "load_local": "duologue.settings.local",
     "serve": "duologue.server.run",
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
@@ -23,7 +25,7 @@ from duologue.errors import (
 )
 from duologue.loopback import is_loopback
 from duologue.wire import frames
-from duologue.wire.fields import VERSION, Audio
+from duologue.wire.fields import VERSION, Audio, TurnTaking
 from duologue.wire.messages import (
     Clear,
     ClientMessage,
@@ -41,6 +43,7 @@ from duologue.wire.messages import (
     TurnBegin,
     TurnEnd,
     dump,
+    make_start,
     parse_server,
 )
 
@@ -72,11 +75,22 @@ class Conversation:
     started: Started
     """What the server agreed to."""
 
-    def __init__(self, url: str, start: Start, *, timeout: float, ping_interval: float | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        start: Start,
+        *,
+        timeout: float,
+        ping_interval: float | None,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._url = url
         self._start = start
         self._timeout = timeout
         self._ping_interval = ping_interval
+        self._headers = dict(headers or {})
+        self._ssl = ssl_context
         self._socket: ClientConnection | None = None
         self._interrupted = -1
         self._ended = False
@@ -88,6 +102,7 @@ class Conversation:
 
         Raises DeadlineError, OverloadedError or StreamError, or what the server refused the session with.
         """
+        tls: dict[str, Any] = {} if self._ssl is None else {"ssl": self._ssl}
         try:
             async with asyncio.timeout(self._timeout):
                 self._socket = await open_websocket(
@@ -97,6 +112,8 @@ class Conversation:
                     open_timeout=None,
                     close_timeout=2,
                     ping_interval=self._ping_interval,
+                    additional_headers=self._headers,
+                    **tls,
                     proxy=None if is_loopback(self._url) else True,  # True: whatever the environment says.
                 )
                 await self._say(self._start)
@@ -225,30 +242,43 @@ def connect(
     audio_out: Audio | None = None,
     agent: str | None = None,
     language: str | None = None,
+    voice: str | None = None,
     turns: Literal["auto", "manual"] = "auto",
+    turn_taking: TurnTaking | None = None,
     greeting: bool = True,
     marks: bool = False,
     meter: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
     timeout: float = 10.0,
     ping_interval: float | None = 20.0,
+    headers: Mapping[str, str] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
 ) -> Conversation:
     """A conversation with the server at `url`, to be entered with `async with`.
 
-    `timeout` is the seconds in which it must have started. The rest is told to the server; see `Start`.
-    `meter` is its `meter_s`: seconds between two `Meter` that tell what the detectors make of the sound.
+    `timeout` is the seconds in which it must have started. `headers` are sent with the request, such as one that
+    authorizes it; `ssl_context` is for a `wss` address whose certificate the system does not know. The rest is sent to
+    the server as `Start` describes it. `meter` is its `meter_s`: seconds between two `Meter` that tell what the
+    detectors make of the sound. `metadata` is a JSON object for the application. Raises InvalidMessageError if one of
+    these cannot be sent, such as metadata that is too large.
     """
-    start = Start(
+    start = make_start(
         version=VERSION,
         audio_in=audio_in or Audio(),
         audio_out=audio_out or Audio(rate=24_000),
         agent=agent,
         language=language,
+        voice=voice,
         turns=turns,
+        turn_taking=turn_taking or TurnTaking(),
         greeting=greeting,
         marks=marks,
         meter_s=meter,
+        metadata=dict(metadata or {}),
     )
-    return Conversation(url, start, timeout=timeout, ping_interval=ping_interval)
+    return Conversation(
+        url, start, timeout=timeout, ping_interval=ping_interval, headers=headers, ssl_context=ssl_context
+    )
 
 
 def as_exception(message: Error) -> DuologueError:

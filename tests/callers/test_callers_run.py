@@ -17,8 +17,9 @@ from duologue.conversation.config import ConversationConfig
 from duologue.engine import EngineConfig
 from duologue.engine.admission import Admission
 from duologue.server.app import create_app
-from duologue.server.conversations import Conversations
+from duologue.server.call_options import CallOptions, named_agents
 from duologue.server.listener import Listener
+from duologue.server.session_factory import SessionFactory
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
 from duologue.tts import Speech, SpeechRequest
@@ -32,13 +33,14 @@ PATIENCE = 240.0
 @asynccontextmanager
 async def served(models: LocalModels, *, max_sessions: int = 10) -> AsyncIterator[str]:
     @asynccontextmanager
-    async def build() -> AsyncIterator[Conversations]:
+    async def build() -> AsyncIterator[SessionFactory]:
         config = SessionConfig(seed=1, rules=ConversationConfig(greeting=BookingAgent.greeting))
         # A machine that is busy with something else admits the callers too: only their number is limited here.
         admission = Admission(max_tick_lag=60.0, max_lateness=60.0, max_backlog=600.0)
         engine_config = EngineConfig(max_sessions=max_sessions, admission=admission)
         async with models.engine(config=engine_config) as engine:
-            yield Conversations(engine, models, {"default": BookingAgent}, config)
+            options = CallOptions(agents=named_agents(BookingAgent, None), config=config)
+            yield SessionFactory(engine, models, options)
 
     listener = Listener(create_app(build), port=0, log_config=None)
     serving = asyncio.create_task(listener.serve())

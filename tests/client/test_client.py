@@ -25,7 +25,7 @@ from duologue.errors import (
     StreamError,
 )
 from duologue.wire import messages as wire
-from duologue.wire.fields import Audio
+from duologue.wire.fields import Audio, TurnTaking
 from duologue.wire.frames import pack
 
 pytestmark = pytest.mark.anyio
@@ -78,15 +78,29 @@ ENDED = wire.Ended(reason="agent_done")
 async def test_it_asks_for_what_it_was_told_to() -> None:
     got: list[dict[str, Any]] = []
 
+    tenants: list[str] = []
+
     async def script(socket: ServerConnection, start: dict[str, Any]) -> None:
         got.append(start)
+        assert socket.request is not None
+        tenants.append(socket.request.headers["X-Tenant"])
         await socket.send(wire.dump(STARTED))
         await socket.wait_closed()
 
     async with server(script) as url:
         phone = Audio(encoding="mulaw", rate=8000)
         async with connect(
-            url, audio_in=phone, agent="booking", turns="manual", greeting=False, marks=True, meter=0.5
+            url,
+            audio_in=phone,
+            agent="booking",
+            voice="anna",
+            turns="manual",
+            turn_taking=TurnTaking(timeout_s=2.0),
+            greeting=False,
+            marks=True,
+            meter=0.5,
+            metadata={"order": 7},
+            headers={"X-Tenant": "north"},
         ) as call:
             assert call.started == STARTED
     assert got == [
@@ -97,12 +111,30 @@ async def test_it_asks_for_what_it_was_told_to() -> None:
             "audio_out": {"encoding": "pcm_s16le", "rate": 24_000},
             "agent": "booking",
             "language": None,
+            "voice": "anna",
             "turns": "manual",
+            "turn_taking": {"action_delay_s": None, "timeout_s": 2.0, "barge_in": None},
             "greeting": False,
             "marks": True,
             "meter_s": 0.5,
+            "metadata": {"order": 7},
         }
     ]
+    assert tenants == ["north"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agent": "x" * 65}, "agent: String should have at most 64 characters"),
+        ({"meter": 9.0}, "meter_s: Input should be less than or equal to 5"),
+        ({"metadata": {"a": object()}}, "metadata"),
+        ({"metadata": {"text": "x" * 20_000}}, "metadata: has 20011 bytes as JSON, and may have 16384"),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_before_it_connects(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidMessageError, match=message):
+        connect("ws://127.0.0.1:9/v1/stream", **options)
 
 
 async def test_it_gives_messages_and_frames_in_order_to_the_end() -> None:

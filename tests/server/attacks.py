@@ -16,8 +16,8 @@ from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from websockets.asyncio.client import ClientConnection, connect
 
 from duologue.server.app import create_app
+from duologue.server.limits import StreamLimits
 from duologue.server.listener import Listener
-from duologue.server.stream import StreamLimits
 from duologue.wire.frames import pack
 
 __all__ = ["Attacker", "Neighbor", "Site", "frame", "handshake", "site"]

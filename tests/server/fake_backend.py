@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from starlette.applications import Starlette
-
 from duologue.conversation import events as told
 from duologue.conversation.events import Event
 from duologue.errors import DuologueError
+from duologue.server.app import VoiceApp
 from duologue.server.listener import Listener
-from duologue.session import AudioSink, SessionConfig
-from duologue.wire.messages import Start
+from duologue.session import AudioSink, CallRequest, SessionConfig
 
 DEADLINE = 10.0
 """Seconds after which a test that waits has failed."""
@@ -25,8 +23,8 @@ class FakeSession:
     output_rate = 24_000
     config = SessionConfig(agent_name="Anna")
 
-    def __init__(self, start: Start, sink: AudioSink, backend: FakeBackend) -> None:
-        self.start = start
+    def __init__(self, request: CallRequest, sink: AudioSink, backend: FakeBackend) -> None:
+        self.request = request
         self.sink = sink
         self.heard = bytearray()
         self.accepted = 0
@@ -120,8 +118,8 @@ class FakeBackend:
         self.on_enter: Callable[[FakeSession], None] | None = None
         self.on_call: Callable[[tuple[Any, ...]], None] | None = None
 
-    def open_session(self, start: Start, sink: AudioSink) -> FakeSession:
-        return FakeSession(start, sink, self)
+    async def open_session(self, request: CallRequest, sink: AudioSink) -> FakeSession:
+        return FakeSession(request, sink, self)
 
     def check(self) -> None:
         if self.refuses is not None:
@@ -141,7 +139,7 @@ class FakeBackend:
 
 
 @asynccontextmanager
-async def listening(app: Starlette, port: int = 0, **options: Any) -> AsyncIterator[tuple[Listener, str]]:
+async def listening(app: VoiceApp, port: int = 0, **options: Any) -> AsyncIterator[tuple[Listener, str]]:
     """A real server of `app` on a free port, or on this one; gives it and its address, `127.0.0.1:port`."""
     listener = Listener(app, port=port, log_config=None, **options)
     serving = asyncio.create_task(listener.serve())

@@ -14,8 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from duologue.errors import ConfigError, NotInstalledError, OverloadedError
-from duologue.server.app import REFUSALS, create_app
+from duologue.server.app import create_app
+from duologue.server.limits import StreamLimits
 from duologue.server.listener import WEBSOCKETS, Listener
+from duologue.server.registry import REFUSALS
 
 pytestmark = pytest.mark.anyio
 
@@ -132,13 +134,47 @@ async def test_while_the_models_load_it_lives_but_is_not_ready() -> None:
         response = await get(address, "/ready")
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
         assert "being loaded" in response.json()["message"]
-        async with connect(f"ws://{address}/v1/stream", proxy=None) as socket:
-            await socket.wait_closed()
-            assert (socket.close_code, socket.close_reason) == (1013, "overloaded")
         loaded.set()
         async with asyncio.timeout(DEADLINE):
             while (await get(address, "/ready")).status_code == 503:
                 pass
+
+
+@pytest.mark.parametrize("websockets", WEBSOCKETS)
+async def test_a_call_that_comes_while_the_models_load_waits_for_them(websockets: str) -> None:
+    loaded = asyncio.Event()
+    backend = FakeBackend()
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        await loaded.wait()
+        yield backend
+
+    async with (
+        listening(create_app(build), websockets=websockets) as (_, address),
+        connect(f"ws://{address}/v1/stream", proxy=None) as socket,
+        connect(f"ws://{address}/v1/stream", proxy=None) as other,
+    ):
+        await socket.send('{"type": "start", "version": 1}')
+        await other.close()  # it does not wait
+        loaded.set()
+        await backend.session()
+
+
+async def test_a_call_is_refused_where_the_models_take_too_long() -> None:
+    loaded = asyncio.Event()
+
+    @asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        await loaded.wait()
+        yield FakeBackend()
+
+    app = create_app(build, limits=StreamLimits(start_timeout=0.05))
+    async with listening(app) as (_, address):
+        async with connect(f"ws://{address}/v1/stream", proxy=None) as socket:
+            await socket.wait_closed()
+            assert (socket.close_code, socket.close_reason) == (1013, "overloaded")
+        loaded.set()
 
 
 @pytest.mark.parametrize("websockets", WEBSOCKETS)

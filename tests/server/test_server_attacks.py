@@ -14,8 +14,8 @@ import pytest
 from attacks import Attacker, Site, frame, handshake, site
 from fake_backend import DEADLINE
 
+from duologue.server.limits import StreamLimits
 from duologue.server.listener import WEBSOCKETS
-from duologue.server.stream import StreamLimits
 from duologue.wire.frames import MAX_TEXT_BYTES, pack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("websockets", WEBSOCKETS)]

@@ -76,7 +76,7 @@ async def test_hold_to_talk(page: Page, backend: FakeBackend) -> None:
     await page.focus("#turns input")
     await page.keyboard.press("ArrowRight")
     session = await talk(page, backend)
-    assert session.start.turns == "manual"
+    assert session.request.turns == "manual"
     assert await text(page, "#talk .label") == "Hold to talk"
     await until(page, "document.querySelector('.level dd').textContent.includes('dB')")
     assert not session.heard, "nothing leaves the page before the button is down"

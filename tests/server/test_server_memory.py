@@ -11,9 +11,10 @@ from websockets.asyncio.client import connect
 
 from duologue.engine import EngineConfig
 from duologue.engine.admission import Admission
-from duologue.server.app import create_app, service_of
-from duologue.server.conversations import Conversations
+from duologue.server.app import create_app
+from duologue.server.call_options import CallOptions, named_agents
 from duologue.server.listener import WEBSOCKETS
+from duologue.server.session_factory import SessionFactory
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
@@ -28,10 +29,11 @@ FRAME = 640
 
 
 @asynccontextmanager
-async def backend() -> AsyncIterator[Conversations]:
+async def backend() -> AsyncIterator[SessionFactory]:
     models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
     async with models.engine(config=EngineConfig(admission=Admission(max_tick_lag=DEADLINE))) as engine:
-        yield Conversations(engine, models, {"scripted": lambda: ScriptedAgent("Good bye then.")})
+        agents = named_agents(lambda: ScriptedAgent("Good bye then."), None)
+        yield SessionFactory(engine, models, CallOptions(agents=agents))
 
 
 @pytest.mark.parametrize("websockets", WEBSOCKETS)
@@ -39,12 +41,12 @@ async def backend() -> AsyncIterator[Conversations]:
 async def test_nothing_of_a_connection_is_left_in_a_ring(websockets: str, polite: bool) -> None:
     app = create_app(backend)
     async with listening(app, websockets=websockets) as (_, address), asyncio.timeout(DEADLINE):
-        while not service_of(app).takes_sessions:
+        while not app.registry.takes_sessions:
             await asyncio.sleep(0.01)
         await call(address, polite)  # what is made once stays
         with no_rings():
             await call(address, polite)
-            while service_of(app).connections:
+            while app.registry.connections:
                 await asyncio.sleep(0.01)
 
 

@@ -15,7 +15,7 @@ from duologue.agent.llm import LLMAgent
 from duologue.client import Conversation, connect
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError
-from duologue.server import run
+from duologue.server import application, run
 from duologue.server.listener import Listener
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
@@ -52,7 +52,7 @@ class Serving:
             asyncio.run(main())
 
         models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
-        self._monkeypatch.setattr(run, "load_local", lambda *_, **__: models)
+        self._monkeypatch.setattr(application, "load_local", lambda *_, **__: models)
         self._monkeypatch.setattr(Listener, "run", run_while_talking)
         run.serve(
             agent, port=0, say=self.lines.append, on_ready=lambda address, _: addresses.append(address), **options
@@ -128,7 +128,7 @@ def test_an_agent_that_cannot_be_made_for_a_call_ends_that_call_alone(
         assert sorted(codes) == ["I am here.", "I am here.", "agent_error"]
 
     serving(Shop, talk)
-    assert "No agent for a call: agent_error: " in caplog.text
+    assert "agent_error: test_an_agent" in caplog.text
 
 
 class Host:

@@ -12,9 +12,9 @@ from duologue.audio import g711
 from duologue.errors import InvalidAudioError
 from duologue.server.outbox import Outbox
 from duologue.server.sound import SoundIn, SoundOut
+from duologue.session import CallRequest
 from duologue.wire.fields import Audio
 from duologue.wire.frames import pack, unpack
-from duologue.wire.messages import Start
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ def tone(rate: int, seconds: float) -> bytes:
 
 def new_session() -> FakeSession:
     outbox = new_outbox()
-    return FakeSession(Start(version=1), SoundOut(Audio(), outbox), FakeBackend())
+    return FakeSession(CallRequest(), SoundOut(Audio(), outbox), FakeBackend())
 
 
 @pytest.mark.parametrize("audio", AUDIOS, ids=str)

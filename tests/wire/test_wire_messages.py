@@ -64,6 +64,59 @@ def test_server_messages_survive_the_wire(
         assert wire.parse_server(wire.dump(message)) == message
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """An object with so many levels, lists among them."""
+    value: Any = 1
+    for level in range(levels):
+        value = {"a": value} if level == levels - 1 or level % 2 else [value]
+    assert isinstance(value, dict)
+    return value
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=9) | st.floats(-9, 9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), json_values, max_size=4))
+def test_metadata_survives_the_wire_or_is_refused(metadata: dict[str, Any]) -> None:
+    try:
+        message = wire.make_start(version=1, metadata=metadata)
+    except InvalidMessageError:
+        with pytest.raises(InvalidMessageError, match=r"start\.metadata"):
+            wire.parse_client(json.dumps({"type": "start", "version": 1, "metadata": metadata}))
+    else:
+        assert wire.parse_client(wire.dump(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        (nested(8), ""),
+        (nested(9), "start.metadata: is nested more than 8 levels deep"),
+        (nested(150), "start.metadata: is nested more than 8 levels deep"),
+        ({"a": "x" * 16_376}, ""),
+        ({"a": "x" * 16_377}, "start.metadata: has 16385 bytes as JSON, and may have 16384"),
+        ({"a": "\u00e9" * 10_000}, "start.metadata: has 20008 bytes"),
+        ([], "start.metadata: Input should be an object"),
+    ],
+)
+def test_metadata_is_bounded(metadata: Any, said: str) -> None:
+    text = json.dumps({"type": "start", "version": 1, "metadata": metadata}, ensure_ascii=False)
+    if said:
+        with pytest.raises(InvalidMessageError) as refused:
+            wire.parse_client(text)
+        assert said in refused.value.message
+        assert "xxx" not in refused.value.message
+    else:
+        parsed = wire.parse_client(text)
+        assert isinstance(parsed, wire.Start)
+        assert parsed.metadata == metadata
+        assert "xxx" not in repr(parsed)
+
+
 def test_a_start_needs_only_its_version() -> None:
     start = wire.parse_client('{"type": "start", "version": 1}')
     assert start == wire.Start(version=1, audio_in=Audio(rate=16000), audio_out=Audio(rate=24000))

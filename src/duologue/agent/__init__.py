@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from duologue.agent.call import Call, CallInfo, DetachedCall
 from duologue.conversation.history import Message
 
 __all__ = [
     "Agent",
+    "Call",
+    "CallInfo",
     "Cloneable",
     "EndCall",
     "FunctionCall",
@@ -88,6 +91,8 @@ class Turn:
     """What the session was given as `user_data`."""
     report_tool: Callable[[ToolCall], None] = _ignore
     """Takes the times of a tool call; call it on the event loop's thread."""
+    call: Call = field(default_factory=DetachedCall, repr=False)
+    """The call: say or play something, hand over to another agent, end it."""
 
     @contextmanager
     def tool(self, name: str) -> Iterator[None]:

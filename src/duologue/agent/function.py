@@ -4,56 +4,105 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from duologue.agent import Agent, EndCall, Progress, Reply, Turn
-from duologue.agent.faults import FaultLog, is_fault
+from duologue.agent import Agent, CallInfo, EndCall, Progress, Reply, Turn
+from duologue.agent.faults import is_fault
 from duologue.agent.sharing import claim, for_each_call, has_state
-from duologue.agent.signature import arguments_for, plain_function, required
+from duologue.agent.signature import arguments_for, plain_function, required, takes_call
 from duologue.agent.signature import name_of as function_name
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["FunctionAgent", "agents_from", "as_agent", "name_of"]
+__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "name_of"]
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
 _EXPECTED = (
     "Expected `async def f(text) -> str`, `async def f(text)` that yields text, an Agent, or a class or function "
-    "without arguments that makes one."
+    "that makes one, without arguments or from the `call`."
 )
 
-_faults = FaultLog(logging.getLogger(__name__))
+_LOCAL = CallInfo(id="local")
+"""What a factory is given where there is no call of a server."""
 
 
-def as_agent(source: object) -> Agent:
+def as_agent(source: object, call: CallInfo | None = None) -> Agent:
     """An Agent for one session, from whatever can be one.
 
-    `source` is an Agent, a class or function that makes one when called without arguments, an `async def` that returns
-    the answer, or one that yields it in pieces. A function is given the words of the turn; the Turn, if its parameter
-    is named `turn` or annotated as Turn; or both. An Agent with state serves one session: for a second one it is copied
-    if it can be (`clone`). Raises ConfigError for anything else, and AgentError if making the agent fails.
+    `source` is an Agent, a class or function that makes one, an `async def` that returns the answer, or one that yields
+    it in pieces. A class or function that makes one may have one parameter, named `call` or annotated as CallInfo, for
+    what is known of the call. A function that answers is given the words of the turn; the Turn, if its parameter is
+    named `turn` or annotated as Turn; or both. An Agent with state serves one session: for a second one it is copied if
+    it can be (`clone`). Raises ConfigError for anything else, and AgentError if making the agent fails.
     """
-    agent = _made_from(source)
+    agent = _made_from(source, call or _LOCAL)
     return claim(agent, _holder(agent))
 
 
-def agents_from(source: object) -> Callable[[], Agent]:
+class AgentFactory:
+    """Makes the agent of each call from what `as_agent` takes. Made by `agents_from`.
+
+    `runs_code` is False if none of the application's code runs to make one; `is_async` is True if it has to be made
+    with `amake`.
+    """
+
+    def __init__(self, source: object) -> None:
+        self.sample: Agent | None = None
+        """One that belongs to no call; None if a call is needed to make one."""
+        self.is_async = False
+        self.runs_code = True
+        self._source = source
+        if not _is_factory(source):
+            agent = _made_from(source, _LOCAL)
+            self._make: Callable[[CallInfo], Agent] = _without_call(for_each_call(agent, _holder(agent)))
+            self.runs_code = has_state(_holder(agent))
+            self.sample = agent
+            return
+        self.is_async = _is_async_factory(source)
+        self._make = lambda call: _made_from(source, call)
+        if takes_call(source) is not None:  # type: ignore[arg-type]  # a factory is callable
+            return
+        self.sample = made = _made_from(source, _LOCAL)
+        # A class makes a new object each time. A function may return the same one again, which must not go unnoticed.
+        is_function_with_state = not inspect.isclass(source) and has_state(holder := _holder(made))
+        if is_function_with_state and _holder(_made_from(source, _LOCAL)) is holder:
+            self._make = _without_call(for_each_call(made, holder))
+
+    def __repr__(self) -> str:
+        return f"AgentFactory({self.name})"
+
+    @property
+    def name(self) -> str:
+        """The source, as messages show it."""
+        return function_name(self._source) if callable(self._source) else type(self._source).__name__
+
+    def __call__(self, call: CallInfo | None = None) -> Agent:
+        """Make an agent; without a call, for one that is held on this machine. Raises as `make`."""
+        return self.make(call or _LOCAL)
+
+    def make(self, call: CallInfo) -> Agent:
+        """Make an agent. Raises AgentError if the application's code fails, ConfigError if it makes none."""
+        return self._make(call)
+
+    async def amake(self, call: CallInfo) -> Agent:
+        """Make an agent with a factory that `is_async`; raises as a call does."""
+        return await _made_async(self._source, call)
+
+
+def agents_from(source: object) -> AgentFactory:
     """A factory that makes the agent of each session from what `as_agent` takes.
 
-    Raises ConfigError if all sessions would share an agent with state.
+    The class or function may be `async` if it is given the call. Raises ConfigError if all sessions would share an
+    agent with state.
     """
-    if _is_factory(source):
-        made = _made_from(source)
-        # A class makes a new object each time. A function may return the same one again, which must not go unnoticed.
-        if not inspect.isclass(source) and has_state(holder := _holder(made)) and _holder(_made_from(source)) is holder:
-            return for_each_call(made, holder)
-        return lambda: _made_for_a_call(source)
-    agent = _made_from(source)
-    return for_each_call(agent, _holder(agent))
+    return source if isinstance(source, AgentFactory) else AgentFactory(source)
+
+
+def _without_call(make: Callable[[], Agent]) -> Callable[[CallInfo], Agent]:
+    return lambda _: make()
 
 
 def name_of(agent: Agent) -> str:
@@ -128,21 +177,13 @@ class FunctionAgent:
         )
 
 
-def _made_for_a_call(source: object) -> Agent:
-    try:
-        return _made_from(source)
-    except DuologueError as error:
-        _faults.write("No agent for a call", error)
-        raise
-
-
 def _holder(agent: Agent) -> object:
     return agent.owner if isinstance(agent, FunctionAgent) else agent
 
 
-def _made_from(source: object) -> Agent:
+def _made_from(source: object, call: CallInfo) -> Agent:
     if _is_factory(source):
-        return _made_by(source)
+        return _made_by(source, call)
     if isinstance(source, Agent):
         return _checked_agent(source)
     if hasattr(source, "reply"):
@@ -158,36 +199,75 @@ def _made_from(source: object) -> Agent:
 
 def _is_factory(source: object) -> bool:
     """Whether `source` makes an agent, and is none itself."""
-    if inspect.isclass(source):
+    if inspect.isclass(source) or isinstance(source, AgentFactory):
         return True
     if isinstance(source, Agent) or hasattr(source, "reply") or not callable(source):
         return False
     function = plain_function(source)
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(function):
         return False
-    if required(source):
+    if inspect.iscoroutinefunction(function):
+        return takes_call(source) is not None
+    if required(source) and takes_call(source) is None:
         raise ConfigError(f"{function_name(source)} is not `async`: it would hold up every other call. {_EXPECTED}")
     return True
 
 
-def _made_by(factory: Any) -> Agent:
-    if required(factory):
-        raise ConfigError(
-            f"{function_name(factory)} needs arguments. {_EXPECTED}",
-            hint=f"Give a function that makes it, as `lambda: {function_name(factory)[:-2]}(...)`.",
-        )
+def _is_async_factory(source: Any) -> bool:
+    return not inspect.isclass(source) and inspect.iscoroutinefunction(plain_function(source))
+
+
+def _made_by(factory: Any, call: CallInfo) -> Agent:
+    if isinstance(factory, AgentFactory):
+        return factory(call)
+    if _is_async_factory(factory):
+        raise ConfigError(f"{function_name(factory)} is `async`, and can make agents only for calls of a server.")
+    args, named = _arguments_of(factory, call)
     try:
-        made = factory()
+        made = factory(*args, **named)
     except DuologueError:
         raise
     except BaseException as error:  # SystemExit, too: it would end the loop, and with it all calls
         if not is_fault(error):
             raise
-        raise AgentError(f"{function_name(factory)} failed to make an agent: {type(error).__name__}.") from error
+        raise _not_made(factory, error) from error
+    return _checked_product(factory, made, call)
+
+
+async def _made_async(factory: Any, call: CallInfo) -> Agent:
+    args, named = _arguments_of(factory, call)
+    try:
+        made = await factory(*args, **named)
+    except DuologueError:
+        raise
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        raise _not_made(factory, error) from error
+    return _checked_product(factory, made, call)
+
+
+def _arguments_of(factory: Any, call: CallInfo) -> tuple[tuple[CallInfo, ...], dict[str, CallInfo]]:
+    if not required(factory):
+        return (), {}
+    parameter = takes_call(factory)
+    if parameter is None:
+        raise ConfigError(
+            f"{function_name(factory)} needs arguments. {_EXPECTED}",
+            hint=f"Give a function that makes it, as `lambda: {function_name(factory)[:-2]}(...)`.",
+        )
+    return ((), {parameter.name: call}) if parameter.kind is parameter.KEYWORD_ONLY else ((call,), {})
+
+
+def _not_made(factory: Any, error: BaseException) -> AgentError:
+    return AgentError(f"{function_name(factory)} failed to make an agent: {type(error).__name__}.")
+
+
+def _checked_product(factory: Any, made: Any, call: CallInfo) -> Agent:
     if inspect.iscoroutine(made):
         made.close()
     elif not inspect.isclass(made) and (isinstance(made, Agent) or hasattr(made, "reply") or _answers(made)):
-        return _made_from(made)
+        return _made_from(made, call)
     raise ConfigError(f"{function_name(factory)} made {type(made).__name__}, which is not an Agent. {_EXPECTED}")
 
 

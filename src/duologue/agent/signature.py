@@ -11,9 +11,10 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from duologue.agent import Turn
+from duologue.agent.call import CallInfo
 from duologue.errors import ConfigError
 
-__all__ = ["Arguments", "arguments_for", "name_of", "plain_function", "required"]
+__all__ = ["Arguments", "arguments_for", "name_of", "plain_function", "required", "takes_call"]
 
 Arguments = Callable[[Turn], tuple[tuple[Any, ...], dict[str, Any]]]
 """The positional and keyword arguments for a turn."""
@@ -73,6 +74,14 @@ def required(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [p for p in _parameters(function) if p.default is p.empty]
 
 
+def takes_call(function: Callable[..., Any]) -> inspect.Parameter | None:
+    """The parameter that is to be given the CallInfo: the only one without a default, named `call` or annotated so."""
+    match required(function):
+        case [parameter] if _is_call(parameter, function):
+            return parameter
+    return None
+
+
 def name_of(function: object) -> str:
     """A function's name, as messages show it."""
     while isinstance(function, functools.partial):
@@ -123,16 +132,23 @@ def _is_turn(parameter: inspect.Parameter, function: Callable[..., Any]) -> bool
     if parameter.annotation is parameter.empty:
         return parameter.name == "turn"
     alternatives = _alternatives(_annotation(parameter, function))
-    return any(kind is Turn or (isinstance(kind, str) and _names_turn(kind)) for kind in alternatives)
+    return any(kind is Turn or (isinstance(kind, str) and _names(kind, "Turn")) for kind in alternatives)
+
+
+def _is_call(parameter: inspect.Parameter, function: Callable[..., Any]) -> bool:
+    if parameter.annotation is parameter.empty:
+        return parameter.name == "call"
+    alternatives = _alternatives(_annotation(parameter, function))
+    return any(kind is CallInfo or (isinstance(kind, str) and _names(kind, "CallInfo")) for kind in alternatives)
 
 
 def _is_text(kind: Any) -> bool:
     return kind in (Any, object, "str") or (isinstance(kind, type) and issubclass(kind, str))
 
 
-def _names_turn(annotation: str) -> bool:
-    """Whether an annotation that cannot be evaluated names the Turn."""
-    return re.fullmatch(r"(?:\w+\.)*Turn", annotation) is not None
+def _names(annotation: str, name: str) -> bool:
+    """Whether an annotation that cannot be evaluated names this class."""
+    return re.fullmatch(rf"(?:\w+\.)*{name}", annotation) is not None
 
 
 def _annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from duologue.agent import Agent, EndCall, Turn
 from duologue.audio.level import first_audible
 from duologue.bench.scoring import Decision
-from duologue.settings.agents import AgentFactory
 from duologue.tts import SpeechRequest, TtsModel
 from duologue.tts.clauses import ClauseSplitter
 
@@ -22,7 +21,7 @@ __all__ = ["Voice"]
 class Voice:
     """An agent and a voice that answer."""
 
-    agent: AgentFactory
+    agent: Callable[[], Agent]
     tts: TtsModel
 
     async def timed(self, decisions: Sequence[Decision]) -> list[Decision]:

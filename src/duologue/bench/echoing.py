@@ -14,8 +14,7 @@ from duologue.audio.format import RATE
 from duologue.conversation.events import Event
 from duologue.server.app import create_app
 from duologue.server.listener import WEBSOCKETS, Listener
-from duologue.session import AudioSink, SessionConfig
-from duologue.wire.messages import Start
+from duologue.session import AudioSink, CallRequest, SessionConfig
 
 __all__ = ["MAX_CLIENTS", "EchoBackend"]
 
@@ -65,7 +64,7 @@ class EchoSession:
 class EchoBackend:
     """A Backend that takes everyone."""
 
-    def open_session(self, start: Start, sink: AudioSink) -> EchoSession:
+    async def open_session(self, request: CallRequest, sink: AudioSink) -> EchoSession:
         """For any client."""
         return EchoSession(sink)
 

@@ -48,7 +48,7 @@ def instant_parts() -> Parts:
     vad = Silero()
     return Parts(
         lambda clock: Engine(vad=vad, words=Silence(), clock=clock, paced=False),
-        FakeSpeechToText("yes"),
+        FakeSpeechToText("A table for four, please."),
         FakeTextToSpeech(),
         lambda: ScriptedAgent("A table for four, at seven. What name is it under?"),
     )

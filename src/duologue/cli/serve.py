@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -57,6 +58,21 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ADDRESS", help="A proxy, or a network, whose X-Forwarded headers are believed."),
     ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for a record of each call, with what was said: JSON Lines, up to 1 GB in all."
+        ),
+    ] = None,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="The lowest level of the log's lines.")
+    ] = "info",
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="How the log is written to standard error.")
+    ] = "text",
+    log_words: Annotated[
+        bool, typer.Option("--log-words", help="Write to the log what callers and agents say.")
+    ] = False,
     no_smart_turn: NoSmartTurn = False,
     as_json: AsJson = False,
 ) -> None:
@@ -65,49 +81,58 @@ def serve(
     Everything runs on this machine: no account, no key, no network. A browser gives a page the microphone only on
     localhost or over HTTPS.
     """
+    from duologue.agent.function import AgentFactory
     from duologue.conversation.config import ConversationConfig
     from duologue.engine import EngineConfig
+    from duologue.server.door import listen
+    from duologue.server.logs import logging_to
     from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run
     from duologue.session import SessionConfig
     from duologue.session.config import MAX_AGENT_NAME
-    from duologue.settings.agents import agent_factory, greeting_of
+    from duologue.settings.agents import agent_factories, greeting_of
 
-    factory = agent_factory(
-        agent,
-        llm=llm,
-        base_url=base_url,
-        instructions=instructions,
-        first_token_timeout=first_text_timeout,
-        stall_timeout=stall_timeout,
-    )
-    if greeting is None:
-        greeting = greeting_of(factory)
-    defaults = SessionConfig()
-    run(
-        factory,
-        host=host,
-        port=port,
-        greeting=greeting,
-        config=SessionConfig(
-            timeout=timeout,
-            agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
-            first_text_timeout=first_text_timeout or defaults.first_text_timeout,
+    # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
+    with logging_to(level=log_level, log_format=log_format), listen(host, port) as sock:
+        factory = agent_factories(
+            agent,
+            llm=llm,
+            base_url=base_url,
+            instructions=instructions,
+            first_token_timeout=first_text_timeout,
             stall_timeout=stall_timeout,
-            text_timeout=text_timeout,
-            rules=ConversationConfig(greeting=greeting),
-            chunk=chunk_ms / 1000,
-            lead=3 * chunk_ms / 1000,
-        ),
-        engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
-        smart_turn=not no_smart_turn,
-        allowed_origins=allow_origin or (),
-        trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
-        workers=workers,
-        listener=listener,
-        say=(lambda _: None) if as_json else notes.print,
-        on_ready=_print_ready if as_json else None,
-    )
+        )
+        if greeting is None and isinstance(factory, AgentFactory) and factory.sample is not None:
+            greeting = greeting_of(factory)
+        defaults = SessionConfig()
+        run(
+            None if isinstance(factory, dict) else factory,
+            agents=factory if isinstance(factory, dict) else {},
+            host=host,
+            port=port,
+            sock=sock,
+            greeting=greeting,
+            config=SessionConfig(
+                timeout=timeout,
+                agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
+                first_text_timeout=first_text_timeout or defaults.first_text_timeout,
+                stall_timeout=stall_timeout,
+                text_timeout=text_timeout,
+                rules=ConversationConfig(greeting=greeting or ""),
+                chunk=chunk_ms / 1000,
+                lead=3 * chunk_ms / 1000,
+            ),
+            engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
+            smart_turn=not no_smart_turn,
+            allowed_origins=allow_origin or (),
+            trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
+            workers=workers,
+            listener=listener,
+            records=records,
+            log_words=log_words,
+            say=(lambda _: None) if as_json else notes.print,
+            on_ready=_print_ready if as_json else None,
+        )
 
 
 def _model_name(llm: str) -> str:

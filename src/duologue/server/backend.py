@@ -7,8 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from duologue.conversation.events import Event
-from duologue.session import AudioSink, SessionConfig
-from duologue.wire.messages import Start
+from duologue.session import AudioSink, CallRequest, SessionConfig
 
 __all__ = ["Backend", "Session"]
 
@@ -87,11 +86,11 @@ class Session(Protocol):
 class Backend(Protocol):
     """Opens sessions over what they share."""
 
-    def open_session(self, start: Start, sink: AudioSink) -> Session:
+    async def open_session(self, request: CallRequest, sink: AudioSink) -> Session:
         """A session as the client asked for it, not entered yet.
 
         Raises OverloadedError where there is no room, ConfigError or InputError where what was asked for cannot be
-        given; entering the session may raise the same.
+        given, and what the application's code fails with; entering the session may raise the same.
         """
         ...
 

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, cast
 
-__all__ = ["Connection", "Receiver"]
+__all__ = ["CONNECTION", "Connection", "Handshake", "Receiver", "connection_of"]
+
+CONNECTION: Final = "duologue.connection"
+"""The extension of the ASGI scope that is the Connection, under a listener of duologue's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What came with the request that opened a connection."""
+
+    client: str = ""
+    """Address of the client."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names in lower case."""
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What a middleware of the application has proven of the caller."""
 
 
 class Receiver(Protocol):
@@ -57,3 +75,8 @@ class Connection(Protocol):
     def resume_reading(self) -> None:
         """Go on reading."""
         ...
+
+
+def connection_of(scope: Any) -> Connection | None:
+    """The connection behind an ASGI scope, which has it no more; None if another protocol holds the socket."""
+    return cast(Connection | None, scope.get("extensions", {}).pop(CONNECTION, None))

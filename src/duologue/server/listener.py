@@ -15,11 +15,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import uvicorn
-from starlette.applications import Starlette
 from uvicorn.config import STARTUP_FAILURE
 
 from duologue.errors import ConfigError
-from duologue.server.app import service_of
+from duologue.server.app import VoiceApp
 from duologue.server.door import Door, descriptors, listen
 from duologue.server.gate import MAX_WAITING_PER_ADDRESS, SPARE_SOCKETS, Gate, Guest
 from duologue.server.http import HttpProtocol
@@ -62,7 +61,7 @@ class Listener(uvicorn.Server):
 
     def __init__(
         self,
-        app: Starlette,
+        app: VoiceApp,
         *,
         host: str = "127.0.0.1",
         port: int = 8000,
@@ -72,7 +71,8 @@ class Listener(uvicorn.Server):
         signals: bool = True,
         **options: Any,
     ) -> None:
-        self._service = service_of(app)
+        self._registry = app.registry
+        self._registry.failure_is_raised = True
         self._max_waiting_per_address = max_waiting_per_address
         self._door: Door | None = None
         self._signals = signals
@@ -118,8 +118,8 @@ class Listener(uvicorn.Server):
         """Serve until a signal or `should_exit`."""
         with count_repeats():
             await super().serve(sockets)
-        if self._service.failure is not None:
-            raise self._service.failure
+        if self._registry.failure is not None:
+            raise self._registry.failure
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Like uvicorn's, except that sockets are counted from the moment they are accepted."""
@@ -127,16 +127,16 @@ class Listener(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
         self.servers = []
-        wanted = self._service.max_connections + SPARE_SOCKETS
+        wanted = self._registry.max_connections + SPARE_SOCKETS
         held = descriptors(wanted)
         if held < wanted:
-            self._service.max_connections = min(self._service.max_connections, max(1, held - held // 5))
+            self._registry.max_connections = min(self._registry.max_connections, max(1, held - held // 5))
             log.warning(
                 "The limit of open files allows for %d sockets and %d connections; raise it with `ulimit -n`.",
                 held,
-                self._service.max_connections,
+                self._registry.max_connections,
             )
-        self.gate = self._service.gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
+        self.gate = self._registry.gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
         (listening,) = sockets or [listen(self.config.host, self.config.port)]
         self._door = Door(
             listening,
@@ -162,11 +162,11 @@ class Listener(uvicorn.Server):
         """True when it is time to end."""
         if counter % SWEEP_EVERY == 0:
             self.gate.sweep()
-        return await super().on_tick(counter) or self._service.failure is not None
+        return await super().on_tick(counter) or self._registry.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to the clients before uvicorn closes their connections."""
-        await self._service.drain()
+        await self._registry.drain()
         if self._door is not None:
             self._door.close()
         await super().shutdown(sockets)

@@ -26,6 +26,9 @@ DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 LOCAL_NAMES: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 """Domains that nobody can register: no page of a stranger is reached by such a name."""
 
+MAX_ADDRESS: Final = 64
+"""Characters of an address that a proxy passes on."""
+
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*\Z")
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?\Z")
 _FORWARDED_HOST: Final = re.compile(r'(?:^|;)\s*host\s*=\s*("[^"]*"|[^;,\s]+)', re.IGNORECASE)
@@ -146,12 +149,28 @@ class Origins:
                 given.append(match[1].strip('"'))
         return [place for text in given if (place := _parse_place(text.lower())) is not None]
 
+    def client(self, connection: HTTPConnection) -> str:
+        """The address of the client: the socket's, or what the trusted proxies before it say; empty if unknown."""
+        peer = connection.scope.get("client")
+        address = str(peer[0]) if peer else ""
+        if not self._trusts(connection) or _is_forwarded(connection):
+            return address
+        # Each proxy appends whom it was asked by, so that the last one that is no trusted proxy is the client.
+        for given in reversed(connection.headers.get("x-forwarded-for", "").split(",")):
+            if not given.strip() or len(given) > MAX_ADDRESS or not given.strip().isprintable():
+                break
+            address = given.strip()
+            if not self._is_proxy(address):
+                break
+        return address
+
     def _trusts(self, connection: HTTPConnection) -> bool:
         client = connection.scope.get("client")
-        if not client:
-            return False
+        return _is_forwarded(connection) or (client is not None and self._is_proxy(str(client[0])))
+
+    def _is_proxy(self, text: str) -> bool:
         try:
-            address = ipaddress.ip_address(str(client[0]).partition("%")[0])
+            address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
             return False
         mapped = getattr(address, "ipv4_mapped", None)
@@ -174,6 +193,15 @@ class Origins:
             f"A page from {_shown(origin)} may not connect to {hosts}.",
             f"Start the server with --allow-origin {_shown(origin)}, or have the proxy keep the Host header.",
         )
+
+
+def _is_forwarded(connection: HTTPConnection) -> bool:
+    """Whether an ASGI server or a middleware believed the proxy already, and gives the client that it names.
+
+    uvicorn and Hypercorn do so for the proxies that they are told to trust, with port 0, which no socket has.
+    """
+    client = connection.scope.get("client")
+    return client is not None and client[1] == 0
 
 
 def _forwarding(headers: Mapping[str, str]) -> bool:

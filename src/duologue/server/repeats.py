@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-__all__ = ["CountRepeats", "count_repeats"]
+__all__ = ["CALLS", "CountRepeats", "count_repeats"]
 
 AT_FIRST: Final = 5
 """Lines of one kind that are written in WINDOW."""
@@ -20,7 +20,10 @@ MAX_KINDS: Final = 256
 """Kinds of lines that are counted at once."""
 
 LOGGERS: Final = ("asyncio", "uvicorn.error", "duologue")
-"""Whose lines a client may cause; of duologue all below it."""
+"""Whose lines a client may cause; of duologue all below it but CALLS."""
+
+CALLS: Final = "duologue.calls"
+"""The logger whose lines are kept, whatever their number: one for the start and one for the end of each call."""
 
 
 class CountRepeats(logging.Filter):
@@ -56,7 +59,7 @@ class CountRepeats(logging.Filter):
 def count_repeats() -> Iterator[None]:
     """Count repeated lines of LOGGERS meanwhile."""
     counter = CountRepeats()
-    names = [name for name in logging.root.manager.loggerDict if name.startswith("duologue.")]
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("duologue.") and name != CALLS]
     loggers = [logging.getLogger(name) for name in (*LOGGERS, *names)]
     for logger in loggers:
         logger.addFilter(counter)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -12,17 +11,15 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from duologue.server.connection import Connection, Receiver
+from duologue.server.connection import CONNECTION, Receiver
+from duologue.server.framing import websocket_frame
 from duologue.server.gate import Guest
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
 
-__all__ = ["CONNECTION", "MAX_SIZE", "StreamProtocol", "connection_of"]
-
-CONNECTION: Final = "duologue.connection"
-"""The extension of the ASGI scope that is the Connection."""
+__all__ = ["MAX_SIZE", "StreamProtocol"]
 
 MAX_SIZE: Final = 2 * MAX_MESSAGE_BYTES
 """Bytes beyond which a message ends the connection: twice the limit, so that one a little too long is answered."""
@@ -36,23 +33,14 @@ READ_BYTES: Final = 16_384
 MAX_PARTS: Final = 1024
 """Frames that one message may come in."""
 
-START_TIMEOUT: Final = 15.0
-"""Seconds for the rest of the handshake and `start`; the stream itself waits for less, and says why it ends."""
+START_TIMEOUT: Final = 40.0
+"""Seconds from the handshake until the session has begun; the stream itself waits for less, and says why it ends."""
 
 PIECE_BYTES: Final = 4096
 """Bytes that are parsed at once."""
 
 LINGER: Final = 1.0
 """Seconds that a connection has for its last bytes and its closing handshake."""
-
-_SHORT: Final = Struct("!BB")
-_MEDIUM: Final = Struct("!BBH")
-_LONG: Final = Struct("!BBQ")
-
-
-def connection_of(scope: Any) -> Connection:
-    """The connection behind an ASGI scope of Listener's; the scope has it no more."""
-    return cast(Connection, scope["extensions"].pop(CONNECTION))
 
 
 class StreamProtocol(WebSocketsSansIOProtocol):
@@ -98,19 +86,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def write(self, message: str | bytes) -> None:
         """Send a message as one frame."""
         if self.conn.state is State.OPEN and not self.close_sent and not self.transport.is_closing():
-            # websockets' own frames take three times as long to make; a server's are not masked.
-            if isinstance(message, str):
-                message, first = message.encode(), 0x81
-            else:
-                first = 0x82
-            size = len(message)
-            if size < 126:
-                header = _SHORT.pack(first, size)
-            elif size < 65_536:
-                header = _MEDIUM.pack(first, 126, size)
-            else:
-                header = _LONG.pack(first, 127, size)
-            self.transport.write(header + message)
+            self.transport.write(websocket_frame(message))
 
     def finish(self, code: int, reason: str) -> None:
         """Begin the closing handshake; the connection ends with it, or LINGER after the application has returned."""

@@ -7,16 +7,14 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
 from duologue.errors import ConfigError, DuologueError, error_class
-from duologue.server.report import Report
 from duologue.server.worker import MAX_LETTER, read_letter, write_letter
+from duologue.server.worker_process import CLOSING, SIGNALS, WorkerProcess
 
 __all__ = ["MAX_WORKERS", "Supervisor", "share"]
 
@@ -44,8 +42,6 @@ STALE: Final = 3.0
 SILENT: Final = 15.0
 """Seconds without a word after which a worker that was ready is taken for hung, and killed."""
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-
 PATIENCE: Final = 15.0
 """Seconds that workers have to say goodbye and end; those that remain are killed."""
 
@@ -53,25 +49,6 @@ PATIENCE: Final = 15.0
 def share(total: int, parts: int, index: int) -> int:
     """The part of `total` that falls to the worker of this index; the parts add up to it."""
     return total // parts + (index < total % parts)
-
-
-class _Worker:
-    """A place for a worker, and the process that fills it."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.pid = 0
-        self.link: socket.socket | None = None
-        """Open while the process lives, as far as is known."""
-        self.report: Report | None = None
-        self.told_at = 0.0
-        """When it told something last."""
-        self.was_ready = False
-        self.is_hung = False
-        self.deaths = 0
-        self.started = 0.0
-        self.due = 0.0
-        """When a process is to be started, where there is none."""
 
 
 class Supervisor:
@@ -103,7 +80,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._silent = silent
         self._stale = min(STALE, silent / 2)
-        self._workers = [_Worker(index) for index in range(count)]
+        self._workers = [WorkerProcess(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
         self._ending = 0.0
         """When the patience with those that remain ends; 0 while nothing ends."""
@@ -118,7 +95,7 @@ class Supervisor:
         for end in (woken, waker):
             end.setblocking(False)
         # One that is ignored, as SIGHUP under nohup, stays so.
-        heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._on_signal) for number in heeded}
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
         self._private = [woken, waker]
@@ -152,7 +129,7 @@ class Supervisor:
             self._signals = 1
             self._tell_all(signal.SIGINT)  # uvicorn takes the second one as: at once.
         for worker in self._workers:
-            if worker.link is not None and (how := self._reap(worker)) is not None:
+            if worker.link is not None and (how := worker.reap()) is not None:
                 self._bury(worker, how)
             elif worker.link is None:
                 if not self._ending and now >= worker.due:
@@ -173,7 +150,7 @@ class Supervisor:
         self._broadcast()
         return True
 
-    def _mind_silence(self, worker: _Worker, now: float) -> None:
+    def _mind_silence(self, worker: WorkerProcess, now: float) -> None:
         """Forget what a silent worker told, so that the others take its calls; kill one that stays silent."""
         assert worker.report is not None
         silence = now - worker.told_at
@@ -189,50 +166,15 @@ class Supervisor:
             )
             os.kill(worker.pid, signal.SIGKILL)
 
-    def _start(self, worker: _Worker, now: float) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A signal for the new process waits until it has handlers of its own.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._become_worker(worker.index, ours, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        theirs.close()
-        ours.setblocking(False)
-        worker.pid, worker.link, worker.report, worker.started = pid, ours, None, now
-        worker.is_hung = False
-        self._selector.register(ours, selectors.EVENT_READ, worker)
+    def _start(self, worker: WorkerProcess, now: float) -> None:
+        link = worker.start(self._work, now, self._selector.close, self._sockets)
+        self._selector.register(link, selectors.EVENT_READ, worker)
 
-    def _become_worker(self, index: int, ours: socket.socket, theirs: socket.socket) -> None:
-        """The life of the new process: nothing of the supervisor goes on in it."""
-        status = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-            for number in _SIGNALS[2:]:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    signal.signal(number, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            self._selector.close()
-            for end in (ours, *self._private, *(worker.link for worker in self._workers)):
-                if end is not None:
-                    end.close()
-            status = self._work(index, theirs)
-        except KeyboardInterrupt:
-            status = 0
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+    def _sockets(self) -> list[socket.socket]:
+        """All that a new process inherits and must not hold."""
+        return [*self._private, *(worker.link for worker in self._workers if worker.link is not None)]
 
-    def _hear(self, worker: _Worker) -> None:
+    def _hear(self, worker: WorkerProcess) -> None:
         assert worker.link is not None
         try:
             letter = worker.link.recv(MAX_LETTER)
@@ -251,7 +193,7 @@ class Supervisor:
             worker.report, worker.told_at, worker.is_hung = told["report"], time.monotonic(), False
             worker.was_ready = worker.was_ready or bool(told["report"]["ready"])
 
-    def _bury(self, worker: _Worker, how: str) -> None:
+    def _bury(self, worker: WorkerProcess, how: str) -> None:
         """A worker is dead: another takes its place after a while."""
         self._close(worker)
         self._news = True
@@ -279,30 +221,14 @@ class Supervisor:
             self._failure = error
             self._end(time.monotonic())
 
-    def _reap(self, worker: _Worker) -> str | None:
-        """How the process ended; None where it has not."""
-        pid, status = os.waitpid(worker.pid, os.WNOHANG)
-        if not pid:
-            return None
-        code = os.waitstatus_to_exitcode(status)
-        return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
-
-    def _kill(self, worker: _Worker) -> str:
-        """Make sure that the process is no more, and say how it ended."""
+    def _kill(self, worker: WorkerProcess) -> str:
         # Who closes its link is about to end; who does not in a second will not.
-        deadline = time.monotonic() + (0.0 if self._ending and time.monotonic() > self._ending else 1.0)
-        while (how := self._reap(worker)) is None:
-            if time.monotonic() > deadline:
-                os.kill(worker.pid, signal.SIGKILL)
-                deadline = float("inf")
-            time.sleep(0.005)
-        return how
+        return worker.kill(0.0 if self._ending and time.monotonic() > self._ending else CLOSING)
 
-    def _close(self, worker: _Worker) -> None:
+    def _close(self, worker: WorkerProcess) -> None:
         assert worker.link is not None
         self._selector.unregister(worker.link)
-        worker.link.close()
-        worker.link = worker.report = None
+        worker.close()
 
     def _end(self, now: float) -> None:
         self._ending = now + PATIENCE
@@ -311,8 +237,7 @@ class Supervisor:
 
     def _tell_all(self, number: int) -> None:
         for worker in self._workers:
-            if worker.link is not None:
-                os.kill(worker.pid, number)
+            worker.signal(number)
 
     def _broadcast(self) -> None:
         now = time.monotonic()

@@ -8,9 +8,8 @@ import socket
 import zlib
 from typing import Any, Final
 
-from starlette.applications import Starlette
-
 from duologue.errors import DuologueError
+from duologue.server.app import VoiceApp
 from duologue.server.door import Door
 from duologue.server.listener import Listener
 from duologue.server.report import Report
@@ -37,7 +36,7 @@ class Worker(Listener):
     the worker ends.
     """
 
-    def __init__(self, app: Starlette, link: socket.socket, **options: Any) -> None:
+    def __init__(self, app: VoiceApp, link: socket.socket, **options: Any) -> None:
         super().__init__(app, **options)
         self._link = link
         self._told: tuple[float, ...] = ()
@@ -64,7 +63,7 @@ class Worker(Listener):
         await super().shutdown(sockets)
 
     def _report(self, *, always: bool) -> None:
-        report = self._service.report()
+        report = self._registry.report()
         changed = (report["ready"], report["connections"], report["sessions"])
         if always or changed != self._told:
             self._told = changed
@@ -91,21 +90,21 @@ class Worker(Listener):
             asyncio.get_running_loop().remove_reader(self._link)
             self.should_exit = True
             return
-        mine = self._service.pid
+        mine = self._registry.pid
         reports: list[Report] = read_letter(letter)
-        self._service.others = [report for report in reports if report["pid"] != mine]
+        self._registry.others = [report for report in reports if report["pid"] != mine]
         self._known = self._known or any(report["pid"] == mine and report["ready"] for report in reports)
         self._mind_the_door()
 
     def _mind_the_door(self) -> None:
-        takes = self._service.takes_sessions
-        elsewhere = [other["connections"] for other in self._service.others if other["ready"]]
+        takes = self._registry.takes_sessions
+        elsewhere = [other["connections"] for other in self._registry.others if other["ready"]]
         if takes and not self._known:
             self._open(False)
         elif not elsewhere:
             self._open(True)
         else:
-            self._open(takes and self._service.connections - min(elsewhere) <= LEAD)
+            self._open(takes and self._registry.connections - min(elsewhere) <= LEAD)
 
     def _open(self, is_open: bool) -> None:
         if self._door is not None:
@@ -127,7 +126,7 @@ def read_letter(letter: bytes) -> Any:
     return json.loads(zlib.decompress(letter))
 
 
-def serve_as_worker(app: Starlette, link: socket.socket, door: socket.socket, **options: Any) -> int:
+def serve_as_worker(app: VoiceApp, link: socket.socket, door: socket.socket, **options: Any) -> int:
     """Serve `app` until a signal or the end of the supervisor, and return the process's exit status.
 
     What kept the backend from being built is told to the supervisor.

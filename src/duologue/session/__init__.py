@@ -10,6 +10,7 @@ from duologue.session.events import (
     YieldMeasured,
 )
 from duologue.session.record import CallRecord, TurnRecord
+from duologue.session.request import CallRequest, TurnTaking
 from duologue.session.saying import SpeechHandle
 from duologue.session.session import Tap, VoiceSession
 from duologue.session.sink import AudioSink
@@ -17,6 +18,7 @@ from duologue.session.sink import AudioSink
 __all__ = [
     "AudioSink",
     "CallRecord",
+    "CallRequest",
     "ErrorRaised",
     "FunctionCallRequested",
     "Metered",
@@ -26,6 +28,7 @@ __all__ = [
     "ToolCalled",
     "TurnMeasured",
     "TurnRecord",
+    "TurnTaking",
     "VoiceSession",
     "YieldMeasured",
 ]

@@ -9,12 +9,16 @@ from typing import Any
 from duologue.audio.format import RATE
 from duologue.conversation import events as tell
 from duologue.conversation.events import Event
-from duologue.session.events import ErrorRaised, TurnMeasured
+from duologue.session.events import ErrorRaised, ToolCalled, TurnMeasured
 
 __all__ = ["CallRecord", "TurnRecord"]
 
 MAX_TURNS = 1000
 MAX_ERRORS = 100
+MAX_TOOLS = 64
+"""Tool calls that are kept of one turn."""
+MAX_AGENTS = 100
+"""Changes of the agent that are kept."""
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class TurnRecord:
     heard_text: str = ""
     interrupted: bool = False
     measured: TurnMeasured | None = None
+    tools: list[ToolCalled] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types; seconds."""
@@ -41,6 +46,7 @@ class TurnRecord:
             "agent": {"text": self.agent_text, "heard_text": self.heard_text},
             "end_reason": self.end_reason,
             "interrupted": self.interrupted,
+            **({"tools": [_tool(tool) for tool in self.tools]} if self.tools else {}),
             "latency": {
                 "processing_s": round(m.processing, 4) if m else None,
                 "voice_to_voice_s": round(m.voice_to_voice, 4) if m else None,
@@ -67,6 +73,8 @@ class CallRecord:
     false_interruptions: int = 0
     missing: float = 0.0
     """Seconds of input that never came, or were dropped."""
+    agents: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_AGENTS))
+    """The names of the agents that answered, in their order."""
 
     def take(self, event: Event) -> None:
         """Note what an event tells."""
@@ -96,6 +104,9 @@ class CallRecord:
             case TurnMeasured():
                 if turn := self._find(event.turn):
                     turn.measured = event
+            case ToolCalled():
+                if (turn := self._find(event.turn)) and len(turn.tools) < MAX_TOOLS:
+                    turn.tools.append(event)
             case ErrorRaised():
                 self.errors.append(event)
             case tell.CallChanged(state="ended"):
@@ -112,3 +123,12 @@ class CallRecord:
 
     def _find(self, turn: int) -> TurnRecord | None:
         return next((t for t in reversed(self.turns) if t.turn == turn), None)
+
+
+def _tool(tool: ToolCalled) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "started_s": round(tool.started, 4),
+        "finished_s": round(tool.finished, 4),
+        "outcome": tool.outcome,
+    }

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.agent import CallInfo
 from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import as_agent
 from duologue.audio.format import FRAME, RATE, WINDOW
@@ -78,8 +79,8 @@ class VoiceSession:
     """A conversation between one user and one agent. Use it as `async with session:`.
 
     `stt` and `tts` are services, or models that the engine runs. `agent` is anything that `as_agent` takes. `sink`
-    receives the agent's voice. Hooks may be plain or async: `on_start(session)`, `on_turn(session, measured)`,
-    `on_end(session, record)`.
+    receives the agent's voice. `call` is what is known of the call. Hooks may be plain or async: `on_start(session)`,
+    `on_turn(session, measured)`, `on_end(session, record)`.
     """
 
     def __init__(
@@ -93,11 +94,14 @@ class VoiceSession:
         sink: AudioSink | None = None,
         words: WordsPolicy | None = None,
         user_data: Any = None,
+        call: CallInfo | None = None,
         on_start: Hook | None = None,
         on_turn: Hook | None = None,
         on_end: Hook | None = None,
     ) -> None:
-        self.id = uuid.uuid4().hex[:12]
+        self.info = call or CallInfo(id=uuid.uuid4().hex[:12], user_data=user_data)
+        user_data = self.info.user_data if user_data is None else user_data
+        self.id = self.info.id
         self.config = c = config or SessionConfig()
         if c.echo == "server" and engine.vad.window != WINDOW:
             raise ConfigError(
@@ -115,7 +119,7 @@ class VoiceSession:
         self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing)
         self._live = self._listener.live
         """A recognizer that streams is given the audio as it is scored; None if there is none."""
-        self._responder: Responder = Cascade(as_agent(agent), engine.tts(tts))
+        self._responder: Responder = Cascade(as_agent(agent, self.info), engine.tts(tts))
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end

@@ -5,19 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from duologue.agent import Agent, Reply, Turn
+from duologue.agent import Reply, Turn
 from duologue.agent.faults import is_fault
-from duologue.agent.function import agents_from
+from duologue.agent.function import AgentFactory, agents_from
 from duologue.errors import ConfigError, DuologueError, NotInstalledError
 
-__all__ = ["AgentFactory", "agent_factory", "greeting_of"]
-
-AgentFactory = Callable[[], Agent]
-"""Makes the agent of one session."""
+__all__ = ["AgentFactory", "agent_factories", "agent_factory", "greeting_of"]
 
 INSTRUCTIONS = (
     "You are on the phone. Answer in one or two short sentences of plain spoken English, with no markup, no lists and "
@@ -55,12 +52,42 @@ def agent_factory(
         raise ConfigError(f"Two agents were named, {llm!r} and {name!r}.", hint="Give --llm or --agent, and not both.")
     if llm is None and (base_url or instructions):
         raise ConfigError("base_url and instructions are for a language model.", hint="Name it with --llm.")
+    made = agent_factories(
+        name,
+        llm=llm,
+        base_url=base_url,
+        instructions=instructions,
+        first_token_timeout=first_token_timeout,
+        stall_timeout=stall_timeout,
+    )
+    if isinstance(made, dict):
+        raise ConfigError(f"{name!r} is several agents: {', '.join(made)}.", hint="Name one of them by itself.")
+    return made
+
+
+def agent_factories(
+    name: str | None = None,
+    *,
+    llm: str | None = None,
+    base_url: str | None = None,
+    instructions: str | None = None,
+    first_token_timeout: float | None = None,
+    stall_timeout: float | None = None,
+) -> AgentFactory | dict[str, AgentFactory]:
+    """As `agent_factory`; factories by name if `module:attribute` is a dictionary of agents."""
+    if llm is not None and name is not None:
+        raise ConfigError(f"Two agents were named, {llm!r} and {name!r}.", hint="Give --llm or --agent, and not both.")
+    if llm is None and (base_url or instructions):
+        raise ConfigError("base_url and instructions are for a language model.", hint="Name it with --llm.")
     try:
         if llm is not None:
             deadlines = {"first_token_timeout": first_token_timeout, "stall_timeout": stall_timeout}
             given = {option: value for option, value in deadlines.items() if value is not None}
             return _language_model(llm, base_url, instructions, given)
-        return agents_from(_named(name or "booking"))
+        source = _named(name or "booking")
+        if isinstance(source, dict) and source:
+            return {str(key): agents_from(value) for key, value in source.items()}
+        return agents_from(source)
     except DuologueError as error:
         cause = error.__cause__
         if cause is None or isinstance(error, ConfigError):
@@ -88,7 +115,7 @@ def _language_model(
             f"The language model {llm!r} needs a package that is not installed: {error}.",
             hint="Install it, or use openai:MODEL with --base-url.",
         ) from error
-    return LLMAgent(model, instructions=instructions or INSTRUCTIONS, **deadlines).clone
+    return agents_from(LLMAgent(model, instructions=instructions or INSTRUCTIONS, **deadlines))
 
 
 def _named(name: str) -> object:
@@ -124,5 +151,5 @@ def _described(error: BaseException) -> str:
 
 
 def greeting_of(factory: AgentFactory) -> str:
-    """What the agent wants to say first; empty where it waits for the user."""
-    return str(getattr(factory(), "greeting", ""))
+    """What the agent says first; empty if it waits for the user, or is known only when there is a call."""
+    return str(getattr(factory.sample, "greeting", ""))

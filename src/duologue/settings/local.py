@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from duologue.engine import Engine
-from duologue.stt import SttModel
-from duologue.tts import TtsModel
+from duologue.stt import SpeechToText, SttModel
+from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.vad import VoiceActivityDetector
 
@@ -24,8 +24,9 @@ class LocalModels:
     """What a conversation needs, loaded and warm."""
 
     vad: VoiceActivityDetector
-    stt: SttModel
-    tts: TtsModel
+    stt: Any
+    """A service or a model; that of `load_local` unless one was given."""
+    tts: Any
     words: WordsPolicy
     turn_model: TurnModel | None
     """None where the weights of Smart Turn are not installed."""
@@ -35,14 +36,18 @@ class LocalModels:
         return Engine(vad=self.vad, words=self.words, turn_model=self.turn_model, **options)
 
 
-def load_local(on_step: Step | None = None, *, smart_turn: bool = True) -> LocalModels:
-    """Load every local model; takes a few seconds.
+def load_local(
+    on_step: Step | None = None,
+    *,
+    smart_turn: bool = True,
+    stt: SpeechToText | SttModel | None = None,
+    tts: TextToSpeech | TtsModel | None = None,
+) -> LocalModels:
+    """Load the local models; takes a few seconds. `stt` and `tts` are taken in place of those that would be loaded.
 
     Smart Turn is loaded where its weights are there and `smart_turn` is true. Raises NotInstalledError where a package
     is missing.
     """
-    from duologue.stt.moonshine import Moonshine
-    from duologue.tts.hibari import Hibari
     from duologue.turn.install import smart_turn_path
     from duologue.turn.smart_turn import SmartTurn
     from duologue.turn.words import Words
@@ -58,8 +63,20 @@ def load_local(on_step: Step | None = None, *, smart_turn: bool = True) -> Local
     turn_model = load("Smart Turn", SmartTurn) if smart_turn and smart_turn_path() else None
     return LocalModels(
         vad=load("Silero VAD", Silero),
-        stt=load("Moonshine", Moonshine),
-        tts=load("Hibari", Hibari),
+        stt=load("Moonshine", _moonshine) if stt is None else stt,
+        tts=load("Hibari", _hibari) if tts is None else tts,
         words=Words(),
         turn_model=turn_model,
     )
+
+
+def _moonshine() -> SttModel:
+    from duologue.stt.moonshine import Moonshine
+
+    return Moonshine()
+
+
+def _hibari() -> TtsModel:
+    from duologue.tts.hibari import Hibari
+
+    return Hibari()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from duologue.audio import format as audio_format
 from duologue.wire.frames import MAX_POSITION
 
 __all__ = [
+    "MAX_METADATA_BYTES",
+    "MAX_METADATA_DEPTH",
     "VERSION",
     "Audio",
     "Bytes",
@@ -18,10 +21,12 @@ __all__ = [
     "Count",
     "Generation",
     "Hertz",
+    "Metadata",
     "Model",
     "Samples",
     "Scalar",
     "Seconds",
+    "TurnTaking",
     "Unit",
     "Version",
 ]
@@ -66,6 +71,13 @@ class Model(BaseModel):
         return repr(self)
 
 
+MAX_METADATA_BYTES: Final = 16_384
+"""Bytes of `metadata` as compact JSON in UTF-8."""
+
+MAX_METADATA_DEPTH: Final = 8
+"""Objects and lists inside each other in `metadata`, itself included."""
+
+
 class Audio(Model):
     """How one direction's mono sound is encoded."""
 
@@ -89,3 +101,35 @@ class Audio(Model):
     def bytes_per_sample(self) -> int:
         """2 for PCM, 1 for G.711."""
         return 2 if self.encoding == "pcm_s16le" else 1
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [metadata]
+    for _ in range(MAX_METADATA_DEPTH):
+        level = [
+            part
+            for value in level
+            for part in (value.values() if isinstance(value, dict) else value)
+            if isinstance(part, dict | list)
+        ]
+    if level:
+        raise ValueError(f"is nested more than {MAX_METADATA_DEPTH} levels deep")
+    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"has {size} bytes as JSON, and may have {MAX_METADATA_BYTES}")
+    return metadata
+
+
+Metadata = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
+
+
+class TurnTaking(Model):
+    """How the end of the user's turns is judged; what is left out or null is as the server has it."""
+
+    action_delay_s: Seconds | None = Field(
+        default=None, description="Silence after which a turn that sounds finished is decided."
+    )
+    timeout_s: Seconds | None = Field(
+        default=None, description="Silence after which a turn is decided whatever the evidence says."
+    )
+    barge_in: bool | None = Field(default=None, description="Whether the user may interrupt the agent.")

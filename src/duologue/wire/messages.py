@@ -10,7 +10,21 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from duologue.errors import DuologueError, InvalidMessageError
-from duologue.wire.fields import Audio, Bytes, Characters, Count, Generation, Model, Samples, Scalar, Seconds, Version
+from duologue.wire.fields import (
+    MAX_METADATA_BYTES,
+    Audio,
+    Bytes,
+    Characters,
+    Count,
+    Generation,
+    Metadata,
+    Model,
+    Samples,
+    Scalar,
+    Seconds,
+    TurnTaking,
+    Version,
+)
 from duologue.wire.frames import MAX_TEXT_BYTES
 
 MAX_FAULTS: Final = 32
@@ -48,6 +62,12 @@ class Start(Model):
     turns: Literal["auto", "manual"] = Field(
         default="auto", description="`manual`: only `turn.begin`, `turn.end` and `text` make turns (push to talk)."
     )
+    voice: str | None = Field(
+        default=None, max_length=64, description="Which of the server's voices; null for its own choice."
+    )
+    turn_taking: TurnTaking = Field(
+        default=TurnTaking(), description="How the end of turns is judged, within what the server allows."
+    )
     greeting: bool = Field(default=True, description="Whether the agent may speak first.")
     marks: bool = Field(
         default=False,
@@ -56,6 +76,11 @@ class Start(Model):
     )
     meter_s: Seconds | None = Field(
         default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."
+    )
+    metadata: Metadata = Field(
+        default={},
+        repr=False,
+        description="An object for the application, of at most 16,384 bytes and 8 levels; its agent gets it.",
     )
 
 
@@ -339,13 +364,24 @@ def parse_client(text: str) -> ClientMessage:
     Raises InvalidMessageError, which says what was wrong with which field, or that the frame is too long.
     """
     if 4 * len(text) > MAX_TEXT_BYTES and len(text.encode(errors="replace")) > MAX_TEXT_BYTES:
-        raise InvalidMessageError(f"A text message may have {MAX_TEXT_BYTES} bytes, and this one has more.")
+        raise InvalidMessageError(
+            f"A text message may have {MAX_TEXT_BYTES} bytes, and this one has more.",
+            hint=f"`metadata` may have {MAX_METADATA_BYTES} bytes, and `text` {MAX_TEXT} characters.",
+        )
     return _parse(_CLIENT, text)
 
 
 def parse_server(text: str) -> ServerMessage:
     """The server's message in a text frame. Raises InvalidMessageError, which says what was wrong with which field."""
     return _parse(_SERVER, text)
+
+
+def make_start(**fields: Any) -> Start:
+    """The first message. Raises InvalidMessageError, which says what is wrong with which field."""
+    try:
+        return Start(**fields)
+    except ValidationError as error:
+        raise InvalidMessageError(_explain(error)) from None
 
 
 def dump(message: ClientMessage | ServerMessage) -> str:

@@ -6,10 +6,11 @@ import json
 import types
 from typing import Any, Literal, Union, get_args, get_origin
 
+from pydantic import JsonValue
 from pydantic.fields import FieldInfo
 
 from duologue.wire import messages
-from duologue.wire.fields import Audio, Model, Unit
+from duologue.wire.fields import Audio, Model, TurnTaking, Unit
 
 __all__ = ["message_tables"]
 
@@ -22,6 +23,7 @@ def message_tables() -> dict[str, str]:
         *get_args(messages.ClientMessage),
         *get_args(messages.ServerMessage),
         Audio,
+        TurnTaking,
         messages.Limits,
     ]
     return {_title(model): _section(model) for model in models}
@@ -67,6 +69,8 @@ def _type(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_type(part) for part in get_args(annotation)))
+    if origin is dict and get_args(annotation)[1] is JsonValue:
+        return "object"
     if origin is dict:
         return f"object of {_type(get_args(annotation)[1])}"
     if isinstance(annotation, type) and issubclass(annotation, Model):

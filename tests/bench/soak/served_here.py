@@ -16,9 +16,11 @@ from duologue.bench.memory import private_bytes, threads
 from duologue.bench.server import Footprint
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import Admission, EngineConfig
-from duologue.server.app import Service, create_app, service_of
-from duologue.server.conversations import Conversations
+from duologue.server.app import create_app
+from duologue.server.call_options import CallOptions, named_agents
 from duologue.server.listener import Listener
+from duologue.server.registry import ConnectionRegistry
+from duologue.server.session_factory import SessionFactory
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
@@ -44,12 +46,12 @@ class Voice:
 class Here:
     """What a soak uses of a server."""
 
-    def __init__(self, port: int, service: Service) -> None:
+    def __init__(self, port: int, registry: ConnectionRegistry) -> None:
         self.url = f"ws://127.0.0.1:{port}/v1/stream"
-        self._service = service
+        self._registry = registry
 
     async def ops(self) -> dict[str, Any]:
-        return {"sum": dict(self._service.report())}
+        return {"sum": dict(self._registry.report())}
 
     def cpu_s(self) -> float:
         return 0.0
@@ -64,12 +66,13 @@ async def served_here(max_sessions: int = 10, **rules: Any) -> AsyncIterator[Her
     models = LocalModels(PeakVad(), Same(), FakeTtsModel(), SentenceEnd(), None)
 
     @asynccontextmanager
-    async def build() -> AsyncIterator[Conversations]:
+    async def build() -> AsyncIterator[SessionFactory]:
         config = SessionConfig(rules=ConversationConfig(greeting=BookingAgent.greeting, **rules))
         # A machine that is busy with something else admits the callers too: only their number is limited here.
         admission = Admission(max_tick_lag=60.0, max_lateness=60.0, max_backlog=600.0, retry_after=0.2)
         async with models.engine(config=EngineConfig(max_sessions=max_sessions, admission=admission)) as engine:
-            yield Conversations(engine, models, {"default": BookingAgent}, config)
+            options = CallOptions(agents=named_agents(BookingAgent, None), config=config)
+            yield SessionFactory(engine, models, options)
 
     app = create_app(build)
     listener = Listener(app, port=0, log_config=None)
@@ -78,7 +81,7 @@ async def served_here(max_sessions: int = 10, **rules: Any) -> AsyncIterator[Her
         assert not serving.done()
         await asyncio.sleep(0.01)
     try:
-        yield Here(listener.port, service_of(app))
+        yield Here(listener.port, app.registry)
     finally:
         listener.should_exit = True
         await serving

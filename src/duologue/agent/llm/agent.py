@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from duologue.agent import Reply, Turn
+from duologue.agent import EndCall, Reply, Turn
 from duologue.agent.llm.context import CUT_OFF, alternating, estimate_tokens, trim
 from duologue.agent.llm.effects import Effects
 from duologue.errors import ConfigError, DeadlineError, NotInstalledError, ProviderError
@@ -16,6 +16,7 @@ from duologue.errors import ConfigError, DeadlineError, NotInstalledError, Provi
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
+    from duologue.agent.llm.controls import CallControls
     from duologue.agent.llm.run import Run
 
 __all__ = ["LLMAgent", "openai_model"]
@@ -51,7 +52,9 @@ class LLMAgent:
     that is still being loaded; `stall_timeout` each wait after it; `tool_timeout` each tool without effects. Seconds,
     all of them. While they run, the agent yields `Progress`, so that the session waits for it. Before the first sign up
     to `max_retries` retries follow a refusal or a failure that may pass. After `filler_after` seconds of a tool,
-    `filler` is said, once a turn. `greeting` is what it says first. An answer without words yields nothing, which the
+    `filler` is said, once a turn. `greeting` is what it says first. With `can_hang_up` the model has a tool `hang_up`,
+    which ends the call once its words have been heard; `hand_over_to` gives it a tool `hand_over`, to agents of
+    `agents=` by their names, and says of each what it is for. An answer without words yields nothing, which the
     session reports as an error.
 
     `reply` raises DeadlineError, AuthenticationError, RateLimitedError, QuotaExceededError, ProviderUnavailableError,
@@ -78,8 +81,11 @@ class LLMAgent:
         filler: str = "One moment, please.",
         filler_after: float = 1.0,
         greeting: str = "",
+        can_hang_up: bool = False,
+        hand_over_to: Mapping[str, str] | None = None,
     ) -> None:
         _load_pydantic_ai()
+        from duologue.agent.llm.controls import control_tools
         from duologue.agent.llm.gate import make_toolset
         from duologue.agent.llm.model import chat_model, endpoint_of, habits_of, make_agent
         from duologue.agent.llm.run import Limits
@@ -117,10 +123,15 @@ class LLMAgent:
             "filler": filler,
             "filler_after": filler_after,
             "greeting": greeting,
+            "can_hang_up": can_hang_up,
+            "hand_over_to": hand_over_to,
         }
         self._url = endpoint_of(self._model)
         self._habits = habits_of(self._model)
-        self._tools, self._kinds = make_toolset(tools)
+        self._hand_over_to = dict(hand_over_to or {})
+        controls = control_tools(can_hang_up=can_hang_up, hand_over_to=self._hand_over_to)
+        self._controls = frozenset(tool.name for tool in controls)
+        self._tools, self._kinds = make_toolset([*tools, *controls])
         self._agent = make_agent(self._model, settings or {})
         self._instructions = instructions
         self._limits = Limits(first_token_timeout, stall_timeout, tool_timeout, filler_after, max_requests)
@@ -148,6 +159,7 @@ class LLMAgent:
 
     async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
         """Stream the model's text as it comes. Closing the iterator stops the model and the tools without effects."""
+        from duologue.agent.llm.controls import CallControls
         from duologue.agent.llm.failures import remedy_for
 
         if self._owns_model and not self._opened:
@@ -157,11 +169,14 @@ class LLMAgent:
         due = now() + self._limits.first_token
         attempt = trims = 0
         while True:
-            run = self._run(turn, due)
+            controls = CallControls(turn, self._controls, self._hand_over_to)
+            run = self._run(turn, due, controls)
             try:
                 async with run:
                     while (piece := await run.next()) is not None:
                         yield piece
+                if controls.ends_call:
+                    yield EndCall()
                 return
             except ProviderError as error:
                 if run.progressed:
@@ -193,7 +208,7 @@ class LLMAgent:
         await self._life.aclose()
         self._opened = False
 
-    def _run(self, turn: Turn, due: float) -> Run:
+    def _run(self, turn: Turn, due: float, controls: CallControls) -> Run:
         from duologue.agent.llm.gate import Gate
         from duologue.agent.llm.run import Run, to_messages
 
@@ -214,7 +229,7 @@ class LLMAgent:
             prompt=prompt,
             messages=to_messages(messages),
             instructions=instructions,
-            gate=Gate(self._tools, turn, self._kinds, self._effects, self._limits.tool),
+            gate=Gate(self._tools, turn, self._kinds, self._effects, self._limits.tool, controls),
             limits=self._limits,
             habits=self._habits,
             filler=self._filler,

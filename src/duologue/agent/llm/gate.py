@@ -14,6 +14,7 @@ from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
 
 from duologue.agent import Turn
 from duologue.agent.faults import is_fault
+from duologue.agent.llm.controls import CallControls
 from duologue.agent.llm.effects import Effects, ToolKind, kind_of
 from duologue.errors import AgentError, ConfigError
 
@@ -42,11 +43,15 @@ class Gate(WrapperToolset[Any]):
     kinds: Mapping[str, ToolKind]
     effects: Effects
     timeout: float
+    controls: CallControls
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
         """Call the tool when it may run. One that takes too long is stopped, and the model is told so."""
+        if name in self.controls.names:
+            await _decided(self.turn)
+            return await self.controls.perform(name, tool_args)
         kind = self.kinds[name]
         if kind != "read_only":
             await _decided(self.turn)

@@ -18,7 +18,7 @@ from duologue.callers.plan import Plan, Wave
 from duologue.callers.result import Percentiles, Result
 from duologue.callers.run import Progress, load_voice, prepare_run, run
 from duologue.engine.admission import Admission
-from duologue.server.app import REFUSALS
+from duologue.server.registry import REFUSALS
 
 __all__ = ["FACTORS", "LIMITS", "Overload", "Step", "check", "overload"]
 

@@ -1,0 +1,232 @@
+"""What `serve`, `aserve` and `asgi` share: the application's options, and the ASGI application that they make."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final, TypedDict
+
+from duologue.agent import HasStartupWarning, Stocked
+from duologue.agent.faults import is_fault
+from duologue.engine import Engine, EngineConfig
+from duologue.errors import ConfigError
+from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
+from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
+from duologue.server.origins import TRUSTED_PROXIES, Origins
+from duologue.server.policy import CallPolicy
+from duologue.server.records import CallRecords, check_folder
+from duologue.server.session_factory import SessionFactory
+from duologue.server.supervisor import share
+from duologue.session import SessionConfig
+from duologue.session.hooks import Hook
+from duologue.settings.local import LocalModels, load_local
+
+__all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions"]
+
+MAX_SESSIONS: Final = 100
+"""What two cores carry with the local models."""
+
+
+class ApplicationOptions(TypedDict, total=False):
+    """The options that `serve`, `aserve` and `asgi` have in common; docs/serving.md describes each with an example."""
+
+    agents: Mapping[str, object]
+    """Agents by name, beside or in place of `agent`: what `as_agent` takes, or a class or function that makes one from
+    the `call`. The first is the default."""
+    greeting: str | None
+    """What an agent says first: "" for nothing, None for `config.rules.greeting` or the agent's own `greeting`."""
+    config: SessionConfig | None
+    """Settings of sessions."""
+    stt: Any
+    """What recognizes speech: a service, a model, or a class or function without arguments that makes one."""
+    tts: Any
+    """What speaks, likewise."""
+    voices: Mapping[str, Any]
+    """Voices by name in place of `tts`; the first is the default."""
+    policy: CallPolicy | None
+    """What clients may choose."""
+    user_data: Any
+    """`turn.user_data` of each call: an object, or a function that makes it, given the `call` if it takes an
+    argument."""
+    on_start: Hook | None
+    """Called with the session when it begins."""
+    on_turn: Hook | None
+    """Called with the session and what was measured, once a turn is answered audibly."""
+    on_end: Hook | None
+    """Called with the session and its record when it has ended; the record alone for a function of one argument."""
+    expose_headers: Sequence[str]
+    """Headers that `call.headers` keeps though their names look like secrets."""
+    log_words: bool
+    """Whether the log has what was said."""
+    records: str | os.PathLike[str] | None
+    """A folder to which a record of each call is written when it has ended, with what was said."""
+    engine: EngineConfig | None
+    """How much the process may carry."""
+    smart_turn: bool
+    """Whether Smart Turn judges the end of turns, if it is installed."""
+    allowed_origins: Sequence[str]
+    """Pages of other hosts that may connect."""
+    trusted_proxies: Sequence[str]
+    """Proxies whose forwarding headers are believed."""
+
+
+class Application:
+    """An application's options, checked, and what is made of them in each process.
+
+    `say` is told what happens, a line at a time. Raises ConfigError for options that cannot be meant.
+    """
+
+    def __init__(
+        self,
+        agent: object = None,
+        *,
+        say: Callable[[str], None],
+        workers: int = 1,
+        agents: Mapping[str, object] | None = None,
+        greeting: str | None = None,
+        config: SessionConfig | None = None,
+        stt: Any = None,
+        tts: Any = None,
+        voices: Mapping[str, Any] | None = None,
+        policy: CallPolicy | None = None,
+        user_data: Any = None,
+        on_start: Hook | None = None,
+        on_turn: Hook | None = None,
+        on_end: Hook | None = None,
+        expose_headers: Sequence[str] = (),
+        log_words: bool = False,
+        records: str | os.PathLike[str] | None = None,
+        engine: EngineConfig | None = None,
+        smart_turn: bool = True,
+        allowed_origins: Sequence[str] = (),
+        trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
+    ) -> None:
+        self.config = config or SessionConfig()
+        self._say = say
+        self._workers = workers
+        self._engine = engine or EngineConfig(max_sessions=MAX_SESSIONS)
+        if workers < 1 or self._engine.max_sessions < workers:
+            raise ConfigError(
+                f"{self._engine.max_sessions} sessions cannot be divided among {workers} workers.",
+                hint="Allow more sessions, or start fewer workers.",
+            )
+        Origins(allowed_origins, trusted_proxies)
+        self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
+        if tts is not None and voices:
+            raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
+        self._stt, self._tts, self._voices = stt, tts, dict(voices or {})
+        self._check_providers()
+        self.options = CallOptions(
+            agents=named_agents(agent, agents),
+            config=self.config,
+            greeting=greeting,
+            policy=policy or CallPolicy(),
+            user_data=user_data,
+            on_start=on_start,
+            on_turn=value_hook(on_turn),
+            on_end=value_hook(on_end),
+            expose_headers=expose_headers,
+            log_words=log_words,
+        )
+        self._smart_turn = smart_turn
+        self._records = records
+        if records is not None:
+            check_folder(records)
+
+    def _check_providers(self) -> None:
+        named = {"stt": self._stt, "tts": self._tts, **{f"voices[{name!r}]": v for name, v in self._voices.items()}}
+        for option, source in named.items():
+            if source is not None and not is_provider_factory(source) and self._workers > 1:
+                raise ConfigError(
+                    f"{option} is one object, and each of the {self._workers} workers needs one of its own.",
+                    hint="Give a class, or a function that makes it.",
+                )
+
+    def app(self, index: int = 0, *, on_ready: Callable[[], None] | None = None) -> VoiceApp:
+        """The ASGI application of one worker, with its share of what all may carry.
+
+        `on_ready` is called once calls may come.
+        """
+        part = replace(
+            self._engine,
+            max_sessions=share(self._engine.max_sessions, self._workers, index),
+            cache_max_bytes=self._engine.cache_max_bytes // self._workers,
+        )
+        say = self._say if index == 0 else _nothing
+
+        @asynccontextmanager
+        async def build() -> AsyncIterator[SessionFactory]:
+            samples = [factory.sample for factory in self.options.agents.values()]
+            checking = asyncio.create_task(_check(samples if index == 0 else (), say), name="duologue-check")
+            async with AsyncExitStack() as stack:
+                models, voices = await self._load(stack, say)
+                running = await stack.enter_async_context(models.engine(config=part))
+                if on_ready is not None:
+                    on_ready()
+                stocked: list[object] = [sample for sample in samples if sample is not None]
+                phrases = [phrase for each in stocked if isinstance(each, Stocked) for phrase in each.phrases]
+                warming = asyncio.create_task(_warm(running, models, phrases), name="duologue-warm")
+                records = None if self._records is None else CallRecords(self._records)
+                sessions = SessionFactory(running, models, self.options, voices=voices, records=records)
+                try:
+                    yield sessions
+                finally:
+                    warming.cancel()
+                    checking.cancel()
+                    await asyncio.wait([warming, checking])
+                    sessions.close()
+                    if records is not None:
+                        await asyncio.to_thread(records.close)
+
+        return create_app(
+            build,
+            allowed_origins=self._allowed_origins,
+            trusted_proxies=self._trusted_proxies,
+            max_connections=share(MAX_CONNECTIONS, self._workers, index),
+        )
+
+    async def _load(self, stack: AsyncExitStack, say: Callable[[str], None]) -> tuple[LocalModels, dict[str, Any]]:
+        """Make the providers, in a thread, and have the stack close those that were made here."""
+
+        async def made(source: Any, option: str) -> Any:
+            provider = await asyncio.to_thread(make_provider, source, option)
+            if provider is not source and (aclose := getattr(provider, "aclose", None)) is not None:
+                stack.push_async_callback(aclose)
+            return provider
+
+        voices = {name: await made(source, f"voices[{name!r}]") for name, source in self._voices.items()}
+        given = {
+            "stt": None if self._stt is None else await made(self._stt, "stt"),
+            "tts": next(iter(voices.values()), None) if self._tts is None else await made(self._tts, "tts"),
+        }
+        models = await asyncio.to_thread(
+            load_local, lambda name, took: say(f"  {name}: {took:.1f} s"), smart_turn=self._smart_turn, **given
+        )
+        if self._smart_turn and models.turn_model is None:
+            say("  Smart Turn is not installed, and words alone judge the end of a turn;")
+            say("  to install it: duologue models install smart-turn")
+        return models, voices
+
+
+async def _warm(engine: Engine, models: LocalModels, phrases: Sequence[str]) -> None:
+    await engine.warm(engine.tts(models.tts), phrases)
+
+
+async def _check(agents: Sequence[object], say: Callable[[str], None]) -> None:
+    """Warn of what agents depend on and lack, while the models load."""
+    for agent in agents:
+        try:
+            warning = await agent.startup_warning() if isinstance(agent, HasStartupWarning) else None
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            warning = f"The agent's own check failed: {type(error).__name__}."
+        if warning:
+            say(f"warning: {warning}")
+
+
+def _nothing(line: str) -> None:
+    pass

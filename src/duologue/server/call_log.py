@@ -1,0 +1,145 @@
+"""Follows each call from its start to its end: a line in the log for both, counters, and the record if it is kept."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from duologue.agent import CallInfo
+from duologue.conversation import events as told
+from duologue.conversation.events import Event
+from duologue.errors import HookError
+from duologue.server.repeats import CALLS
+from duologue.session import CallRecord, ErrorRaised, TurnMeasured
+
+__all__ = ["CallCounters", "CallFollower"]
+
+log: Final = logging.getLogger(CALLS)
+
+MAX_REASONS: Final = 12
+"""Reasons that are counted apart: an agent may end calls for reasons of its own making..."""
+
+MAX_REASON: Final = 32
+"""...and this many characters of each."""
+
+
+@dataclass(slots=True)
+class CallCounters:
+    """What became of the calls of one process, as plain numbers."""
+
+    started: int = 0
+    ended: int = 0
+    errors: int = 0
+    """Errors that were published in calls, by whatever code."""
+    hooks_failed: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict)
+    """Calls by the reason for which they ended; reasons beyond MAX_REASONS count as "other"."""
+
+    def end(self, reason: str) -> None:
+        """Count a call that ended."""
+        self.ended += 1
+        reason = reason[:MAX_REASON]
+        known = reason if reason in self.by_reason or len(self.by_reason) < MAX_REASONS else "other"
+        self.by_reason[known] = self.by_reason.get(known, 0) + 1
+
+
+class CallFollower:
+    """Is told what happens in one call. It holds the call's record and nothing else of its session.
+
+    `keep` is called with the seconds that the call lasted, when it has ended.
+    """
+
+    def __init__(
+        self,
+        info: CallInfo,
+        record: CallRecord,
+        counters: CallCounters,
+        *,
+        log_words: bool,
+        keep: Callable[[float], None] | None = None,
+    ) -> None:
+        self._info = info
+        self._record = record
+        self._counters = counters
+        self._log_words = log_words
+        self._keep = keep
+        self._began = time.monotonic()
+
+    def follow(self, event: Event) -> None:
+        """Take what a session tells."""
+        match event:
+            case told.CallChanged(state="live"):
+                self._started()
+            case ErrorRaised():
+                self._counters.errors += 1
+                self._counters.hooks_failed += event.code == HookError.code
+            case told.TurnDecided() if self._log_words:
+                self._write("call.user", "Call %s, turn %d, user: %s", event.turn, event.text, text=event.text)
+            case told.AgentHeard() if self._log_words:
+                self._write("call.agent", "Call %s, turn %d, agent: %s", event.turn, event.text, text=event.text)
+            case TurnMeasured():
+                self._measured(event)
+            case _:
+                pass
+
+    def end(self, reason: str) -> None:
+        """The call is over."""
+        seconds = time.monotonic() - self._began
+        self._counters.end(reason)
+        record = self._record
+        fields = {
+            "agent": self._info.agent,
+            "reason": reason,
+            "duration_s": round(seconds, 3),
+            "turns": len(record.turns),
+            "interruptions": record.interruptions,
+            "errors": len(record.errors),
+        }
+        shown = f"Call %s ended after {seconds:.1f} s: %s; turns: %d, errors: %d."
+        log.info(
+            shown, self._info.id, reason, len(record.turns), len(record.errors), extra=self._extra("call.ended", fields)
+        )
+        if self._keep is not None:
+            self._keep(seconds)
+
+    def _started(self) -> None:
+        self._counters.started += 1
+        self._began = time.monotonic()
+        info = self._info
+        subject = info.claims.get("sub")
+        fields = {
+            "agent": info.agent,
+            "language": info.language,
+            "voice": info.voice,
+            "client": info.client,
+            "subject": subject if isinstance(subject, str) else None,
+        }
+        log.info(
+            "Call %s started: agent %s, from %s.",
+            info.id,
+            info.agent,
+            info.client or "an unknown address",
+            extra=self._extra("call.started", fields),
+        )
+
+    def _measured(self, event: TurnMeasured) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            fields = {"turn": event.turn, "voice_to_voice_s": round(event.voice_to_voice, 4)}
+            log.debug(
+                "Call %s, turn %d: answered %.0f ms after the user's last sound.",
+                self._info.id,
+                event.turn,
+                1000 * event.voice_to_voice,
+                extra=self._extra("call.turn", fields),
+            )
+
+    def _write(self, event: str, line: str, turn: int, words: str, **fields: Any) -> None:
+        log.info(line, self._info.id, turn, words, extra=self._extra(event, {"turn": turn, **fields}))
+
+    def _extra(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """What a structured log gets beside the line; `fields` is read by `JsonFormatter`."""
+        known = {name: value for name, value in fields.items() if value not in (None, "")}
+        return {"fields": {"event": event, "call": self._info.id, **known}}

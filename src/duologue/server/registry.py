@@ -1,0 +1,166 @@
+"""The connections of one process, and the backend that their sessions are opened by."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final
+
+from duologue.engine.admission import REASONS
+from duologue.errors import DuologueError, OverloadedError
+from duologue.server.backend import Backend
+from duologue.server.closing import GOING_AWAY, Closing
+from duologue.server.connection import Connection, Handshake
+from duologue.server.gate import Gate
+from duologue.server.limits import StreamLimits
+from duologue.server.report import Report
+from duologue.server.stream import Stream
+
+__all__ = ["REFUSALS", "ConnectionRegistry"]
+
+log = logging.getLogger(__name__)
+
+REFUSALS: Final = (*REASONS, "connections", "loading", "shutdown", "application", "other")
+"""What a connection may be sent away for: each is a counter of its own, `refused_…`."""
+
+RETRY_AFTER: Final = 5.0
+"""Seconds after which one that found too many connections may try again."""
+
+DRAIN_TIMEOUT: Final = 3.0
+"""Seconds that clients have to be told that the server ends."""
+
+
+class ConnectionRegistry:
+    """What the routes share: the backend, once it is there, and the open connections."""
+
+    def __init__(self, limits: StreamLimits, max_connections: int) -> None:
+        self.limits = limits
+        self.failure: Exception | None = None
+        """What kept the backend from being built."""
+        self.max_connections = max_connections
+        """Connections held at once; whoever listens lowers it to what the process has descriptors for."""
+        self.gate: Gate | None = None
+        """The sockets, once somebody listens."""
+        self.failure_is_raised = False
+        """Whoever listens ends with that failure, and tells of it."""
+        self.started = False
+        """The lifespan of the application runs."""
+        self._backend: Backend | None = None
+        self._draining = False
+        self._streams: dict[Stream, asyncio.Task[None] | None] = {}
+        self._came = 0
+        self._refused = dict.fromkeys(REFUSALS, 0)
+        self._dropped = 0
+        self._born = time.monotonic()
+        self.pid = os.getpid()
+        self.others: Sequence[Report] = ()
+        """What the other workers last told, where there are several."""
+
+    @property
+    def takes_sessions(self) -> bool:
+        """Whether one would be let in now."""
+        try:
+            self.backend()
+        except DuologueError:
+            return False
+        return True
+
+    @property
+    def connections(self) -> int:
+        """Those that are open."""
+        return len(self._streams)
+
+    def report(self) -> Report:
+        """What this process does and has done."""
+        return {
+            "pid": self.pid,
+            "ready": self.takes_sessions,
+            "up_s": round(time.monotonic() - self._born, 1),
+            "connections": len(self._streams),
+            **self._sockets(),
+            "sessions": sum(stream.conversing for stream in self._streams),
+            "came": self._came,
+            "refused": sum(self._refused.values()),
+            **{f"refused_{reason}": count for reason, count in self._refused.items()},
+            "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
+            **(self._backend.counters() if self._backend is not None else {}),
+        }
+
+    def _sockets(self) -> Report:
+        gate = self.gate
+        if gate is None:
+            return {}
+        return {
+            "sockets": len(gate),
+            "sockets_waiting": gate.waiting,
+            "sockets_expired": gate.expired,
+            "sockets_evicted": gate.evicted,
+            "sockets_turned_away": gate.turned_away,
+        }
+
+    def backend(self, *, held: int = 0) -> Backend:
+        """The backend, for a caller that holds `held` connections itself.
+
+        Raises OverloadedError where it takes no session now, or what kept it from being built.
+        """
+        if self.failure is not None:
+            known = isinstance(self.failure, DuologueError)
+            raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
+        if self._draining:
+            raise OverloadedError("The server is shutting down.", reason="shutdown")
+        if len(self._streams) - held >= self.max_connections:
+            raise OverloadedError(
+                f"The server holds {self.max_connections} connections, and no more.",
+                retry_after=RETRY_AFTER,
+                reason="connections",
+            )
+        if self._backend is None:
+            raise OverloadedError(
+                "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
+            )
+        self._backend.check()
+        return self._backend
+
+    async def keep(self, build: Callable[[], AbstractAsyncContextManager[Backend]], end: asyncio.Event) -> None:
+        """Build the backend and hold it until `end`; a failure is kept, for `/ready` and for the process to end by."""
+        self.failure, self._draining, self.started = None, False, True
+        try:
+            async with build() as self._backend:
+                await end.wait()
+        except Exception as error:
+            if end.is_set():
+                raise
+            if not isinstance(error, DuologueError):
+                log.exception("The server cannot work.")
+            elif not self.failure_is_raised:
+                log.error("No calls can be taken: %s", error)
+            self.failure = error
+        finally:
+            self._backend = None
+
+    async def serve(self, connection: Connection, handshake: Handshake) -> None:
+        """One connection, from its acceptance to its end."""
+        stream = Stream(connection, self.limits, handshake)
+        self._streams[stream] = asyncio.current_task()
+        self._came += 1
+        try:
+            await stream.run(partial(self.backend, held=1))
+        finally:
+            del self._streams[stream]
+            if (refusal := stream.refusal) is not None:
+                self._refused[refusal.reason if refusal.reason in self._refused else "other"] += 1
+            self._dropped += stream.dropped
+
+    async def drain(self) -> None:
+        """Take nothing new, tell every client that the server ends, and wait until they are told."""
+        self._draining = True
+        for stream in self._streams:
+            stream.stop(Closing(GOING_AWAY, "shutdown"))
+        running = [task for task in self._streams.values() if task is not None]
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_TIMEOUT)

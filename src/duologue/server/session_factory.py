@@ -1,0 +1,259 @@
+"""Opens sessions over one engine: what a client asked for, with the application's agent, data and hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+import weakref
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from duologue.agent import Agent, CallInfo
+from duologue.agent.faults import FaultLog, is_fault
+from duologue.agent.function import AgentFactory, name_of
+from duologue.agent.signature import name_of as function_name
+from duologue.engine import Engine
+from duologue.errors import AgentError, DuologueError, HookError, because
+from duologue.server.application_code import ApplicationCode, is_async
+from duologue.server.call_log import CallCounters, CallFollower
+from duologue.server.call_options import CallOptions, arguments_needed
+from duologue.server.records import CallRecords, call_entry
+from duologue.session import AudioSink, CallRequest, SessionConfig, VoiceSession
+from duologue.session.config import MAX_AGENT_NAME
+from duologue.session.hooks import Hook
+from duologue.settings.local import LocalModels
+from duologue.stt import SttModel
+from duologue.stt.language import language_code
+
+__all__ = ["SessionFactory"]
+
+_faults = FaultLog(logging.getLogger(__name__))
+
+SECRET_NAMES: Final = ("auth", "cookie", "token", "secret", "key", "password", "credential", "session", "protocol")
+"""A header whose name holds one of these is not shown to the application; browsers put tokens in
+`Sec-WebSocket-Protocol`, too."""
+
+
+class SessionFactory:
+    """A Backend whose sessions share one engine and its models.
+
+    `voices` are the providers of speech by name, the first of which is the default; without any, `models.tts` is the
+    only one.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        models: LocalModels,
+        options: CallOptions,
+        *,
+        voices: Mapping[str, Any] | None = None,
+        records: CallRecords | None = None,
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._options = options
+        self._voices = dict(voices or {})
+        self._records = records
+        self._code = ApplicationCode()
+        self._hook_code = ApplicationCode()
+        self._agents_failed = 0
+        self._user_data_failed = 0
+        self._calls = CallCounters()
+        self._exposed = frozenset(name.lower() for name in options.expose_headers)
+
+    def check(self) -> None:
+        """Raise OverloadedError where a session would be refused now."""
+        self._engine.admit()
+
+    def close(self) -> None:
+        """Let the threads of the application go."""
+        self._code.close()
+        self._hook_code.close()
+
+    def counters(self) -> Mapping[str, float]:
+        """What the engine has done, as plain numbers; a name with `worst` is a maximum and no sum."""
+        ticks = self._engine.counters
+        work = self._engine.model_threads
+        calls = self._calls
+        return {
+            "ticks": ticks.ticks,
+            "late_ticks": ticks.late,
+            "worst_tick_late_s": round(ticks.worst_late, 4),
+            "windows": ticks.windows,
+            "starved_frames": ticks.starved_frames,
+            "late_frames": ticks.late_frames,
+            "response_faults": ticks.response_faults,
+            "batches": work.counters.batches,
+            "jobs_waiting": work.waiting,
+            "jobs_done": work.counters.done,
+            "jobs_dropped": work.counters.dropped,
+            "jobs_refused": work.counters.refused,
+            "jobs_failed": work.counters.failed,
+            "threads_replaced": work.counters.threads_replaced,
+            "jobs_rationed": work.counters.rationed,
+            "backlog_s": round(self._engine.load.backlog, 3),
+            "worst_tick_lag_s": round(self._engine.load.tick_lag, 4),
+            "worst_lateness_s": round(self._engine.load.lateness, 4),
+            "loop_stalls": self._engine.stalls.count,
+            "worst_loop_stall_s": round(self._engine.stalls.worst, 3),
+            "tasks": len(asyncio.all_tasks()),
+            **{f"cpu_s_{name}": round(cost.cpu, 3) for name, cost in work.costs.of.items()},
+            **{f"sound_s_{name}": round(cost.size, 2) for name, cost in work.costs.of.items()},
+            **{f"runs_{name}": cost.runs for name, cost in work.costs.of.items()},
+            **{f"items_{name}": cost.items for name, cost in work.costs.of.items()},
+            "cache_bytes": self._engine.phrases.bytes,
+            "cache_hits": self._engine.phrases.counters.hits,
+            "cache_misses": self._engine.phrases.counters.misses,
+            "cache_evicted": self._engine.phrases.counters.evicted,
+            "agents_failed": self._agents_failed,
+            "user_data_failed": self._user_data_failed,
+            "hooks_failed": calls.hooks_failed,
+            "calls_started": calls.started,
+            "calls_ended": calls.ended,
+            "errors": calls.errors,
+            **{f"ended_{reason}": count for reason, count in calls.by_reason.items()},
+            "application_stuck": self._code.stuck + self._hook_code.stuck,
+            **(self._records.counters() if self._records is not None else {}),
+        }
+
+    async def open_session(self, request: CallRequest, sink: AudioSink) -> VoiceSession:
+        """A session as the client asked for it, not entered yet.
+
+        Raises ConfigError or InputError for what cannot be given, and AgentError, HookError, DeadlineError or
+        OverloadedError if the application's own code fails to make what the call needs.
+        """
+        options = self._options
+        policy = options.policy
+        name = policy.choose("agent", request.agent, list(options.agents), policy.agents)
+        voice = None
+        if self._voices or request.voice is not None:
+            voice = policy.choose("voice", request.voice, list(self._voices), policy.voices)
+        rules = policy.apply(request, options.config.rules)
+        info = CallInfo(
+            id=uuid.uuid4().hex[:12],
+            agent=name,
+            language=self._language(request.language),
+            voice=voice,
+            client=request.client,
+            headers=self._visible(request.headers),
+            query=request.query,
+            claims=request.claims,
+            metadata=request.metadata,
+        )
+        info = replace(info, user_data=await self._user_data(request, info))
+        agent = await self._make_agent(options.agents[name], info)
+        config = self._config(info, agent, replace(rules, greeting=self._greeting(agent) if request.greeting else ""))
+        try:
+            session = VoiceSession(
+                engine=self._engine,
+                stt=self._models.stt,
+                tts=self._models.tts if voice is None else self._voices[voice],
+                agent=agent,
+                config=config,
+                sink=sink,
+                user_data=info.user_data,
+                call=info,
+                on_start=self._hook("on_start"),
+                on_turn=self._hook("on_turn"),
+                on_end=self._hook("on_end"),
+            )
+        except DuologueError as error:  # such as a factory that returned an agent of another call
+            self._agents_failed += 1
+            _faults.write(f"No session for the call {info.id}, agent {name!r}", error)
+            raise
+        session.record.agents.append(name)
+        keep = None if self._records is None else partial(self._keep, weakref.ref(session))
+        follower = CallFollower(info, session.record, self._calls, log_words=options.log_words, keep=keep)
+        session.watch(follower.follow, follower.end)
+        return session
+
+    def _keep(self, session: weakref.ref[VoiceSession], seconds: float) -> None:
+        """Have the record of a call that has just ended written."""
+        if self._records is not None and (ended := session()) is not None:
+            self._records.put(partial(call_entry, ended.info, ended.record, ended.history, seconds))
+
+    def _hook(self, name: str) -> Hook | None:
+        """A hook of the application; a plain one runs in a thread, so that it may block."""
+        hook: Hook | None = getattr(self._options, name)
+        if hook is None or is_async(hook):
+            return hook
+        code = self._hook_code
+
+        async def run(*args: Any) -> None:
+            await code.call(hook, *args, what=f"The hook {run.__name__}")
+
+        run.__name__ = getattr(hook, "__name__", type(hook).__name__)
+        return run
+
+    def _config(self, info: CallInfo, agent: Agent, rules: Any) -> SessionConfig:
+        config = self._options.config
+        agent_name = config.agent_name or name_of(agent)[:MAX_AGENT_NAME]
+        return replace(config, rules=rules, language=info.language, agent_name=agent_name)
+
+    def _greeting(self, agent: Agent) -> str:
+        if self._options.greeting is not None:
+            return self._options.greeting
+        return self._options.config.rules.greeting or str(getattr(agent, "greeting", ""))
+
+    def _language(self, asked: str | None) -> str | None:
+        language = self._options.config.language if asked is None else asked
+        stt = self._models.stt
+        languages = stt.languages if isinstance(stt, SttModel) else _languages_of(stt)
+        return language_code(stt.name, languages, language) if languages else language
+
+    def _visible(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers without those that look like secrets."""
+        return {
+            name: value
+            for name, value in headers.items()
+            if name in self._exposed or not any(part in name for part in SECRET_NAMES)
+        }
+
+    async def _user_data(self, request: CallRequest, info: CallInfo) -> Any:
+        source = self._options.user_data
+        if request.user_data is not None or not callable(source):
+            return source if request.user_data is None else request.user_data
+        what = f"user_data={function_name(source)}"
+        try:
+            return await self._code.call(source, *((info,) if arguments_needed(source) else ()), what=what)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            self._user_data_failed += 1
+            ours = error if isinstance(error, DuologueError) else _failed(HookError, f"{what} failed", error)
+            _faults.write(f"No user data for the call {info.id}", ours)
+            raise ours from ours.__cause__
+
+    async def _make_agent(self, factory: AgentFactory, info: CallInfo) -> Agent:
+        if not factory.runs_code:
+            return factory(info)
+        what = f"The factory {factory.name} of the agent {info.agent!r}"
+        try:
+            if factory.is_async:
+                made = await self._code.wait(factory.amake(info), what=what)
+            else:
+                made = await self._code.call(factory.make, info, what=what)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            self._agents_failed += 1
+            ours = error if isinstance(error, DuologueError) else _failed(AgentError, f"{what} failed", error)
+            _faults.write(f"No agent for the call {info.id}", ours)
+            raise ours from ours.__cause__
+        assert isinstance(made, Agent)
+        return made
+
+
+def _languages_of(service: object) -> frozenset[str]:
+    """The languages that a service declares; none if it accepts any."""
+    languages: frozenset[str] = getattr(getattr(service, "capabilities", None), "languages", frozenset())
+    return languages
+
+
+def _failed(kind: type[DuologueError], what: str, error: BaseException) -> DuologueError:
+    """The client is told the type of what the application raised, and not its words, which may hold a secret."""
+    return because(kind(f"{what}: {type(error).__name__}."), error)

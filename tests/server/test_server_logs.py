@@ -1,0 +1,58 @@
+"""The log of a server: a time in each line, as text or as JSON."""
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from duologue.errors import ConfigError
+from duologue.server.logs import logging_to
+
+calls = logging.getLogger("duologue.calls")
+library = logging.getLogger("somebody.else")
+
+
+def test_lines_of_text_begin_with_a_time() -> None:
+    written = io.StringIO()
+    with logging_to(written):
+        calls.info("Call %s started.", "c1")
+        calls.debug("more")
+        library.info("their business")
+        library.warning("their warning")
+    first, second = written.getvalue().splitlines()
+    time, rest = first.split(" ", 1)
+    assert (len(time), time[10], time[-1]) == (24, "T", "Z")
+    assert rest == "INFO duologue.calls: Call c1 started."
+    assert second.endswith(" WARNING somebody.else: their warning")
+
+
+def test_lines_of_json_hold_fields_and_exceptions() -> None:
+    written = io.StringIO()
+    with logging_to(written, level="debug", log_format="json"):
+        calls.debug("Call %s ended.", "c1", extra={"fields": {"event": "call.ended", "turns": 2, "level": "ours"}})
+        try:
+            raise ValueError("two\nlines")
+        except ValueError:
+            library.exception("It failed.")
+    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    assert len(first.pop("time")) == 24
+    assert first == {
+        "level": "debug", "logger": "duologue.calls", "message": "Call c1 ended.", "event": "call.ended", "turns": 2,
+    }  # fmt: skip
+    assert "ValueError: two\nlines" in second["exception"]
+
+
+def test_the_log_is_as_before_afterwards() -> None:
+    root, ours = logging.getLogger(), logging.getLogger("duologue")
+    before = root.handlers[:], root.level, ours.level
+    with logging_to(io.StringIO(), level="error"):
+        assert not calls.isEnabledFor(logging.WARNING)
+    assert (root.handlers[:], root.level, ours.level) == before
+
+
+@pytest.mark.parametrize("options", [{"level": "loud"}, {"log_format": "xml"}])
+def test_what_is_no_level_or_format_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is not one of"), logging_to(io.StringIO(), **options):
+        pass

@@ -1,0 +1,99 @@
+"""The Python of docs/serving.md does what the page says, as it is printed."""
+
+import asyncio
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duologue.client import connect
+from duologue.errors import ConfigError
+from duologue.server.policy import CallPolicy
+from duologue.wire import messages as wire
+from duologue.wire.fields import TurnTaking
+from serving import heard, run_by_uvicorn, serving, use_fakes
+
+pytestmark = pytest.mark.anyio
+
+PAGE = (Path(__file__).parent.parent / "docs" / "serving.md").read_text("utf-8")
+SNIPPETS = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
+
+DEADLINE = 30.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with all snippets, from which they are imported."""
+    for name, source in SNIPPETS.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for name in SNIPPETS:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_fakes(monkeypatch)
+
+
+def test_every_snippet_is_tested() -> None:
+    assert len(SNIPPETS) == PAGE.count("```python")
+    source = Path(__file__).read_text("utf-8")
+    assert [name for name in SNIPPETS if f'"{name}"' not in source] == []
+
+
+@pytest.mark.usefixtures("folder", "models")
+async def test_agents_know_their_call() -> None:
+    desk = importlib.import_module("desk")
+    async with serving(agents=desk.AGENTS, user_data=desk.guest) as url:
+        async with connect(f"{url}?guest=17", metadata={"order": 9}) as call:
+            assert await heard(call) == "Welcome, Ada."
+            assert await heard(call, "Hello.") == "You are Ada, your order is 9."
+        async with connect(url, agent="kitchen") as call:
+            assert await heard(call, "Hello.") == "The kitchen is closed."
+
+
+@pytest.mark.usefixtures("folder", "models")
+async def test_providers_voices_and_the_policy() -> None:
+    module = importlib.import_module("voices")
+    async with serving(module.agent, **module.OPTIONS) as url:
+        async with connect(url, voice="bob") as call:
+            assert await heard(call, "Hello.") == "You said: Hello."
+        refused: list[dict[str, Any]] = [{"voice": "eve"}, {"turn_taking": TurnTaking(timeout_s=4.0)}]
+        for asked in refused:
+            with pytest.raises(ConfigError):
+                async with connect(url, **asked):
+                    pass
+
+
+@pytest.mark.usefixtures("folder", "models")
+async def test_hooks() -> None:
+    module = importlib.import_module("hooked")
+    async with serving(module.agent, **module.OPTIONS) as url:
+        async with connect(url) as call:
+            assert await heard(call) == f"This is call {call.started.session}."
+            assert await heard(call, "Hello.") == "You said: Hello."
+            await call.end()
+            assert [type(each) for each in [each async for each in call]][-1] is wire.Ended
+        async with asyncio.timeout(DEADLINE):
+            while not module.ended:
+                await asyncio.sleep(0.01)
+    assert module.ended == [("client_end", ["Hello."])]
+
+
+@pytest.mark.usefixtures("folder", "models")
+async def test_mounting() -> None:
+    module = importlib.import_module("app")
+    async with run_by_uvicorn(module.app) as address, connect(f"ws://{address}/voice/v1/stream") as call:
+        assert await heard(call, "Hello.") == "You said: Hello."
+
+
+def test_what_the_page_says_of_the_policy_is_so() -> None:
+    table = PAGE[PAGE.index("| `CallPolicy`") : PAGE.index("What is not allowed is refused")]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)[1:] == [field.name for field in fields(CallPolicy)]
