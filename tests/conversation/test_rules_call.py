@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.call import Call
 from duologue.conversation.config import ConversationConfig
