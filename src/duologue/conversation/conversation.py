@@ -155,6 +155,8 @@ class Conversation:
         self._advance()
 
     def _barge_in(self, samples: int, probability: float, explained: float) -> None:
+        if self.floor.reply is None:
+            return
         u = self.user_turn.utterance
         wordless = u is not None and u.wordless
         if self.floor.hear_user(samples, probability, explained, wordless=wordless) and u:
@@ -162,10 +164,12 @@ class Conversation:
 
     def _advance(self) -> None:
         """Do what the passing of audio brings: evidence that is due, decisions, the floor, timers."""
-        self.endpointer.apply_due()
-        if not self.ending.is_final:
+        if self.user_turn.requests.open:
+            self.endpointer.apply_due()
+        if self.ending.deadline is None:
             self.endpointer.evaluate()
-            self.endpointer.answer_typed()
+            if self.typed.texts:
+                self.endpointer.answer_typed()
         if self.floor.says and not self.floor.reply and (self.ending.is_final or not self.user_turn.has_floor):
             self.floor.say_next()
         self.call.check_timers()

@@ -41,6 +41,7 @@ class Endpointer:
         timers: CallTimers,
     ) -> None:
         self._context = context
+        self._config = context.config
         self._user_turn = user_turn
         self._requests = user_turn.requests
         self._floor = floor
@@ -101,7 +102,7 @@ class Endpointer:
                 u.evidence = replace(u.evidence, sound=u.sound)
                 self._publish_score(u, u.evidence)
         elif request.kind == "sound":
-            u.scores = self._context.config.endpointing.max_scores
+            u.scores = self._config.endpointing.max_scores
         elif request.kind == "check":
             self._checked(u, answer if isinstance(answer, WordsArrived) else None)
         else:
@@ -127,7 +128,7 @@ class Endpointer:
             self._user_turn.close_as_nothing(u, "backchannel")
             return
         self._user_turn.take_floor(u, "words")
-        against = self._context.config.endpointing.opening if u.turn == 1 else 0.0
+        against = self._config.endpointing.opening if u.turn == 1 else 0.0
         words = u.final
         u.evidence = Evidence(u.text, words.probability, words.reason, words.patience, u.sound, against, u.opinion)
         self._publish_score(u, u.evidence)
@@ -185,7 +186,7 @@ class Endpointer:
             self._weigh(u, u.evidence)
 
     def _weigh(self, u: Utterance, e: Evidence) -> None:
-        config = self._context.config.endpointing
+        config = self._config.endpointing
         silence = self._context.seconds_since(u.last_speech)
         sound_is_due = self._requests.open and silence < config.timeout * e.patience
         verdict = None if sound_is_due else decide(e, silence, config)
@@ -200,7 +201,7 @@ class Endpointer:
 
         If the turn model was overloaded, it is asked again: when the words are there, or after a while.
         """
-        c, e, pos = self._context.config.endpointing, u.evidence, self._context.pos
+        c, e, pos = self._config.endpointing, u.evidence, self._context.pos
         first = u.scored_at <= u.last_speech
         if e is None:
             wanted = first and not u.complete and self._context.seconds_since(u.last_speech) >= c.sound_after
@@ -257,7 +258,7 @@ class Endpointer:
         u = self._user_turn.utterance
         if u is None or self._user_turn.user.state is not UserState.SPEAKING:
             return
-        r, config = self._floor.reply, self._context.config.barge_in
+        r, config = self._floor.reply, self._config.barge_in
         waits = self._floor.says or self._typed or (r and (r.held or u.wordless))
         since = u.checked if u.wordless else u.run_start
         every = config.check_every if u.wordless else config.confirm_after
@@ -266,7 +267,7 @@ class Endpointer:
 
     def check_words(self, u: Utterance) -> None:
         """Have speech that goes on transcribed, unless that is under way or was done recently."""
-        c, pos = self._context.config.barge_in, self._context.pos
+        c, pos = self._config.barge_in, self._context.pos
         if u.check_asked:
             if pos - u.checked >= c.give_up_after * RATE:
                 self._checked(u, None)

@@ -25,6 +25,7 @@ class Floor:
 
     def __init__(self, context: Context, history: History, timers: CallTimers) -> None:
         self._context = context
+        self._config = context.config
         self._history = history
         self._timers = timers
         self.agent = Machine(AGENT_TABLE, AgentState.IDLE)
@@ -79,8 +80,8 @@ class Floor:
 
     def apologize(self) -> None:
         """Apologize next, if an apology is configured: something failed that the user waits for."""
-        if self._context.config.apology:
-            self.says.appendleft(inputs.SayRequested(self._context.config.apology))
+        if self._config.apology:
+            self.says.appendleft(inputs.SayRequested(self._config.apology))
 
     def close_says(self, r: Reply, reason: str) -> None:
         """Nothing more of `r` will be played: what waited for the floor waits again, the agent's own is given up."""
@@ -95,7 +96,7 @@ class Floor:
             self._say_unheard(self.says.popleft(), reason)
 
     def _check_room(self, waiting: int) -> None:
-        if waiting >= self._context.config.max_queued_says:
+        if waiting >= self._config.max_queued_says:
             raise InvalidStateError(f"{waiting} texts wait to be said already; wait for playout.")
 
     def _say_unheard(self, say: inputs.SayRequested, reason: str) -> None:
@@ -142,7 +143,7 @@ class Floor:
         r = self.current(i.generation)
         if r and not r.started:
             r.started = True
-            self._watch = BargeInWatch(self._context.config)
+            self._watch = BargeInWatch(self._config)
             self.set_agent("playout_start", "reply" if r.turn else "say")
 
     def speech_played(self, i: inputs.SpeechPlayed) -> None:
@@ -213,7 +214,7 @@ class Floor:
 
     def may_be_interrupted(self, r: Reply) -> bool:
         """Return True if the user's speech may cut the reply off."""
-        return r.interruptible and self._context.config.barge_in.enabled and not r.is_protected
+        return r.interruptible and self._config.barge_in.enabled and not r.is_protected
 
     def hear_user(self, samples: int, probability: float, explained: float, *, wordless: bool) -> bool:
         """Duck, pause or restore the reply that is being played, by one window of the user's side.
@@ -288,7 +289,7 @@ class Floor:
             return
         if reason != "backchannel":
             self._context.publish(events.FalseInterruption, r.generation, reason)
-        self._watch = BargeInWatch(self._context.config)
+        self._watch = BargeInWatch(self._config)
         if self.agent.state is AgentState.DUCKED:
             self.set_agent("unduck", reason)
             self._context.request(effects.Unduck(r.generation))

@@ -26,6 +26,7 @@ class UserTurn:
         self, context: Context, floor: Floor, speculation: Speculation, history: History, timers: CallTimers
     ) -> None:
         self._context = context
+        self._config = context.config
         self._floor = floor
         self._speculation = speculation
         self._history = history
@@ -39,7 +40,7 @@ class UserTurn:
     @property
     def listens(self) -> bool:
         """False if only the push-to-talk button makes turns, or while it is down."""
-        return self._context.config.turns == "auto" and not (self.utterance and self.utterance.held)
+        return self._config.turns == "auto" and not (self.utterance and self.utterance.held)
 
     @property
     def has_floor(self) -> bool:
@@ -52,7 +53,7 @@ class UserTurn:
         u, start = self.utterance, self._context.pos - self.detector.speech_run
         if u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start)):
             return u.part_start
-        padding = round(self._context.config.speech.prefix_padding * RATE)
+        padding = round(self._config.speech.prefix_padding * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
 
     def next_turn(self) -> int:
@@ -86,12 +87,11 @@ class UserTurn:
         u = self.utterance
         if u is None or self.user.state is not UserState.SPEAKING:
             return
-        config = self._context.config
         u.last_speech = end if u.held else self.detector.last_end
         u.windows.append((end, probability))
-        if end - u.part_start >= config.max_utterance * RATE:
+        if end - u.part_start >= self._config.max_utterance * RATE:
             self._cut(u, u.quietest())
-        every = config.partial_every * RATE
+        every = self._config.partial_every * RATE
         at_once = self._context.capabilities.streams_words and not u.partial
         if every and (at_once or end - max(u.partial_at, u.part_start) >= every):
             u.partial, u.partial_at = self.requests.ask_partial(u.part_start, end), end
@@ -101,7 +101,7 @@ class UserTurn:
         u = self.utterance
         if u is None or not u.held:
             return
-        if end - u.part_start < self._context.config.max_utterance * RATE:
+        if end - u.part_start < self._config.max_utterance * RATE:
             u.windows.append((end, 0.0))
             return
         if start > u.part_start:
@@ -128,11 +128,11 @@ class UserTurn:
         u.last_speech = self.detector.last_end
         self._context.publish(events.SpeechStopped, u.turn, u.last_speech, reason)
         self.requests.drop("check")
-        tail = round(self._context.config.speech.tail_padding * RATE)
+        tail = round(self._config.speech.tail_padding * RATE)
         self._ask_words(u, min(self._context.pos, u.last_speech + tail))
 
     def _ask_words(self, u: Utterance, end: int) -> None:
-        extra, part = self._context.config.endpointing.words_budget, len(u.parts)
+        extra, part = self._config.endpointing.words_budget, len(u.parts)
         u.asked_at = self._context.pos
         if u.last_speech > u.part_start:
             opened = self._floor.reply.text if u.continues and self._floor.reply else u.base
@@ -145,10 +145,9 @@ class UserTurn:
             self.requests.note_no_words(u.part_start, end, extra=extra, part=part)
 
     def _cut(self, u: Utterance, at: int) -> None:
-        config = self._context.config
         self.requests.ask_words("segment", u.part_start, at, u.turn, extra=1.0, part=len(u.parts))
         u.split(at, None)
-        u.full = at - u.start >= config.max_turn * RATE
+        u.full = at - u.start >= self._config.max_turn * RATE
         self._context.publish(events.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")
 
     # --- the push-to-talk button ---
@@ -160,7 +159,7 @@ class UserTurn:
         r = self._floor.reply
         if r and r.interruptible and r.started:
             self._floor.drop("manual")
-        self.detector = SpeechDetector(self._context.config.speech)
+        self.detector = SpeechDetector(self._config.speech)
         u = self._open(self._context.pos)
         u.held = True
         if self.user.may("speech_start"):
@@ -210,19 +209,19 @@ class UserTurn:
             u.split(self._padded(start), u.final)
         self.requests.drop("words", "sound", "check")
         u.go_on()
-        if self._context.config.speculation == "discard":
+        if self._config.speculation == "discard":
             self._speculation.discard("went_on")
 
     def _padded(self, start: int) -> int:
         """Return where an utterance begins whose speech was detected at `start`."""
-        r, c = self._floor.reply, self._context.config
+        r, c = self._floor.reply, self._config
         over_the_agent = r is not None and r.started and not r.dropped
         padding = round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
 
     def _follows_silence(self, u: Utterance, start: int) -> bool:
         """Return True if speech from `start` on follows so long a silence that it is understood by itself."""
-        return start - u.last_speech > self._context.config.split_after * RATE
+        return start - u.last_speech > self._config.split_after * RATE
 
     # --- what an utterance turns out to be ---
 
@@ -292,6 +291,6 @@ class UserTurn:
     def reset(self, reason: str) -> None:
         """Drop the utterance and start listening afresh."""
         self.forget()
-        self.detector = SpeechDetector(self._context.config.speech)
+        self.detector = SpeechDetector(self._config.speech)
         if self.user.may("speech_stop"):
             self.set_user("speech_stop", reason)
