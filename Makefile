@@ -8,6 +8,8 @@ PORT   ?= 8000
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check
+# A file's tests stay together, because they share servers and models.
+PARALLEL := -n 2 --dist loadfile
 SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
@@ -35,8 +37,8 @@ test: system $(VENV)/.dev
 	@$(SAY) 'types';            $(BIN)/mypy
 	@$(SAY) 'import contracts'; $(BIN)/lint-imports
 	@$(SAY) 'tests of the rules: every branch of them';
-	@$(BIN)/pytest tests/conversation --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
-	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation
+	@$(BIN)/pytest tests/conversation $(PARALLEL) --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation $(PARALLEL)
 
 # First of all, so that what is missing is the first line.
 system:

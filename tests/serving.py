@@ -12,15 +12,20 @@ import uvicorn
 
 import duologue
 from duologue.client import Conversation
+from duologue.engine import Admission, EngineConfig
 from duologue.server import application
 from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.wire import messages as wire
 
-__all__ = ["heard", "run_by_uvicorn", "serving", "use_fakes"]
+__all__ = ["PATIENT", "heard", "run_by_uvicorn", "serving", "use_fakes"]
 
 DEADLINE = 30.0
 """Seconds after which a test that waits has failed."""
+
+
+PATIENT = EngineConfig(max_sessions=100, admission=Admission(max_tick_lag=60.0, max_lateness=60.0, max_backlog=600.0))
+"""Admits calls however busy other programs keep the machine: for tests that are not about admission."""
 
 
 def use_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +40,7 @@ def use_fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def serving(*agent: object, **options: Any) -> AsyncIterator[str]:
     """The address of the stream of `duologue.aserve` with these options."""
+    options.setdefault("engine", PATIENT)
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         duologue.aserve(

@@ -22,6 +22,7 @@ from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.openai_server import OpenAIServer, calls, says
 from duologue.wire import messages as wire
+from serving import PATIENT
 
 Talk = Callable[[str], Awaitable[None]]
 
@@ -51,6 +52,7 @@ class Serving:
 
             asyncio.run(main())
 
+        options.setdefault("engine", PATIENT)
         models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
         self._monkeypatch.setattr(application, "load_local", lambda *_, **__: models)
         self._monkeypatch.setattr(Listener, "run", run_while_talking)
