@@ -59,7 +59,15 @@ def test_what_has_no_message_of_its_own_is_a_decision() -> None:
         name="turn_scored",
         reason="trailing_verb",
         at_s=1.0,
-        fields={"turn": 1, "text": "I want", "words": 0.1, "sound": None, "probability": 0.1, "silence": 0.2},
+        fields={
+            "turn": 1,
+            "text": "I want",
+            "words": 0.1,
+            "sound": None,
+            "probability": 0.1,
+            "silence": 0.2,
+            "recognizer": None,
+        },
     )
     assert Translator().translate(told.EvidenceLate(**COMMON, kind="words", due=15_000, late=0.0625)) == wire.Decision(
         name="evidence_late", reason="", at_s=1.0, fields={"kind": "words", "due": 15_000, "late": 0.0625}

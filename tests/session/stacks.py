@@ -15,7 +15,7 @@ from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import AgentState, SessionState
 from duologue.session import SessionConfig, ToolCalled
-from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
+from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech
 from duologue.testing.spoken import speak
 from duologue.testing.streaming import FakeStreamingSpeechToText
 from duologue.testing.virtual import VirtualCall
@@ -28,6 +28,7 @@ NOISE = (b"\x40\x40" * 160 + b"\xc0\xbf" * 160) * 20
 
 STACKS: dict[str, Callable[[], dict[str, Any]]] = {
     "instant": lambda: {"stt": FakeSpeechToText()},
+    "model": lambda: {"stt": FakeSttModel()},
     "streaming": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.0)},
     "streaming without word times": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.0, word_times=False)},
     "streaming after 0.3 s": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.3, latency=0.3)},
@@ -76,19 +77,27 @@ class Host:
             yield LONG
 
 
-async def converse(parts: dict[str, Any]) -> VirtualCall:
+class StackCall(VirtualCall):
+    """A call over one stack. Audio waits for evidence and speech, unless their latency passes in virtual time."""
+
+    def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__(Host(), config=SETTINGS, **{"tts": FakeTextToSpeech(exact=True), **parts})
+        timed = [part for part in parts.values() if hasattr(part, "clock")]
+        for part in timed:
+            part.clock = self.clock
+        self.waits = not timed
+
+
+async def converse(parts: dict[str, Any]) -> StackCall:
     """Play the conversation over these parts; returns the call, which has ended by itself."""
-    call = VirtualCall(Host(), config=SETTINGS, **{"tts": FakeTextToSpeech(exact=True), **parts})
-    for part in parts.values():
-        if hasattr(part, "clock"):
-            part.clock = call.clock
+    call = StackCall(parts)
     async with call:
         await settle(call)  # the greeting
         await say(call, "Tell me all about it.")
         await sounding(call, 0.8)
         await say(call, "uh huh")  # a backchannel
         await sounding(call, 0.3)
-        await call.play(NOISE, waits=False)  # a false interruption
+        await call.play(NOISE, waits=call.waits)  # a false interruption
         await settle(call)
         await say(call, "And once more, please.")
         await sounding(call, 1.0)
@@ -99,32 +108,32 @@ async def converse(parts: dict[str, Any]) -> VirtualCall:
     return call
 
 
-async def say(call: VirtualCall, text: str) -> None:
-    """Say it and go on at once, in real time."""
-    await call.play(speak(text), waits=False)
+async def say(call: StackCall, text: str) -> None:
+    """Say it and go on at once."""
+    await call.play(speak(text), waits=call.waits)
 
 
-async def sounding(call: VirtualCall, seconds: float) -> None:
+async def sounding(call: StackCall, seconds: float) -> None:
     """Listen until the agent has been speaking for so long."""
     for _ in range(500):
         if call.session._rules.agent.state is AgentState.SPEAKING:
             break
-        await call.silence(0.02, waits=False)
-    await call.silence(seconds, waits=False)
+        await call.silence(0.02, waits=call.waits)
+    await call.silence(seconds, waits=call.waits)
 
 
-async def settle(call: VirtualCall) -> None:
+async def settle(call: StackCall) -> None:
     """Say nothing until nothing has been open for half a second, or the call is over."""
     quiet = 0
     for _ in range(1500):
         if quiet >= 25 or call.session.state is SessionState.ENDED:
             return
-        await call.silence(0.02, waits=False)
+        await call.silence(0.02, waits=call.waits)
         quiet = quiet + 1 if call.session.settled else 0
     raise AssertionError("The call does not settle.")
 
 
-def told(call: VirtualCall) -> list[tuple[Any, ...]]:
+def told(call: StackCall) -> list[tuple[Any, ...]]:
     """What the session told, without its times."""
     return [
         (type(event).__name__, *(getattr(event, name) for name in TOLD[type(event)]))

@@ -1,20 +1,22 @@
 """A recognizer that streams: what it is given, what its words become, and what happens when it fails or lies."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from itertools import repeat
 from typing import Any
 
 import pytest
-from stacks import say, settle
 
+from duologue.agent import EndCall, Reply, Turn
 from duologue.audio.format import RATE
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
-from duologue.errors import AuthenticationError, ConfigError, ProviderUnavailableError
-from duologue.session import ErrorRaised, SessionConfig, reopening
+from duologue.conversation.state import SessionState
+from duologue.errors import AuthenticationError, ConfigError
+from duologue.session import ErrorRaised, SessionConfig, VoiceSession, reopening
 from duologue.stt import EndOfTurn, Final, Partial, SttCapabilities, Transcript, Word
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.fakes import FakeSpeechToText, SentenceEnd
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, FakeTurnModel, SentenceEnd
 from duologue.testing.spoken import speak
 from duologue.testing.streaming import FakeRecognitionStream, FakeStreamingSpeechToText, StreamFault
 from duologue.testing.virtual import VirtualCall
@@ -32,6 +34,15 @@ def virtual(stt: FakeStreamingSpeechToText, agent: Any = None, **options: Any) -
     call = VirtualCall(agent or ScriptedAgent("Yes."), stt=stt, **options)
     stt.clock = call.clock
     return call
+
+
+async def say(call: VirtualCall, text: str) -> None:
+    """Say it, and nothing more until the call has settled; nothing waits."""
+    await call.play(speak(text), waits=False)
+    quiet = 0
+    while quiet < 25:
+        await call.silence(0.02, waits=False)
+        quiet = quiet + 1 if call.session.settled else 0
 
 
 # --- what it is given, and what its words become ---
@@ -151,7 +162,6 @@ async def decided_after(latency: float, typical: float | None) -> tuple[float, V
     stt = FakeStreamingSpeechToText(latency=latency, typical_latency=typical)
     async with virtual(stt) as call:
         await say(call, TEXT)
-        await settle(call)
         return call.one(tell.TurnDecided).silence, call
 
 
@@ -178,7 +188,6 @@ async def test_a_latency_that_was_not_declared_is_learned(monkeypatch: pytest.Mo
         late = []
         for _ in range(12):
             await say(call, "Hello there.")
-            await settle(call)
             late.append(len(call.of(tell.EvidenceLate)))
         assert late[0] == 1
         assert late[-1] == late[-5], "and is not late any more"
@@ -198,7 +207,6 @@ async def decides(end_of_turn: float | None, agent: ScriptedAgent | None = None)
     stt = FakeStreamingSpeechToText(end_of_turn=end_of_turn)
     async with virtual(stt, agent, words=Doubtful()) as call:
         await say(call, "so I thought")
-        await settle(call)
         assert call.of(ErrorRaised) == []
         return call
 
@@ -222,7 +230,6 @@ async def test_an_early_opinion_starts_a_reply_in_advance() -> None:
         stt = FakeStreamingSpeechToText(end_of_turn=opinion)
         async with virtual(stt, ScriptedAgent("Yes.", speculative=True), words=Unlikely()) as call:
             await say(call, "so I thought")
-            await settle(call)
             assert len(call.of(tell.SpeculationStarted)) == prepared
             assert call.heard == ["Yes."]
 
@@ -263,9 +270,7 @@ async def test_events_that_change_places_lose_no_words() -> None:
     stt = FakeStreamingSpeechToText(faults=[StreamFault("reorder")], latency=0.05)
     async with virtual(stt) as call:
         await say(call, TEXT)
-        await settle(call)
         await say(call, "And a chair.")
-        await settle(call)
         assert [t.user_text for t in call.turns] == [TEXT, "And a chair."]
 
 
@@ -377,6 +382,7 @@ async def test_nonsense_is_reported_once_and_the_call_goes_on(lie: str) -> None:
         assert (error.provider, error.code) == ("liar", "provider_error")
         assert call.session._listener.live is not None
         assert max(call.session._listener.live.errors.values()) >= 3, "but counted always"
+        assert call.engine.counters.recognition_faults >= 3
         await call.say(TEXT)
         assert [t.user_text for t in call.turns] == [TEXT]
     assert len(stt.streams) == 1
@@ -428,6 +434,43 @@ async def test_a_flood_of_events_is_a_fault_and_stops_nobody_else() -> None:
 # --- the end ---
 
 
+async def test_the_stream_closes_when_the_call_ends_and_not_when_it_is_left() -> None:
+    async def agent(turn: Turn) -> AsyncIterator[Reply]:
+        yield "Good bye."
+        yield EndCall("done")
+
+    stt = FakeStreamingSpeechToText()
+    async with VirtualCall(agent, stt=stt) as call:
+        await call.say("Good bye.")
+        assert call.session.state is SessionState.ENDED
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert stt.streams[0].closed
+
+
+async def test_at_most_five_tasks_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, most = asyncio.all_tasks(), 0
+    progressed = VoiceSession.progressed
+
+    def counting(session: VoiceSession) -> None:
+        nonlocal most
+        progressed(session)
+        most = max(most, len(asyncio.all_tasks() - before))
+
+    monkeypatch.setattr(VoiceSession, "progressed", counting)
+    stt = FakeStreamingSpeechToText(latency=0.001, end_of_turn=0.9)
+    agent = ScriptedAgent(["This is the first part of it. ", 0.001, "And the second."], speculative=True)
+    async with VirtualCall(agent, stt=stt, words=Doubtful(), turn_model=FakeTurnModel(0.3, 0.6), on_turn=print) as call:
+        await call.session.say("Welcome to this long and winding call.")
+        await call.say("I would like a table please")
+        await call.speak("for four, no, five people")
+        await call.silence(0.4)
+        await call.say("wait a moment please, I have another question")
+        assert len(call.turns) >= 2
+    assert 2 <= most <= 5
+    assert asyncio.all_tasks() == before
+
+
 @pytest.mark.parametrize("fault", [None, StreamFault("stall"), StreamFault("refuse")])
 async def test_close_leaves_no_task(fault: StreamFault | None) -> None:
     tasks = asyncio.all_tasks()
@@ -447,7 +490,10 @@ async def test_a_stream_that_does_not_close_holds_nobody_up(monkeypatch: pytest.
     assert call.session.record.errors[0].message == "fake-streaming-stt did not let go of its work within 1 s."
 
 
-@pytest.mark.parametrize("faults", [(), (StreamFault("break", 2),), (StreamFault("end"),) * 9])
+@pytest.mark.parametrize(
+    "faults",
+    [(), (StreamFault("break", 2),), (StreamFault("push", 2),), (StreamFault("end"),) * 9, (StreamFault("full"),) * 9],
+)
 async def test_nothing_of_a_call_is_left_in_a_ring(faults: tuple[StreamFault, ...]) -> None:
     stt = FakeStreamingSpeechToText(faults=faults, end_of_turn=0.9)  # outlives the call, as a provider does
     with no_rings():
@@ -461,9 +507,6 @@ async def test_providers_that_fail_alike_do_not_disturb_each_other() -> None:
     bad = FakeStreamingSpeechToText(name="bad", faults=repeat(StreamFault("break", 1)))
     good = FakeStreamingSpeechToText(name="good")
     async with VirtualCall(ScriptedAgent("Yes."), stt=good) as call:
-        from duologue.session import VoiceSession
-        from duologue.testing.fakes import FakeTextToSpeech
-
         other = VoiceSession(engine=call.engine, stt=bad, tts=FakeTextToSpeech(), agent=ScriptedAgent("No."))
         async with other:
             sound = speak(TEXT)
@@ -473,4 +516,3 @@ async def test_providers_that_fail_alike_do_not_disturb_each_other() -> None:
             await call.settle()
         assert [t.user_text for t in call.turns] == [TEXT]
         assert call.of(ErrorRaised) == []
-    assert ProviderUnavailableError.retryable

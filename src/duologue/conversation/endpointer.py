@@ -153,7 +153,8 @@ class Endpointer:
 
     def _publish_score(self, u: Utterance, e: Evidence) -> None:
         silence = self._context.seconds_since(u.last_speech)
-        self._context.publish(events.TurnScored, u.turn, e.text, e.words, e.sound, e.probability, silence, e.reason)
+        scores = (e.words, e.sound, e.probability, silence, e.reason, e.recognizer)
+        self._context.publish(events.TurnScored, u.turn, e.text, *scores)
         u.fresh = True
 
     # --- the turn is decided ---

@@ -107,10 +107,12 @@ class TurnScored(Event):
     sound: float | None
     """What the sound says, where it was asked."""
     probability: float
-    """Both together."""
+    """All together."""
     silence: float
     """Seconds since the last speech."""
     reason: str
+    recognizer: float | None = None
+    """The recognizer's own opinion, where it has one."""
 
 
 @dataclass(frozen=True, slots=True)

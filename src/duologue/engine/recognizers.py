@@ -16,7 +16,7 @@ from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ConfigError, InvalidAudioError
 from duologue.stt import RecognitionStream, SpeechToText, SttCapabilities, SttModel, Transcript
 from duologue.stt.buffered import BufferedStream
-from duologue.stt.language import check_language
+from duologue.stt.language import check_language, language_code
 from duologue.stt.steps import Step, Stepwise
 
 __all__ = ["ModelSpeechToText", "Recognizer", "ServiceSpeechToText", "as_float"]
@@ -115,15 +115,22 @@ class ServiceSpeechToText:
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """Transcribe one utterance."""
+        self._check(language)
         return await self.service.transcribe(pcm, language=language, deadline=deadline)
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
         """Transcribe several utterances."""
+        self._check(language)
         return await self.service.transcribe_batch(pcms, language=language)
 
     def stream(self, *, language: str | None = None) -> RecognitionStream:
         """Open a stream."""
+        self._check(language)
         return self.service.stream(language=language)
+
+    def _check(self, language: str | None) -> None:
+        if self.capabilities.languages:
+            language_code(self.name, self.capabilities.languages, language)
 
     async def warm(self) -> None:
         """Prepare the service."""

@@ -72,6 +72,8 @@ class TickCounters:
     """Frames of 20 ms in which speech was owed and none was ready."""
     late_frames: int = 0
     """Frames that were ready, and were sent 20 ms or more after they were to sound."""
+    recognition_faults: int = 0
+    """Faults of recognizers that stream: streams that broke or stalled, and events that they must not send."""
     response_faults: int = 0
     """Things that a voice or a responder must not do, and that did not end its reply."""
     worst_late: float = 0.0

@@ -87,6 +87,7 @@ class SessionFactory:
             "starved_frames": ticks.starved_frames,
             "late_frames": ticks.late_frames,
             "response_faults": ticks.response_faults,
+            "recognition_faults": ticks.recognition_faults,
             "batches": work.counters.batches,
             "jobs_waiting": work.waiting,
             "jobs_done": work.counters.done,

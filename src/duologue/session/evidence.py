@@ -142,6 +142,11 @@ class Listener:
         elif self.live is not None:
             self.live.drop(ask)
 
+    def stop(self) -> None:
+        """Let go of what lasts for the whole call; `close` waits for it."""
+        if self.live is not None:
+            self.live.stop()
+
     async def close(self) -> None:
         """Drop everything, and wait a moment for it to let go."""
         for task in self._tasks:
@@ -221,6 +226,12 @@ class Listener:
     def report(self, error: DuologueError) -> None:
         """Publish an error that belongs to no turn."""
         self.host.failed(error)
+
+    def note_fault(self, error: DuologueError | None) -> None:
+        """Count a fault of the recognizer, and publish it unless it is None."""
+        self._engine.counters.recognition_faults += 1
+        if error is not None:
+            self.host.failed(error)
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> str:
         attempt = 0

@@ -51,6 +51,10 @@ class WordsHost(Protocol):
         """Publish an error of the provider."""
         ...
 
+    def note_fault(self, error: DuologueError | None) -> None:
+        """Count a fault of the provider, and publish it unless it is None."""
+        ...
+
 
 @dataclass(slots=True)
 class Request:
@@ -104,12 +108,17 @@ class LiveRecognition:
     def start(self, host: WordsHost, session: str) -> None:
         """Open the stream: the call begins."""
         self._host = host
-        self._checks.report = host.report
+        self._checks.on_fault = host.note_fault
         self.stream.start(self, session)
+
+    def stop(self) -> None:
+        """Close the stream, because the call has ended; `close` waits for it."""
+        self._host = self._checks.on_fault = None
+        self.stream.stop()
 
     async def close(self) -> bool:
         """Close the stream and forget what was asked for; False if the provider does not let go in time."""
-        self._host = self._checks.report = None
+        self.stop()
         for request in self._requests.values():
             request.cancel()
         self._requests.clear()
@@ -131,9 +140,11 @@ class LiveRecognition:
 
     @property
     def errors(self) -> dict[str, int]:
-        """How often the provider broke its contract, by kind; and how often streams were reopened."""
-        counts = {"reopened": max(self.stream.opened - 1, 0), "close_failed": self.stream.close_failures}
-        return {**self._checks.counts, **{kind: count for kind, count in counts.items() if count}}
+        """How often the provider failed or broke its contract, by kind."""
+        counts = dict(self._checks.counts)
+        if self.stream.close_failures:
+            counts["close_failed"] = self.stream.close_failures
+        return counts
 
     # --- what the rules ask for ---
 
@@ -210,6 +221,7 @@ class LiveRecognition:
 
     def reopens(self) -> None:
         """The stream was given up, and another is about to be opened."""
+        self._checks.note("reopened")
         self._buffer.partial = None
         for request in self._requests.values():
             request.reopened = True
@@ -218,6 +230,7 @@ class LiveRecognition:
         """Fail what is waited for; the reason is published once, until words come again."""
         if self._host is None:
             return
+        self._checks.note("down")
         if not self._outage_reported:
             self._outage_reported = True
             self._host.report(error)
@@ -270,7 +283,7 @@ class LiveRecognition:
         request = self._requests.get(ask)
         if request is not None and self.stream.is_open:
             request.stalls = None
-            self._checks.counts["stalled"] += 1
+            self._checks.note("stalled")
             name = self._stt.name
             self.stream.give_up(DeadlineError(f"{name} does not answer.", provider=name))
 
@@ -281,7 +294,7 @@ class LiveRecognition:
             return
         text = self._buffer.text(request.span, so_far=True)
         if text:
-            self._checks.counts["unfinished"] += 1
+            self._checks.note("unfinished")
             self._finish(request, text, so_far=True)
             return
         self.drop(ask)

@@ -14,6 +14,7 @@ from duologue.audio.format import RATE
 from duologue.engine import Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, OverloadedError, ProviderError, because
+from duologue.session.agent_writer import without_frames
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -100,7 +101,9 @@ class ReopeningStream:
         self.down: DuologueError | None = None
         """Why no stream is open, and none is being opened."""
         self.close_failures = 0
-        """Streams that did not close as they should."""
+        """Streams that did not close as they should..."""
+        self._failures_before = 0
+        """...before the last."""
         self._stt = stt
         self._config = config
         self._audio = audio
@@ -122,15 +125,20 @@ class ReopeningStream:
         self._task = asyncio.create_task(self._run(), name="recognition", context=owned_by(session))
         self._task.add_done_callback(forget_why)
 
+    def stop(self) -> None:
+        """Stop reading; the task closes the stream."""
+        if self.owner is not None and self._task is not None:
+            self.owner = self._stream = None
+            self._failures_before = self.close_failures
+            self._task.cancel()
+
     async def close(self) -> bool:
         """Close the stream; False if the provider does not let go in time."""
-        self.owner = None
+        self.stop()
         if self._task is None:
             return True
-        failures = self.close_failures
-        self._task.cancel()
         _, stuck = await asyncio.wait([self._task], timeout=CLOSING_S)
-        return not stuck and self.close_failures == failures
+        return not stuck and self.close_failures == self._failures_before
 
     @property
     def is_open(self) -> bool:
@@ -168,7 +176,7 @@ class ReopeningStream:
         """Close the stream that is open, because of `error`, and open another."""
         self._stream = None
         if self._limit is not None and self._interrupted is None:
-            self._interrupted = error.with_traceback(None)
+            self._interrupted = error
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def works(self) -> None:
@@ -200,6 +208,7 @@ class ReopeningStream:
         while self.owner is not None:
             opened_at = loop.time()
             error, may_reopen = await self._listen(self.owner)
+            self._interrupted = None
             self._failures = 1 if loop.time() - opened_at >= STABLE_S else self._failures + 1
             if may_reopen and self._failures <= self._config.max_retries and self.opened < MAX_OPENED:
                 self.owner.reopens()
@@ -207,7 +216,7 @@ class ReopeningStream:
                 continue
             self.down, self._down_since = error, loop.time()
             self.owner.went_down(error)
-            error.with_traceback(None)  # its frames refer to this object
+            without_frames(error)
             if self.opened >= MAX_OPENED:
                 return
             self._revived.clear()
@@ -218,7 +227,6 @@ class ReopeningStream:
         """Open a stream and read it until it ends; returns why it did, and whether another may do better."""
         name, stream, events = self._stt.name, None, None
         self.opened += 1
-        self._interrupted = None
         try:
             async with asyncio.timeout(None) as self._limit:
                 stream = self._stt.stream(language=self._config.language)

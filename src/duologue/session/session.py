@@ -560,6 +560,7 @@ class VoiceSession:
         if self._ended.is_set():
             return
         self._ended.set()
+        self._listener.stop()
         self._hooks.call(self._on_end, self, self.record)
         self._audience.end(self.record.reason)
 

@@ -26,8 +26,8 @@ class StreamChecks:
     """Checks the events of one call's streams. Each kind of error is reported once a call, and counted always."""
 
     def __init__(self, name: str, capabilities: SttCapabilities) -> None:
-        self.report: Callable[[ProviderError], None] | None = None
-        """Is told of the first error of each kind; None before the call and after it."""
+        self.on_fault: Callable[[ProviderError | None], None] | None = None
+        """Called for each fault, with an error for the first of its kind. None before the call and after it."""
         self.counts: Counter[str] = Counter()
         """How often each kind of error was seen."""
         self._name = name
@@ -50,12 +50,16 @@ class StreamChecks:
             self.note(refused.kind, refused.what)
             return None
 
-    def note(self, kind: str, what: str) -> None:
-        """Count an error, and report it if it is the first of its kind."""
+    def note(self, kind: str, what: str = "") -> None:
+        """Count a fault. The first of its kind is reported, if `what` says what the provider has done."""
         self.counts[kind] += 1
-        if self.counts[kind] == 1 and self.report is not None:
+        if self.on_fault is None:
+            return
+        error = None
+        if what and self.counts[kind] == 1:
             hint = "It is ignored; this is a fault of the provider or its adapter."
-            self.report(ProviderError(f"{self._name} {what}.", hint=hint, provider=self._name))
+            error = ProviderError(f"{self._name} {what}.", hint=hint, provider=self._name)
+        self.on_fault(error)
 
     def _check_opinion(self, event: EndOfTurn, pushed: int) -> EndOfTurn:
         if not self._can.end_of_turn:
