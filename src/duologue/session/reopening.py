@@ -205,17 +205,19 @@ class ReopeningStream:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self.owner is not None:
+        while (owner := self.owner) is not None:
             opened_at = loop.time()
-            error, may_reopen = await self._listen(self.owner)
+            error, may_reopen = await self._listen(owner)
             self._interrupted = None
+            if self.owner is None:  # the provider did not let the cancellation through
+                return
             self._failures = 1 if loop.time() - opened_at >= STABLE_S else self._failures + 1
             if may_reopen and self._failures <= self._config.max_retries and self.opened < MAX_OPENED:
-                self.owner.reopens()
+                owner.reopens()
                 await asyncio.sleep(pause_before_retry(self._failures - 1, error))
                 continue
             self.down, self._down_since = error, loop.time()
-            self.owner.went_down(error)
+            owner.went_down(error)
             without_frames(error)
             if self.opened >= MAX_OPENED:
                 return
@@ -235,7 +237,8 @@ class ReopeningStream:
                 events = aiter(stream)
                 await self._read(stream, events, owner)
             hint = "A stream lasts until it is closed. A provider of whole utterances declares streaming=False."
-            return ProviderError(f"{name} ended its stream during the call.", hint=hint, provider=name), True
+            ended = ProviderError(f"{name} ended its stream during the call.", hint=hint, provider=name)
+            return self._interrupted or ended, True
         except TimeoutError as cause:
             return self._interrupted or _as_error(name, cause), True
         except DuologueError as error:
