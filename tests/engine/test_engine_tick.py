@@ -278,7 +278,7 @@ async def test_an_engine_is_used_once_and_inside_its_block() -> None:
             await e.__aenter__()
 
 
-async def test_services_keep_their_face_and_models_get_one() -> None:
+async def test_services_and_models_are_both_providers() -> None:
     async with engine() as e:
         stt, tts = FakeSpeechToText(), FakeTextToSpeech()
         assert (e.stt(stt).name, e.tts(tts)) == (stt.name, tts)

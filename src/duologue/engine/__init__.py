@@ -3,7 +3,7 @@
 from duologue.engine.admission import Admission
 from duologue.engine.config import EngineConfig
 from duologue.engine.engine import Engine
-from duologue.engine.faces import ModelTextToSpeech
+from duologue.engine.model_adapters import ModelTextToSpeech
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer
 
 __all__ = ["Admission", "Engine", "EngineConfig", "ModelSpeechToText", "ModelTextToSpeech", "Recognizer"]

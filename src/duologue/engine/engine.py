@@ -15,8 +15,8 @@ import threadpoolctl
 from duologue.clock import Clock, VirtualClock, WallClock
 from duologue.engine.admission import AdmissionController, Load
 from duologue.engine.config import EngineConfig
-from duologue.engine.faces import ModelTextToSpeech
 from duologue.engine.latency import Latencies
+from duologue.engine.model_adapters import ModelTextToSpeech
 from duologue.engine.model_threads import ModelThreads
 from duologue.engine.phrases import PhraseCache
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSpeechToText, declared

@@ -1,4 +1,4 @@
-"""The face of a service for a model, so that sessions see one Protocol."""
+"""Adapts a voice that is a model to the Protocol of a service; `recognizers` does so for speech recognition."""
 
 from __future__ import annotations
 

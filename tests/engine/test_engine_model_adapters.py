@@ -1,4 +1,4 @@
-"""Models have the face of a service, and the engine's threads behind it."""
+"""A voice that is a model is a service to sessions, and the engine's threads run it."""
 
 import asyncio
 from collections.abc import AsyncIterator
