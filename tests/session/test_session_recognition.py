@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
 from duologue.conversation import inputs as got
-from duologue.conversation.config import RATE
 from duologue.engine.latency import LatencyEstimate
 from duologue.engine.recognizers import ServiceSpeechToText
 from duologue.errors import DuologueError
