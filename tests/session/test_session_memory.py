@@ -5,12 +5,14 @@ import weakref
 import pytest
 
 from duologue.engine import EngineConfig
-from duologue.errors import OverloadedError
+from duologue.errors import OverloadedError, ProviderUnavailableError
 from duologue.recording.replayer import Replayer
-from duologue.session import VoiceSession
+from duologue.session import RealtimeResponder, VoiceSession
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
+from duologue.testing.realtime import FakeRealtimeModel
 from duologue.testing.virtual import VirtualCall
+from duologue.testing.voices import StreamingVoice
 from rings import no_rings
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +32,33 @@ async def test_nothing_of_a_call_is_left_in_a_ring(speculative: bool) -> None:
             await call.silence(0.3)
             await call.say("here?")
             assert call.session.record.interruptions == 1
+        session = weakref.ref(call.session)
+        del call
+        assert session() is None
+
+
+async def test_nor_of_one_that_a_speech_to_speech_model_answers() -> None:
+    with no_rings():
+        responder = RealtimeResponder(FakeRealtimeModel(LONG, "Yes?"))
+        async with VirtualCall(responder=responder) as call:
+            await call.speak("Hello.")
+            await call.silence(1.5)
+            await call.say("Wait, I have another question for you.")
+            assert call.session.record.interruptions == 1
+        session = weakref.ref(call.session)
+        del call, responder
+        assert session() is None
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+async def test_nor_of_one_whose_voice_streams_and_fails(aligned: bool) -> None:
+    with no_rings():
+        voice = StreamingVoice(aligned=aligned, faults=[ProviderUnavailableError("down"), "", "break", "back_spans"])
+        async with VirtualCall(ScriptedAgent(LONG), tts=voice) as call:
+            for _ in range(2):
+                await call.speak("Hello.")
+                await call.silence(1.5)
+                await call.say("Wait, I have another question for you.")
         session = weakref.ref(call.session)
         del call
         assert session() is None

@@ -1,5 +1,6 @@
 """One live conversation: the shell that drives the rules."""
 
+from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
 from duologue.session.events import (
     ErrorRaised,
@@ -9,8 +10,10 @@ from duologue.session.events import (
     TurnMeasured,
     YieldMeasured,
 )
+from duologue.session.realtime_responder import RealtimeResponder
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.request import CallRequest, TurnTaking
+from duologue.session.responder import Responder
 from duologue.session.saying import SpeechHandle
 from duologue.session.session import Tap, VoiceSession
 from duologue.session.sink import AudioSink
@@ -19,9 +22,12 @@ __all__ = [
     "AudioSink",
     "CallRecord",
     "CallRequest",
+    "Cascade",
     "ErrorRaised",
     "FunctionCallRequested",
     "Metered",
+    "RealtimeResponder",
+    "Responder",
     "SessionConfig",
     "SpeechHandle",
     "Tap",

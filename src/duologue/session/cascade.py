@@ -26,7 +26,7 @@ from duologue.session.responder import (
 from duologue.session.retry import pause_before_retry
 from duologue.session.speech_reader import SpeechReader
 from duologue.session.text_queue import Piece, TextFeed, TextQueue
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, WordTiming
+from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
 from duologue.tts.clauses import clauses_of
 from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
 
@@ -40,8 +40,6 @@ SPECULATION_DEADLINE: Final = 0.25
 """Seconds that the first clause of a response may take whose turn is not decided."""
 SPEAKING: Final = 0.4
 """Seconds before it is to sound at which a later clause is wanted: speaking it takes a while, also under load."""
-MAX_CLAUSES_PLACED: Final = 1_000_000
-"""Ids of one stream's placements; those of the next begin after them."""
 
 
 class Cascade(Responder):
@@ -269,11 +267,7 @@ class _Speaking:
         return [*texts, SpokenAudio(bytes(item.pcm), piece.say)]
 
     def _text(self, place: Placement, piece: Piece) -> SpokenText:
-        at = self._at
-        words = tuple(WordTiming(w.text, at + w.start, at + w.end) for w in place.words)
-        number = self._streams * MAX_CLAUSES_PLACED + place.id if place.id > 0 else 0
-        moved = Placement(number, place.text, at + place.start, at + place.end, words)
-        return SpokenText(moved, piece.say, piece.interruptible)
+        return SpokenText(place.moved(self._streams, self._at), piece.say, piece.interruptible)
 
     def _failed(self, cause: BaseException) -> DuologueError:
         if isinstance(cause, DuologueError):

@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from duologue.agent import EndCall, FunctionCall, ToolCall, Turn
 from duologue.agent.faults import is_fault
 from duologue.audio.format import FRAME
-from duologue.conversation import effects as do
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.history import Message, Segment
 from duologue.conversation.inputs import SayRequested
 from duologue.engine import Engine
-from duologue.errors import AgentError, DuologueError, StreamError, because
+from duologue.errors import AgentError, DuologueError, ProviderError, StreamError, because
 from duologue.session.agent_writer import without_frames
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
@@ -87,6 +89,9 @@ class OutputController:
         """Replies before the current one whose tasks have not ended."""
         self._played: tuple[int, float] | None = None
         """Generation of the reply that was cut off last, and the seconds of it that were played."""
+        self._typed = 0
+        """The turn that was decided last, if it was typed."""
+        self._hears = responder.capabilities.hears_audio
         self._is_closed = False
 
     def mark(self, position: int) -> None:
@@ -95,7 +100,7 @@ class OutputController:
 
     # --- effects of the rules ---
 
-    def reply(self, e: do.StartReply) -> None:
+    def reply(self, e: effects.StartReply) -> None:
         """Have a turn answered; the audio of a speculation is held."""
         committed = asyncio.Event()
         # An agent may keep its turn: a strong reference to the session would keep that alive as well.
@@ -105,7 +110,7 @@ class OutputController:
         if not e.speculative:
             self._answering(e.generation, e.turn, prepared=False)
 
-    def say(self, e: do.StartSpeech) -> None:
+    def say(self, e: effects.StartSpeech) -> None:
         """Say a text that no agent is asked for."""
         committed = asyncio.Event()
         turn = Turn(0, "", tuple[Message, ...](), committed.wait)
@@ -135,10 +140,11 @@ class OutputController:
                     hint="Let CancelledError through.",
                 )
             )
-        request = ResponseRequest(generation, turn, self._session, self._config, self, says, say, committed)
+        is_typed = turn.id > 0 and turn.id == self._typed
+        request = ResponseRequest(generation, turn, self._session, self._config, self, says, is_typed, say, committed)
         self._reply = ReplyTask(self, self._responder, request)
 
-    def commit(self, e: do.CommitReply) -> None:
+    def commit(self, e: effects.CommitReply) -> None:
         """The turn is decided: let the prepared reply be played."""
         reply = self._reply
         if reply is not None and reply.generation == e.generation:
@@ -158,7 +164,7 @@ class OutputController:
             pos, now = self.host.accepted, self._engine.clock.now()
             self.host.publish(ToolCalled(pos, now, turn, generation, call.name[:MAX_TOOL_NAME], *placed, call.outcome))
 
-    def discard(self, e: do.DiscardReply) -> None:
+    def discard(self, e: effects.DiscardReply) -> None:
         """Drop a reply: its audio at once, its work within 100 ms."""
         reply, playout = self._reply, self.playout
         if reply is None or reply.generation != e.generation:
@@ -173,7 +179,7 @@ class OutputController:
             if self.echo is not None:
                 self.echo.flushed(self.host.accepted)
             self._call_sink("flush", e.generation)
-            self.host.tell_rules(got.PlayoutFinished(e.generation, played, playout.mark is None))
+            self.host.tell_rules(inputs.PlayoutFinished(e.generation, played, playout.mark is None))
 
     def heard(self, generation: int, text: str) -> None:
         """Tell the responder what was heard of a reply that was cut off."""
@@ -181,31 +187,31 @@ class OutputController:
             played, self._played = self._played[1], None
             self._responder.truncate(Heard(generation, played, text))
 
-    def hold(self, _: do.Hold) -> None:
+    def hold(self, _: effects.Hold) -> None:
         """Keep a reply from being played that has not begun."""
         self.playout.block(True)
 
-    def release(self, _: do.Release) -> None:
+    def release(self, _: effects.Release) -> None:
         """Let it be played."""
         self.playout.block(False)
         self.pump(self._engine.clock.now())
 
-    def duck(self, _: do.Duck) -> None:
+    def duck(self, _: effects.Duck) -> None:
         """Play softly."""
         self.playout.duck(True)
 
-    def unduck(self, _: do.Unduck) -> None:
+    def unduck(self, _: effects.Unduck) -> None:
         """Play at full level again."""
         self.playout.duck(False)
 
-    def pause(self, e: do.Pause) -> None:
+    def pause(self, e: effects.Pause) -> None:
         """Stop, and keep the rest."""
         self.playout.pause(self._engine.clock.now())
         if self.echo is not None:
             self.echo.paused(self.host.accepted)
         self._call_sink("pause", e.generation)
 
-    def resume(self, e: do.Resume) -> None:
+    def resume(self, e: effects.Resume) -> None:
         """Go on."""
         self.playout.resume(self._engine.clock.now())
         if self.echo is not None:
@@ -213,6 +219,28 @@ class OutputController:
         self._call_sink("resume", e.generation)
 
     # --- for the session ---
+
+    def turn_decided(self, event: events.TurnDecided, lag: float) -> None:
+        """Note that a turn was decided; `lag` is input that has arrived and is not scored yet, in seconds."""
+        self._typed = event.turn if event.reason == "text" else 0
+        self.stopwatch.turn_decided(event, time.perf_counter(), lag)
+
+    def hear(self, pcm: NDArray[np.int16]) -> None:
+        """Pass the user's audio on to a responder that hears it."""
+        if not self._hears:
+            return
+        try:
+            self._responder.hear(pcm.tobytes())
+        except Exception as cause:
+            self._hears = False
+            name = self._responder.name
+            error = ProviderError(f"{name} failed to hear: {type(cause).__name__}.", provider=name)
+            self.failed(because(error, cause))
+
+    @property
+    def hears_audio(self) -> bool:
+        """True if the responder is given the user's audio."""
+        return self._hears
 
     def is_answering(self, writer: ResponseWriter) -> bool:
         """Return True if `writer` writes the session's latest reply, and has not finished."""
@@ -305,7 +333,7 @@ class OutputController:
             interruptible=spoken.interruptible,
             id=place.id,
         )
-        self.host.tell_rules(got.SpeechQueued(reply.generation, segment))
+        self.host.tell_rules(inputs.SpeechQueued(reply.generation, segment))
 
     def reply_done(self, reply: ReplyTask, error: DuologueError | None) -> None:
         """Note that nothing more comes."""
@@ -317,16 +345,16 @@ class OutputController:
         self.playout.finish()
         self.host.progressed()
         if reply.end_call and error is None:
-            self.host.tell_rules(got.HangUpRequested(reply.generation, reply.end_call))
+            self.host.tell_rules(inputs.HangUpRequested(reply.generation, reply.end_call))
         if reply.has_audio:
             if error is not None:
-                self.host.tell_rules(got.ReplyFailed(reply.generation, error.code))
+                self.host.tell_rules(inputs.ReplyFailed(reply.generation, error.code))
             self.pump(self._engine.clock.now())
             return
         self.playout.drop()
         if error is not None:
             self._responder.truncate(Heard(reply.generation))
-        self.host.tell_rules(got.ReplyFailed(reply.generation, error.code if error else "empty"))
+        self.host.tell_rules(inputs.ReplyFailed(reply.generation, error.code if error else "empty"))
 
     # --- playout ---
 
@@ -343,7 +371,7 @@ class OutputController:
         if is_over:
             # The client's last mark may be a little before the end, which is silence.
             played = self._all_of(reply) if playout.is_confirmed else playout.played(now)
-            self.host.tell_rules(got.PlayoutFinished(playout.generation, played, playout.mark is None))
+            self.host.tell_rules(inputs.PlayoutFinished(playout.generation, played, playout.mark is None))
 
     def _all_of(self, reply: ReplyTask | None) -> float:
         """Seconds of a reply that was played to its end; the text of a voice may exceed its audio a little."""
@@ -359,7 +387,7 @@ class OutputController:
             if played < end - 2 * FRAME:  # part of a frame may wait for what follows, and another has just been sent
                 return
             reply.says_end.popleft()
-            self.host.tell_rules(got.SpeechPlayed(reply.generation, say, max(played, end), playout.mark is None))
+            self.host.tell_rules(inputs.SpeechPlayed(reply.generation, say, max(played, end), playout.mark is None))
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self._call_sink("send", frame, position, generation)
@@ -367,7 +395,7 @@ class OutputController:
         if self.echo is not None:
             self.echo.played(pos, frame)
         if position == self.playout.began:
-            self.host.tell_rules(got.PlayoutStarted(generation))
+            self.host.tell_rules(inputs.PlayoutStarted(generation))
         reply = self._reply
         if reply is not None and reply.is_answer:
             at = (position - self.playout.began) / self.playout.rate
@@ -389,7 +417,7 @@ class OutputController:
                 f"The sink failed to {call}: {type(cause).__name__}.", hint="A sink never raises; correct it."
             )
             self.host.failed(because(error, cause))
-            self.host.tell_rules(got.EndRequested("sink_failed"))
+            self.host.tell_rules(inputs.EndRequested("sink_failed"))
 
     # --- the end ---
 

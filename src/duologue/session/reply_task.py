@@ -13,7 +13,7 @@ from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, ProviderError, because
 from duologue.session.agent_writer import closable
 from duologue.session.cancellation import forget_why
-from duologue.session.responder import Responder, ResponseItem, ResponseRequest
+from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
 
 __all__ = ["ReplyTask"]
 
@@ -115,7 +115,18 @@ class ReplyTask:
                     what = ProviderError(f"{name} went on with a response after it was cancelled.", provider=name)
                     self._output.failed(what, self.turn)
                     return
+                self._check(item)
                 self._output.take(self, item)
+
+    def _check(self, item: object) -> None:
+        name = self._responder.name
+        if not isinstance(item, ResponseItem):
+            what = f"{name} gave {type(item).__name__}, which is no item of a response."
+            raise ProviderError(what, provider=name)
+        if isinstance(item, SpokenAudio) and len(item.pcm) % 2:
+            raise ProviderError(
+                f"{name} gave audio of {len(item.pcm)} bytes, and must give whole 16-bit samples.", provider=name
+            )
 
     def _failed(self, cause: BaseException) -> DuologueError:
         name = self._responder.name

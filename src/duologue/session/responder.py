@@ -121,6 +121,8 @@ class ResponseRequest:
     output: ResponseOutput
     says: tuple[SayRequested, ...] = ()
     """Texts to be spoken before the answer, in the same response."""
+    is_typed: bool = False
+    """The user typed the turn: there is no audio of it."""
     say: SayRequested | None = None
     """The text to be said, if nobody is asked for an answer."""
     committed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -149,8 +151,8 @@ current_writer: ContextVar[ResponseWriter | None] = ContextVar("current_writer",
 class Responder(Protocol):
     """Answers the turns of one session: `Cascade` with an agent and a voice, `RealtimeResponder` with one model.
 
-    `commit`, `truncate` and `cancel` are plain calls that never wait. A class of your own that derives from it needs
-    `name`, `rate`, `capabilities` and `respond`.
+    `hear`, `commit`, `truncate` and `cancel` are plain calls that never wait. A class of your own that derives from it
+    needs `name`, `rate`, `capabilities` and `respond`.
     """
 
     name: str
@@ -168,6 +170,10 @@ class Responder(Protocol):
         Before `request.committed` is set it gives no more than the first clause, and has no side effects.
         """
         ...
+
+    def hear(self, pcm: bytes) -> None:
+        """Hear the user: 16 kHz mono PCM16 without the agent's echo. Called if `capabilities.hears_audio`."""
+        return
 
     def commit(self, generation: int) -> None:
         """Note that the turn is decided: the response will be played."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -78,9 +77,9 @@ DOUBT_PADDING = RATE
 class VoiceSession:
     """A conversation between one user and one agent. Use it as `async with session:`.
 
-    `stt` and `tts` are services, or models that the engine runs. `agent` is anything that `as_agent` takes. `sink`
-    receives the agent's voice. `call` is what is known of the call. Hooks may be plain or async: `on_start(session)`,
-    `on_turn(session, measured)`, `on_end(session, record)`.
+    `stt` and `tts` are services, or models that the engine runs. `agent` is anything that `as_agent` takes. A
+    `responder` takes the place of `tts` and `agent`. `sink` receives the agent's voice. `call` is what is known of the
+    call. Hooks may be plain or async: `on_start(session)`, `on_turn(session, measured)`, `on_end(session, record)`.
     """
 
     def __init__(
@@ -88,8 +87,9 @@ class VoiceSession:
         *,
         engine: Engine,
         stt: SpeechToText | SttModel,
-        tts: TextToSpeech | TtsModel,
-        agent: Any,
+        tts: TextToSpeech | TtsModel | None = None,
+        agent: Any = None,
+        responder: Responder | None = None,
         config: SessionConfig | None = None,
         sink: AudioSink | None = None,
         words: WordsPolicy | None = None,
@@ -119,7 +119,7 @@ class VoiceSession:
         self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing)
         self._live = self._listener.live
         """A recognizer that streams is given the audio as it is scored; None if there is none."""
-        self._responder: Responder = Cascade(as_agent(agent, self.info), engine.tts(tts))
+        self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
@@ -385,6 +385,8 @@ class VoiceSession:
                 echo.unheard(end, mic)
             if alert:
                 self._hearing.replace(end - window, echo.left)
+        if self._output.hears_audio:
+            self._output.hear(self._hearing.read(end - window, end))
         score = got.VadScored(end - window, end, probability, explained)
         if echo and echo.in_doubt(end):
             self._doubtful.append(score)
@@ -521,7 +523,7 @@ class VoiceSession:
             case tell.TurnScored():
                 self._output.stopwatch.scored(event)
             case tell.TurnDecided():
-                self._output.stopwatch.turn_decided(event, time.perf_counter(), self._hearing.lag / RATE)
+                self._output.turn_decided(event, self._hearing.lag / RATE)
             case tell.AgentHeard():
                 self._output.heard(event.generation, event.text)
             case tell.SayEnded():
@@ -587,6 +589,12 @@ class VoiceSession:
             self._progress = asyncio.Event()
         self._progress.clear()
         await self._progress.wait()
+
+
+def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, call: CallInfo) -> Responder:
+    if tts is None or agent is None:
+        raise ConfigError("A session needs tts and agent, or a responder.", hint="Pass both, or responder.")
+    return Cascade(as_agent(agent, call), engine.tts(tts))
 
 
 DO: dict[type, Callable[[VoiceSession, Any], None]] = {

@@ -13,6 +13,7 @@ from duologue.recording.replayer import Replayer
 from duologue.recording.sink import Recorder
 from duologue.session import SessionConfig, VoiceSession
 from duologue.session.record import TurnRecord
+from duologue.session.responder import Responder
 from duologue.stt import SpeechToText, SttModel
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak, understand
@@ -37,11 +38,12 @@ class VirtualCall:
 
     def __init__(
         self,
-        agent: Any,
+        agent: Any = None,
         *,
         config: SessionConfig | None = None,
         stt: SpeechToText | SttModel | None = None,
         tts: TextToSpeech | TtsModel | None = None,
+        responder: Responder | None = None,
         vad: VoiceActivityDetector | None = None,
         words: WordsPolicy | None = None,
         turn_model: TurnModel | None = None,
@@ -58,10 +60,16 @@ class VirtualCall:
             paced=False,
         )
         tts = tts or FakeTextToSpeech()
-        self.sink = Recorder(tts.rate, self.clock)
+        self.sink = Recorder((responder or tts).rate, self.clock)
         session = {"sink": self.sink, **session}
         self.session = VoiceSession(
-            engine=self.engine, stt=stt or FakeSpeechToText(), tts=tts, agent=agent, config=config, **session
+            engine=self.engine,
+            stt=stt or FakeSpeechToText(),
+            tts=tts,
+            agent=agent,
+            responder=responder,
+            config=config,
+            **session,
         )
         self._replayer = Replayer(self.session)
         self._reader = self.session.events(max_queue=100_000)

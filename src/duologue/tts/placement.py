@@ -20,6 +20,8 @@ MAX_TEXT_FACTOR: Final = 4
 MAX_TEXT_EXTRA: Final = 1000
 GROWTH: Final = 1.1
 """Factor by which an estimate exceeds the audio that proved it too short, so that it is not corrected each chunk."""
+MAX_PLACEMENTS: Final = 1_000_000
+"""Ids of one stream; those of the next begin after them."""
 LEARN_CHARS: Final = 20
 """Characters from which on a text tells the pace of a voice."""
 
@@ -28,11 +30,17 @@ class Placement(NamedTuple):
     """Text and the stretch of the stream's audio in which it sounds, in seconds from the start of the stream."""
 
     id: int
-    """A later placement with the same id replaces this one."""
+    """A later placement with the same id replaces this one, if the id is positive."""
     text: str
     start: float
     end: float
     words: tuple[WordTiming, ...] = ()
+
+    def moved(self, stream: int, seconds: float) -> Placement:
+        """Return the place in a response whose stream number `stream`, from 1, begins at `seconds` of its audio."""
+        words = tuple(WordTiming(word.text, seconds + word.start, seconds + word.end) for word in self.words)
+        number = stream * MAX_PLACEMENTS + self.id if self.id > 0 else 0
+        return Placement(number, self.text, seconds + self.start, seconds + self.end, words)
 
 
 class TextPlacer:

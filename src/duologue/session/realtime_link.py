@@ -1,0 +1,185 @@
+"""Keeps a session's connection to a speech-to-speech model, and sorts its events by response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from duologue.agent.faults import is_fault
+from duologue.engine.ledger import owned_by
+from duologue.errors import DeadlineError, DuologueError, ProviderError, because
+from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeModel
+from duologue.session.cancellation import forget_why
+
+__all__ = ["ModelResponse", "RealtimeLink"]
+
+CONNECT_TIMEOUT_S: Final = 10.0
+CLOSING: Final = 1.0
+"""Seconds that the connection has to close."""
+MAX_WAITING: Final = 4096
+"""Events of one response that may wait to be read."""
+MAX_EARLY_BYTES: Final = 960_000
+"""The user's audio that may wait for the connection: 30 s; then the oldest is dropped."""
+
+
+class ModelResponse:
+    """One response of the model: its events, until they are read."""
+
+    def __init__(self, name: str, generation: int, *, is_answer: bool) -> None:
+        self.id = name
+        self.generation = generation
+        """The session's reply that it belongs to."""
+        self.is_answer = is_answer
+        """False for a text that the model was to say."""
+        self.seconds = 0.0
+        """Seconds of its audio so far."""
+        self.has_begun = False
+        """An event was read."""
+        self._events: deque[RealtimeEvent] = deque()
+        self._error: DuologueError | None = None
+        self._changed = asyncio.Event()
+
+    def put(self, event: RealtimeEvent) -> bool:
+        """Add an event; return False if too many wait."""
+        if len(self._events) >= MAX_WAITING:
+            return False
+        self._events.append(event)
+        self._changed.set()
+        return True
+
+    def fail(self, error: DuologueError) -> None:
+        """End with an error, after the events that wait."""
+        self._error = error
+        self._changed.set()
+
+    async def next(self, name: str, timeout: float) -> RealtimeEvent | None:
+        """Return the next event, or None at the end. Raises DeadlineError after `timeout` seconds without one."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._events:
+                    if self._error is not None:
+                        raise self._error
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise DeadlineError(f"{name} gave nothing for {timeout:g} s.", provider=name) from None
+        self.has_begun = True
+        event = self._events.popleft()
+        return None if isinstance(event, RealtimeDone) else event
+
+
+class RealtimeLink:
+    """One connection at a time, opened when it is needed, and read by one task."""
+
+    def __init__(self, model: RealtimeModel, language: str | None) -> None:
+        self.connection: RealtimeConnection | None = None
+        """None while it is not open."""
+        self.responses: dict[str, ModelResponse] = {}
+        """Responses that are not over, by id."""
+        self.late_events = 0
+        """Events of responses that were over or cancelled: a model sends some before it hears of it."""
+        self.dropped_bytes = 0
+        """Audio of the user that came too long before the connection was open."""
+        self._model = model
+        self._language = language
+        self._task: asyncio.Task[None] | None = None
+        self._was_opened = False
+        self._opened = asyncio.Event()
+        self._error: DuologueError | None = None
+        """Why the connection is closed."""
+        self._early: deque[bytes] = deque()
+        self._early_bytes = 0
+
+    def push(self, pcm: bytes) -> None:
+        """Send the user's audio, as soon as the connection is open."""
+        if self.connection is not None:
+            self.connection.push(pcm)
+            return
+        self._early.append(pcm)
+        self._early_bytes += len(pcm)
+        while self._early_bytes > MAX_EARLY_BYTES:
+            dropped = len(self._early.popleft())
+            self._early_bytes -= dropped
+            self.dropped_bytes += dropped
+        if not self._was_opened:
+            self.open("")
+
+    def open(self, session: str) -> None:
+        """Begin to connect, unless that was done."""
+        if self._task is not None:
+            return
+        self._was_opened = True
+        self._opened, self._error = asyncio.Event(), None
+        self._task = asyncio.create_task(self._run(self._opened), name="realtime", context=owned_by(session))
+        self._task.add_done_callback(forget_why)
+
+    async def connected(self, session: str) -> RealtimeConnection:
+        """Return the open connection. Raises ProviderError if it cannot be opened."""
+        self.open(session)
+        name = self._model.name
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._opened.wait()
+        except TimeoutError:
+            self._stop()
+            raise DeadlineError(f"{name} did not connect within {CONNECT_TIMEOUT_S:g} s.", provider=name) from None
+        if self.connection is None:
+            raise self._error or ProviderError(f"{name} is not connected.", provider=name)
+        return self.connection
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        task = self._stop()
+        self.responses.clear()
+        self._early.clear()
+        if task is not None:
+            await asyncio.wait([task], timeout=CLOSING)
+
+    def _stop(self) -> asyncio.Task[None] | None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        return task
+
+    async def _run(self, opened: asyncio.Event) -> None:
+        connection: RealtimeConnection | None = None
+        name = self._model.name
+        error = ProviderError(f"{name} closed the connection.", provider=name)
+        try:
+            connection = await self._model.connect(language=self._language)
+            for pcm in self._early:
+                connection.push(pcm)
+            self._early.clear()
+            self._early_bytes = 0
+            self.connection = connection
+            opened.set()
+            async for event in connection:
+                self._dispatch(event)
+        except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(cause):
+                raise
+            error = (
+                cause
+                if isinstance(cause, ProviderError)
+                else because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
+            )
+        finally:
+            self.connection, self._error = None, error
+            if self._task is asyncio.current_task():
+                self._task = None  # the next response connects again
+            for response in self.responses.values():
+                response.fail(error)
+            opened.set()
+            if connection is not None:
+                await connection.aclose()
+
+    def _dispatch(self, event: RealtimeEvent) -> None:
+        name = self._model.name
+        if not isinstance(event, RealtimeEvent):
+            raise ProviderError(f"{name} gave {type(event).__name__}, which is no event.", provider=name)
+        response = self.responses.get(event.response)
+        if response is None:
+            self.late_events += 1
+        elif not response.put(event):
+            response.fail(ProviderError(f"{name} gave more than {MAX_WAITING} events at once.", provider=name))

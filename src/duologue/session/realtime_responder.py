@@ -1,0 +1,178 @@
+"""Answers turns with a speech-to-speech model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from duologue.agent import FunctionCall
+from duologue.conversation.inputs import SayRequested
+from duologue.errors import ProviderError
+from duologue.realtime import RealtimeAudio, RealtimeModel, RealtimeText, RealtimeToolCall
+from duologue.session.realtime_link import ModelResponse, RealtimeLink
+from duologue.session.realtime_tools import ModelReply, Tool
+from duologue.session.responder import (
+    Heard,
+    Responder,
+    ResponderCapabilities,
+    ResponseItem,
+    ResponseRequest,
+    SaySpoken,
+    SpokenAudio,
+    SpokenText,
+)
+from duologue.tts import TextSpan, WordTiming
+from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
+
+__all__ = ["RealtimeResponder"]
+
+MAX_AUDIO_S: Final = 600.0
+"""The longest response."""
+
+
+class RealtimeResponder(Responder):
+    """Has a speech-to-speech model answer from the user's audio.
+
+    The turn is decided as for a `Cascade`, and the model is then asked to answer. `tools` are called by the names that
+    the model knows them by; a tool that returns EndCall ends the call after the response.
+    """
+
+    def __init__(
+        self, model: RealtimeModel, *, tools: Mapping[str, Tool] | None = None, language: str | None = None
+    ) -> None:
+        self.name = model.name
+        self.rate = model.rate
+        self.model = model
+        self._tools = dict(tools or {})
+        self._link = RealtimeLink(model, language)
+        self._spoken: list[ModelResponse] = []
+        """The model's responses in the newest reply."""
+        self._count = 0
+        self._seconds_per_char = SECONDS_PER_CHAR
+        self._has_reported = False
+
+    @property
+    def capabilities(self) -> ResponderCapabilities:
+        """What it can do."""
+        return ResponderCapabilities(hears_audio=True, decides_turns=self.model.capabilities.decides_turns)
+
+    @property
+    def late_events(self) -> int:
+        """Events that the model sent for responses that were over or cancelled; they are ignored."""
+        return self._link.late_events
+
+    def hear(self, pcm: bytes) -> None:
+        """Pass the user's audio on; the first of it opens the connection."""
+        self._link.push(pcm)
+
+    def truncate(self, heard: Heard) -> None:
+        """Have the model forget what was not heard."""
+        at = 0.0
+        for response in self._spoken:
+            if response.generation == heard.generation and self._link.connection is not None:
+                seconds = min(max(heard.seconds - at, 0.0), response.seconds)
+                self._link.connection.truncate(response.id, seconds, heard.text if response.is_answer else "")
+            at += response.seconds
+
+    def cancel(self, generation: int) -> None:
+        """Have the model stop."""
+        for response in [r for r in self._link.responses.values() if r.generation == generation]:
+            del self._link.responses[response.id]
+            if self._link.connection is not None:
+                self._link.connection.cancel(response.id)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        self._spoken.clear()
+        await self._link.aclose()
+
+    async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+        """Answer a turn, or say a text."""
+        self._spoken = []
+        reply = ModelReply(request, self.name)
+        for say in request.says:
+            async for item in self._response(reply, say, say.id):
+                yield item
+        async for item in self._response(reply, request.say, None):
+            yield item
+        while reply.says:
+            say = reply.says.popleft()
+            async for item in self._response(reply, say, say.id):
+                yield item
+        if reply.end_call is not None:
+            yield reply.end_call
+
+    async def _response(
+        self, reply: ModelReply, say: SayRequested | None, within: int | None
+    ) -> AsyncIterator[ResponseItem]:
+        """One response of the model: the answer, or a text that it is to say; `within`: inside of an answer."""
+        request = reply.request
+        connection = await self._link.connected(request.session)
+        self._count += 1
+        reply.responses += 1
+        response = ModelResponse(f"response-{self._count}", request.generation, is_answer=say is None)
+        self._link.responses[response.id] = response
+        self._spoken.append(response)
+        typed = request.turn.text if say is None and request.is_typed else None
+        connection.respond(response.id, text=typed, say=say.text if say is not None else None)
+        placer = TextPlacer(self.name, aligned=self.model.capabilities.aligned, seconds_per_char=self._seconds_per_char)
+        interruptible = say is None or say.interruptible
+        has_text = False
+        try:
+            while True:
+                c = request.config
+                event = await response.next(self.name, c.speech_timeout if response.has_begun else c.first_text_timeout)
+                placed: list[Placement] = []
+                match event:
+                    case None:
+                        break
+                    case RealtimeText():
+                        placed = _placed(placer, event)
+                        if say is None and not has_text:
+                            has_text = True
+                            request.output.text_started(request.generation)
+                    case RealtimeAudio():
+                        placed = placer.add_audio(self._seconds(response, event.pcm))
+                for place in placed:
+                    yield SpokenText(place.moved(reply.responses, reply.seconds), within, interruptible)
+                if isinstance(event, RealtimeAudio) and event.pcm:
+                    yield SpokenAudio(event.pcm, within)
+                if isinstance(event, RealtimeToolCall):
+                    yield FunctionCall(event.name, event.arguments, event.id)
+                    result = await reply.call(self._tools, event)
+                    connection.tool_result(event.id, result)
+        finally:
+            self._link.responses.pop(response.id, None)
+        placer.end_text()
+        for place in placer.end():
+            yield SpokenText(place.moved(reply.responses, reply.seconds), within, interruptible)
+        self._report(request, placer)
+        reply.seconds += placer.audio
+        if within is not None:
+            yield SaySpoken(within)
+
+    def _report(self, request: ResponseRequest, placer: TextPlacer) -> None:
+        self._seconds_per_char = placer.seconds_per_char
+        if placer.fault is not None:
+            request.output.failed(placer.fault, request.turn.id, repeated=self._has_reported)
+            self._has_reported = True
+
+    def _seconds(self, response: ModelResponse, pcm: bytes) -> float:
+        """Check audio, and return its length."""
+        if not isinstance(pcm, bytes) or len(pcm) % 2:
+            raise ProviderError(f"{self.name} gave audio that is not whole 16-bit samples.", provider=self.name)
+        seconds = len(pcm) / 2 / self.rate
+        response.seconds += seconds
+        if response.seconds > MAX_AUDIO_S:
+            raise ProviderError(f"{self.name} gave a response of more than {MAX_AUDIO_S:g} s.", provider=self.name)
+        return seconds
+
+
+def _placed(placer: TextPlacer, event: RealtimeText) -> list[Placement]:
+    """Place text where the model says that it sounds; without that it is placed by proportion."""
+    placer.add_text(event.text)
+    if event.start is None or event.end is None:
+        return []
+    word = event.text.strip()
+    words = (WordTiming(word, event.start, event.end),) if len(word.split()) == 1 else ()
+    return placer.add_span(TextSpan(event.text, event.start, event.end, words))

@@ -1,0 +1,302 @@
+"""A speech-to-speech model answers: it hears the user's audio, speaks, calls tools, and is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from duologue.agent import EndCall
+from duologue.conversation import events as tell
+from duologue.conversation.config import ConversationConfig
+from duologue.errors import ConfigError, ProviderUnavailableError
+from duologue.realtime import RealtimeAudio, RealtimeText, RealtimeToolCall
+from duologue.session import (
+    ErrorRaised,
+    FunctionCallRequested,
+    RealtimeResponder,
+    SessionConfig,
+    ToolCalled,
+)
+from duologue.session import realtime_link as link
+from duologue.testing.fakes import FOREVER
+from duologue.testing.realtime import FakeRealtimeModel
+from duologue.testing.virtual import VirtualCall
+from duologue.turn.languages.en import PACK
+
+pytestmark = pytest.mark.anyio
+
+APOLOGY = PACK.apology
+LONG = "The first thing is this one here, I think. The second thing is that one there. The third is gone."
+LOOK = RealtimeToolCall("", "call_1", "find_table", '{"people": 4}')
+
+
+def talk(*answers: Any, tools: Any = None, config: SessionConfig | None = None, **model: Any) -> VirtualCall:
+    return VirtualCall(responder=RealtimeResponder(FakeRealtimeModel(*answers, **model), tools=tools), config=config)
+
+
+def model_of(call: VirtualCall) -> FakeRealtimeModel:
+    model = call.session._responder.model  # type: ignore[attr-defined]  # of a RealtimeResponder
+    assert isinstance(model, FakeRealtimeModel)
+    return model
+
+
+async def test_a_session_needs_an_agent_and_a_voice_or_a_responder() -> None:
+    with pytest.raises(ConfigError, match="tts and agent, or a responder"):
+        VirtualCall()
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
+async def test_it_hears_the_audio_and_is_heard(rate: int, aligned: bool) -> None:
+    async with talk("For when?", LONG, rate=rate, aligned=aligned, chunk=0.17) as call:
+        await call.say("A table for four, please.")
+        await call.say("Tonight.")
+        assert call.heard == ["For when?", LONG]
+        assert call.sounded == f"For when? {LONG}"
+        assert call.of(ErrorRaised) == []
+        (connection,) = model_of(call).connections
+        assert connection.turns == ["A table for four, please.", "Tonight."]
+        assert call.session.starved == 0
+    assert connection.closed
+
+
+async def test_it_is_given_the_text_of_a_turn_that_was_typed() -> None:
+    async with talk("Yes.") as call:
+        call.session.send_text("Is it free?")
+        await call.settle()
+        await call.say("Good.")
+        assert model_of(call).connections[0].turns == ["Is it free?", "Good."]
+        assert call.heard == ["Yes.", "Yes."]
+
+
+async def test_it_says_the_greeting_and_what_the_application_wants_said() -> None:
+    config = SessionConfig(rules=ConversationConfig(greeting="Hello, this is the table line."))
+    async with talk("Yes.", config=config) as call:
+        await call.settle()
+        handle = await call.session.say("One moment, please.")
+        await call.settle()
+        assert handle.heard == "One moment, please."
+        assert call.heard == ["Hello, this is the table line.", "One moment, please."]
+
+
+async def test_it_forgets_what_was_not_heard() -> None:
+    async with talk(LONG, "Go on.") as call:
+        await call.speak("Hello.")
+        while not call.session._output.playout.started:
+            await call.silence(0.02)
+        await call.silence(1.5)
+        call.session.interrupt()
+        heard = call.one(tell.AgentHeard)
+        assert heard.text == "The first thing is this"
+        (connection,) = model_of(call).connections
+        ((response, seconds, text),) = connection.truncated
+        assert (response, text) == ("response-1", heard.text)
+        assert seconds == pytest.approx(1.5, abs=0.1)
+        await call.say("What?")
+        assert call.heard[-1] == "Go on."
+
+
+async def test_a_model_that_is_still_speaking_is_cancelled() -> None:
+    async with talk(["One moment. ", LOOK, "It is free."], "Fine.", tools={"find_table": forever}) as call:
+        await call.speak("Hello.")
+        await call.silence(0.6, waits=False)
+        call.session.interrupt()
+        (connection,) = model_of(call).connections
+        assert connection.cancelled == ["response-1"]
+        await call.say("Wait.")
+        assert call.heard[-1] == "Fine."
+
+
+async def forever(**_: Any) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def test_a_model_that_talks_on_after_it_was_cancelled_is_ignored() -> None:
+    async with talk(LONG, "Fine.", talks_on=True) as call:
+        await call.speak("Hello.")
+        while not call.session._output.playout.started:
+            await call.silence(0.02)
+        call.session.interrupt()
+        (connection,) = model_of(call).connections
+        connection.emit(RealtimeText("response-1", "More."))
+        connection.emit(RealtimeAudio("response-1", bytes(480)))
+        await call.say("Wait.")
+        assert call.heard[-1] == "Fine."
+        assert call.session._responder.late_events == 2  # type: ignore[attr-defined]  # of a RealtimeResponder
+
+
+# --- tools ---
+
+
+async def test_it_calls_the_tools_of_the_application() -> None:
+    asked: list[int] = []
+
+    async def find_table(people: int) -> dict[str, str]:
+        asked.append(people)
+        await call.session.say("One moment, please.")
+        return {"table": "12"}
+
+    tools = {"find_table": find_table}
+    async with talk(["Let me look. ", LOOK, "Table 12 is free."], tools=tools) as call:
+        await call.say("For four.")
+        assert asked == [4]
+        assert model_of(call).connections[0].results == [("call_1", '{"table": "12"}')]
+        assert call.heard == ["Let me look. Table 12 is free.", "One moment, please."]
+        assert call.one(ToolCalled).outcome == "done"
+        assert call.one(FunctionCallRequested).arguments == '{"people": 4}'
+
+
+async def test_a_tool_may_end_the_call() -> None:
+    async def find_table(people: int) -> EndCall:
+        return EndCall("no_table")
+
+    async with talk([LOOK, "Nothing is free. Bye."], tools={"find_table": find_table}) as call:
+        await call.say("For four.")
+        assert call.heard == ["Nothing is free. Bye."]
+        assert await call.session.wait_ended() == "no_table"
+
+
+async def broken(people: int) -> str:
+    raise ZeroDivisionError("secret")
+
+
+@pytest.mark.parametrize(
+    ("tools", "arguments", "code", "message"),
+    [
+        ({}, "{}", "provider_error", "asked for an unknown tool"),
+        ({"find_table": broken}, '{"people": 4}', "agent_error", "find_table failed: ZeroDivisionError"),
+        ({"find_table": broken}, "{", "agent_error", "find_table failed: JSONDecodeError"),
+        ({"find_table": broken}, "[1]", "agent_error", "find_table failed: TypeError"),
+    ],
+)
+async def test_a_tool_that_fails_is_reported_and_the_answer_goes_on(
+    tools: Any, arguments: str, code: str, message: str
+) -> None:
+    call_of_tool = RealtimeToolCall("", "call_1", "find_table", arguments)
+    async with talk(["Let me see. ", call_of_tool, "Sorry."], tools=tools) as call:
+        await call.say("For four.")
+        error = call.one(ErrorRaised)
+        assert error.code == code
+        assert message in error.message
+        assert "secret" not in model_of(call).connections[0].results[0][1]
+        assert call.heard == ["Let me see. Sorry."]
+
+
+async def test_a_model_that_calls_tools_without_end_is_told_to_stop() -> None:
+    async def find_table(people: int) -> str:
+        return "none"
+
+    calls = [RealtimeToolCall("", f"call_{n}", "find_table", '{"people": 4}') for n in range(20)]
+    async with talk([*calls, "Sorry."], tools={"find_table": find_table}) as call:
+        await call.say("For four.")
+        results = [output for _, output in model_of(call).connections[0].results]
+        assert results[:16] == ["none"] * 16
+        assert all("cannot be called" in output for output in results[16:])
+        assert "more than 16 tools" in call.of(ErrorRaised)[0].message
+
+
+# --- a model that fails ---
+
+
+async def test_a_model_that_cannot_be_reached_is_tried_again_with_the_next_turn() -> None:
+    down = ProviderUnavailableError("There is no connection.", provider="fake-realtime")
+    async with talk("Yes.", faults=[down, down, down]) as call:
+        await call.say("Hello.")
+        assert {e.code for e in call.of(ErrorRaised)} == {"provider_unavailable"}
+        assert call.heard == []
+        await call.say("Hello?")
+        await call.say("Hello?")
+        assert call.heard[-1] == "Yes."
+
+
+async def test_a_model_that_does_not_connect_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", 0.02)
+    async with talk("Yes.", faults=[FOREVER, 0.0]) as call:
+        await call.say("Hello.")
+        assert call.of(ErrorRaised)[0].code == "timeout"
+        assert call.heard == [APOLOGY], "the next connection works"
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (RealtimeAudio("response-1", b"\0"), "not whole 16-bit samples"),
+        (RealtimeAudio("response-1", bytes(48_000 * 601)), "a response of more than 600 s"),
+        ("nonsense", "gave str, which is no event"),
+    ],
+)
+async def test_what_a_model_must_not_give_ends_the_reply(event: Any, message: str) -> None:
+    class Wrong(FakeRealtimeModel):
+        async def connect(self, *, language: str | None = None) -> Any:
+            connection = await super().connect(language=language)
+            respond = connection.respond
+
+            def wrong(response: str, **how: Any) -> None:
+                if response == "response-1":
+                    connection.emit(event)
+                respond(response, **how)
+
+            connection.respond = wrong  # type: ignore[method-assign]  # a fault
+            return connection
+
+    async with VirtualCall(responder=RealtimeResponder(Wrong("Yes."))) as call:
+        await call.say("Hello.")
+        error = call.of(ErrorRaised)[0]
+        assert (error.code, error.provider) == ("provider_error", "fake-realtime")
+        assert message in error.message
+        await call.say("Hello?")
+        assert call.heard[-1] == "Yes."
+
+
+async def test_text_of_a_model_that_goes_back_is_reported() -> None:
+    class Back(FakeRealtimeModel):
+        async def connect(self, *, language: str | None = None) -> Any:
+            connection = await super().connect(language=language)
+            emit = connection.emit
+
+            def back(event: Any) -> None:
+                is_late = isinstance(event, RealtimeText) and event.start and event.start > 2.0
+                emit(RealtimeText(event.response, event.text, 0.1, 0.2) if is_late else event)
+
+            connection.emit = back  # type: ignore[method-assign]  # a fault
+            return connection
+
+    async with VirtualCall(responder=RealtimeResponder(Back(LONG))) as call:
+        await call.say("Hello.")
+        assert "tied text to" in call.one(ErrorRaised).message
+        assert call.heard == [LONG]
+
+
+async def test_a_model_that_stalls_is_given_up() -> None:
+    config = SessionConfig(first_text_timeout=0.02, speech_timeout=0.02)
+    async with talk("Yes.", config=config, aligned=False, latency=FOREVER) as call:
+        await call.say("Hello.")
+        assert "gave nothing for 0.02 s" in call.of(ErrorRaised)[0].message
+        assert call.heard == []
+
+
+async def test_audio_that_came_before_the_connection_is_heard() -> None:
+    async with talk("Yes.", faults=[0.01]) as call:
+        await call.say("Hello there.")
+        assert model_of(call).connections[0].turns == ["Hello there."]
+
+
+async def test_a_connection_that_opens_late_hears_the_last_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MAX_EARLY_BYTES", 32_000)
+    kept = link.RealtimeLink(FakeRealtimeModel(), None)
+    for _ in range(40):
+        kept.push(bytes(1_024))
+    assert kept.dropped_bytes == 9 * 1_024
+    await kept.aclose()
+
+
+async def test_a_responder_that_cannot_hear_is_reported_once() -> None:
+    class Deaf(RealtimeResponder):
+        def hear(self, pcm: bytes) -> None:
+            raise OSError("secret")
+
+    async with VirtualCall(responder=Deaf(FakeRealtimeModel("Yes."))) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == "fake-realtime failed to hear: OSError."

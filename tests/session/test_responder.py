@@ -1,0 +1,185 @@
+"""A responder of one's own answers turns, and what it does wrong harms no one else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from duologue.agent import EndCall
+from duologue.conversation import events as tell
+from duologue.errors import ProviderUnavailableError
+from duologue.session import ErrorRaised, Responder
+from duologue.session.responder import (
+    Heard,
+    ResponderCapabilities,
+    ResponseItem,
+    ResponseRequest,
+    SpokenAudio,
+    SpokenText,
+)
+from duologue.testing.spoken import speak
+from duologue.testing.virtual import VirtualCall
+from duologue.tts.placement import Placement
+
+pytestmark = pytest.mark.anyio
+
+RATE = 16_000
+
+
+def spoken(text: str, at: float = 0.0) -> list[ResponseItem]:
+    pcm = speak(text, RATE, pitch=140)
+    return [SpokenText(Placement(-1, text, at, at + len(pcm) / 2 / RATE)), SpokenAudio(pcm)]
+
+
+class Parrot(Responder):
+    """Repeats what the user said."""
+
+    name = "parrot"
+    rate = RATE
+
+    def __init__(self, *, speculative: bool = False) -> None:
+        self._speculative = speculative
+        self.calls: list[Any] = []
+
+    @property
+    def capabilities(self) -> ResponderCapabilities:
+        return ResponderCapabilities(speculative=self._speculative)
+
+    async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+        for item in spoken(request.say.text if request.say else f"You said {request.turn.text}"):
+            yield item
+        if request.turn.text == "Bye.":
+            yield EndCall("bye")
+
+    def commit(self, generation: int) -> None:
+        self.calls.append(("commit", generation))
+
+    def truncate(self, heard: Heard) -> None:
+        self.calls.append(heard)
+
+    def cancel(self, generation: int) -> None:
+        self.calls.append(("cancel", generation))
+
+    async def aclose(self) -> None:
+        self.calls.append("closed")
+
+
+async def test_a_responder_of_ones_own_answers_turns() -> None:
+    parrot = Parrot()
+    async with VirtualCall(responder=parrot) as call:
+        await call.session.say("Hello.")
+        await call.settle()
+        await call.say("It is nice.")
+        await call.say("Bye.")
+        assert await call.session.wait_ended() == "bye"
+        assert call.heard == ["Hello.", "You said It is nice.", "You said Bye."]
+        assert call.sounded == "Hello. You said It is nice. You said Bye."
+    assert parrot.calls[-1] == "closed"
+
+
+async def test_it_learns_what_was_decided_cancelled_and_heard() -> None:
+    parrot = Parrot(speculative=True)
+    async with VirtualCall(responder=parrot) as call:
+        await call.say("Hello.")
+        assert parrot.calls == [("commit", 1)]
+        await call.speak("What is your name my friend?")
+        await call.silence(1.2)
+        call.session.interrupt()
+        heard = call.of(tell.AgentHeard)[-1]
+        generation = heard.generation
+        (truncated,) = [made for made in parrot.calls if isinstance(made, Heard)]
+        assert (truncated.generation, truncated.text) == (generation, heard.text)
+        assert 0 < truncated.seconds <= 1.2
+        assert ("cancel", generation) in parrot.calls
+
+
+async def test_a_reply_of_which_nothing_was_played_was_not_heard() -> None:
+    class Slow(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            await asyncio.get_running_loop().create_future()
+            yield SpokenAudio(b"")
+
+    slow = Slow()
+    async with VirtualCall(responder=slow) as call:
+        await call.speak("Hello.")
+        await call.silence(1.0, waits=False)
+        call.session.interrupt()
+        assert slow.calls == [("cancel", 1), Heard(1)]
+
+
+class Stubborn(Parrot):
+    """Goes on after it was cancelled."""
+
+    async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+        if request.turn.text != "Hello.":
+            async for item in super().respond(request):
+                yield item
+            return
+        for item in spoken("One moment please."):
+            yield item
+        with suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        for item in spoken("I will not be silenced.", 1.0):
+            yield item
+
+
+async def test_what_comes_after_a_cancellation_is_an_error_of_its_source_and_is_not_heard() -> None:
+    async with VirtualCall(responder=Stubborn()) as call:
+        await call.speak("Hello.")
+        await call.silence(1.0, waits=False)
+        call.session.interrupt()
+        await call.say("Well then.")
+        error = call.one(ErrorRaised)
+        assert (error.code, error.provider) == ("provider_error", "parrot")
+        assert "went on with a response after it was cancelled" in error.message
+        assert call.engine.counters.response_faults == 1
+        assert "silenced" not in call.sounded
+        assert call.heard[-1] == "You said Well then."
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        (ZeroDivisionError("secret"), "provider_error", "parrot failed: ZeroDivisionError."),
+        (SystemExit(2), "provider_error", "parrot failed: SystemExit."),
+        (ProviderUnavailableError("It is down."), "provider_unavailable", "It is down."),
+    ],
+)
+async def test_a_responder_that_fails_is_reported(fault: BaseException, code: str, message: str) -> None:
+    class Failing(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            if request.turn.text == "Hello.":
+                raise fault
+            async for item in super().respond(request):
+                yield item
+
+    async with VirtualCall(responder=Failing()) as call:
+        await call.say("Hello.")
+        error = call.one(ErrorRaised)
+        assert (error.code, error.message) == (code, message)
+        await call.say("Go on.")
+        assert call.heard[-1] == "You said Go on."
+
+
+async def test_what_is_no_item_of_a_response_is_refused() -> None:
+    class Wrong(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[Any]:
+            yield "text" if request.turn.text == "Hello." else spoken("Sorry.")[1]
+
+    async with VirtualCall(responder=Wrong()) as call:
+        await call.say("Hello.")
+        assert "gave str, which is no item of a response" in call.one(ErrorRaised).message
+
+
+async def test_half_a_sample_is_refused() -> None:
+    class Half(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            yield SpokenAudio(b"\0" * (3 if request.turn.text else 640))
+
+    async with VirtualCall(responder=Half()) as call:
+        await call.say("Hello.")
+        assert "gave audio of 3 bytes" in call.one(ErrorRaised).message
