@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from duologue.session import output
+from duologue.session import replies
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, pause
 from duologue.testing.virtual import VirtualCall
@@ -51,7 +51,7 @@ async def test_an_agent_that_fails_to_close_is_told_of() -> None:
 
 
 async def test_an_agent_that_does_not_close_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "RESPONDER_CLOSING", 0.01)
+    monkeypatch.setattr(replies, "RESPONDER_CLOSING", 0.01)
     agent = ClosingAgent("Yes.")
     agent.takes = FOREVER
     async with VirtualCall(agent) as call:
@@ -66,7 +66,7 @@ async def test_nor_one_that_does_not_let_itself_be_cancelled(monkeypatch: pytest
                 with suppress(asyncio.CancelledError):
                     await release.wait()
 
-    monkeypatch.setattr(output, "RESPONDER_CLOSING", 0.01)
+    monkeypatch.setattr(replies, "RESPONDER_CLOSING", 0.01)
     release = asyncio.Event()
     async with VirtualCall(Stubborn("Yes.")) as call:
         await call.say("Hello.")

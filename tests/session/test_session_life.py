@@ -14,7 +14,7 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.tick import IDLE_TICKS
 from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
-from duologue.session import ErrorRaised, SessionConfig, agent_writer, output
+from duologue.session import AudioSink, ErrorRaised, SessionConfig, agent_writer, replies
 from duologue.session import evidence as listening
 from duologue.session.session import VoiceSession
 from duologue.stt import Transcript
@@ -180,7 +180,7 @@ async def stubborn(release: asyncio.Event) -> None:
 
 @pytest.fixture
 async def release(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncio.Event]:
-    monkeypatch.setattr(output, "CLOSING", 0.02)
+    monkeypatch.setattr(replies, "CLOSING", 0.02)
     monkeypatch.setattr(listening, "CLOSING", 0.02)
     event = asyncio.Event()
     yield event
@@ -221,7 +221,7 @@ async def test_what_lets_go_after_the_end_is_told_to_the_log_alone(
 
 
 async def test_a_call_whose_agent_never_lets_go_ends(release: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "MAX_STUCK", 3)
+    monkeypatch.setattr(replies, "MAX_STUCK", 3)
     monkeypatch.setattr(agent_writer, "HANDOVER", 0.0)
     async with VirtualCall(StubbornAgent(release)) as call:
         for _ in range(5):
@@ -281,11 +281,12 @@ async def test_at_most_five_tasks_at_any_moment(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_sink_that_fails_ends_its_call() -> None:
-    class Sink:
+    class Sink(AudioSink):
         def send(self, pcm: bytes, position: int, generation: int) -> None:
             raise BrokenPipeError
 
-        pause = resume = flush = send
+        def flush(self, generation: int) -> None:
+            raise BrokenPipeError
 
     async with VirtualCall(ScriptedAgent("Yes."), sink=Sink()) as call:
         await call.say("Hello.")

@@ -146,7 +146,7 @@ async def play(
     rules = ConversationConfig(greeting=greeting, apology=APOLOGY)
     config = SessionConfig(rules=rules, first_text_timeout=0.05, stall_timeout=0.05, max_retries=0)
     call = VirtualCall(agent, config=config, tts=Voice(faults=faults))
-    sink = call.session._output._sink = Sink(call)
+    sink = call.session._output.sink._sink = Sink(call)
     agent.session = call.session
     async with call:
         try:

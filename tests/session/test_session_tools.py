@@ -8,7 +8,7 @@ import pytest
 from duologue.agent import Reply, ToolCall, Turn
 from duologue.session import ToolCalled, TurnMeasured
 from duologue.session.measure import MAX_ANSWERED, MAX_TOOLS, Stopwatch
-from duologue.session.output import MAX_TOOL_NAME
+from duologue.session.tool_reports import MAX_TOOL_NAME
 from duologue.testing.fakes import FOREVER, pause
 from duologue.testing.virtual import VirtualCall
 

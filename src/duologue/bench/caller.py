@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from duologue.audio.format import FRAME_SAMPLES, RATE
 from duologue.bench.acoustics import EchoPath, from_int16, to_int16
+from duologue.session import AudioSink
 
 __all__ = ["Caller"]
 
@@ -18,7 +19,7 @@ TAIL: Final = int(0.6 * RATE)
 LONGEST: Final = 60 * RATE
 
 
-class Caller:
+class Caller(AudioSink):
     """An AudioSink at 16 kHz on a line without delay, and the microphone beside it. Positions are samples of its input.
 
     The first sample that is played is position 0 of `user` (n,) int16, the user's track; where that ends, the room goes

@@ -10,6 +10,7 @@ from duologue.audio.format import FRAME, FRAME_SAMPLES, RATE
 from duologue.bench.load import Line
 from duologue.conversation.events import AgentChanged, Event, Interrupted, TurnDecided
 from duologue.conversation.state import AgentState
+from duologue.session import AudioSink
 from duologue.session.events import ErrorRaised, TurnMeasured
 
 __all__ = ["CallWatch", "Notes"]
@@ -39,7 +40,7 @@ class Notes:
     errors: int = 0
 
 
-class CallWatch:
+class CallWatch(AudioSink):
     """Watches one session, and is its sink. `line` is played to it in a loop from sample `begins` on."""
 
     def __init__(self, notes: Notes, line: Line, begins: int = 0) -> None:

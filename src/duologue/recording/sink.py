@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from duologue.clock import Clock
+from duologue.session.sink import AudioSink
 
 __all__ = ["Recorder"]
 
 
-class Recorder:
+class Recorder(AudioSink):
     """Keeps the agent's sound where it sounded on the clock, as a client with no jitter would play it."""
 
     def __init__(self, rate: int, clock: Clock) -> None:

@@ -10,6 +10,7 @@ from duologue.audio.resample import Resampler
 from duologue.errors import InvalidAudioError
 from duologue.server.backend import Session
 from duologue.server.outbox import Outbox
+from duologue.session import AudioSink
 from duologue.wire import frames
 from duologue.wire.fields import Audio
 from duologue.wire.messages import Ack, Interrupted, Pause, Resume
@@ -68,7 +69,7 @@ class SoundIn:
         return Ack(position=position, gaps=self._continuity.gaps, duplicates=self._continuity.duplicates)
 
 
-class SoundOut:
+class SoundOut(AudioSink):
     """The session's sink: its PCM becomes frames in the encoding and at the rate that the client asked for."""
 
     def __init__(self, audio: Audio, outbox: Outbox) -> None:

@@ -16,7 +16,7 @@ from duologue.session.request import CallRequest, TurnTaking
 from duologue.session.responder import Responder
 from duologue.session.saying import SpeechHandle
 from duologue.session.session import Tap, VoiceSession
-from duologue.session.sink import AudioSink
+from duologue.session.sink import AudioSink, SinkCapabilities
 
 __all__ = [
     "AudioSink",
@@ -29,6 +29,7 @@ __all__ = [
     "RealtimeResponder",
     "Responder",
     "SessionConfig",
+    "SinkCapabilities",
     "SpeechHandle",
     "Tap",
     "ToolCalled",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from duologue.audio.format import FRAME
@@ -14,6 +15,8 @@ MARK_TIMEOUT = 1.0
 """Seconds for which the end of a reply waits for a client that reports marks and has stopped reporting."""
 MARKED = 0.1
 """Seconds before its end at which a reply counts as heard by a client's mark: speech ends in as much silence."""
+MAX_REPLAY = 5.0
+"""Seconds of what was sent that are kept for a sink that cannot pause."""
 DUCKED = 0.25
 """Factor on the samples while ducked, −12 dB."""
 
@@ -21,7 +24,16 @@ DUCKED = 0.25
 class Playout:
     """What is being played of one reply at a time. Times are seconds of the clock that paces; plain calls only."""
 
-    def __init__(self, rate: int, *, lead: float, max_ready: float, chunk: float = FRAME) -> None:
+    def __init__(
+        self,
+        rate: int,
+        *,
+        lead: float,
+        max_ready: float,
+        chunk: float = FRAME,
+        replays: bool = False,
+        reports_marks: bool = False,
+    ) -> None:
         self.rate = rate
         self.position = 0
         """Samples sent in this session."""
@@ -35,11 +47,17 @@ class Playout:
         self.complete = False
         """Nothing more will be added to this reply."""
         self._frame_bytes = int(rate * FRAME) * 2
+        self._max_replay = int(MAX_REPLAY / FRAME) * self._frame_bytes
         self._at_once = round(chunk / FRAME)
         """Frames that are sent together."""
         self._lead = lead
         self._max_ready = int(max_ready * rate) * 2
-        self.mark: int | None = None
+        self._replays = replays
+        """What was sent and not played is sent again after a pause."""
+        self._recent = bytearray()
+        """What was sent last, at full level, if it may have to be sent again."""
+        self._played_at_pause = 0.0
+        self.mark: int | None = 0 if reports_marks else None
         """The position that the client has played, as it last reported; None if it reports nothing."""
         self._marked_at = 0.0
         self._held = False
@@ -64,6 +82,7 @@ class Playout:
         self._anchor = None
         self.began = self.position
         self._ready.clear()
+        self._recent.clear()
         self._room.set()
 
     def add(self, pcm: bytes) -> None:
@@ -98,7 +117,19 @@ class Playout:
 
     def pause(self, now: float) -> None:
         """Stop; the rest is kept."""
+        self._played_at_pause = self.played(now)
         self.paused, self._paused_at = True, now
+        if self._replays:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """Make what was sent and not played ready again, from the frame on that was being played."""
+        unplayed = math.ceil((self.sent - self._played_at_pause) / FRAME - 1e-6) * self._frame_bytes
+        size = min(max(unplayed, 0), len(self._recent))
+        if size:
+            self._ready[:0] = self._recent[-size:]
+            del self._recent[-size:]
+            self.position -= size // 2
 
     def resume(self, now: float) -> None:
         """Go on where it was paused, at full level."""
@@ -151,6 +182,9 @@ class Playout:
             size = frames * self._frame_bytes
             chunk = bytes(self._ready[:size]).ljust(size, b"\0")
             del self._ready[:size]
+            if self._replays:
+                self._recent += chunk
+                del self._recent[: -self._max_replay]
             if self._gain != 1.0:
                 chunk = gain(chunk, self._gain)
             position = self.position
@@ -193,13 +227,15 @@ class Playout:
         sent = self.sent
         if self.mark is not None:
             return min(sent, max(0.0, (self.mark - self.began) / self.rate))
-        until = self._paused_at if self.paused else now
-        return min(sent, max(0.0, until - self._anchor))
+        if self.paused:
+            return self._played_at_pause
+        return min(sent, max(0.0, now - self._anchor))
 
     def drop(self) -> None:
         """Forget what has not been sent."""
         self.active = False
         self._ready.clear()
+        self._recent.clear()
         self._room.set()
 
     def _sent_frames(self) -> int:

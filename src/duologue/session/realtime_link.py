@@ -7,7 +7,7 @@ from collections import deque
 from typing import Final
 
 from duologue.agent.faults import is_fault
-from duologue.engine.ledger import owned_by
+from duologue.engine.accounting import owned_by
 from duologue.errors import DeadlineError, DuologueError, ProviderError, because
 from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeModel
 from duologue.session.cancellation import forget_why

@@ -172,7 +172,7 @@ class VoiceSession:
         self.tell_rules(got.EndRequested(reason))
         self.engine.detach(self)
         await self._listener.close()
-        await self._output.close()
+        await self._output.replies.close()
         self._says.clear()
         await self._hooks.close()
         self._host.close()
@@ -180,7 +180,7 @@ class VoiceSession:
     def _answering(self) -> ResponseWriter | None:
         """The writer of the reply that this code is called from, if it is one of this session."""
         writer = current_writer.get()
-        return writer if writer is not None and self._output.is_answering(writer) else None
+        return writer if writer is not None and self._output.replies.is_answering(writer) else None
 
     async def _finish_speech(self) -> None:
         """Wait until the call has ended by itself."""
@@ -385,8 +385,8 @@ class VoiceSession:
                 echo.unheard(end, mic)
             if alert:
                 self._hearing.replace(end - window, echo.left)
-        if self._output.hears_audio:
-            self._output.hear(self._hearing.read(end - window, end))
+        if self._output.replies.hears_audio:
+            self._output.replies.hear(self._hearing.read(end - window, end))
         score = got.VadScored(end - window, end, probability, explained)
         if echo and echo.in_doubt(end):
             self._doubtful.append(score)
@@ -525,7 +525,7 @@ class VoiceSession:
             case tell.TurnDecided():
                 self._output.turn_decided(event, self._hearing.lag / RATE)
             case tell.AgentHeard():
-                self._output.heard(event.generation, event.text)
+                self._output.replies.heard(event.generation, event.text)
             case tell.SayEnded():
                 self._says.end(event.say, event.heard, interrupted=event.interrupted)
             case _:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
+from duologue.clock import VirtualClock
 from duologue.realtime import (
     RealtimeAudio,
     RealtimeCapabilities,
@@ -37,7 +38,7 @@ class FakeRealtimeModel:
         rate: Samples a second of its audio.
         aligned: Its text says where it sounds.
         chunk: Seconds of audio in each event.
-        latency: Seconds of real time before each response.
+        latency: Seconds before each response: by `clock` if it is set, otherwise of real time.
         talks_on: It does not stop when it is cancelled.
         faults: What happens to the first connections: an exception, or seconds that it takes to connect.
     """
@@ -52,12 +53,14 @@ class FakeRealtimeModel:
         aligned: bool = True,
         chunk: float = 0.2,
         latency: float = 0.0,
+        clock: VirtualClock | None = None,
         talks_on: bool = False,
         faults: Iterable[Fault] = (),
     ) -> None:
         self.rate = rate
         self.capabilities = RealtimeCapabilities(aligned=aligned, typical_latency=latency)
         self.chunk = chunk
+        self.clock = clock
         self.latency = latency
         self.talks_on = talks_on
         self.connections: list[FakeRealtimeConnection] = []
@@ -105,6 +108,8 @@ class FakeRealtimeConnection:
         """Responses that wait for the result of a tool, by the id of its call."""
         self._spoken: dict[str, float] = {}
         """Seconds of audio in each response."""
+        self._begun = ""
+        """The response that it gives."""
         self._changed = asyncio.Event()
 
     def push(self, pcm: bytes) -> None:
@@ -146,8 +151,10 @@ class FakeRealtimeConnection:
         while not self.closed:
             if self._events:
                 event = self._events.popleft()
-                if isinstance(event, RealtimeAudio) and self._model.latency:
-                    await pause(self._model.latency)
+                if isinstance(event, RealtimeText) and event.response != self._begun:
+                    self._begun = event.response
+                    clock, latency = self._model.clock, self._model.latency
+                    await (pause(latency) if clock is None else clock.sleep(latency))
                 yield event
                 continue
             self._changed.clear()

@@ -48,9 +48,10 @@ class VirtualCall:
         words: WordsPolicy | None = None,
         turn_model: TurnModel | None = None,
         engine: EngineConfig | None = None,
+        clock: VirtualClock | None = None,
         **session: Any,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = clock or VirtualClock()
         self.engine = Engine(
             vad=vad or PeakVad(),
             words=words or SentenceEnd(),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from itertools import cycle
 from typing import Literal
 
+from duologue.clock import VirtualClock
 from duologue.errors import ProviderUnavailableError
 from duologue.testing.fakes import FOREVER, PITCH, pause
 from duologue.testing.spoken import SPACE, speak
@@ -33,7 +34,7 @@ class StreamingVoice(TextToSpeech):
         chunks: Seconds of each chunk, repeated.
         span_words: Words of each span, repeated.
         spans: When spans come: before their audio, or after it.
-        latency: Seconds of real time before each stream's first audio.
+        latency: Seconds before each stream's first audio: by `clock` if it is set, otherwise of real time.
         faults: What the first streams do wrong, one each.
     """
 
@@ -49,6 +50,7 @@ class StreamingVoice(TextToSpeech):
         span_words: Sequence[int] = (2,),
         spans: Literal["early", "late"] = "early",
         latency: float = 0.0,
+        clock: VirtualClock | None = None,
         faults: Iterable[VoiceFault] = (),
     ) -> None:
         self.rate = rate
@@ -62,6 +64,7 @@ class StreamingVoice(TextToSpeech):
         self._chunks = [max(1, round(seconds * rate)) for seconds in chunks]
         self._span_words = span_words
         self._spans = spans
+        self.clock = clock
         self._latency = latency
         self._faults = iter(faults)
 
@@ -79,7 +82,7 @@ class StreamingVoice(TextToSpeech):
         try:
             async for word in _words(text, given):
                 if is_first:
-                    await pause(self._latency)
+                    await (pause(self._latency) if self.clock is None else self.clock.sleep(self._latency))
                     is_first = False
                 for item in self._wanted(spoken.add(word), fault):
                     yield item

@@ -1,19 +1,22 @@
-"""Finds where a reply asks something, in text that comes clause by clause or word by word."""
+"""Makes segments for the rules of the text that a responder ties to its audio."""
 
 from __future__ import annotations
 
-from duologue.conversation.history import CLAUSE_END
+from typing import Final
+
+from duologue.conversation.history import CLAUSE_END, Segment
+from duologue.session.responder import SpokenText
 from duologue.tts.placement import Placement
 from duologue.turn.languages import LanguagePack, question_start
 
-__all__ = ["QuestionFinder"]
+__all__ = ["SegmentMaker"]
 
-MAX_CLAUSE = 500
+MAX_CLAUSE: Final = 500
 """Characters of an unfinished clause that are kept."""
 
 
-class QuestionFinder:
-    """Joins the text of one reply into clauses: a voice may tie each word to its audio by itself."""
+class SegmentMaker:
+    """Finds the questions in one reply; a voice may tie each word to its audio by itself, so words are joined."""
 
     def __init__(self, pack: LanguagePack) -> None:
         self._pack = pack
@@ -26,9 +29,23 @@ class QuestionFinder:
         """Begin a reply."""
         self._clause = ""
 
-    def asks_from(self, place: Placement) -> float | None:
-        """Return where in the reply the question begins that this text ends, in seconds; None if it asks nothing."""
-        if place.id > 0:  # a clause whose place is an estimate, and may come again
+    def segment(self, spoken: SpokenText) -> Segment:
+        """Return the segment for a text."""
+        place = spoken.place
+        return Segment(
+            place.text,
+            place.start,
+            place.end,
+            tuple((word.text, word.start, word.end) for word in place.words),
+            asks_from=self._asks_from(place),
+            say=spoken.say,
+            interruptible=spoken.interruptible,
+            id=max(place.id, 0),
+        )
+
+    def _asks_from(self, place: Placement) -> float | None:
+        """Where in the reply the question begins that this text ends, in seconds; None if it asks nothing."""
+        if place.id > 0:  # a whole clause whose place is an estimate, and may come again
             start = question_start(place.text, place.end - place.start, self._pack)
             return None if start is None else place.start + start
         if not self._clause:

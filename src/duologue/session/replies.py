@@ -1,0 +1,187 @@
+"""The replies of one session: starts them, knows which is current, and lets go of those that are over."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.agent import ToolCall, Turn
+from duologue.agent.faults import is_fault
+from duologue.conversation import effects, events
+from duologue.conversation.history import Message
+from duologue.conversation.inputs import SayRequested
+from duologue.errors import AgentError, DuologueError, ProviderError, because
+from duologue.session.cancellation import finishes
+from duologue.session.config import SessionConfig
+from duologue.session.host import Host
+from duologue.session.reply_task import ReplyTask, ReplyTaskOutput
+from duologue.session.responder import Heard, Responder, ResponseOutput, ResponseRequest, ResponseWriter
+
+__all__ = ["Replies"]
+
+CLOSING: Final = 1.0
+"""Seconds that replies have to let go when the session ends."""
+MAX_STUCK: Final = 16
+"""Replies that are not let go of; with one more the call ends."""
+RESPONDER_CLOSING: Final = 65.0
+"""Seconds that a responder has to close: a tool that has begun to change something may finish."""
+
+
+class RepliesOutput(ReplyTaskOutput, ResponseOutput, Protocol):
+    """Where replies go."""
+
+    def tool_called(self, turn: int, generation: int, call: ToolCall) -> None:
+        """Take the times of a tool call."""
+        ...
+
+
+class Replies:
+    """One reply at a time is current: the newest, until it is over."""
+
+    def __init__(self, host: Host, responder: Responder, config: SessionConfig, user_data: Any) -> None:
+        self.current: ReplyTask | None = None
+        self.hears_audio = responder.capabilities.hears_audio
+        """The responder is given the user's audio."""
+        self._host = host
+        self._responder = responder
+        self._config = config
+        self._user_data = user_data
+        self._earlier: list[ReplyTask] = []
+        """Replies before the current one whose tasks have not ended."""
+        self._cut_off: Heard | None = None
+        """The reply that was cut off last, until the text of what was heard of it is known."""
+        self._typed = 0
+        """The turn that was decided last, if it was typed."""
+        self._is_closed = False
+
+    # --- beginnings ---
+
+    def turn_decided(self, event: events.TurnDecided) -> None:
+        """Note how a turn was decided."""
+        self._typed = event.turn if event.reason == "text" else 0
+
+    def answer(self, e: effects.StartReply, output: RepliesOutput) -> None:
+        """Have a turn answered."""
+        committed = asyncio.Event()
+        # An agent may keep its turn: a strong reference to the session would keep that alive as well.
+        report = partial(_report_tool, weakref.ref(output), e.turn, e.generation)
+        turn = Turn(e.turn, e.text, e.history, committed.wait, self._user_data, report)
+        is_typed = e.turn == self._typed
+        if not e.speculative:
+            committed.set()
+        self._start(self._request(e.generation, turn, output, committed, says=e.says, is_typed=is_typed), output)
+
+    def say(self, e: effects.StartSpeech, output: RepliesOutput) -> None:
+        """Say a text that no agent is asked for."""
+        committed = asyncio.Event()
+        committed.set()
+        turn = Turn(0, "", tuple[Message, ...](), committed.wait)
+        say = SayRequested(e.text, e.interruptible, e.say)
+        self._start(self._request(e.generation, turn, output, committed, say=say), output)
+
+    def _request(
+        self, generation: int, turn: Turn, output: RepliesOutput, committed: asyncio.Event, **more: Any
+    ) -> ResponseRequest:
+        return ResponseRequest(generation, turn, self._host.id, self._config, output, committed=committed, **more)
+
+    def _start(self, request: ResponseRequest, output: RepliesOutput) -> None:
+        replies = self._earlier if self.current is None else [*self._earlier, self.current]
+        self._earlier = [reply for reply in replies if not reply.done]
+        if len(self._earlier) > MAX_STUCK:
+            self._host.broken(
+                AgentError(
+                    f"The agent or the voice holds on to {len(self._earlier)} answers that were cancelled.",
+                    hint="Let CancelledError through.",
+                )
+            )
+        self.current = ReplyTask(output, self._responder, request)
+
+    # --- ends ---
+
+    def of(self, generation: int) -> ReplyTask | None:
+        """Return the current reply if it is of this generation."""
+        reply = self.current
+        return reply if reply is not None and reply.generation == generation else None
+
+    def is_answering(self, writer: ResponseWriter) -> bool:
+        """Return True if `writer` writes the current reply, and has not finished."""
+        return self.current is not None and writer.request is self.current.request and not writer.is_written
+
+    def cancel(self, reply: ReplyTask, *, unheard: bool) -> None:
+        """Stop a reply; `unheard`: nothing of it was played."""
+        reply.cancel()
+        if unheard:
+            self.unheard(reply)
+
+    def unheard(self, reply: ReplyTask) -> None:
+        """Tell the responder that nothing was heard of a reply that is over."""
+        self._responder.truncate(Heard(reply.generation))
+
+    def cut_off(self, generation: int, seconds: float) -> None:
+        """Note how much of a reply was played when it was cut off; `heard` follows."""
+        self._cut_off = Heard(generation, seconds)
+
+    def heard(self, generation: int, text: str) -> None:
+        """Tell the responder what was heard of a reply that was cut off."""
+        cut_off = self._cut_off
+        if cut_off is not None and cut_off.generation == generation:
+            self._cut_off = None
+            self._responder.truncate(Heard(generation, cut_off.seconds, text))
+
+    # --- the user ---
+
+    def hear(self, pcm: NDArray[np.int16]) -> None:
+        """Pass the user's audio on to a responder that hears it."""
+        try:
+            self._responder.hear(pcm.tobytes())
+        except Exception as cause:
+            self.hears_audio = False
+            name = self._responder.name
+            error = ProviderError(f"{name} failed to hear: {type(cause).__name__}.", provider=name)
+            self._host.failed(because(error, cause))
+
+    # --- the end of the session ---
+
+    async def close(self) -> None:
+        """Cancel all work, and wait a moment for it to let go."""
+        replies = [reply for reply in (*self._earlier, self.current) if reply is not None]
+        for reply in replies:
+            reply.cancel()
+        await asyncio.gather(*(reply.closed(CLOSING) for reply in replies))
+        if not all(reply.done for reply in replies):
+            self._host.failed(AgentError(f"The agent did not let go of its answer within {CLOSING:g} s."))
+        self._earlier, self.current = [], None
+        if not self._is_closed:
+            self._is_closed = True
+            await self._close_responder()
+
+    async def _close_responder(self) -> None:
+        """Close what has something to close, such as connections, or a tool that must not be cut off."""
+        closing = asyncio.create_task(_closed(self._responder.aclose), name="close-responder")
+        if not await finishes(closing, RESPONDER_CLOSING):
+            self._host.failed(AgentError(f"The agent did not close within {RESPONDER_CLOSING:g} s."))
+        elif (cause := closing.result()) is not None:
+            error: DuologueError = AgentError(f"The agent failed to close: {type(cause).__name__}.")
+            self._host.failed(because(error, cause))
+
+
+def _report_tool(output: weakref.ref[RepliesOutput], turn: int, generation: int, call: ToolCall) -> None:
+    if (alive := output()) is not None:
+        alive.tool_called(turn, generation, call)
+
+
+async def _closed(aclose: Callable[[], Awaitable[object]]) -> BaseException | None:
+    """Return what keeps a responder from closing."""
+    try:
+        await aclose()
+    except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+        if not is_fault(cause):
+            raise
+        return cause
+    return None
