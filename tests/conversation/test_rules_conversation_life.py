@@ -14,6 +14,7 @@ from duologue.conversation.conversation import Conversation
 from duologue.conversation.inputs import Now
 from duologue.errors import InvalidStateError
 from duologue.testing.conversation import Script
+from rings import no_rings
 
 
 def test_a_call_goes_live_once() -> None:
@@ -445,3 +446,14 @@ def test_a_reply_is_heard_once() -> None:
     s.finish()
     assert s.give(got.PlayoutFinished(s.on_order, 5.0)) == []
     assert len(s.of(tell.AgentHeard)) == 1
+
+
+def test_a_conversation_is_freed_without_the_garbage_collector() -> None:
+    with no_rings():
+        s = Script(ConversationConfig(greeting="Welcome."), speculates=True)
+        s.play("Welcome.")
+        s.say_turn()
+        s.play("Yes?", seconds=3.0)
+        s.speech(1.5)
+        s.give(got.EndRequested("closed"))
+        del s

@@ -160,20 +160,6 @@ def test_a_turn_that_is_decided_revokes_the_end_and_takes_typed_text_along() -> 
     assert s.history.snapshot() == (Message("user", "Hello. Two."),)
 
 
-def test_typed_text_is_a_turn_once_the_floor_is_free_and_no_more_is_waited_for() -> None:
-    s = Stage()
-    s.typed.add("Hello.", s.context.pos, at_once=False)
-    s.endpointer.answer_typed()
-    s.turn.utterance = None
-    s.endpointer.answer_typed()
-    assert s.of(events.TurnDecided) == []
-    s.context.pos += RATE
-    s.endpointer.answer_typed()
-    assert len(s.of(events.TurnDecided)) == 1
-    s.endpointer.answer_typed()
-    assert len(s.of(events.TurnDecided)) == 1
-
-
 def test_the_longest_turn_is_answered_and_what_follows_is_the_next() -> None:
     s = Stage()
     s.turn.set_user("speech_start", "speech")

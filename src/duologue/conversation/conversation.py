@@ -4,8 +4,8 @@ A turn passes through the parts in this order: the user speaks and falls silent 
 requested (`PendingRequests.ask_words`) and understood (`Endpointer.apply_due`), the turn is decided
 (`Endpointer.evaluate`, `Endpointer.decide`), and the reply is prepared, played, and heard or interrupted (`Floor`).
 
-The parts refer to each other in one direction only: `Endpointer` → `UserTurn` → `Speculation` → `Floor`. What goes the
-other way goes through this module, so that a finished conversation is no reference cycle.
+The parts refer to each other in one direction only: `Keyboard` → `Endpointer` → `UserTurn` → `Speculation` → `Floor`.
+What goes the other way goes through this module, so that a finished conversation is no reference cycle.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
 from duologue.conversation.call import Call
 from duologue.conversation.config import ConversationConfig
@@ -26,6 +25,7 @@ from duologue.conversation.evidence import Answer
 from duologue.conversation.floor import Floor
 from duologue.conversation.history import History
 from duologue.conversation.inputs import Input, Now
+from duologue.conversation.keyboard import Keyboard
 from duologue.conversation.reply import Reply
 from duologue.conversation.speculation import Speculation
 from duologue.conversation.state import AgentState, CallState, Machine, SessionState, UserState, session_state
@@ -52,6 +52,7 @@ class Conversation:
         self.endpointer = Endpointer(
             context, self.user_turn, self.floor, self.speculation, self.typed, self.ending, self.history, self.timers
         )
+        self.keyboard = Keyboard(context, self.typed, self.endpointer, self.user_turn, self.floor, self.history)
         self.call = Call(context, self.floor, self.user_turn, self.typed, self.ending, self.timers)
 
     def handle(self, input_: Input, now: Now) -> list[Effect]:
@@ -169,7 +170,7 @@ class Conversation:
         if self.ending.deadline is None:
             self.endpointer.evaluate()
             if self.typed.texts:
-                self.endpointer.answer_typed()
+                self.keyboard.answer()
         if self.floor.says and not self.floor.reply and (self.ending.is_final or not self.user_turn.has_floor):
             self.floor.say_next()
         self.call.check_timers()
@@ -196,29 +197,9 @@ class Conversation:
         self._advance()
 
     def _text_arrived(self, i: inputs.TextArrived) -> None:
-        if not i.text.strip():
-            return
-        r, typed = self.floor.reply, self.typed
-        thinking = r is not None and r.is_thinking
-        recently = self.pos - typed.complete_at < self.config.text_settle * RATE
-        typed.add(i.text, self.pos, at_once=not (thinking or typed or recently))
-        if self.user_turn.user.may("text"):
-            self.user_turn.set_user("text", "text")
-        if r and r.interruptible and not r.dropped:
-            self.floor.drop("text")
-            if thinking:
-                self._continue_with_text(r)
-        self._advance()
-
-    def _continue_with_text(self, r: Reply) -> None:
-        """Continue the turn that `r` was to answer with what was typed, and with what is being said."""
-        u = self.user_turn.utterance
-        if u:
-            self.user_turn.reopen(r, u, "text")
-            return
-        self.history.reopen(r.text)
-        self.typed.put_back(r.text)
-        self.context.publish(events.TurnContinued, r.turn, "text")
+        if i.text.strip():
+            self.keyboard.take(i)
+            self._advance()
 
     def _clear_requested(self, _: inputs.ClearRequested) -> None:
         self.typed.clear()

@@ -246,12 +246,6 @@ class Endpointer:
         self._ending.revoke()
         self._floor.set_agent("turn_decided", verdict.reason)
 
-    def answer_typed(self) -> None:
-        """Have typed text answered as a turn of its own, once the floor is free and no more is waited for."""
-        pos, waits = self._context.pos, self._floor.reply or self._user_turn.has_floor
-        if self._typed and not waits and pos >= self._typed.complete_at:
-            self.decide(Utterance(self._user_turn.next_turn(), pos, pos), "", Verdict(1.0, "text"))
-
     # --- speech that goes on, and that something waits for ---
 
     def check_waiting(self, end: int) -> None:
