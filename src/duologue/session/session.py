@@ -57,7 +57,7 @@ from duologue.session.meter import Meter
 from duologue.session.output import OutputController
 from duologue.session.record import CallRecord
 from duologue.session.responder import Responder, ResponseWriter, current_writer
-from duologue.session.saying import Says, SpeechHandle
+from duologue.session.saying import SpeechHandle, SpeechHandles
 from duologue.session.sink import AudioSink
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
@@ -124,7 +124,7 @@ class VoiceSession:
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
-        self._says = Says()
+        self._says = SpeechHandles()
         self._doubtful: list[got.VadScored] = []
         """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self._inputs: deque[Input] = deque()
