@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from duologue.audio.format import RATE
 from duologue.conversation import effects as do
@@ -15,7 +15,6 @@ from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
-from duologue.session.host import Host
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
 from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
@@ -41,6 +40,24 @@ MAX_STUCK = 16
 def leaves_open(ask: do.AskSound) -> bool:
     """True where its words do, so that its sound is worth judging where there is much to do."""
     return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
+
+
+class Host(Protocol):
+    """What the listener needs of its session."""
+
+    id: str
+
+    def tell_rules(self, input_: got.Input) -> None:
+        """Tell the rules."""
+        ...
+
+    def failed(self, error: DuologueError, turn: int = 0) -> None:
+        """Tell everyone, of this turn if of any."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The call cannot go on."""
+        ...
 
 
 class Listener:
@@ -165,7 +182,7 @@ class Listener:
         asked_at = self._engine.clock.now()
         try:
             async with asyncio.timeout(limit):
-                text, ending_odds = await self._transcribe(pcm, deadline)
+                text = await self._transcribe(pcm, deadline)
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask, error)
@@ -174,7 +191,7 @@ class Listener:
         else:
             if self._measured is not None:
                 self._measure(self._engine.clock.now() - asked_at, len(pcm) / 2 / RATE)
-            self.answer_words(ask, text, ending_odds)
+            self.answer_words(ask, text)
 
     def _measure(self, took: float, audio: float) -> None:
         """Note how long a batch service took, and tell the rules if that changes when its words are due."""
@@ -185,7 +202,7 @@ class Listener:
             self._told_latency = latency
             self.host.tell_rules(got.WordsLatencyMeasured(latency))
 
-    def answer_words(self, ask: do.AskWords, text: str, ending_odds: float = 0.0) -> None:
+    def answer_words(self, ask: do.AskWords, text: str) -> None:
         """Judge the words that were asked for, and tell the rules."""
         try:
             j = self._words.judge(joined(ask.before, text, self._language))
@@ -193,7 +210,7 @@ class Listener:
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response, ending_odds))
+            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response))
 
     def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
         """Tell the rules that the words will not come, and everyone else unless that was `reported`."""
@@ -216,12 +233,12 @@ class Listener:
         if error is not None:
             self.host.failed(error)
 
-    async def _transcribe(self, pcm: bytes, deadline: float) -> tuple[str, float]:
+    async def _transcribe(self, pcm: bytes, deadline: float) -> str:
         attempt = 0
         while True:
             try:
-                found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
-                return found.text.strip(), found.ending_odds
+                transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
+                return transcript.text.strip()
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries:
                     raise

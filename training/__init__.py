@@ -1,1 +1,0 @@
-"""Recipes for the weights in the package. Not installed."""
