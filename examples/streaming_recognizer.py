@@ -52,7 +52,7 @@ class MyStream:
                 await socket.send(pcm or '{"type": "finalize"}')
 
     def _event(self, m: dict[str, Any]) -> RecognitionEvent:
-        end = self._clock.position(m["end"])  # the service counts seconds of audio from the start of the connection
+        end = self._clock.end(m["end"])  # the service counts seconds of audio from the start of the connection
         if m["type"] == "end_of_turn":
             return EndOfTurn(m["probability"], end)
         kind = Final if m["type"] == "final" else Partial

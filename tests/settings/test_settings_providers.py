@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from duologue.errors import ConfigError, DuologueError, NotInstalledError
+from duologue.server.application import Application
 from duologue.settings import providers
 from duologue.settings.providers import provider_names, stt_provider, tts_provider
 
@@ -114,3 +115,17 @@ def test_names_are_known_without_an_import() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_server_makes_providers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def agent(text: str) -> str:
+        return text
+
+    application = Application(agent, say=print, workers=2, stt="parrot/blue")
+    made = [application._stt() for _ in range(2)]
+    assert [parrot.model for parrot in made] == ["blue", "blue"]
+    assert made[0] is not made[1]
+    for options in ({"stt": "nobody"}, {"tts": "parrot"}, {"voices": {"anna": "nobody"}}):
+        with pytest.raises(ConfigError, match="There is no"):
+            Application(agent, say=print, **options)

@@ -82,6 +82,8 @@ def test_the_clock_of_a_provider_maps_to_positions(pushes: list[tuple[int, int]]
         position += samples
     at = data.draw(st.integers(0, len(expected) - 1))
     assert mapped.position(at / 16_000) == expected[at]
+    assert mapped.end((at + 1) / 16_000) == expected[at] + 1
+    assert mapped.end(0.0) == expected[0]
 
 
 def test_a_map_forgets_and_has_an_answer_for_all() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn"]
+__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn", "Stt", "Tts"]
 
 AgentName = Annotated[
     str | None,
@@ -28,4 +28,17 @@ Greeting = Annotated[
 NoSmartTurn = Annotated[
     bool,
     typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, also where Smart Turn is there."),
+]
+Stt = Annotated[
+    str | None,
+    typer.Option(
+        "--stt",
+        metavar="NAME",
+        help="What recognizes speech, as deepgram/nova-3; by default a local model. Keys come from the environment.",
+        show_default=False,
+    ),
+]
+Tts = Annotated[
+    str | None,
+    typer.Option("--tts", metavar="NAME", help="What speaks; by default a local voice.", show_default=False),
 ]

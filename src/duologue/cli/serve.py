@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn
+from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn, Stt, Tts
 from duologue.cli.output import AsJson, notes, print_json
 
 __all__ = ["serve"]
@@ -22,6 +22,8 @@ def serve(
     llm: Llm = None,
     base_url: BaseUrl = None,
     instructions: Instructions = None,
+    stt: Stt = None,
+    tts: Tts = None,
     agent_name: Annotated[
         str, typer.Option(metavar="NAME", help="What the page calls the agent; by default derived from the agent.")
     ] = "",
@@ -78,7 +80,8 @@ def serve(
 ) -> None:
     """Serve spoken conversations, with a page to talk from.
 
-    Everything runs on this machine: no account, no key, no network. A browser gives a page the microphone only on
+    Everything runs on this machine, with no account, no key and no network, unless --llm, --stt or --tts names a
+    service. A browser gives a page the microphone only on
     localhost or over HTTPS.
     """
     from duologue.agent.function import AgentFactory
@@ -123,6 +126,8 @@ def serve(
                 lead=3 * chunk_ms / 1000,
             ),
             engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
+            stt=stt,
+            tts=tts,
             smart_turn=not no_smart_turn,
             allowed_origins=allow_origin or (),
             trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from duologue.audio.format import RATE
+from duologue.cli.options import Stt
 from duologue.cli.output import AsJson, console, notes, print_json
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
-from duologue.errors import InputError
+from duologue.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from duologue.tts import Speech
@@ -34,15 +34,18 @@ def transcribe(
         bool, typer.Option("--partials", help="Show words as they come, at the pace of speech; on stderr.")
     ] = False,
     language: Annotated[str | None, typer.Option(help="The language that is spoken: en.")] = None,
+    stt: Stt = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the words in recordings."""
-    asyncio.run(_transcribe(files, partials=partials, language=language, as_json=as_json))
+    asyncio.run(_transcribe(files, partials=partials, language=language, stt=stt, as_json=as_json))
 
 
-async def _transcribe(files: list[Path], *, partials: bool, language: str | None, as_json: bool) -> None:
+async def _transcribe(
+    files: list[Path], *, partials: bool, language: str | None, stt: str | None, as_json: bool
+) -> None:
     results = []
-    async for result in _transcripts(files, partials, language):
+    async for result in _transcripts(files, partials, language, stt or "moonshine"):
         if as_json:
             results.append(asdict(result))
         else:
@@ -62,10 +65,12 @@ class FileTranscript:
     wall_s: float
 
 
-async def _transcripts(files: list[Path], partials: bool, language: str | None) -> AsyncIterator[FileTranscript]:
+async def _transcripts(
+    files: list[Path], partials: bool, language: str | None, name: str
+) -> AsyncIterator[FileTranscript]:
     from duologue.cli.transcript import transcribe_long
     from duologue.engine import Engine
-    from duologue.stt.moonshine import Moonshine
+    from duologue.settings.providers import stt_provider
     from duologue.turn.words import Words
     from duologue.vad.silero import Silero
 
@@ -73,13 +78,18 @@ async def _transcripts(files: list[Path], partials: bool, language: str | None) 
     first = read_sound(files[0])  # before the models, which take longer to load than a mistake should
     vad = Silero()
     async with Engine(vad=vad, words=Words(), paced=False) as engine:
-        stt = engine.stt(Moonshine())
-        for i, file in enumerate(files):
-            samples = first if i == 0 else read_sound(file)
-            began = time.perf_counter()
-            text = await transcribe_long(stt, vad, samples, language=language, on_partial=show)
-            wall = time.perf_counter() - began
-            yield FileTranscript(str(file), text, round(len(samples) / RATE, 3), round(wall, 3))
+        stt = engine.stt(stt_provider(name))
+        if partials and not stt.capabilities.finalizes:
+            raise ConfigError(f"{stt.name} cannot be asked for the last words of a file.", hint="Leave out --partials.")
+        try:
+            for i, file in enumerate(files):
+                samples = first if i == 0 else read_sound(file)
+                began = time.perf_counter()
+                text = await transcribe_long(stt, vad, samples, language=language, on_partial=show)
+                wall = time.perf_counter() - began
+                yield FileTranscript(str(file), text, round(len(samples) / 16000, 3), round(wall, 3))
+        finally:
+            await stt.aclose()
 
 
 def say(

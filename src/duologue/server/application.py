@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from duologue.agent import HasStartupWarning, Stocked
 from duologue.agent.faults import is_fault
@@ -23,6 +23,7 @@ from duologue.server.supervisor import share
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
+from duologue.settings.providers import provider_factory
 
 __all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions"]
 
@@ -41,7 +42,8 @@ class ApplicationOptions(TypedDict, total=False):
     config: SessionConfig | None
     """Settings of sessions."""
     stt: Any
-    """What recognizes speech: a service, a model, or a class or function without arguments that makes one."""
+    """What recognizes speech: a name such as `deepgram/nova-3`, a service, a model, or a class or function without
+    arguments that makes one."""
     tts: Any
     """What speaks, likewise."""
     voices: Mapping[str, Any]
@@ -117,7 +119,8 @@ class Application:
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
-        self._stt, self._tts, self._voices = stt, tts, dict(voices or {})
+        self._stt, self._tts = _by_name("stt", stt), _by_name("tts", tts)
+        self._voices = {name: _by_name("tts", voice) for name, voice in (voices or {}).items()}
         self._check_providers()
         self.options = CallOptions(
             agents=named_agents(agent, agents),
@@ -209,6 +212,11 @@ class Application:
             say("  Smart Turn is not installed, and words alone judge the end of a turn;")
             say("  to install it: duologue models install smart-turn")
         return models, voices
+
+
+def _by_name(kind: Literal["stt", "tts"], source: Any) -> Any:
+    """What makes a provider that was given by its name; anything else as it is."""
+    return provider_factory(kind, source) if isinstance(source, str) else source
 
 
 async def _warm(engine: Engine, models: LocalModels, phrases: Sequence[str]) -> None:

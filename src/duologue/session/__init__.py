@@ -5,7 +5,6 @@ from duologue.session.config import SessionConfig
 from duologue.session.events import (
     ErrorRaised,
     FunctionCallRequested,
-    HandedOver,
     Metered,
     ToolCalled,
     TurnMeasured,
@@ -26,7 +25,6 @@ __all__ = [
     "Cascade",
     "ErrorRaised",
     "FunctionCallRequested",
-    "HandedOver",
     "Metered",
     "RealtimeResponder",
     "Responder",

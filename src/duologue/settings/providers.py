@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from duologue.stt import SpeechToText, SttModel
     from duologue.tts import TextToSpeech, TtsModel
 
-__all__ = ["provider_names", "stt_provider", "tts_provider"]
+__all__ = ["provider_factory", "provider_names", "stt_provider", "tts_provider"]
 
 Kind = Literal["stt", "tts"]
 
@@ -49,6 +50,12 @@ def tts_provider(name: str, **options: Any) -> TextToSpeech | TtsModel:
     """The voice called `name`, such as `hibari`, made with `options`. Raises as `stt_provider` does."""
     provider: TextToSpeech | TtsModel = _make("tts", name, options)
     return provider
+
+
+def provider_factory(kind: Kind, name: str) -> Callable[[], Any]:
+    """A function that makes the provider called `name`. Raises ConfigError for a name that is not registered."""
+    _find(kind, name)
+    return lambda: _make(kind, name, {})
 
 
 def provider_names(kind: Kind) -> list[str]:
@@ -82,19 +89,27 @@ def _of_source(group: str) -> dict[str, EntryPoint]:
     return {name: EntryPoint(name, value, group) for name, value in declared.items()}
 
 
-def _make(kind: Kind, name: str, options: dict[str, Any]) -> Any:
-    what = KINDS[kind]
+def _find(kind: Kind, name: str) -> tuple[EntryPoint, str]:
+    """The entry point and the model, if any, that a name stands for."""
     key, slash, model = name.partition("/")
     point = _registered(kind).get(key)
     if point is None:
         names = ", ".join(provider_names(kind))
-        raise ConfigError(f"There is no {what} {name!r}.", hint=f"Choose one of {names}, or install its package.")
-    if slash:
-        if not model:
-            raise ConfigError(f"{name!r} names no model.", hint=f"Write {key}/MODEL, or {key} for its default.")
+        raise ConfigError(
+            f"There is no {KINDS[kind]} {name!r}.", hint=f"Choose one of {names}, or install its package."
+        )
+    if slash and not model:
+        raise ConfigError(f"{name!r} names no model.", hint=f"Write {key}/MODEL, or {key} for its default.")
+    return point, model
+
+
+def _make(kind: Kind, name: str, options: dict[str, Any]) -> Any:
+    what = KINDS[kind]
+    point, model = _find(kind, name)
+    if model:
         options = {"model": model, **options}
     factory = _load(point, what)
-    _check_options(factory, key, what, options)
+    _check_options(factory, point.name, what, options)
     try:
         return factory(**options)
     except DuologueError:

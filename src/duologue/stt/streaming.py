@@ -185,9 +185,16 @@ class PositionMap:
             self._jumps.append((self._sent, position))
         self._sent += samples
 
+    def end(self, seconds: float) -> int:
+        """The position after the last sample before `seconds`: where a span ends, also if audio was left out there."""
+        at = round(seconds * RATE)
+        return self._position(at - 1) + 1 if at > 0 else self._position(0)
+
     def position(self, seconds: float) -> int:
         """The position of the sample that the provider heard after `seconds`."""
-        at = round(seconds * RATE)
+        return self._position(round(seconds * RATE))
+
+    def _position(self, at: int) -> int:
         for sent, position in reversed(self._jumps):
             if at >= sent:
                 return position + at - sent

@@ -1,0 +1,172 @@
+"""One WebSocket to Deepgram: dialing, sending, keep-alive, and the detection of a connection that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderError, ProviderUnavailableError
+from duologue.loopback import is_loopback
+from duologue.stt.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE
+from duologue.stt.deepgram.settings import DeepgramSettings
+from duologue.stt.service import error_for_status, retry_after
+
+__all__ = ["Connection", "dial"]
+
+CLOSE_TIMEOUT_S: Final = 0.2
+"""Seconds that Deepgram has to close; a session waits half a second for all of it."""
+
+_log = logging.getLogger("duologue.stt.deepgram.websocket")
+_log.setLevel(logging.INFO)  # websockets logs the header with the key at DEBUG
+
+
+class _Connect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc  # the key and the audio go to no other address
+
+
+async def dial(
+    name: str, settings: DeepgramSettings, headers: dict[str, str], parameters: list[tuple[str, str]]
+) -> Connection:
+    """Open a stream. Raises the error of the tree that says why it cannot be opened."""
+    url = settings.stream_url()
+    try:
+        socket = await _Connect(
+            f"{url}?{urlencode(parameters)}",
+            additional_headers=headers,
+            open_timeout=settings.connect_timeout,
+            ping_interval=settings.ping_interval,
+            ping_timeout=settings.ping_timeout,
+            close_timeout=CLOSE_TIMEOUT_S,
+            compression=None,
+            proxy=None if is_loopback(url) else True,
+            logger=_log,
+        )
+    except InvalidStatus as refused:
+        response = refused.response
+        wait = retry_after(response.headers.get("Retry-After"))
+        raise error_for_status(name, response.status_code, wait=wait) from None
+    except TimeoutError:
+        late = f"{name} did not accept a connection within {settings.connect_timeout:g} s."
+        raise DeadlineError(late, provider=name) from None
+    except (OSError, EOFError, InvalidHandshake) as error:
+        message = f"{name} cannot be reached: {type(error).__name__}."
+        raise ProviderUnavailableError(message, provider=name) from None
+    return Connection(name, settings, socket)
+
+
+class Connection:
+    """An open stream. A task watches it: it sends what keeps it open, and gives it up if nothing comes any more."""
+
+    def __init__(self, name: str, settings: DeepgramSettings, socket: ClientConnection) -> None:
+        self._name = name
+        self._settings = settings
+        self._socket = socket
+        self._sent_at = self._heard_at = monotonic()
+        self._awaits = False
+        """Whether audio was sent since something came."""
+        self._failure: DuologueError | None = None
+        self._waiting: asyncio.Timeout | None = None
+        self._interrupted = False
+        self._watching: asyncio.Task[None] | None = None
+
+    def watch(self, *, keep_alive: bool) -> None:
+        """Begin to watch; `keep_alive`: the protocol has a message that keeps a silent stream open."""
+        self._watching = asyncio.create_task(self._watch(keep_alive), name="deepgram-watch")
+
+    async def send(self, data: bytes | str) -> None:
+        """Send audio or a message. Returns at once if the connection is lost: reading from it tells why."""
+        self._sent_at = monotonic()
+        if not self._awaits and isinstance(data, bytes):
+            self._awaits, self._heard_at = True, self._sent_at
+        with suppress(ConnectionClosed):
+            await self._socket.send(data)
+
+    async def messages(self) -> AsyncGenerator[str | bytes | None, None]:
+        """Yield the frames that come, and None for each interruption.
+
+        Raises the error of the tree when the connection ends, however it ends.
+        """
+        while True:
+            if self._interrupted:
+                self._interrupted = False
+                yield None
+                continue
+            try:
+                async with asyncio.timeout(None) as self._waiting:
+                    data = await self._socket.recv()
+            except TimeoutError:
+                continue
+            except ConnectionClosed as closed:
+                raise self._failure or self._error_for(closed) from None
+            finally:
+                self._waiting = None
+            self._heard_at, self._awaits = monotonic(), False
+            yield data
+
+    def interrupt(self) -> None:
+        """Have `messages` yield None before the next frame, at once if it waits for one."""
+        self._interrupted = True
+        if self._waiting is not None:
+            self._waiting.reschedule(asyncio.get_running_loop().time())
+
+    def fail(self, error: DuologueError) -> None:
+        """Give the connection up, because of `error`, which `messages` raises."""
+        self._failure = self._failure or error
+        self._socket.transport.abort()
+
+    async def answers_ping(self) -> bool:
+        """Whether the other side answers a ping in time."""
+        try:
+            async with asyncio.timeout(self._settings.ping_timeout):
+                await (await self._socket.ping())
+        except (TimeoutError, ConnectionClosed):
+            return False
+        return True
+
+    async def aclose(self) -> None:
+        """Tell Deepgram that no more audio comes, and close, within a fraction of a second."""
+        if self._watching is not None:
+            self._watching.cancel()
+        with suppress(ConnectionClosed, TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._socket.send(CLOSE_STREAM)
+                await self._socket.close()
+        self._socket.transport.abort()
+
+    async def _watch(self, keep_alive: bool) -> None:
+        s = self._settings
+        step = min(s.keep_alive_interval, s.stall_timeout) / 2
+        while True:
+            await asyncio.sleep(step)
+            now = monotonic()
+            if self._awaits and now - self._heard_at >= s.stall_timeout:
+                late = f"{self._name} has sent nothing for {s.stall_timeout:g} s of audio."
+                self.fail(DeadlineError(late, provider=self._name))
+                return
+            if keep_alive and now - self._sent_at >= s.keep_alive_interval - step:
+                await self.send(KEEP_ALIVE)
+
+    def _error_for(self, closed: ConnectionClosed) -> DuologueError:
+        """The error for a close frame, or for a connection that was lost without one."""
+        name, frame = self._name, closed.rcvd
+        if frame is None:
+            if closed.sent is not None and closed.sent.reason == "keepalive ping timeout":
+                return DeadlineError(f"{name} no longer answers pings: the connection is lost.", provider=name)
+            if closed.sent is not None and closed.sent.code in (1002, 1007, 1009):
+                return ProviderUnavailableError(f"{name} broke the WebSocket protocol.", provider=name)
+            return ProviderUnavailableError(f"{name} was cut off.", provider=name)
+        if "DATA-0000" in frame.reason:
+            return InvalidAudioError(f"{name} cannot decode the audio (DATA-0000).", provider=name)
+        if frame.code == 1008:
+            return ProviderError(f"{name} closed the stream: what it was sent breaks its rules (1008).", provider=name)
+        code = next((c for c in ("NET-0000", "NET-0001") if c in frame.reason), str(frame.code))
+        return ProviderUnavailableError(f"{name} closed the stream ({code}).", provider=name)

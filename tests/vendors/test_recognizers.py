@@ -1,0 +1,347 @@
+"""Recognizers that are services, each against its vendor's protocol: one suite of behaviors, one row a recognizer.
+
+A new provider joins with a stand-in that has the faults of `deepgram_server.Fault`, and a row in ROWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import deepgram_server
+import pytest
+from deepgram_server import RETRY_AFTER, DeepgramServer, Fault
+
+from duologue.errors import (
+    AuthenticationError,
+    DeadlineError,
+    DuologueError,
+    InvalidAudioError,
+    ProviderError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitedError,
+)
+from duologue.session import ErrorRaised, SessionConfig
+from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, RecognitionStream
+from duologue.stt.base import StreamingSpeechToText
+from duologue.stt.deepgram import DeepgramSpeechToText
+from duologue.testing.agents import ScriptedAgent
+from duologue.testing.spoken import speak
+from duologue.testing.virtual import VirtualCall
+
+pytestmark = pytest.mark.anyio
+
+TEXT = "A table for four, please."
+RATE = 16_000
+PIECE = 512
+"""Samples that a session pushes at a time."""
+FOREVER = 10**9
+"""A position that no audio reaches."""
+DEADLINE = 20.0
+"""Seconds of real time that anything may take."""
+SHORT = 0.2
+"""The timeouts of a recognizer whose stand-in says nothing."""
+IMPATIENT = {"stall_timeout": SHORT, "ping_interval": SHORT, "ping_timeout": SHORT, "connect_timeout": SHORT}
+
+
+class Server(Protocol):
+    """What the suite asks of a stand-in."""
+
+    url: str
+    problems: list[str]
+    received: list[str]
+    open: int
+    dialed: asyncio.Event
+    misbehaves: asyncio.Event
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *args: Any) -> None: ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recognizer."""
+
+    name: str
+    server: Callable[[Iterable[Fault]], Server]
+    recognizer: Callable[..., StreamingSpeechToText]
+    """Makes it from the URL of a server and the options that all recognizers have."""
+    key: str
+    goodbye: str = "CloseStream"
+    """The message with which a stream is closed."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ROWS = [
+    Row(
+        model,
+        DeepgramServer,
+        lambda url, model=model, **options: DeepgramSpeechToText(**{"model": model, "base_url": url, **options}),
+        deepgram_server.KEY,
+    )
+    for model in ("nova-3", "flux-general-en")
+]
+
+rows = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+@asynccontextmanager
+async def served(row: Row, *faults: Fault, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """A stand-in and a recognizer of it; in the end neither may hold anything, nor a rule of the vendor be broken."""
+    async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
+        server = await stack.enter_async_context(row.server(faults))
+        stt = row.recognizer(server.url, **{"api_key": row.key, **options})
+        before = asyncio.all_tasks()
+        try:
+            yield server, stt
+        finally:
+            await stt.aclose()
+        while any(task.get_name().startswith("deepgram-") for task in asyncio.all_tasks() - before):
+            await asyncio.sleep(0.001)
+        assert server.problems == []
+
+
+def say(stream: RecognitionStream, text: str, at: int = 0, *, silence: float = 0.8) -> int:
+    """Push speech and the silence after it, and ask for finals; returns the position after it."""
+    pcm = speak(text) + bytes(2 * int(silence * RATE))
+    for start in range(0, len(pcm) // 2, PIECE):
+        piece = pcm[2 * start : 2 * (start + PIECE)]
+        stream.push(piece, at + start)
+    end = at + len(pcm) // 2
+    stream.finalize(end)
+    return end
+
+
+async def until_final(stream: RecognitionStream, end: int, *, count: int = 1) -> list[RecognitionEvent]:
+    """The events up to the final that covers `end`, or the `count`th with words."""
+    events: list[RecognitionEvent] = []
+    texts = 0
+    async with aclosing(aiter(stream)) as reader:  # type: ignore[type-var]  # all are generators here
+        async for event in reader:
+            events.append(event)
+            if isinstance(event, Final):
+                texts += bool(event.text)
+                if event.end >= end or texts == count:
+                    break
+    return events
+
+
+# --- what each recognizer does ---
+
+
+@rows
+@pytest.mark.parametrize("fault", ["", "slow"])
+async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Row, fault: Fault) -> None:
+    async with served(row, fault) as (_, stt):
+        stream, start = stt.stream(), 5 * RATE
+        end = say(stream, TEXT, start)
+        events = await until_final(stream, end)
+        await stream.aclose()
+        partials = [event for event in events if isinstance(event, Partial)]
+        (final,) = [event for event in events if isinstance(event, Final)]
+        assert final.text == TEXT
+        assert {text for text in ("A", "A table") if any(p.text == text for p in partials)}
+        spans = [(event.start, event.end) for event in partials] + [(final.start, final.end)]
+        assert all(start <= first <= last <= end for first, last in spans)
+        if stt.capabilities.word_times:
+            assert [word.text for word in final.words] == TEXT.split()
+            assert abs(final.words[0].start - start) < 0.02 * RATE
+        assert stt.usage.streams == 1
+        assert round(stt.usage.streamed_s, 3) == round((end - start) / RATE, 3)
+
+
+@rows
+async def test_audio_that_was_left_out_moves_what_follows(row: Row) -> None:
+    async with served(row) as (_, stt):
+        stream = stt.stream()
+        end = say(stream, "One.", 0)
+        later = say(stream, "Two.", end + 10 * RATE)
+        events = await until_final(stream, later + FOREVER, count=2)
+        finals = [event for event in events if isinstance(event, Final) and event.text]
+        assert [final.text for final in finals] == ["One.", "Two."]
+        assert finals[0].end <= end + RATE // 10
+        assert finals[1].end > end + 10 * RATE
+
+
+@rows
+async def test_a_call_is_held_through_it(row: Row) -> None:
+    async with served(row) as (server, stt):
+        async with VirtualCall(ScriptedAgent("For when?", "Done."), stt=stt) as call:
+            await call.say(TEXT)
+            await call.say("At eight.")
+            assert [turn.user_text for turn in call.turns] == [TEXT, "At eight."]
+            assert call.of(ErrorRaised) == []
+        assert server.received[-1] == row.goodbye
+
+
+@rows
+async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Row) -> None:
+    async with served(row, "drop") as (_, stt):
+        async with VirtualCall(ScriptedAgent("For when?"), stt=stt) as call:
+            await call.say(TEXT)
+            assert [turn.user_text for turn in call.turns] == [TEXT]
+        assert stt.usage.streams == 2
+
+
+@rows
+@pytest.mark.parametrize(
+    ("fault", "kind", "retryable"),
+    [
+        ("hang_up", ProviderUnavailableError, True),
+        ("no_handshake", DeadlineError, True),
+        ("unauthorized", AuthenticationError, False),
+        ("forbidden", AuthenticationError, False),
+        ("quota", QuotaExceededError, False),
+        ("rate_limited", RateLimitedError, True),
+        ("bad_request", ProviderError, False),
+        ("unavailable", ProviderUnavailableError, True),
+        ("redirect", ProviderError, False),
+        ("stall", DeadlineError, True),
+        ("half_open", DeadlineError, True),
+        ("drop", ProviderUnavailableError, True),
+        ("ends", ProviderUnavailableError, True),
+        ("garbage", ProviderUnavailableError, True),
+        ("binary", ProviderUnavailableError, True),
+        ("wrong_fields", ProviderUnavailableError, True),
+        ("error", ProviderUnavailableError, True),
+        ("net_0000", ProviderUnavailableError, True),
+        ("data_0000", InvalidAudioError, False),
+    ],
+)
+async def test_each_fault_is_one_error_of_the_tree(
+    row: Row, fault: Fault, kind: type[DuologueError], retryable: bool
+) -> None:
+    options = IMPATIENT if fault in ("no_handshake", "stall", "half_open") else {}
+    async with served(row, fault, **options) as (_, stt):
+        stream = stt.stream()
+        end = say(stream, TEXT)
+        with pytest.raises(DuologueError) as caught:
+            await until_final(stream, end + FOREVER)
+        await stream.aclose()
+        assert type(caught.value) is kind
+        assert (caught.value.provider, caught.value.retryable) == (stt.name, retryable)
+        assert caught.value.retry_after == (RETRY_AFTER if fault == "rate_limited" else None)
+        assert row.key not in str(caught.value)
+        assert "table" not in str(caught.value)
+
+
+@rows
+async def test_nobody_there_is_an_error_that_may_pass(row: Row) -> None:
+    async with served(row) as (server, _):
+        url = server.url
+    stream = row.recognizer(url, api_key=row.key).stream()
+    with pytest.raises(ProviderUnavailableError):
+        await until_final(stream, 1)
+    await stream.aclose()
+
+
+@rows
+async def test_a_wrong_key_is_refused(row: Row) -> None:
+    async with served(row, api_key="dg-wrong") as (_, stt):
+        with pytest.raises(AuthenticationError) as caught:
+            await until_final(stt.stream(), 1)
+        assert "dg-wrong" not in str(caught.value)
+
+
+@rows
+@pytest.mark.parametrize("fault", ["no_handshake", ""])
+async def test_it_can_be_closed_while_it_dials_and_at_any_time(row: Row, fault: Fault) -> None:
+    async with served(row, fault) as (server, stt):
+        stream = stt.stream()
+        reading = asyncio.create_task(until_final(stream, FOREVER))
+        await server.dialed.wait()
+        await stream.aclose()
+        assert await reading == []
+        await stream.aclose()
+        assert [event async for event in stream] == []
+        while server.open:
+            await asyncio.sleep(0.001)
+
+
+@rows
+async def test_closing_says_goodbye_and_ends_the_iteration(row: Row) -> None:
+    async with served(row) as (server, stt):
+        stream = stt.stream()
+        stream.push(speak("One.") + bytes(RATE), 0)
+        events = aiter(stream)
+        await anext(events)
+        await stream.aclose()
+        assert [event async for event in events if isinstance(event, Final)] == []
+        while server.open:
+            await asyncio.sleep(0.001)
+        assert server.received == [row.goodbye]
+
+
+@rows
+async def test_a_half_open_connection_closes_in_time(row: Row) -> None:
+    async with served(row, "half_open") as (server, stt):
+        stream = stt.stream()
+        say(stream, TEXT)
+        reading = asyncio.create_task(until_final(stream, FOREVER))
+        await server.misbehaves.wait()
+        async with asyncio.timeout(2.0):
+            await stream.aclose()
+        assert not any(isinstance(event, Final) for event in await reading)
+
+
+@rows
+async def test_a_reader_that_is_cancelled_leaves_nothing(row: Row) -> None:
+    async with served(row) as (server, stt):
+        reading = asyncio.create_task(until_final(stt.stream(), FOREVER))
+        while not server.open:
+            await asyncio.sleep(0.001)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        while server.open:
+            await asyncio.sleep(0.001)
+
+
+@rows
+async def test_the_key_and_the_words_reach_no_log(row: Row, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with served(row) as (_, stt):
+        stream = stt.stream()
+        await until_final(stream, say(stream, TEXT))
+        await stream.aclose()
+        said = [r.getMessage() for r in caplog.records if r.name != "websockets.server"]  # which is the stand-in's
+        assert not any(row.key in message or "table" in message for message in said)
+        assert row.key not in f"{stt!r} {stt.settings!r}"
+
+
+@rows
+async def test_twenty_streams_at_once_keep_apart(row: Row) -> None:
+    async with served(row) as (_, stt):
+
+        async def one(i: int) -> str:
+            stream = stt.stream()
+            events = await until_final(stream, say(stream, f"Number {i}."))
+            await stream.aclose()
+            return next(event.text for event in events if isinstance(event, Final))
+
+        texts = await asyncio.gather(*map(one, range(20)))
+        assert texts == [f"Number {i}." for i in range(20)]
+    gc.collect()
+
+
+@rows
+async def test_an_outage_is_reported_once_and_the_call_recovers(row: Row) -> None:
+    async with served(row, "unauthorized") as (_, stt):
+        config = SessionConfig(max_retries=0)
+        async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=config) as call:
+            await call.say(TEXT)
+            assert [error.code for error in call.of(ErrorRaised)] == ["authentication_failed"]
+
+
+def opinions(events: Iterable[RecognitionEvent]) -> list[tuple[float, bool]]:
+    """The opinions on the end of the turn, and whether they are early ones."""
+    return [(event.probability, event.eager) for event in events if isinstance(event, EndOfTurn)]
