@@ -30,6 +30,7 @@ from duologue.tts.service import (
     MAX_AUDIO_SECONDS_PER_CHAR,
     ServiceSettings,
     VoiceUsage,
+    compressed_form,
     error_code,
     error_for,
     read_key,
@@ -43,8 +44,6 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 """What is read of the body of an error."""
 _OPENAI: Final = "api.openai.com"
 _RAW_TYPES: Final = ("audio/pcm", "audio/x-pcm", "audio/l16", "audio/raw", "application/octet-stream")
-_MARKS: Final = {b"RIFF": "WAV", b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC"}
-"""How formats begin that are no raw PCM."""
 
 
 class OpenAISpeechSettings(ServiceSettings):
@@ -183,8 +182,8 @@ class OpenAIVoice(TextToSpeech):
             if is_first and len(data) < 4:
                 half = data
                 continue
-            if is_first:
-                self._check_start(data)
+            if is_first and (form := compressed_form(data)):
+                raise self._not_pcm(form)
             is_first = False
             whole = len(data) & ~1
             half = data[whole:]
@@ -202,11 +201,6 @@ class OpenAIVoice(TextToSpeech):
         if half:
             self.usage.audio_bytes += len(half)
             yield half
-
-    def _check_start(self, data: bytes) -> None:
-        for mark, form in _MARKS.items():
-            if data.startswith(mark):
-                raise self._not_pcm(form)
 
     def _not_pcm(self, form: str) -> ProviderError:
         return ProviderError(

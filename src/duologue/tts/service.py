@@ -23,7 +23,16 @@ from duologue.errors import (
     RateLimitedError,
 )
 
-__all__ = ["ServiceSettings", "VoiceUsage", "error_code", "error_for", "read_key", "retry_after", "validated"]
+__all__ = [
+    "ServiceSettings",
+    "VoiceUsage",
+    "compressed_form",
+    "error_code",
+    "error_for",
+    "read_key",
+    "retry_after",
+    "validated",
+]
 
 MAX_KEY_BYTES: Final = 4096
 MAX_AUDIO_SECONDS: Final = 60.0
@@ -31,6 +40,7 @@ MAX_AUDIO_SECONDS: Final = 60.0
 MAX_AUDIO_SECONDS_PER_CHAR: Final = 1.0
 """...and so much more for each character of its text."""
 
+_MARKS: Final = {b"RIFF": "WAV", b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC"}
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{1,60}")
 _AUTHENTICATION: Final = frozenset(
     {
@@ -128,6 +138,11 @@ def read_key(settings: ServiceSettings, default_env: str | None) -> str | None:
     if not key or len(key) > MAX_KEY_BYTES or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(f"{where} holds no key.", hint="It must hold the key, and nothing else.")
     return key
+
+
+def compressed_form(data: bytes) -> str:
+    """Return the name of the audio format that begins like `data`, which should be raw PCM; empty if it may be PCM."""
+    return next((form for mark, form in _MARKS.items() if data.startswith(mark)), "")
 
 
 def retry_after(value: str | None) -> float | None:

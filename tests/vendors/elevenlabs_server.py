@@ -1,0 +1,320 @@
+"""A stand-in for ElevenLabs' multi-context WebSocket, on the loopback.
+
+Sources, read on 2026-11-30: the AsyncAPI description at
+https://elevenlabs.io/docs/api-reference/text-to-speech/v-1-text-to-speech-voice-id-multi-stream-input, the guide
+https://elevenlabs.io/docs/eleven-api/guides/how-to/websockets/multi-context-web-socket (five contexts a connection),
+the message types of the SDK elevenlabs 2.78, and for the codes of errors pipecat-ai/pipecat issues 4114 and 4132.
+It refuses unknown fields and parameters, a context that does not begin with a space, settings after the first message,
+text that does not end with a space, and a sixth context; a closed context counts until `isFinal` was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import deque
+from collections.abc import Iterable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from voice_faults import RETRY_AFTER, Fault
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from duologue.testing.spoken import CHARACTER, SPACE, speak
+
+KEY = "xi-test-0123456789"
+MAX_CONTEXTS = 5
+CHUNK = 0.25
+"""Seconds of audio in a message."""
+RATES = ("pcm_8000", "pcm_16000", "pcm_22050", "pcm_24000", "pcm_44100")
+PARAMETERS = {
+    "model_id",
+    "language_code",
+    "enable_logging",
+    "enable_ssml_parsing",
+    "output_format",
+    "inactivity_timeout",
+    "sync_alignment",
+    "auto_mode",
+    "apply_text_normalization",
+    "seed",
+}
+HALF_OPEN = 1.0
+"""Seconds in which a half-open connection reads nothing, pings among it."""
+DIALING: dict[str, tuple[int, str]] = {
+    "unauthorized": (401, "invalid_api_key"),
+    "quota": (401, "quota_exceeded"),
+    "rate_limited": (429, "too_many_concurrent_requests"),
+    "bad_request": (400, "voice_not_found"),
+    "unavailable": (503, "internal_server_error"),
+}
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class VoiceSettings(_Message):
+    stability: float | None = Field(None, ge=0, le=1)
+    similarity_boost: float | None = Field(None, ge=0, le=1)
+    style: float | None = Field(None, ge=0, le=1)
+    use_speaker_boost: bool | None = None
+    speed: float | None = Field(None, ge=0.7, le=1.2)
+
+
+class Begin(_Message):
+    text: Literal[" "]
+    context_id: str
+    voice_settings: VoiceSettings | None = None
+
+
+class KeepAlive(_Message):
+    text: Literal[""]
+    context_id: str
+
+
+class Text(_Message):
+    text: str = Field(pattern=r"\S $")
+    context_id: str
+    flush: bool = False
+
+
+class CloseContext(_Message):
+    context_id: str
+    close_context: Literal[True]
+
+
+class CloseSocket(_Message):
+    close_socket: Literal[True]
+
+
+ClientMessage = Begin | KeepAlive | Text | CloseContext | CloseSocket
+MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
+
+
+class ElevenLabsServer:
+    """Speaks each text as sound that carries its words. `faults` are for the first connections or contexts."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self.url = ""
+        self.texts: list[list[str]] = []
+        """The texts of each context."""
+        self.settings: list[VoiceSettings | None] = []
+        """The settings of each context."""
+        self.kept_alive = 0
+        self.problems: list[str] = []
+        """What clients did that the protocol does not allow."""
+        self.connections = 0
+        """Connections that were made."""
+        self.open = 0
+        """Connections that are open now."""
+        self.most = 0
+        """The most contexts that a connection had at once."""
+        self.refusal: dict[str, Any] | None = None
+        """An error that the next text of a context is answered with."""
+        self.releases: asyncio.Event | None = None
+        """When contexts that are closed are confirmed, if not at once."""
+        self.faults = deque(faults)
+        """Faults that are still to come."""
+        self._server: Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._handshake, compression=None)
+        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        for connection in list(self._server.connections):
+            connection.transport.abort()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def take_fault(self, *, of_dialing: bool = False) -> Fault:
+        """Return the next fault if it is one of its time, and else none."""
+        dialing = (*DIALING, "hang_up", "no_handshake")
+        if self.faults and (self.faults[0] in dialing) == of_dialing:
+            return self.faults.popleft()
+        return ""
+
+    async def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.connections += 1
+        fault = self.take_fault(of_dialing=True)
+        if fault == "hang_up":
+            connection.transport.abort()
+        if fault == "no_handshake":
+            await connection.wait_closed()
+        if fault in DIALING:
+            status, code = DIALING[fault]
+            return self._refuse(connection, status, code, retry=fault == "rate_limited")
+        if request.headers.get("xi-api-key") != KEY:
+            return self._refuse(connection, 401, "invalid_api_key")
+        url = urlsplit(request.path)
+        query = dict(parse_qsl(url.query, strict_parsing=True))
+        wrong = sorted(query.keys() - PARAMETERS)
+        if wrong or url.path != "/v1/text-to-speech/voice_1/multi-stream-input":
+            self.problems.append(f"unknown: {wrong} {url.path}")
+            return self._refuse(connection, 404, "not_found")
+        if query.get("output_format") not in RATES or not 1 <= int(query.get("inactivity_timeout", "20")) <= 180:
+            self.problems.append(f"wrong parameters: {query}")
+            return self._refuse(connection, 400, "invalid_parameters")
+        return None
+
+    def _refuse(self, connection: ServerConnection, status: int, code: str, *, retry: bool = False) -> Response:
+        detail = {"status": code, "message": f"The key {KEY} is not for the first thing."}
+        response = connection.respond(HTTPStatus(status), json.dumps({"detail": detail}))
+        if retry:
+            response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        self.open += 1
+        try:
+            await _Connection(self, socket).serve()
+        except ConnectionClosed:
+            pass
+        finally:
+            self.open -= 1
+
+
+class _Connection:
+    def __init__(self, server: ElevenLabsServer, socket: ServerConnection) -> None:
+        assert socket.request is not None
+        query = dict(parse_qsl(urlsplit(socket.request.path).query))
+        self.server = server
+        self.socket = socket
+        self.rate = int(query["output_format"].removeprefix("pcm_"))
+        self.contexts: dict[str, _Context] = {}
+
+    async def serve(self) -> None:
+        try:
+            async for data in self.socket:
+                try:
+                    message = MESSAGES.validate_json(data)
+                except ValidationError as error:
+                    await self.refuse("invalid_message", str(error))
+                    return
+                if isinstance(message, CloseSocket):
+                    return
+                if not await self._take(message):
+                    return
+        finally:
+            for context in self.contexts.values():
+                context.task.cancel()
+            await asyncio.gather(*(c.task for c in self.contexts.values()), return_exceptions=True)
+
+    async def _take(self, message: Begin | KeepAlive | Text | CloseContext) -> bool:
+        context = self.contexts.get(message.context_id)
+        if context is None:
+            if not isinstance(message, Begin):
+                return await self.refuse("invalid_message", f"{message!r} for a context that is not open")
+            if len(self.contexts) == MAX_CONTEXTS:
+                return await self.refuse("max_active_conversations", "Maximum simultaneous contexts exceeded (5).")
+            self.server.texts.append([])
+            self.server.settings.append(message.voice_settings)
+            self.contexts[message.context_id] = _Context(self, message.context_id, self.server.texts[-1])
+            self.server.most = max(self.server.most, len(self.contexts))
+            return True
+        if isinstance(message, Begin) or context.is_closed:
+            return await self.refuse("invalid_message", f"{message!r} for a context that has begun or is closed")
+        if isinstance(message, KeepAlive):
+            self.server.kept_alive += 1
+        elif isinstance(message, CloseContext):
+            context.is_closed = True
+            context.queue.put_nowait(None)
+        else:
+            if self.server.refusal is not None:
+                refusal, self.server.refusal = self.server.refusal, None
+                await self.socket.send(json.dumps(refusal))
+                return "contextId" in refusal
+            context.texts.append(message.text)
+            context.add(message.text, flush=message.flush)
+        return True
+
+    async def refuse(self, code: str, problem: str) -> bool:
+        self.server.problems.append(problem)
+        await self.socket.send(json.dumps({"message": problem, "error": code, "code": 1008}))
+        await self.socket.close(1008, problem[:100])
+        return False
+
+
+class _Context:
+    def __init__(self, connection: _Connection, name: str, texts: list[str]) -> None:
+        self.is_closed = False
+        self.texts = texts
+        self.queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._connection = connection
+        self._name = name
+        self._held = ""
+        self._is_first = True
+        self._fault: Fault = connection.server.take_fault()
+        self.task = asyncio.create_task(self._run())
+
+    def add(self, text: str, *, flush: bool) -> None:
+        self._held += text
+        if flush:
+            self.queue.put_nowait(self._held)
+            self._held = ""
+
+    async def _run(self) -> None:
+        connection = self._connection
+        try:
+            while (text := await self.queue.get()) is not None:
+                await self._speak(text)
+            if self._held:
+                await self._speak(self._held)
+            if connection.server.releases is not None:
+                await connection.server.releases.wait()
+            if self._fault != "garbage":
+                await self._send(isFinal=True)
+            del connection.contexts[self._name]
+        except ConnectionClosed:
+            pass
+
+    async def _send(self, **message: Any) -> None:
+        await self._connection.socket.send(json.dumps({**message, "contextId": self._name}))
+
+    async def _speak(self, text: str) -> None:
+        fault, rate, socket = self._fault, self._connection.rate, self._connection.socket
+        if fault == "stall_first":
+            await asyncio.Event().wait()
+        if fault == "garbage":
+            await socket.send("{]")
+            return
+        pcm = speak(text, rate)
+        chars = list(text.strip())
+        if not self._is_first:
+            pcm, chars = bytes(round(SPACE * rate) * 2) + pcm, [" ", *chars]
+        self._is_first = False
+        starts = [0.0]
+        for char in chars:
+            starts.append(starts[-1] + (SPACE if char == " " else CHARACTER))
+        size = 701 if fault == "slow" else round(CHUNK * rate) * 2
+        for at in range(0, len(pcm), size):
+            chunk = pcm[at : at + size]
+            begin, end = at / 2 / rate, (at + len(chunk)) / 2 / rate
+            heard = [i for i in range(len(chars)) if begin <= starts[i] + 1e-9 < end]
+            alignment = {
+                "chars": [chars[i] for i in heard],
+                "charStartTimesMs": [round((starts[i] - begin) * 1000) for i in heard],
+                "charDurationsMs": [round((starts[i + 1] - starts[i]) * 1000) for i in heard],
+            }
+            audio = base64.b64encode(b"ID3" + chunk if fault == "wrong_format" else chunk).decode()
+            await self._send(audio=audio, alignment=alignment, normalizedAlignment=alignment)
+            if fault == "half_open":
+                transport = socket.transport
+                transport.pause_reading()
+                asyncio.get_running_loop().call_later(HALF_OPEN, transport.resume_reading)
+            if fault in ("stall", "half_open"):
+                await asyncio.Event().wait()
+            if fault == "drop":
+                socket.transport.abort()
+                return
