@@ -13,9 +13,11 @@ import pytest
 
 import duologue
 from duologue.agent.function import agents_from
+from duologue.audio.wav import write_wav
 from duologue.errors import ConfigError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.testing.openai_server import OpenAIServer, says
+from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 
 pytestmark = pytest.mark.anyio
@@ -84,6 +86,24 @@ async def test_the_end_of_the_call() -> None:
         await call.say("Good bye.")
         assert await call.session.wait_ended() == "agent_done"
         assert call.heard == ["Go on.", "Goodbye."]
+
+
+async def test_the_call(folder: Path) -> None:
+    write_wav(folder / "music.wav", speak("la la la ", 24_000), 24_000)
+    module = importlib.import_module("reception")
+    async with VirtualCall(module.Reception, agents=module.AGENTS) as call:
+        await call.say("Some music, please.")
+        await call.say("Speak slowly.")
+        await call.say("The workshop, please.")
+        await call.say("Hello.")
+        assert call.heard == [
+            "Here it is.", "(music)", "Take your time.", "I connect you.", "Workshop here.",
+            "Workshop. You said to my colleague: Some music, please.",
+        ]  # fmt: skip
+    async with VirtualCall(module.Reception) as call:
+        await call.say("Anything else.")
+        assert await call.session.wait_ended() == "agent_done"
+        assert call.heard == [f"This is call {call.session.id}."]
 
 
 @pytest.mark.usefixtures("folder")

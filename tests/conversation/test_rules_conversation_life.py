@@ -12,7 +12,7 @@ from duologue.conversation import inputs as got
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.inputs import Now
-from duologue.errors import InvalidStateError
+from duologue.errors import ConfigError, InvalidStateError
 from duologue.testing.conversation import Script
 from rings import no_rings
 
@@ -457,3 +457,18 @@ def test_a_conversation_is_freed_without_the_garbage_collector() -> None:
         s.speech(1.5)
         s.give(got.EndRequested("closed"))
         del s
+
+
+def test_settings_change_within_a_call() -> None:
+    s = Script()
+    before = s.conversation.context.config
+    s.give(got.SettingsChanged())
+    assert s.conversation.context.config == before
+    s.give(got.SettingsChanged(action_delay=1.0, timeout=3.0, barge_in=False, agent_speculates=True))
+    after = s.conversation.context.config
+    assert (after.endpointing.action_delay, after.endpointing.timeout) == (1.0, 3.0)
+    assert not after.barge_in.enabled
+    assert s.conversation.context.capabilities.agent_speculates
+    with pytest.raises(ConfigError, match="timeout must not be below"):
+        s.give(got.SettingsChanged(timeout=0.5))
+    assert s.conversation.context.config == after

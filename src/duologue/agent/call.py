@@ -85,6 +85,22 @@ class Call(Protocol):
         """
         ...
 
+    async def configure(
+        self,
+        *,
+        voice: str | None = None,
+        action_delay: float | None = None,
+        timeout: float | None = None,
+        barge_in: bool | None = None,
+    ) -> None:
+        """Change settings of the call from now on; None keeps what there is.
+
+        `voice` is one of `voices=`, of the same rate. `action_delay` and `timeout` are the silence, in seconds, after
+        which a turn is decided that sounds finished, and any turn; `barge_in` is whether the user may interrupt.
+        Raises ConfigError for what cannot be.
+        """
+        ...
+
     async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
         """Have another agent of `agents=` answer from the next turn on; it gets the whole history.
 
@@ -118,6 +134,17 @@ class DetachedCall:
     async def play(
         self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
     ) -> Spoken:
+        """Raise InvalidStateError."""
+        raise self._error()
+
+    async def configure(
+        self,
+        *,
+        voice: str | None = None,
+        action_delay: float | None = None,
+        timeout: float | None = None,
+        barge_in: bool | None = None,
+    ) -> None:
         """Raise InvalidStateError."""
         raise self._error()
 

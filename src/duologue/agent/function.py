@@ -16,7 +16,7 @@ from duologue.agent.signature import arguments_for, plain_function, required, ta
 from duologue.agent.signature import name_of as function_name
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "name_of"]
+__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "make_for_call", "name_of"]
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -99,6 +99,14 @@ def agents_from(source: object) -> AgentFactory:
     agent with state.
     """
     return source if isinstance(source, AgentFactory) else AgentFactory(source)
+
+
+async def make_for_call(source: object, call: CallInfo) -> Agent:
+    """Make the agent of one call from what `as_agent` takes; the factory may be `async`. Raises as `as_agent` does."""
+    if isinstance(source, AgentFactory):
+        return await source.amake(call) if source.is_async else source.make(call)
+    is_async = _is_factory(source) and _is_async_factory(source)
+    return await _made_async(source, call) if is_async else _made_from(source, call)
 
 
 def _without_call(make: Callable[[], Agent]) -> Callable[[CallInfo], Agent]:

@@ -187,7 +187,7 @@ class Endpointer:
             self._weigh(u, u.evidence)
 
     def _weigh(self, u: Utterance, e: Evidence) -> None:
-        config = self._config.endpointing
+        config = self._context.config.endpointing
         silence = self._context.seconds_since(u.last_speech)
         sound_is_due = self._requests.open and silence < config.timeout * e.patience
         verdict = None if sound_is_due else decide(e, silence, config)
@@ -202,7 +202,7 @@ class Endpointer:
 
         If the turn model was overloaded, it is asked again: when the words are there, or after a while.
         """
-        c, e, pos = self._config.endpointing, u.evidence, self._context.pos
+        c, e, pos = self._context.config.endpointing, u.evidence, self._context.pos
         first = u.scored_at <= u.last_speech
         if e is None:
             wanted = first and not u.complete and self._context.seconds_since(u.last_speech) >= c.sound_after

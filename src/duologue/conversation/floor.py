@@ -214,7 +214,7 @@ class Floor:
 
     def may_be_interrupted(self, r: Reply) -> bool:
         """Return True if the user's speech may cut the reply off."""
-        return r.interruptible and self._config.barge_in.enabled and not r.is_protected
+        return r.interruptible and self._context.config.barge_in.enabled and not r.is_protected
 
     def hear_user(self, samples: int, probability: float, explained: float, *, wordless: bool) -> bool:
         """Duck, pause or restore the reply that is being played, by one window of the user's side.

@@ -244,6 +244,19 @@ class SpeechPlayed:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """The application changes settings of the call; None keeps what there is. Durations are seconds."""
+
+    action_delay: float | None = None
+    timeout: float | None = None
+    """Of `Endpointing`, as `action_delay`."""
+    barge_in: bool | None = None
+    """Whether the user may interrupt the agent."""
+    agent_speculates: bool | None = None
+    """As in CallRequested: another agent answers from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyFailed:
     """The reply broke off: the agent or the synthesizer failed, or there was nothing to say.
 
@@ -277,5 +290,6 @@ Input = (
     | PlayoutFinished
     | SpeechPlayed
     | HangUpRequested
+    | SettingsChanged
     | ReplyFailed
 )

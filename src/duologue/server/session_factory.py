@@ -16,7 +16,7 @@ from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import AgentFactory, name_of
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
-from duologue.errors import AgentError, DuologueError, HookError, because
+from duologue.errors import AgentError, ConfigError, DuologueError, HookError, because
 from duologue.server.application_code import ApplicationCode, is_async
 from duologue.server.call_log import CallCounters, CallFollower
 from duologue.server.call_options import CallOptions, arguments_needed
@@ -158,6 +158,8 @@ class SessionFactory:
                 sink=sink,
                 user_data=info.user_data,
                 call=info,
+                agents=self._make_named,
+                voices=self._voices,
                 on_start=self._hook("on_start"),
                 on_turn=self._hook("on_turn"),
                 on_end=self._hook("on_end"),
@@ -228,6 +230,14 @@ class SessionFactory:
             ours = error if isinstance(error, DuologueError) else _failed(HookError, f"{what} failed", error)
             _faults.write(f"No user data for the call {info.id}", ours)
             raise ours from ours.__cause__
+
+    async def _make_named(self, name: str, info: CallInfo) -> Agent:
+        """The agent that a call is handed over to."""
+        factories = self._options.agents
+        if name not in factories:
+            known = f"Known: {', '.join(factories)}."
+            raise ConfigError(f"There is no agent {name!r} to hand over to.", hint=known)
+        return await self._make_agent(factories[name], info)
 
     async def _make_agent(self, factory: AgentFactory, info: CallInfo) -> Agent:
         if not factory.runs_code:

@@ -5,6 +5,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.events import (
     ErrorRaised,
     FunctionCallRequested,
+    HandedOver,
     Metered,
     ToolCalled,
     TurnMeasured,
@@ -25,6 +26,7 @@ __all__ = [
     "Cascade",
     "ErrorRaised",
     "FunctionCallRequested",
+    "HandedOver",
     "Metered",
     "RealtimeResponder",
     "Responder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -91,10 +91,10 @@ class AgentWriter:
             self._reader.extend(seconds)
 
     async def say_within(self, text: str, say: int, *, interruptible: bool) -> None:
-        """Have `text` spoken at this point of the answer; returns when it is queued."""
+        """Have `text` spoken, or its recording played, at this point of the answer; returns when it is queued."""
         for clause in self._splitter.flush():
             await self._queue.put(Piece(clause))
-        for piece in say_pieces(text, say, interruptible, self._in_clauses):
+        for piece in say_pieces(text, say, interruptible, self._in_clauses, self.request.recordings):
             await self._queue.put(piece)
 
     async def _run(self, before: Sequence[asyncio.Task[None]]) -> None:
@@ -102,6 +102,8 @@ class AgentWriter:
         try:
             if before:
                 await asyncio.wait(before, timeout=HANDOVER)
+            if not self._agent.speculative:  # the rules may take it for the agent before it, which speculated
+                await self.request.committed.wait()
             await self._write()
         except asyncio.CancelledError:
             self._restore()
@@ -198,8 +200,12 @@ class AgentWriter:
             self.request.output.failed(agent_failed(error), self.request.turn.id)
 
 
-def say_pieces(text: str, say: int, interruptible: bool, in_clauses: bool) -> list[Piece]:
+def say_pieces(
+    text: str, say: int, interruptible: bool, in_clauses: bool, recordings: Mapping[int, bytes]
+) -> list[Piece]:
     """Return the pieces of a `say` inside a response; the last one ends it."""
+    if say in recordings:
+        return [Piece(text, say, True, interruptible, recordings[say])]
     texts = (clauses_of(text) if in_clauses else []) or [text]
     return [Piece(clause, say, i == len(texts), interruptible) for i, clause in enumerate(texts, 1)]
 

@@ -11,7 +11,7 @@ from typing import Final
 from duologue.agent import Agent, FunctionCall
 from duologue.agent.faults import is_fault
 from duologue.agent.text import repaired
-from duologue.errors import AgentError, ConfigError, DuologueError, ProviderError, because
+from duologue.errors import AgentError, DuologueError, ProviderError, because
 from duologue.session.agent_writer import AgentWriter, closable, say_pieces, without_frames
 from duologue.session.responder import (
     Heard,
@@ -26,7 +26,7 @@ from duologue.session.responder import (
 from duologue.session.retry import pause_before_retry
 from duologue.session.speech_reader import SpeechReader
 from duologue.session.text_queue import Piece, TextFeed, TextQueue
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
+from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
 from duologue.tts.clauses import clauses_of
 from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
 
@@ -49,11 +49,6 @@ class Cascade(Responder):
     """
 
     def __init__(self, agent: Agent, tts: TextToSpeech) -> None:
-        if not isinstance(getattr(tts, "capabilities", None), TtsCapabilities):
-            raise ConfigError(f"{tts.name} declares no TtsCapabilities.", hint="Derive it from TextToSpeech.")
-        if tts.capabilities.rates and tts.rate not in tts.capabilities.rates:
-            rates = ", ".join(map(str, tts.capabilities.rates))
-            raise ConfigError(f"{tts.name} speaks at {tts.rate} Hz, and its capabilities list {rates} Hz.")
         self.name = tts.name
         self.rate = tts.rate
         self.agent = agent
@@ -64,6 +59,8 @@ class Cascade(Responder):
         """The pace of the voice, as heard last."""
         self._writers: dict[int, AgentWriter] = {}
         """By generation: the newest, and those before it that have not let go of the agent."""
+        self._agents = [agent]
+        """All that have answered."""
         self._has_reported = False
         """A fault of the voice's spans was reported; one in every stream is reported once a call."""
 
@@ -71,6 +68,18 @@ class Cascade(Responder):
     def capabilities(self) -> ResponderCapabilities:
         """What it can do."""
         return ResponderCapabilities(speculative=self.agent.speculative)
+
+    def change_agent(self, agent: Agent) -> None:
+        """Have another agent answer from the next turn on; what is being answered goes on."""
+        self.agent = agent
+        if agent not in self._agents:
+            self._agents.append(agent)
+
+    def change_voice(self, tts: TextToSpeech) -> None:
+        """Have another voice, of the same rate, speak the next responses."""
+        self.tts, self.name = tts, tts.name
+        self.in_clauses = not tts.capabilities.streams_text
+        self._seconds_per_char = SECONDS_PER_CHAR
 
     def truncate(self, heard: Heard) -> None:
         """Put an agent with state back if nothing of its answer was heard."""
@@ -88,10 +97,15 @@ class Cascade(Responder):
             await writer.closed()
 
     async def aclose(self) -> None:
-        """Close the agent, if it can be closed. The voice belongs to whoever made it."""
+        """Close the agents that can be closed, all of them at once. The voice belongs to whoever made it."""
         self._writers.clear()
-        if (aclose := getattr(self.agent, "aclose", None)) is not None:
-            await aclose()
+        closing = [aclose() for agent in self._agents if (aclose := getattr(agent, "aclose", None)) is not None]
+        if len(closing) == 1:
+            await closing[0]
+            return
+        for result in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
         """Answer a turn, or say a text."""
@@ -100,9 +114,12 @@ class Cascade(Responder):
         if request.say is None:
             writer = self._start_writer(request, queue)
         else:
-            text = repaired(request.say.text)
-            for part in clauses_of(text) if self.in_clauses else [text]:
-                queue.put_ahead(Piece(part, interruptible=request.say.interruptible))
+            say, text = request.say, repaired(request.say.text)
+            if (audio := request.recordings.get(say.id)) is not None:
+                queue.put_ahead(Piece(text, interruptible=say.interruptible, audio=audio))
+            else:
+                for part in clauses_of(text) if self.in_clauses else [text]:
+                    queue.put_ahead(Piece(part, interruptible=say.interruptible))
             queue.put_nowait(None)
         has_sound = False
         try:
@@ -127,7 +144,7 @@ class Cascade(Responder):
 
     def _start_writer(self, request: ResponseRequest, queue: TextQueue) -> AgentWriter:
         for say in request.says:
-            for piece in say_pieces(say.text, say.id, say.interruptible, self.in_clauses):
+            for piece in say_pieces(say.text, say.id, say.interruptible, self.in_clauses, request.recordings):
                 queue.put_ahead(piece)
         self._writers = {g: writer for g, writer in self._writers.items() if not writer.is_written}
         earlier = tuple(self._writers.values())
@@ -179,12 +196,28 @@ class _Speaking:
                 await output.room()
             elif output.busy:
                 await committed.wait()  # nothing is spoken in vain
-            async with aclosing(self._spoken(piece, self._deadline(is_first))) as items:
+            items = self._recorded(piece) if piece.audio else self._spoken(piece, self._deadline(is_first))
+            async with aclosing(items):
                 async for item in items:
                     yield item
             is_first = False
             if piece.say is not None and (piece.ends_say or not self._cascade.in_clauses):
                 yield SaySpoken(piece.say)
+
+    async def _recorded(self, piece: Piece) -> AsyncGenerator[ResponseItem, None]:
+        """Play a recording, a second at a time, so that no more of it waits than of speech."""
+        self._queue.pop()
+        rate, audio, start = self._tts.rate, piece.audio, self._at
+        self._at = start + len(audio) / 2 / rate
+        self._streams += 1
+        yield SpokenText(Placement(0, piece.text, start, self._at), piece.say, piece.interruptible)
+        for at in range(0, len(audio), 2 * rate):
+            if at:
+                await self._request.output.room()
+            part = audio[at : at + 2 * rate]
+            if piece.say is not None and self._writer is not None:
+                self._writer.extend(len(part) / 2 / rate)
+            yield SpokenAudio(part, piece.say)
 
     def _deadline(self, is_first: bool) -> float | None:
         """When a stream's audio is wanted: at once if it is waited for, else when what is ready has been played."""

@@ -16,6 +16,7 @@ from duologue.errors import ConfigError, StreamError
 __all__ = [
     "ErrorRaised",
     "FunctionCallRequested",
+    "HandedOver",
     "Metered",
     "Subscription",
     "ToolCalled",
@@ -66,6 +67,14 @@ class FunctionCallRequested(Event):
     name: str
     arguments: str
     """A JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver(Event):
+    """Another agent answers from the next turn on."""
+
+    agent: str
+    """Its name."""
 
 
 @dataclass(frozen=True, slots=True)

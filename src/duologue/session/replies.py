@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.agent import ToolCall, Turn
+from duologue.agent import Call, ToolCall, Turn
+from duologue.agent.call import DetachedCall
 from duologue.agent.faults import is_fault
 from duologue.conversation import effects, events
 from duologue.conversation.history import Message
@@ -48,6 +49,10 @@ class Replies:
         self.current: ReplyTask | None = None
         self.hears_audio = responder.capabilities.hears_audio
         """The responder is given the user's audio."""
+        self.recordings: Mapping[int, bytes] = {}
+        """What is played in place of the speech of a `say`, by its id."""
+        self.call_of: Callable[[Callable[[], Awaitable[object]]], Call] = lambda _: DetachedCall()
+        """Makes `turn.call` from what returns when the turn is decided."""
         self._host = host
         self._responder = responder
         self._config = config
@@ -71,7 +76,7 @@ class Replies:
         committed = asyncio.Event()
         # An agent may keep its turn: a strong reference to the session would keep that alive as well.
         report = partial(_report_tool, weakref.ref(output), e.turn, e.generation)
-        turn = Turn(e.turn, e.text, e.history, committed.wait, self._user_data, report)
+        turn = Turn(e.turn, e.text, e.history, committed.wait, self._user_data, report, self.call_of(committed.wait))
         is_typed = e.turn == self._typed
         if not e.speculative:
             committed.set()
@@ -88,7 +93,8 @@ class Replies:
     def _request(
         self, generation: int, turn: Turn, output: RepliesOutput, committed: asyncio.Event, **more: Any
     ) -> ResponseRequest:
-        return ResponseRequest(generation, turn, self._host.id, self._config, output, committed=committed, **more)
+        more |= {"committed": committed, "recordings": self.recordings}
+        return ResponseRequest(generation, turn, self._host.id, self._config, output, **more)
 
     def _start(self, request: ResponseRequest, output: RepliesOutput) -> None:
         replies = self._earlier if self.current is None else [*self._earlier, self.current]

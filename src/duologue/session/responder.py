@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -127,6 +127,8 @@ class ResponseRequest:
     """The text to be said, if nobody is asked for an answer."""
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the turn is decided."""
+    recordings: Mapping[int, bytes] = field(default_factory=dict)
+    """PCM16 at the responder's rate that is played in place of the speech of a `say`, by the id of that."""
 
 
 class ResponseWriter(Protocol):
@@ -140,7 +142,7 @@ class ResponseWriter(Protocol):
         ...
 
     async def say_within(self, text: str, say: int, *, interruptible: bool) -> None:
-        """Have `text` spoken at this point of the response; returns when it is queued."""
+        """Have `text` spoken, or its recording played, at this point of the response; returns when it is queued."""
         ...
 
 

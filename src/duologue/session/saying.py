@@ -1,11 +1,11 @@
-"""Handles of the texts that the application wants said, until they have been heard."""
+"""What the application has the agent say, from the wish until it was heard."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 
-__all__ = ["SpeechHandle", "SpeechHandles"]
+__all__ = ["Says", "SpeechHandle"]
 
 
 @dataclass(eq=False, slots=True)
@@ -28,10 +28,12 @@ class SpeechHandle:
         self._over.set()
 
 
-class SpeechHandles:
-    """The open handles of one session, by the id that the rules know each text by."""
+class Says:
+    """The handles of one session's `say` calls that are not over yet, by the id that the rules know them by."""
 
     def __init__(self) -> None:
+        self.recordings: dict[int, bytes] = {}
+        """What is played in place of speech, by the same ids."""
         self._open: dict[int, SpeechHandle] = {}
         self._last = 0
 
@@ -43,6 +45,7 @@ class SpeechHandles:
 
     def end(self, key: int, heard: str = "", *, interrupted: bool = True) -> None:
         """Close a handle; an id without one, such as that of the greeting, is passed over."""
+        self.recordings.pop(key, None)
         if handle := self._open.pop(key, None):
             handle._end(heard, interrupted=interrupted)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
+import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.agent import CallInfo
+from duologue.agent import Call, CallInfo
+from duologue.agent.call import DetachedCall
 from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import as_agent
 from duologue.audio.format import FRAME, RATE, WINDOW
@@ -44,6 +48,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.events import (
     ErrorRaised,
     FunctionCallRequested,
+    HandedOver,
     Subscription,
     ToolCalled,
     TurnMeasured,
@@ -53,11 +58,14 @@ from duologue.session.evidence import Listener
 from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
 from duologue.session.host import WeakHost
+from duologue.session.live_call import LiveCall
 from duologue.session.meter import Meter
 from duologue.session.output import OutputController
 from duologue.session.record import CallRecord
+from duologue.session.recorded import RECORDING, read_recording
 from duologue.session.responder import Responder, ResponseWriter, current_writer
-from duologue.session.saying import SpeechHandle, SpeechHandles
+from duologue.session.roster import MakeAgent, Roster, agent_maker
+from duologue.session.saying import Says, SpeechHandle
 from duologue.session.sink import AudioSink
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
@@ -79,7 +87,9 @@ class VoiceSession:
 
     `stt` and `tts` are services, or models that the engine runs. `agent` is anything that `as_agent` takes. A
     `responder` takes the place of `tts` and `agent`. `sink` receives the agent's voice. `call` is what is known of the
-    call. Hooks may be plain or async: `on_start(session)`, `on_turn(session, measured)`, `on_end(session, record)`.
+    call. `agents` are those that it may be handed over to: what `as_agent` takes, by name, or a function that makes
+    them; `voices` are those that it may change to. Hooks may be plain or async: `on_start(session)`,
+    `on_turn(session, measured)`, `on_end(session, record)`.
     """
 
     def __init__(
@@ -95,6 +105,8 @@ class VoiceSession:
         words: WordsPolicy | None = None,
         user_data: Any = None,
         call: CallInfo | None = None,
+        agents: Mapping[str, Any] | MakeAgent | None = None,
+        voices: Mapping[str, TextToSpeech | TtsModel] | None = None,
         on_start: Hook | None = None,
         on_turn: Hook | None = None,
         on_end: Hook | None = None,
@@ -120,11 +132,15 @@ class VoiceSession:
         self._live = self._listener.live
         """A recognizer that streams is given the audio as it is scored; None if there is none."""
         self._responder = responder or _cascade(engine, tts, agent, self.info)
+        self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
+        self._voices = dict(voices or {})
+        self._says = Says()
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
+        self._output.replies.recordings = self._says.recordings
+        self._output.replies.call_of = partial(_live_call, weakref.ref(self))
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
-        self._says = SpeechHandles()
         self._doubtful: list[got.VadScored] = []
         """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self._inputs: deque[Input] = deque()
@@ -298,17 +314,93 @@ class VoiceSession:
         Called by the agent while it answers, the text becomes a part of its answer, at this point of it.
         """
         self._check_live()
+        return await self._say(text, interruptible)
+
+    async def _say(self, text: str, interruptible: bool, recording: bytes | None = None) -> SpeechHandle:
         key, handle = self._says.add(text)
+        if recording is not None:
+            self._says.recordings[key] = recording
         writer = self._answering()
-        try:
-            within = writer.request.generation if writer else 0
-            self.tell_rules(got.SayRequested(text, interruptible, key, within))
-        except DuologueError:
-            self._says.end(key)
-            raise
+        self._request_say(got.SayRequested(text, interruptible, key, writer.request.generation if writer else 0))
         if writer is not None:
             await writer.say_within(text, key, interruptible=interruptible)
         return handle
+
+    def _request_say(self, say: got.SayRequested) -> None:
+        try:
+            self.tell_rules(say)
+        except DuologueError:
+            self._says.end(say.id)
+            raise
+
+    async def play(
+        self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
+    ) -> SpeechHandle:
+        """Play a WAV file as `say` says a text; `text` is what it says, for the history.
+
+        Raises InvalidAudioError for what is no WAV file, is empty, or is longer than MAX_PLAY_S, and ConfigError if a
+        responder other than an agent and a voice answers.
+        """
+        self._check_live()
+        self._check_cascade()
+        audio = await asyncio.to_thread(read_recording, wav, self._responder.rate)
+        self._check_live()
+        return await self._say(text or RECORDING, interruptible, audio)
+
+    @property
+    def agent_name(self) -> str:
+        """The name of the agent that answers now."""
+        return self._roster.current
+
+    async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
+        """Have another agent of `agents=` answer from the next turn on; it is given the whole history.
+
+        What is being said is said first, then the new agent's `greeting`: its own, or the one given here; "" for none.
+        Raises ConfigError if there is no such agent, and what its factory fails with: then nothing changes.
+        """
+        self._check_live()
+        cascade = self._check_cascade()
+        made = await self._roster.get(agent, cascade.agent)
+        self._check_live()
+        self._roster.current = agent
+        cascade.change_agent(made)
+        self.record.agents.append(agent)
+        self.tell_rules(got.SettingsChanged(agent_speculates=made.speculative))
+        self._publish(HandedOver(self._hearing.position, self.engine.clock.now(), agent))
+        text = str(getattr(made, "greeting", "")) if greeting is None else greeting
+        if text:
+            key, _ = self._says.add(text)
+            self._request_say(got.SayRequested(text, True, key))
+
+    def configure(
+        self,
+        *,
+        voice: str | None = None,
+        action_delay: float | None = None,
+        timeout: float | None = None,
+        barge_in: bool | None = None,
+    ) -> None:
+        """Change settings from now on; None keeps what there is. `voice` is one of `voices=`, of the same rate.
+
+        The others are those of TurnTaking. Raises ConfigError for what cannot be, and changes nothing then.
+        """
+        self._check_live()
+        if voice is not None and voice not in self._voices:
+            raise ConfigError(f"There is no voice {voice!r} here.", hint=f"Known: {', '.join(self._voices) or 'none'}.")
+        tts = None if voice is None else self.engine.tts(self._voices[voice])
+        if tts is not None and tts.rate != self._check_cascade().rate:
+            raise ConfigError(
+                f"The voice {voice!r} speaks at {tts.rate} Hz, and that of this call at {self._responder.rate} Hz.",
+                hint="Change to a voice of the same rate.",
+            )
+        self.tell_rules(got.SettingsChanged(action_delay, timeout, barge_in))
+        if tts is not None:
+            self._check_cascade().change_voice(tts)
+
+    def _check_cascade(self) -> Cascade:
+        if not isinstance(self._responder, Cascade):
+            raise ConfigError(f"{self._responder.name} answers by itself, without an agent and a voice.")
+        return self._responder
 
     def interrupt(self) -> None:
         """Silence the agent, and forget what waits to be said."""
@@ -614,3 +706,8 @@ DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     do.Resume: lambda s, e: s._output.resume(e),
     do.EndCall: VoiceSession._end_call,
 }
+
+
+def _live_call(session: weakref.ref[VoiceSession], committed: Callable[[], Awaitable[object]]) -> Call:
+    alive = session()
+    return DetachedCall() if alive is None else LiveCall(alive, committed)

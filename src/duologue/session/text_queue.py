@@ -26,10 +26,13 @@ class Piece(NamedTuple):
     """The id of the `say` that it belongs to, if it was not written by the agent."""
     ends_say: bool = False
     interruptible: bool = True
+    audio: bytes = b""
+    """Recorded audio that is played in place of speech: PCM16 at the responder's rate, of which `text` is the words."""
 
     def may_follow(self, other: Piece) -> bool:
         """Return True if both may be spoken in one stream."""
-        return (self.say, self.interruptible) == (other.say, other.interruptible)
+        recorded = bool(self.audio or other.audio)
+        return not recorded and (self.say, self.interruptible) == (other.say, other.interruptible)
 
 
 Item = Piece | FunctionCall | None
@@ -71,17 +74,9 @@ class TextQueue:
     async def peek(self) -> Item:
         """Return the next item once there is one, and leave it in the queue."""
         while not self._items:
-            await self.changed()
+            self._arrived.clear()
+            await self._arrived.wait()
         return self._items[0]
-
-    async def changed(self) -> None:
-        """Return when an item arrives, or `wake` is called."""
-        self._arrived.clear()
-        await self._arrived.wait()
-
-    def wake(self) -> None:
-        """Have all who wait look again at what they wait for."""
-        self._arrived.set()
 
     def pop(self) -> None:
         """Remove the next item."""
@@ -147,7 +142,6 @@ class TextFeed:
     def close(self) -> None:
         """End all readings; what was not handed out stays in the queue."""
         self._reading = None
-        self._queue.wake()
         self.on_text, self.on_change = _ignore, _pass  # they refer to whoever holds the feed
 
     def handed(self, at: int) -> str | None:
@@ -168,13 +162,11 @@ class TextFeed:
             while self.unspoken >= MAX_UNSPOKEN:
                 self._spoke.clear()
                 await self._spoke.wait()
-            while not self.ended and self._queue.is_empty and self.is_read_by(reading):
-                await self._queue.changed()
+            piece = None if self.ended else await self._queue.peek()
         finally:
             self.is_awaited = False
         if not self.is_read_by(reading):
             return None
-        piece = None if self.ended else await self._queue.peek()
         if self.ended or not isinstance(piece, Piece) or not piece.may_follow(self._first):
             self.ended = True
             self.on_change()

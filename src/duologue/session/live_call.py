@@ -1,0 +1,117 @@
+"""What an agent may do to its call from a turn: `turn.call`."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO, Protocol
+
+from duologue.agent import CallInfo
+from duologue.errors import SessionNotActiveError
+from duologue.session.saying import SpeechHandle
+
+__all__ = ["LiveCall"]
+
+
+class Session(Protocol):
+    """What the call of a turn needs of its session, whose methods these are."""
+
+    info: CallInfo
+
+    @property
+    def agent_name(self) -> str:
+        """The name of the agent that answers now."""
+        ...
+
+    async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
+        """Have the agent say `text`."""
+        ...
+
+    async def play(
+        self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
+    ) -> SpeechHandle:
+        """Play a WAV file."""
+        ...
+
+    async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
+        """Have another agent answer."""
+        ...
+
+    def configure(
+        self,
+        *,
+        voice: str | None = None,
+        action_delay: float | None = None,
+        timeout: float | None = None,
+        barge_in: bool | None = None,
+    ) -> None:
+        """Change settings."""
+        ...
+
+    async def close(self, reason: str = "closed") -> None:
+        """End the call once the agent has finished."""
+        ...
+
+
+class LiveCall:
+    """The call of one turn, as `duologue.agent.Call` describes it.
+
+    An agent may keep its turn: this refers to the session weakly, so that the session is freed when it has ended.
+    """
+
+    def __init__(self, session: Session, committed: Callable[[], Awaitable[object]]) -> None:
+        self._ref = weakref.ref(session)
+        self._info = session.info
+        self._committed = committed
+
+    @property
+    def info(self) -> CallInfo:
+        """What was known of the call when it began."""
+        return self._info
+
+    @property
+    def agent(self) -> str:
+        """The name of the agent that answers now."""
+        return self._session.agent_name
+
+    async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
+        """Say `text` at this point of the answer."""
+        await self._committed()
+        return await self._session.say(text, interruptible=interruptible)
+
+    async def play(
+        self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
+    ) -> SpeechHandle:
+        """Play a WAV file at this point of the answer."""
+        await self._committed()
+        return await self._session.play(wav, text=text, interruptible=interruptible)
+
+    async def configure(
+        self,
+        *,
+        voice: str | None = None,
+        action_delay: float | None = None,
+        timeout: float | None = None,
+        barge_in: bool | None = None,
+    ) -> None:
+        """Change settings of the call from now on."""
+        await self._committed()
+        self._session.configure(voice=voice, action_delay=action_delay, timeout=timeout, barge_in=barge_in)
+
+    async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
+        """Have another agent answer from the next turn on."""
+        await self._committed()
+        await self._session.hand_over(agent, greeting=greeting)
+
+    async def end(self, reason: str = "agent_done") -> None:
+        """End the call once what is being said has been heard."""
+        await self._committed()
+        await self._session.close(reason)
+
+    @property
+    def _session(self) -> Session:
+        session = self._ref()
+        if session is None:
+            raise SessionNotActiveError(f"Session {self._info.id} is ended.")
+        return session

@@ -1,0 +1,302 @@
+"""What an agent does to its call from a turn: say, play, change settings, hand over, end."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from duologue.agent import CallInfo, Reply, Turn
+from duologue.audio.wav import write_wav
+from duologue.conversation import events as tell
+from duologue.conversation.config import ConversationConfig
+from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
+from duologue.session import ErrorRaised, HandedOver, SessionConfig
+from duologue.session.recorded import MAX_PLAY_S
+from duologue.testing.fakes import FakeTextToSpeech
+from duologue.testing.spoken import speak
+from duologue.testing.virtual import VirtualCall
+
+pytestmark = pytest.mark.anyio
+
+
+def wav(text: str, rate: int = 16_000) -> bytes:
+    """A file that says this."""
+    file = io.BytesIO()
+    write_wav(file, speak(text, rate=rate), rate)
+    return file.getvalue()
+
+
+class Desk:
+    """Hands over when it is asked for somebody, and counts its turns."""
+
+    speculative = False
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.closed = False
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        self.turns += 1
+        if "billing" in turn.text:
+            yield "One moment. "
+            await turn.call.hand_over("billing")
+            yield "I connect you."
+        else:
+            yield f"Desk, turn {self.turns}."
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Billing(Desk):
+    speculative = True
+    greeting = "Billing here."
+
+    async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+        if "back" in turn.text:
+            await turn.call.hand_over("default", greeting="")
+            yield "Goodbye."
+        else:
+            yield f"I know: {' / '.join(message.text for message in turn.history)}"
+
+
+async def test_another_agent_takes_over_and_knows_what_was_heard() -> None:
+    desk, billing = Desk(), Billing()
+    async with VirtualCall(desk, agents={"default": desk, "billing": lambda: billing}) as call:
+        await call.say("Hello.")
+        await call.say("To billing, please.")
+        await call.say("What do you know?")
+        await call.say("Now back, please.")
+        await call.say("Hello again.")
+        assert call.heard == [
+            "Desk, turn 1.",
+            "One moment. I connect you.",
+            "Billing here.",
+            "I know: Hello. / Desk, turn 1. / To billing, please. / One moment. I connect you. / Billing here.",
+            "Goodbye.",
+            "Desk, turn 3.",  # the first agent, with its state
+        ]
+        assert [event.agent for event in call.of(HandedOver)] == ["billing", "default"]
+        assert list(call.session.record.agents) == ["billing", "default"]
+        assert call.session.agent_name == "default"
+        assert call.of(ErrorRaised) == []
+    assert desk.closed
+    assert billing.closed
+
+
+async def test_the_new_agent_is_given_the_call_and_speculates_as_it_declares() -> None:
+    given: list[CallInfo] = []
+
+    class Late(Billing):
+        def __init__(self, call: CallInfo) -> None:
+            super().__init__()
+            given.append(call)
+
+    async with VirtualCall(Desk, agents={"billing": Late}, call=CallInfo(id="c1", metadata={"order": 7})) as call:
+        await call.say("To billing, please.")
+        assert call.of(tell.SpeculationStarted) == []
+        await call.say("What do you know?")
+        assert len(call.of(tell.SpeculationStarted)) == 1
+        assert call.session.id == "c1"
+    (info,) = given
+    assert (info.id, info.agent, info.metadata) == ("c1", "billing", {"order": 7})
+
+
+@pytest.mark.parametrize("speculative", [True, False])
+async def test_an_answer_that_is_discarded_hands_nothing_over(speculative: bool) -> None:
+    class Eager(Desk):
+        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            await turn.call.hand_over("billing")
+            yield "Done."
+
+    Eager.speculative = speculative
+    config = SessionConfig(rules=ConversationConfig(speculate_threshold=0.0))
+    async with VirtualCall(Eager, agents={"billing": Billing}, config=config) as call:
+        await call.speak("I would like")
+        await call.silence(0.2)
+        assert call.session.agent_name == "default"
+        await call.say("to pay.")
+        assert call.session.agent_name == "billing"
+        assert len(call.of(HandedOver)) == 1
+
+
+async def test_a_hand_over_that_fails_changes_nothing() -> None:
+    caught: list[Exception] = []
+
+    def broken() -> Desk:
+        raise KeyError("s3cret")
+
+    async def agent(text: str, turn: Turn) -> str:
+        try:
+            await turn.call.hand_over(text.rstrip("."))
+        except (ConfigError, AgentError) as error:
+            caught.append(error)
+        return "I am still here."
+
+    def later(call: CallInfo) -> Desk:
+        return broken()
+
+    async with VirtualCall(agent, agents={"broken": later}) as call:
+        await call.say("nobody.")
+        await call.say("broken.")
+        assert call.heard == ["I am still here."] * 2
+        assert call.of(HandedOver) == []
+    assert isinstance(caught[0], ConfigError)
+    assert "no agent 'nobody' to hand over to. Known: broken." in str(caught[0])
+    assert isinstance(caught[1], AgentError)
+    assert "s3cret" not in str(caught[1])
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+async def test_a_recording_is_played_at_its_place_in_the_answer(rate: int) -> None:
+    heard: list[tuple[str, bool]] = []
+
+    async def agent(text: str, turn: Turn) -> AsyncIterator[str]:
+        yield "Listen. "
+        handle = await turn.call.play(wav("ring ring", rate), text="(it rings)")
+        await handle.wait_for_playout()
+        heard.append((handle.heard, handle.interrupted))
+        yield "That was it."
+
+    async with VirtualCall(agent, tts=FakeTextToSpeech()) as call:
+        await call.say("Play it.")
+        assert call.heard == ["Listen.", "(it rings)", "That was it."]
+        if rate == 24_000:  # resampled, the words in the sound cannot be read
+            assert call.sounded == "Listen. ring ringThat was it."
+        seconds = len(speak("Listen. ring ringThat was it.", rate=24_000)) / 48_000
+        assert len(call.sink.timeline()) / 48_000 > seconds
+        assert call.of(ErrorRaised) == []
+        assert call.session._says.recordings == {}
+    assert heard == [("(it rings)", False)]
+
+
+async def test_a_session_plays_recordings_of_its_own_and_before_an_answer() -> None:
+    async def agent(text: str) -> str:
+        return f"You said: {text}"
+
+    async with VirtualCall(agent) as call:
+        handle = await call.session.play(wav("welcome ", 24_000))
+        await call.settle()
+        assert (handle.heard, handle.interrupted) == ("(a recording)", False)
+        await call.speak("Yes.")
+        await call.session.play(wav("jingle ", 24_000), text="(a jingle)")
+        await call.settle()
+        assert call.heard == ["(a recording)", "(a jingle)", "You said: Yes."]
+        assert call.sounded == "welcome jingleYou said: Yes."
+
+
+async def test_a_long_recording_may_be_interrupted() -> None:
+    async def agent(text: str) -> str:
+        return "Yes?"
+
+    async with VirtualCall(agent) as call:
+        handle = await call.session.play(wav(" ".join(["music"] * 60)), text="(music)")
+        await call.silence(2.0)
+        await call.say("Stop it, please.")
+        assert (handle.heard, handle.interrupted) == ("", True)
+        assert call.heard == ["Yes?"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b"", "The file is empty"),
+        (b"MP3", "does not begin with RIFF"),
+        ("/nowhere/at/all.wav", "cannot be read: No such file"),
+        (None, f"may last {MAX_PLAY_S:g} s"),
+    ],
+)
+async def test_what_cannot_be_played_is_told(source: Any, message: str) -> None:
+    if source is None:
+        file = io.BytesIO()
+        write_wav(file, bytes(round(2 * 8000 * (MAX_PLAY_S + 1))), 8000)
+        source = file.getvalue()
+
+    async def agent(text: str) -> str:
+        return ""
+
+    async with VirtualCall(agent) as call:
+        with pytest.raises(InvalidAudioError, match=message):
+            await call.session.play(source)
+
+
+async def test_says_and_the_end_of_the_call() -> None:
+    async def agent(text: str, turn: Turn) -> AsyncIterator[str]:
+        await turn.call.say("Before I go.")
+        await turn.call.end("caller_done")
+        yield "Goodbye."
+
+    async with VirtualCall(agent) as call:
+        await call.say("That is all.")
+        assert await call.session.wait_ended() == "caller_done"
+        assert call.heard == ["Before I go.", "Goodbye."]
+
+
+async def test_settings_change_from_now_on() -> None:
+    class Other(FakeTextToSpeech):
+        name = "other"
+
+    async def agent(text: str, turn: Turn) -> str:
+        if "patient" in text:
+            await turn.call.configure(action_delay=1.5, timeout=3.0, barge_in=False, voice="other")
+        return "Yes, of course, whatever you say."
+
+    slow = FakeTextToSpeech()
+    slow.rate = 8000
+    async with VirtualCall(agent, voices={"other": Other(), "slow": slow}) as call:
+        await call.say("Be patient.")
+        await call.speak("Good.")
+        await call.silence(1.0)
+        assert len(call.of(tell.TurnDecided)) == 1  # the turn that would have been decided by now is not
+        await call.silence(1.0)
+        assert len(call.of(tell.TurnDecided)) == 2
+        await call.say("Wait, wait, stop it.")
+        assert call.of(tell.Interrupted) == []
+
+        for asked, message in (
+            ({"voice": "eve"}, "no voice 'eve' here. Known: other, slow"),
+            ({"voice": "slow", "timeout": 9.0}, "'slow' speaks at 8000 Hz"),
+            ({"timeout": 0.1}, "timeout must not be below"),
+        ):
+            with pytest.raises(ConfigError, match=message):
+                call.session.configure(**asked)
+        assert call.session._rules.context.config.endpointing.timeout == 3.0
+
+
+async def test_a_turn_without_a_call_says_so() -> None:
+    async def committed() -> None:
+        return
+
+    turn = Turn(1, "Hello.", (), committed)
+    with pytest.raises(InvalidStateError, match="The turn belongs to no call"):
+        _ = turn.call.info
+    for use in (
+        turn.call.say("x"),
+        turn.call.end(),
+        turn.call.hand_over("x"),
+        turn.call.play(b""),
+        turn.call.configure(),
+    ):
+        with pytest.raises(InvalidStateError):
+            await use
+
+
+async def test_after_the_end_a_kept_call_says_so() -> None:
+    kept: list[Turn] = []
+
+    async def agent(turn: Turn) -> str:
+        kept.append(turn)
+        return "Yes."
+
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+        call_of_turn = kept[0].call
+        assert call_of_turn.info is call.session.info
+    with pytest.raises(SessionNotActiveError):
+        await call_of_turn.say("Too late.")
+    del call
+    with pytest.raises(SessionNotActiveError):
+        await call_of_turn.end()
