@@ -27,6 +27,7 @@ from duologue.bench.turns import Run, play
 from duologue.errors import ConfigError, NotInstalledError
 from duologue.settings import local
 from duologue.settings.local import LocalModels
+from duologue.stt.recognition import Recognition
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, FakeTurnModel, PeakVad
 from duologue.turn.words import Words
 
@@ -184,11 +185,13 @@ def test_answers_are_kept_from_run_to_run(tmp_path: Path) -> None:
     sound, other = np.arange(100, dtype=np.int16), np.arange(1, 101, dtype=np.int16)
     with RecognitionCache(tmp_path / "cache.sqlite") as cache:
         assert cache.transcript("a", sound) is None
-        cache.keep_transcript("a", sound, "Hello.")
-        cache.keep_transcript("a", other, "")
+        cache.keep_transcript("a", sound, Recognition("Hello.", -0.5))
+        cache.keep_transcript("a", other, Recognition(""))
         cache.keep_scores("b", sound, np.array([0.25], np.float32))
     with RecognitionCache(tmp_path / "cache.sqlite") as cache:
-        assert cache.transcript("a", sound) == "Hello."
+        found = cache.transcript("a", sound)
+        assert found is not None
+        assert (str(found), found.ending_odds) == ("Hello.", -0.5)
         assert cache.transcript("a", other) == ""
         assert cache.transcript("b", other) is None
         scores = cache.scores("b", sound)
@@ -217,7 +220,7 @@ def test_small_answers_are_bounded_too(tmp_path: Path) -> None:
 def test_a_cache_without_a_file_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with RecognitionCache(None) as cache:
-        cache.keep_transcript("a", np.zeros(1, np.int16), "Hello.")
+        cache.keep_transcript("a", np.zeros(1, np.int16), Recognition("Hello."))
         assert cache.transcript("a", np.zeros(1, np.int16)) == "Hello."
     assert list(tmp_path.iterdir()) == []
 
@@ -308,10 +311,11 @@ def test_curves_are_drawn(tmp_path: Path) -> None:
 
 def test_the_first_turn_of_a_call_waits_longer_than_a_later_one(tmp_path: Path) -> None:
     (item,) = load_labels(speak(tmp_path, pauses=None, start=2 * RATE))
-    ears = Ears(PeakVad(), CountedStt("It is for me."), Words(), FakeTurnModel(0.9))
+    text = "I have lost my ticket. Can you help me?"
+    ears = Ears(PeakVad(), CountedStt(text), Words(), FakeTurnModel(0.9))
     chosen = settings(("words",), sweep=False)
     first, later = (asyncio.run(play([item], ears, chosen, is_later=is_later))[0] for is_later in (False, True))
-    assert [e.text for e in first.items[0].ends] == [e.text for e in later.items[0].ends] == ["It is for me."]
+    assert [e.text for e in first.items[0].ends] == [e.text for e in later.items[0].ends] == [text]
     assert first.end_of_turn().value > later.end_of_turn().value + 0.1
 
 

@@ -36,7 +36,7 @@ def evidence(words: float, sound: float | None = None, patience: float = 1.0) ->
         (0.49, None, 2.5, 2.49, None),
         (0.49, None, 2.5, 2.5, "timeout"),
         (0.49, None, 0.5, 0.5, "timeout"),
-        (0.49, 0.9, 1.0, 0.25, "sound"),
+        (0.49, 0.95, 1.0, 0.25, "sound"),
         (0.6, 0.1, 1.0, 0.25, None),
         (0.6, 0.1, 1.0, 1.0, "timeout"),
         (0.9, None, 9.0, 0.25, "words"),
@@ -53,30 +53,33 @@ def test_threshold_action_delay_timeout(
 @pytest.mark.parametrize(
     ("words", "sound", "low", "high"),
     [
-        (0.5, 0.8, 0.5, 0.5),
+        (0.5, 0.9, 0.5, 0.5),
         (0.9, 0.98, 0.9, 1.0),
         (0.1, 0.1, 0.0, 0.1),
-        (0.8, 0.1, 0.3, 0.5),
+        (0.8, 0.1, 0.1, 0.3),
         (0.3, 0.98, 0.5, 0.7),
-        (0.0, 1.0, 0.1, 0.2),
+        (0.0, 1.0, 0.02, 0.1),
         (0.0, 0.0, 0.0, 0.01),
     ],
 )
 def test_words_and_sound_combine(words: float, sound: float, low: float, high: float) -> None:
-    """Two that agree are surer than one, the sound says nothing at 0.8, and the words count for more."""
+    """Two that agree are surer than one, the sound says nothing at 0.9, and the words count for more."""
     assert low <= round(combine(words, sound), 6) <= high
 
 
-GRADED = Endpointing(threshold=0.8, wait_below=0.5, action_delay=0.4, timeout=1.6)
+GRADED = Endpointing(threshold=0.9, likely=0.8, wait_below=0.5, action_delay=0.4, likely_delay=0.8, timeout=1.6)
 
 
 @pytest.mark.parametrize(
     ("probability", "patience", "seconds"),
     [
         (0.99, 1.0, 0.4),
-        (0.8, 9.0, 0.4),
-        (2 / 3, 1.0, 1.0),  # odds of 2, half way between those of 1 and 4
-        (2 / 3, 2.0, 1.8),
+        (0.9, 9.0, 0.4),
+        (0.89, 1.0, 0.8),
+        (0.8, 9.0, 0.8),
+        (2 / 3, 1.0, 1.2),  # odds of 2, half way between those of 1 and 4
+        (2 / 3, 2.0, 2.0),
+        (0.85, 0.3, 0.48),  # no level is above the timeout
         (0.5, 1.0, 1.6),
         (0.1, 2.0, 3.2),
         (0.1, 0.1, 0.4),
@@ -87,13 +90,19 @@ def test_the_surer_the_sooner(probability: float, patience: float, seconds: floa
 
 
 def test_a_turn_that_is_neither_sure_nor_open_is_decided_by_what_was_judged() -> None:
-    assert decide(evidence(2 / 3), 0.99, GRADED) is None
-    assert decide(evidence(2 / 3), 1.01, GRADED) == Verdict(2 / 3, "words")
+    assert decide(evidence(2 / 3), 1.19, GRADED) is None
+    assert decide(evidence(2 / 3), 1.21, GRADED) == Verdict(2 / 3, "words")
 
 
 def test_a_moment_that_speaks_against_an_end_takes_off_log_odds() -> None:
     e = Evidence("Hello.", 0.8, "sentence", 1.0, against=math.log(4))
     assert e.probability == pytest.approx(0.5)
+
+
+def test_levels_that_are_out_of_order_do_not_divide_by_zero() -> None:
+    flat = replace(GRADED, likely=0.4)
+    assert wait(0.6, 1.0, flat) == 0.8
+    assert wait(0.6, 1.0, replace(GRADED, action_delay=1.0)) >= 1.0
 
 
 # --- in a conversation ---
@@ -207,7 +216,7 @@ def test_the_sound_is_judged_again_while_silence_lasts_and_only_so_often() -> No
 def test_a_later_judgement_can_decide() -> None:
     s = timed(timeout=4.0)
     s.understand("I would", probability=0.3)
-    s.judge(0.1, 0.97)
+    s.judge(0.1, 0.98)
     s.speech(0.64)
     s.silence(3.0)
     assert len(s.of(do.AskSound)) == 2
@@ -306,6 +315,17 @@ def test_the_sound_is_judged_beside_the_words_once_the_silence_is_no_longer_shor
     scored = s.one(tell.TurnScored)
     assert (scored.pos, scored.words, scored.sound) == (words.due, 0.95, 0.98)
     assert s.one(tell.TurnDecided).reason == "sound"
+
+
+@pytest.mark.parametrize(("odds", "reason", "silence"), [(-3.0, "timeout", 0.96), (0.0, "words", 0.256)])
+def test_what_the_recognizer_knows_of_the_end_counts_beside_the_words(odds: float, reason: str, silence: float) -> None:
+    s = timed()
+    s.understand("I would like to book a table.", probability=0.92, ending_odds=odds)
+    s.speech(0.64)
+    s.silence(1.5)
+    decided = s.one(tell.TurnDecided)
+    assert (decided.reason, decided.silence) == (reason, silence)
+    assert decided.probability == pytest.approx(1 / (1 + math.exp(-math.log(0.92 / 0.08) - odds)))
 
 
 @pytest.mark.parametrize(("turns", "decided"), [(1, [0.96]), (2, [0.96, 0.256])])

@@ -106,7 +106,7 @@ def test_the_decoder_gives_the_same_tokens_with_the_same_confidence(
     ours: list[int] = []
     probabilities: list[float] = []
     while not ours or ours[-1] != END:  # in runs of five tokens, so that the past is handed on
-        *past, found, probability = built[1].run(
+        *past, found, probability, _ = built[1].run(
             None,
             {
                 "steps": np.array(5),

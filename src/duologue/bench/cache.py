@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.errors import ConfigError
+from duologue.stt.recognition import Recognition
 
 __all__ = ["RecognitionCache", "open_cache"]
 
 MAX_BYTES: Final = 1 << 30
-REVISION: Final = 1
+REVISION: Final = 2
 """Raise it when the answers of a model change but its name does not."""
 _TRIM_EVERY: Final = 500
 """Answers between two checks of the size."""
@@ -59,14 +60,14 @@ class RecognitionCache:
         finally:
             self._db.close()
 
-    def transcript(self, model: str, samples: NDArray[np.int16]) -> str | None:
+    def transcript(self, model: str, samples: NDArray[np.int16]) -> Recognition | None:
         """Return the transcript of these samples by a model; None if it is not in the cache."""
         row = self._row(model, samples)
-        return None if row is None else row[0]
+        return None if row is None else Recognition(row[0], float(np.frombuffer(row[1], np.float32)[0]))
 
-    def keep_transcript(self, model: str, samples: NDArray[np.int16], text: str) -> None:
+    def keep_transcript(self, model: str, samples: NDArray[np.int16], found: Recognition) -> None:
         """Store a transcript."""
-        self._keep(model, samples, text, b"")
+        self._keep(model, samples, str(found), np.float32(found.ending_odds).tobytes())
 
     def scores(self, model: str, samples: NDArray[np.int16]) -> NDArray[np.float32] | None:
         """Return the scores of these samples by a model; None if they are not in the cache."""

@@ -25,12 +25,13 @@ from duologue.conversation.speculation import keeps
 from duologue.errors import OverloadedError
 from duologue.session.evidence import SOUND_WINDOW, leaves_open
 from duologue.stt import SttModel
+from duologue.stt.recognition import Recognition
 from duologue.turn import Judgement, TurnModel, WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
 from duologue.vad import VoiceActivityDetector
 
-__all__ = ["Ears", "Heard", "Played", "hear"]
+__all__ = ["Ears", "Heard", "Play", "Played", "hear"]
 
 BATCH: Final = 24
 """Items that the detector scores at once."""
@@ -47,15 +48,16 @@ class Ears:
     cache: RecognitionCache | None = None
     """Keeps their answers from run to run."""
 
-    def transcribe(self, samples: NDArray[np.int16]) -> str:
+    def transcribe(self, samples: NDArray[np.int16]) -> Recognition:
         """Return the transcript of some samples."""
         name = self.stt.name
-        text = self.cache.transcript(name, samples) if self.cache else None
-        if text is None:
+        found = self.cache.transcript(name, samples) if self.cache else None
+        if found is None:
             (text,) = self.stt.run([_floats(samples)])
+            found = Recognition(text.strip(), getattr(text, "ending_odds", 0.0))
             if self.cache:
-                self.cache.keep_transcript(name, samples, text)
-        return text
+                self.cache.keep_transcript(name, samples, found)
+        return found
 
     def score(self, samples: NDArray[np.int16]) -> float:
         """Return the turn model's probability for some samples."""
@@ -93,10 +95,10 @@ class Heard:
     def __init__(self, item: Item, samples: NDArray[np.int16], scores: Sequence[float], ears: Ears) -> None:
         self.item = item
         self._ears = ears
-        self._samples = samples
+        self.samples = samples
         window = ears.vad.window
-        self._windows = [got.VadScored(n * window, (n + 1) * window, p) for n, p in enumerate(scores)]
-        self._words: dict[tuple[int, int], str] = {}
+        self.windows = [got.VadScored(n * window, (n + 1) * window, p) for n, p in enumerate(scores)]
+        self._words: dict[tuple[int, int], Recognition] = {}
         self._sound: dict[tuple[int, int], float] = {}
 
     def play(self, setting: Setting, *, is_later: bool = False) -> Played:
@@ -109,25 +111,25 @@ class Heard:
             speech=setting.speech, endpointing=setting.endpointing, partial_every=0.0, apology="", away_after=1e6
         )
         conversation = Conversation(rules)
-        play = _Play(conversation, self, setting)
+        play = Play(conversation, self, setting)
         play.tell(got.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
         if is_later:
             play.tell(got.TextArrived("Hello."), Now(0, 0.0))
             play.decisions.clear()
-        for window in self._windows:
+        for window in self.windows:
             play.tell(window, Now(window.end, window.end / RATE))
         return Played(tuple(play.decisions), play.asked)
 
-    def words(self, start: int, end: int) -> str:
+    def words(self, start: int, end: int) -> Recognition:
         """The words between two samples."""
         if (start, end) not in self._words:
-            self._words[start, end] = self._ears.transcribe(self._samples[start:end]).strip()
+            self._words[start, end] = self._ears.transcribe(self.samples[start:end])
         return self._words[start, end]
 
     def sound(self, start: int, end: int) -> float:
         """What the turn model says of the turn from `start` to `end`."""
         if (start, end) not in self._sound:
-            self._sound[start, end] = self._ears.score(self._samples[max(start, end - SOUND_WINDOW) : end])
+            self._sound[start, end] = self._ears.score(self.samples[max(start, end - SOUND_WINDOW) : end])
         return self._sound[start, end]
 
     def judge(self, text: str) -> Judgement:
@@ -135,7 +137,7 @@ class Heard:
         return self._ears.words.judge(text)
 
 
-class _Play:
+class Play:
     """The rules, answered at once: they apply each answer where it is due."""
 
     def __init__(self, conversation: Conversation, heard: Heard, setting: Setting) -> None:
@@ -152,11 +154,12 @@ class _Play:
         waiting: list[got.Input] = [input_]
         while waiting:
             for effect in self._conversation.handle(waiting.pop(0), now):
-                answer = self._answer(effect)
+                answer = self.answer(effect)
                 if answer is not None:
                     waiting.append(answer)
 
-    def _answer(self, effect: Effect) -> got.Input | None:
+    def answer(self, effect: Effect) -> got.Input | None:
+        """Return the answer to an effect, if it has one."""
         match effect:
             case do.AskWords():
                 return self._words(effect)
@@ -187,7 +190,7 @@ class _Play:
             return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
         j = self._heard.judge(joined(ask.before, text, language_pack("en")))
-        return got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience)
+        return got.WordsArrived(ask.ask, str(text), j.probability, j.reason, j.patience, ending_odds=text.ending_odds)
 
 
 def _scores(sounds: Sequence[NDArray[np.int16]], ears: Ears) -> list[Sequence[float]]:

@@ -26,7 +26,8 @@ SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
 THRESHOLDS = (0.76, 0.8, 0.84)
-ACTION_DELAYS = (0.288, 0.352, 0.416, 0.48, 0.544, 0.64)
+ACTION_DELAYS = (0.288, 0.352, 0.448, 0.64)
+LIKELY_DELAYS = (0.64, 0.8, 0.96, 1.12)
 TIMEOUTS = (1.6, 1.92)
 WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
 ASKED_AFTER = 0.16
@@ -61,7 +62,7 @@ class Setting:
         e = self.endpointing
         varied: dict[str, Any] = {"action_delay_s": e.action_delay}
         if self.policy != "vad":
-            varied |= {"timeout_s": e.timeout, "threshold": e.threshold}
+            varied |= {"likely_delay_s": e.likely_delay, "timeout_s": e.timeout, "threshold": e.threshold}
         if self.policy == "smart_turn":
             varied |= {"threshold": self.sound_threshold, "asked_after_s": self.speech.hangover}
         return {"policy": self.policy, **varied}
@@ -96,12 +97,15 @@ def _grid(policy: Policy, base: Endpointing, speech: SpeechDetection) -> list[Se
             for threshold, delay, timeout in (usual, *grid)
         ]
     if policy == "words":
-        varied = itertools.product((base.threshold,), WORDS_DELAYS, TIMEOUTS)
+        varied = itertools.product((base.threshold,), WORDS_DELAYS, (base.likely_delay,), TIMEOUTS)
     else:
-        varied = itertools.product(THRESHOLDS, ACTION_DELAYS, TIMEOUTS)
+        varied = itertools.product(THRESHOLDS, ACTION_DELAYS, LIKELY_DELAYS, (base.timeout,))
     return [
         Setting(policy, base, speech),
-        *(Setting(policy, replace(base, threshold=p, action_delay=d, timeout=t), speech) for p, d, t in varied),
+        *(
+            Setting(policy, replace(base, threshold=p, action_delay=d, likely_delay=m, timeout=t), speech)
+            for p, d, m, t in varied
+        ),
     ]
 
 

@@ -39,18 +39,22 @@ class SpeechDetection:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """The policy on silence: threshold, action delay, timeout."""
+    """The policy on silence: how long to wait, by the probability that the user has finished."""
 
     threshold: float = 0.8
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
-    wait_below: float = 0.4
-    """Probability at or below which a turn is decided by the `timeout` alone. In between, the wait falls with the
-    probability."""
+    likely: float = 0.52
+    """Probability at or above which a turn below the threshold is decided after `likely_delay`."""
+    wait_below: float = 0.18
+    """Probability at or below which a turn is decided by the `timeout` alone. Between it and `likely`, the wait falls
+    with the probability."""
     action_delay: float = 0.352
     """Silence after which a turn that sounds finished is decided."""
+    likely_delay: float = 0.8
+    """Silence after which a turn that may well be finished is decided: most pauses inside turns are shorter."""
     timeout: float = 1.92
     """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
-    opening: float = 0.8
+    opening: float = 1.1
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
     words_budget: float = 0.032
     """Time allowed for a transcript, from the request to its due position."""

@@ -128,8 +128,8 @@ class Endpointer:
             self._user_turn.close_as_nothing(u, "backchannel")
             return
         self._user_turn.take_floor(u, "words")
-        against = self._config.endpointing.opening if u.turn == 1 else 0.0
         words = u.final
+        against = (self._config.endpointing.opening if u.turn == 1 else 0.0) - words.ending_odds
         u.evidence = Evidence(u.text, words.probability, words.reason, words.patience, u.sound, against, u.opinion)
         self._publish_score(u, u.evidence)
 

@@ -1,4 +1,4 @@
-"""Endpointing: given the silence so far and the evidence, is the turn over? Threshold, action delay, timeout."""
+"""Endpointing: given the silence so far and the evidence, is the turn over?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from duologue.conversation.config import Endpointing
 
 __all__ = ["Evidence", "Verdict", "combine", "decide", "wait"]
 
-WORDS_WEIGHT = 0.75
-SOUND_WEIGHT = 0.4
-SOUND_NEUTRAL = 0.8
-"""The judge of sound sees an end in most pauses: by this probability it says nothing, below it speaks against."""
+SOUND_WEIGHT = 0.65
+"""Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
+SOUND_NEUTRAL = 0.9
+"""The turn model sees an end in most pauses: a probability of 0.9 says nothing, and a lower one speaks against."""
 RECOGNIZER_WEIGHT = 0.4
 """Of the recognizer's own opinion, which says nothing at 0.5."""
 CERTAIN = 0.02
@@ -29,7 +29,7 @@ class Evidence:
     patience: float
     sound: float | None = None
     against: float = 0.0
-    """Log-odds that the moment in the call takes off."""
+    """Log-odds subtracted: for the moment in the call, and for what the recognizer adds to the words."""
     recognizer: float | None = None
     """What the recognizer itself says."""
 
@@ -53,23 +53,26 @@ class Verdict:
 
 def combine(words: float, sound: float) -> float:
     """Two probabilities as one, by the weighted sum of their log-odds: one outvotes the other only by being surer."""
-    odds = WORDS_WEIGHT * _odds(words) + SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
+    odds = _odds(words) + SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
     return 1 / (1 + math.exp(-odds))
 
 
 def wait(probability: float, patience: float, config: Endpointing) -> float:
     """Seconds of silence after which a turn of this probability is decided.
 
-    The action delay from the threshold up, the timeout from `wait_below` down; in between it falls in a straight line
-    over the log-odds.
+    There are three levels: `action_delay`, `likely_delay`, and the timeout. Between the last two the wait falls in a
+    straight line over the log-odds.
     """
     timeout = max(config.timeout * patience, config.action_delay)
+    likely_delay = min(max(config.likely_delay, config.action_delay), timeout)
     if probability >= config.threshold:
         return config.action_delay
     if probability <= config.wait_below:
         return timeout
-    sure, unsure = _odds(config.threshold), _odds(config.wait_below)
-    return config.action_delay + (timeout - config.action_delay) * (sure - _odds(probability)) / (sure - unsure)
+    if probability >= config.likely:
+        return likely_delay
+    likely, unsure = _odds(config.likely), _odds(config.wait_below)
+    return likely_delay + (timeout - likely_delay) * (likely - _odds(probability)) / (likely - unsure)
 
 
 def decide(evidence: Evidence, silence: float, config: Endpointing) -> Verdict | None:

@@ -111,6 +111,8 @@ class WordsArrived:
     """Factor on the timeout."""
     response: Response = ""
     """What the words are if they are nothing but a short response."""
+    ending_odds: float = 0.0
+    """Log-odds of the end of the turn that the recognizer adds to those of the words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ class ModelSpeechToText:
         if not len(audio):
             return Transcript("")
         text = await self._engine.model_threads.submit(self._work, audio, deadline)
-        return Transcript(text, audio_s=len(audio) / RATE)
+        odds: float = getattr(text, "ending_odds", 0.0)
+        return Transcript(str(text), audio_s=len(audio) / RATE, ending_odds=odds)
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
         """The words in several utterances, in their order; what fits is run together."""

@@ -182,7 +182,7 @@ class Listener:
         asked_at = self._engine.clock.now()
         try:
             async with asyncio.timeout(limit):
-                text = await self._transcribe(pcm, deadline)
+                text, ending_odds = await self._transcribe(pcm, deadline)
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask, error)
@@ -191,7 +191,7 @@ class Listener:
         else:
             if self._measured is not None:
                 self._measure(self._engine.clock.now() - asked_at, len(pcm) / 2 / RATE)
-            self.answer_words(ask, text)
+            self.answer_words(ask, text, ending_odds)
 
     def _measure(self, took: float, audio: float) -> None:
         """Note how long a batch service took, and tell the rules if that changes when its words are due."""
@@ -202,7 +202,7 @@ class Listener:
             self._told_latency = latency
             self.host.tell_rules(got.WordsLatencyMeasured(latency))
 
-    def answer_words(self, ask: do.AskWords, text: str) -> None:
+    def answer_words(self, ask: do.AskWords, text: str, ending_odds: float = 0.0) -> None:
         """Judge the words that were asked for, and tell the rules."""
         try:
             j = self._words.judge(joined(ask.before, text, self._language))
@@ -210,7 +210,7 @@ class Listener:
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response))
+            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response, ending_odds))
 
     def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
         """Tell the rules that the words will not come, and everyone else unless that was `reported`."""
@@ -233,12 +233,12 @@ class Listener:
         if error is not None:
             self.host.failed(error)
 
-    async def _transcribe(self, pcm: bytes, deadline: float) -> str:
+    async def _transcribe(self, pcm: bytes, deadline: float) -> tuple[str, float]:
         attempt = 0
         while True:
             try:
-                transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
-                return transcript.text.strip()
+                found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
+                return found.text.strip(), found.ending_odds
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries:
                     raise

@@ -34,6 +34,8 @@ class Transcript:
     audio_s: float = 0.0
     """Seconds of audio that the words come from."""
     language: str = "en"
+    ending_odds: float = 0.0
+    """Log-odds that the user has finished, as far as the recognizer knows more of it than the words say."""
 
 
 class SpeechToText(Protocol):

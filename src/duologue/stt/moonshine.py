@@ -14,8 +14,10 @@ from duologue.errors import ConfigError, InvalidAudioError
 from duologue.graph import open_session
 from duologue.store import cache_dir, package_file
 from duologue.stt.hallucination import Decoded, believable
+from duologue.stt.moonshine_ending import ending_odds
 from duologue.stt.moonshine_graphs import FRAMES, HEAD_WIDTH, HEADS, LAYERS, STEP, load_graphs
 from duologue.stt.moonshine_texts import Text, write
+from duologue.stt.recognition import Recognition
 from duologue.stt.steps import Unfinished
 from duologue.stt.tokens import TokenTable
 
@@ -143,6 +145,10 @@ class _Writing:
     def run(self, items: Sequence[Text]) -> list[str | Unfinished]:
         """The words of what is finished."""
         return [
-            believable(text.decoded, self._tokens) if finished else Unfinished(self, text)
+            self._recognition(text) if finished else Unfinished(self, text)
             for text, finished in zip(items, write(self._decoder, items), strict=True)
         ]
+
+    def _recognition(self, text: Text) -> Recognition:
+        words = believable(text.decoded, self._tokens)
+        return Recognition(words, ending_odds(words, text.states))

@@ -19,7 +19,17 @@ from duologue.errors import NotInstalledError
 from duologue.graph import CONTRIB, Graph
 from duologue.store import cached_arrays, check_pinned
 
-__all__ = ["END", "FRAMES", "HEADS", "HEAD_WIDTH", "LAYERS", "STEP", "Graphs", "load_graphs"]
+__all__ = [
+    "END",
+    "FRAMES",
+    "HEADS",
+    "HEAD_WIDTH",
+    "LAYERS",
+    "STEP",
+    "WIDTH",
+    "Graphs",
+    "load_graphs",
+]
 
 LAYERS, HEADS, HEAD_WIDTH = 6, 8, 36
 WIDTH = HEADS * HEAD_WIDTH
@@ -37,7 +47,7 @@ _SHA256 = {
     "encoder_model.ort": "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
     "decoder_model_merged.ort": "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
 }
-_REVISION = 3
+_REVISION = 4
 """Raised when the graphs below change, so that a cache of older ones is not read."""
 
 
@@ -52,7 +62,8 @@ class Graphs(NamedTuple):
     negative number where there is none; `memory0` to `memory11` (B, 8, T, 36) as the encoder gives them; `past0` to
     `past11` (B, 8, P, 36), keys and values of the tokens before, of a shorter text at the end; `length` (1,) int64,
     P + 1; and `unsaid` (B, 1, 1, P + `steps`), 0 where there is a token and a large negative number where there is
-    none. To the past that has grown, and the tokens and their probabilities, (n, B, 1, 1) each.
+    none. To the past that has grown, the tokens and their probabilities, (n, B, 1, 1) each, and the last layer's output
+    at each step, (n, B, 1, `WIDTH`).
     """
 
     encoder: bytes
@@ -249,7 +260,7 @@ def _decoder(source: _Source) -> bytes:
     layers = range(2 * LAYERS)
     graph = _Graph()
     body = _Graph(graph)
-    grown, token, probability, going = _next_token(source, body)
+    grown, token, probability, state, going = _next_token(source, body)
     pasts = [(f"grown{i}", TensorProto.FLOAT, ["b", HEADS, None, HEAD_WIDTH]) for i in layers]
     one = ["b", 1, 1]
     step = body.finish(
@@ -265,10 +276,11 @@ def _decoder(source: _Source) -> bytes:
             *((name, *kind) for name, (_, *kind) in zip(grown, pasts, strict=True)),
             (token, TensorProto.INT64, one),
             (probability, TensorProto.FLOAT, one),
+            (state, TensorProto.FLOAT, ["b", 1, WIDTH]),
         ],
     )
     states = ["token", *(f"past{i}" for i in layers)]
-    _, *ends = graph.add("Loop", "steps", "", *states, outs=len(states) + 2, body=step)
+    _, *ends = graph.add("Loop", "steps", "", *states, outs=len(states) + 3, body=step)
     return graph.serialised(
         [
             ("steps", TensorProto.INT64, []),
@@ -281,15 +293,17 @@ def _decoder(source: _Source) -> bytes:
             *((f"past{i}", TensorProto.FLOAT, ["b", HEADS, "p", HEAD_WIDTH]) for i in layers),
         ],
         [
-            *((name, TensorProto.FLOAT, ["b", HEADS, None, HEAD_WIDTH]) for name in ends[:-2]),
-            (ends[-2], TensorProto.INT64, [None, *one]),
-            (ends[-1], TensorProto.FLOAT, [None, *one]),
+            *((name, TensorProto.FLOAT, ["b", HEADS, None, HEAD_WIDTH]) for name in ends[:-3]),
+            (ends[-3], TensorProto.INT64, [None, *one]),
+            (ends[-2], TensorProto.FLOAT, [None, *one]),
+            (ends[-1], TensorProto.FLOAT, [None, "b", 1, WIDTH]),
         ],
     )
 
 
-def _next_token(source: _Source, graph: _Graph) -> tuple[list[str], str, str, str]:
-    """One step: the past that has grown, the likeliest next tokens, their probabilities, and whether all go on."""
+def _next_token(source: _Source, graph: _Graph) -> tuple[list[str], str, str, str, str]:
+    """One step: the past that has grown, the likeliest next tokens, their probabilities, the last layer's output, and
+    whether all go on."""
 
     def scale(name: str) -> NDArray[np.float32]:
         return source.array(f"model.decoder.{name}.weight_merged_0")
@@ -326,9 +340,9 @@ def _next_token(source: _Source, graph: _Graph) -> tuple[list[str], str, str, st
         up, gate = graph.split(graph.product(inner, source.product(f"{name}/mlp/fc1")), 4 * WIDTH, 4 * WIDTH)
         inner = graph.add("Mul", up, graph.add("QuickGelu", gate, domain=CONTRIB, alpha=1.0))
         rows = graph.add("Add", rows, graph.product(inner, source.product(f"{name}/mlp/fc2")))
-    scores = graph.product(graph.normalised(rows, scale("norm")), source.product("/proj_out"))
-    probabilities = graph.add("Softmax", scores, axis=-1)
+    rows = graph.normalised(rows, scale("norm"))
+    probabilities = graph.add("Softmax", graph.product(rows, source.product("/proj_out")), axis=-1)
     probability, token = graph.add("TopK", probabilities, graph.constant([1], np.int64), outs=2, axis=-1)
     away = graph.add("Sub", token, graph.constant(END, np.int64))
     nearest = graph.add("ReduceMin", graph.add("Abs", away), keepdims=0)
-    return grown, token, probability, graph.add("Cast", nearest, to=9)  # 9: bool
+    return grown, token, probability, rows, graph.add("Cast", nearest, to=9)  # 9: bool

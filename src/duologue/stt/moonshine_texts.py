@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.stt.hallucination import Decoded
-from duologue.stt.moonshine_graphs import HEAD_WIDTH, HEADS, LAYERS
+from duologue.stt.moonshine_graphs import HEAD_WIDTH, HEADS, LAYERS, WIDTH
 
 __all__ = ["Text", "write"]
 
@@ -32,6 +32,8 @@ class Text:
     last: int = _START
     past: Sequence[NDArray[np.float32]] = ()
     """Keys and values of the tokens taken, at the end of each array: 12 of (8, P, 36)."""
+    states: NDArray[np.float32] = field(default_factory=lambda: np.zeros((2, WIDTH), np.float32))
+    """The decoder's last layer at the last two tokens, (2, WIDTH)."""
     company: _Company | None = field(default=None, repr=False)
     """Those it was last written with..."""
     row: int = 0
@@ -71,11 +73,14 @@ class _Company:
             return cls(texts)
         return company
 
-    def run(self, decoder: Any, texts: Sequence[Text]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The next tokens of its texts, (n, B), by row, and their probabilities; afterwards the past has grown."""
+    def run(
+        self, decoder: Any, texts: Sequence[Text]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """The next tokens of its texts, (n, B), by row, their probabilities, and the last layer's output at each,
+        (n, B, WIDTH); afterwards the past has grown."""
         steps = min(_STEPS, *(text.decoded.limit - len(text.decoded.tokens) for text in texts))
         self.unsaid = np.pad(self.unsaid, ((0, 0), (0, 0), (0, 0), (0, steps)))
-        *self.past, tokens, probabilities = decoder.run(
+        *self.past, tokens, probabilities, states = decoder.run(
             None,
             {
                 "steps": np.array(steps),
@@ -89,7 +94,7 @@ class _Company:
             },
         )
         self.unsaid = self.unsaid[..., : self.past[0].shape[2]]
-        return tokens[:, :, 0, 0], probabilities[:, :, 0, 0]
+        return tokens[:, :, 0, 0], probabilities[:, :, 0, 0], states[:, :, 0]
 
 
 def write(decoder: Any, texts: Sequence[Text]) -> list[bool]:
@@ -99,7 +104,7 @@ def write(decoder: Any, texts: Sequence[Text]) -> list[bool]:
     """
     company = _Company.of(texts)
     in_order = sorted(texts, key=lambda text: text.row)
-    tokens, probabilities = company.run(decoder, in_order)
+    tokens, probabilities, states = company.run(decoder, in_order)
     confidences = np.log(probabilities)
     finished = set()
     for row, text in enumerate(in_order):
@@ -108,5 +113,6 @@ def write(decoder: Any, texts: Sequence[Text]) -> list[bool]:
             finished.add(text)
         text.said += len(tokens)
         text.last = int(tokens[-1, row])
+        text.states = np.concatenate([text.states, states[:, row]])[-2:]
         text.past = [array[row] for array in company.past]
     return [text in finished for text in texts]

@@ -129,13 +129,14 @@ class Script:
         probability: float = 0.95,
         reason: str = "sentence",
         patience: float = 1.0,
+        ending_odds: float = 0.0,
         after: float = 0.0,
     ) -> None:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
 
         def reading(text: str) -> Reading:
             response = ENGLISH.response(text)
-            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience, response)
+            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience, response, ending_odds)
 
         self._words.answers = deque((reading(text), after) for text in texts)
 

@@ -224,10 +224,10 @@ RULES: tuple[_Rule, ...] = (
     # Dictated in pieces, with pauses between them.
     _Rule("address_open", runs.has_open_address, 0.05),
     _Rule("address", runs.has_address_end, 0.85),
-    _Rule("spelling", runs.is_spelling, 0.3),
+    _Rule("spelling", runs.is_spelling, 0.3, 0.55),
     _Rule("digits", runs.has_open_number, 0.05),
     _Rule("digits_complete", lambda tail: runs.is_number(tail) and runs.is_full_number(tail), 0.8),
-    _Rule("digits", runs.is_number, 0.3),
+    _Rule("digits", runs.is_number, 0.3, 0.55),
     # What begins, or takes back, or hangs on something that lacks its end.
     _Rule("greeting", _is_greeting, 0.5),
     _Rule("correction", _is_correction, 0.15),

@@ -1,0 +1,1 @@
+"""Recipes for the weights in the package. Not installed."""

@@ -1,0 +1,149 @@
+"""Collect examples for `training.fit`: `python -m training.collect --out examples.npz`.
+
+One row for each silence of the corpus's development half in which a transcript arrives: what is known then, and whether
+the user goes on. The rules themselves drive the models, under a policy that never decides, so that a row is what a
+session sees. Takes two minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from duologue.audio.format import RATE, WINDOW
+from duologue.bench.corpus import Item, Pause, Turn, load
+from duologue.bench.heard import Ears, Heard, Play, hear
+from duologue.bench.policies import Setting
+from duologue.conversation import effects, events, inputs
+from duologue.conversation.config import ConversationConfig, Endpointing
+from duologue.conversation.conversation import Conversation
+from duologue.conversation.effects import Effect
+from duologue.conversation.inputs import Now
+from duologue.settings.local import load_local
+from duologue.stt import moonshine
+from duologue.stt.moonshine import Moonshine
+from duologue.stt.moonshine_ending import ending_features
+from duologue.stt.moonshine_graphs import WIDTH
+from duologue.turn.languages import language_pack
+from duologue.turn.pieces import joined
+
+NEVER = Endpointing(threshold=1.0, action_delay=60.0, timeout=60.0)
+SOUND_AFTER_S = 0.16
+"""Silence after which the turn model judges."""
+LEAD_S, GUARD_S = 0.3, 0.06
+"""Audio before a turn that is kept with it, and before the next turn that is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The audio of one turn of an item."""
+
+    part: NDArray[np.int16]
+
+    def samples(self) -> NDArray[np.int16]:
+        """Return (n,) int16 at 16 kHz."""
+        return self.part
+
+
+def main() -> None:
+    """Collect, and write one row an example."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    items = [turn for item in load("dev") for turn in turns(item)]
+    local, stt = load_local(), Moonshine()
+    ears = Ears(local.vad, local.stt, local.words, local.turn_model)
+    rows = [row for heard in hear(items, "clean", ears) for row in examples(heard, stt)]
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    np.savez_compressed(options.out, allow_pickle=False, **columns)
+    print(f"{len(rows)} examples of {len(items)} turns are in {options.out}.")
+
+
+def turns(item: Item) -> Iterator[Item]:
+    """Yield each turn of an item as an item of its own."""
+    samples = item.samples("clean")
+    for number, turn in enumerate(item.turns):
+        start = max(0, round((turn.start_s - LEAD_S) * RATE))
+        is_last = number == len(item.turns) - 1
+        end = len(samples) if is_last else round((item.turns[number + 1].start_s - GUARD_S) * RATE)
+        shift = start / RATE
+        pauses = tuple(Pause(p.start_s - shift, p.end_s - shift, p.kind) for p in turn.pauses)
+        moved = Turn(turn.start_s - shift, turn.end_s - shift, turn.text, pauses)
+        yield replace(item, id=f"{item.id}-{number}", turns=(moved,), sound=Slice(samples[start:end]))
+
+
+class Watch(Play):
+    """Plays an item under a policy that never decides, and notes what is asked for."""
+
+    def __init__(self, heard: Heard) -> None:
+        rules = ConversationConfig(endpointing=NEVER, partial_every=0.0, apology="", away_after=1e6)
+        super().__init__(Conversation(rules), heard, Setting("words", NEVER, rules.speech))
+        self.asks: list[tuple[effects.AskWords, int]] = []
+        """Each request for words, with the last sample of speech before it."""
+        self.starts: list[int] = []
+        """First samples of speech."""
+        self._last_speech = 0
+        self.tell(inputs.CallRequested(agent_speculates=True), Now(0, 0.0))
+        for window in heard.windows:
+            self.tell(window, Now(window.end, window.end / RATE))
+
+    def answer(self, effect: Effect) -> inputs.Input | None:
+        """Note requests, and where speech starts and stops."""
+        match effect:
+            case effects.AskWords():
+                self.asks.append((effect, self._last_speech))
+            case events.SpeechStopped():
+                self._last_speech = effect.end
+            case events.SpeechStarted():
+                self.starts.append(effect.start)
+            case _:
+                pass
+        return super().answer(effect)
+
+
+def examples(heard: Heard, stt: Moonshine) -> Iterator[dict[str, Any]]:
+    """Yield a row for each transcript that arrives in silence and is not empty."""
+    watch = Watch(heard)
+    (turn,) = heard.item.turns
+    first = watch.asks[0][0].start if watch.asks else 0
+    for ask, last in watch.asks:
+        whole = joined(ask.before, heard.words(ask.start, ask.end), language_pack("en"))
+        if not whole:
+            continue
+        follows = next((start for start in watch.starts if start > last), math.inf)
+        goes_on = follows / RATE < turn.end_s
+        asked = -(-round(last + SOUND_AFTER_S * RATE) // WINDOW) * WINDOW
+        yield {
+            "id": heard.item.id,
+            "text": whole,
+            "words": heard.judge(whole).probability,
+            "states": _states(stt, heard.samples[ask.start : ask.end]),
+            "sound": heard.sound(first, asked),
+            "goes_on": goes_on,
+            "pause_s": (follows - last) / RATE if goes_on else math.nan,
+        }
+
+
+def _states(stt: Moonshine, samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Return the features of `ending_odds`; zeros if the decoder has not run or nobody said its words."""
+    found = [np.zeros(2 * WIDTH, np.float32)]
+
+    def keep(words: str, states: NDArray[np.float32]) -> float:
+        found.append(ending_features(words, states))
+        return 0.0
+
+    with patch.object(moonshine, "ending_odds", keep):
+        stt.run([samples.astype(np.float32) * np.float32(1 / 32768)])
+    return found[-1]
+
+
+if __name__ == "__main__":
+    main()
