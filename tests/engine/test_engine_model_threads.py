@@ -13,7 +13,7 @@ import pytest
 from duologue.engine.accounting import owned_by
 from duologue.engine.job_queue import JobQueue
 from duologue.engine.model_threads import ModelThreads
-from duologue.errors import OverloadedError, ProviderError, RateLimitedError
+from duologue.errors import InvalidAudioError, OverloadedError, ProviderError, RateLimitedError
 
 pytestmark = pytest.mark.anyio
 
@@ -262,6 +262,16 @@ async def test_an_item_that_the_model_cannot_take_is_refused_at_once() -> None:
     async with running() as threads:
         with pytest.raises(ProviderError, match="doubler failed: TypeError"):
             threads.submit(Picky(), 5, None)
+
+
+async def test_a_model_may_refuse_an_item_with_an_error_of_its_own() -> None:
+    class Strict(Doubler):
+        def size(self, item: Any) -> float:
+            raise InvalidAudioError("Too long.")
+
+    async with running() as threads:
+        with pytest.raises(InvalidAudioError, match="Too long"):
+            threads.submit(Strict(), 5, None)
 
 
 async def test_too_much_work_is_refused() -> None:

@@ -5,7 +5,7 @@ import pytest
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, EngineConfig
 from duologue.engine.phrases import OVERHEAD, PhraseCache
-from duologue.testing.fakes import FakeTtsModel, PeakVad, SentenceEnd
+from duologue.testing.fakes import FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.tts import Speech, SpeechRequest
 from duologue.tts.clauses import clauses_of
 
@@ -98,3 +98,14 @@ async def test_phrases_are_spoken_ahead_clause_by_clause_as_a_reply_is() -> None
         assert "".join(warmed).replace(" ", "") == text.replace(" ", "")
         assert [await tts.synthesize(clause) for clause in clauses_of(text)]
     assert model.asked == warmed
+
+
+@pytest.mark.anyio
+async def test_nothing_is_spoken_ahead_by_a_service_or_without_a_cache() -> None:
+    config = EngineConfig(cache_max_bytes=0)
+    service, model = FakeTextToSpeech(), FakeTtsModel()
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), clock=VirtualClock(), paced=False) as engine:
+        await engine.warm(engine.tts(service), ["Hello."])
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), config=config, clock=VirtualClock(), paced=False) as engine:
+        await engine.warm(engine.tts(model), ["Hello."])
+    assert (service.asked, model.asked) == ([], [])

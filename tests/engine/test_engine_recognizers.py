@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 
 from duologue.clock import VirtualClock
-from duologue.engine import Engine, ModelSpeechToText
+from duologue.engine import Engine, ModelSpeechToText, recognizers
+from duologue.engine.model_threads import ModelThreads
 from duologue.engine.recognizers import as_float
-from duologue.errors import InvalidAudioError, ProviderError, UnsupportedLanguageError
+from duologue.errors import ConfigError, InvalidAudioError, ProviderError, UnsupportedLanguageError
 from duologue.stt import Final, Partial, SttCapabilities
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak
@@ -186,3 +187,46 @@ async def test_a_model_has_no_latency_of_its_own(engine: Engine) -> None:
     assert streaming.capabilities.streaming
     assert streaming.latency is not None
     await streaming.stream().aclose()
+
+
+@pytest.mark.parametrize(("is_busy", "is_idle"), [(False, True), (True, True), (False, False)])
+async def test_a_model_defers_work_that_may_be_in_vain_while_threads_are_busy(
+    engine: Engine, is_busy: bool, is_idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognizers, "HOLD", 0.0)
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(ModelThreads, "busy", is_busy)
+    monkeypatch.setattr(ModelThreads, "idle", is_idle)
+    stt = engine.stt(FakeSttModel())
+    await stt.hold()
+    assert waited == ([0.0] if is_busy else [])
+    assert stt.may_show(8_000) is (is_idle and not is_busy)
+    assert not stt.may_show(7_999), "less than the model needs"
+
+
+async def test_a_service_is_never_deferred_and_shows_what_it_declares(engine: Engine) -> None:
+    class Whole(FakeSpeechToText):
+        capabilities = SttCapabilities(partials=False)
+
+    await engine.stt(Whole()).hold()
+    assert not engine.stt(Whole()).may_show(160_000)
+    assert engine.stt(FakeSpeechToText()).may_show(1)
+
+
+async def test_a_service_whose_capabilities_make_no_sense_is_refused(engine: Engine) -> None:
+    class Vague(FakeSpeechToText):
+        capabilities: Any = "streaming"
+
+    class Mute:
+        name = "mute"
+        capabilities = SttCapabilities(streaming=True)
+
+    with pytest.raises(ConfigError, match=r"capabilities is str, and must be SttCapabilities"):
+        engine.stt(Vague())
+    with pytest.raises(ConfigError, match=r"mute declares streaming=True, and has no stream\(\)"):
+        engine.stt(cast(Any, Mute()))

@@ -278,6 +278,19 @@ async def test_an_engine_is_used_once_and_inside_its_block() -> None:
             await e.__aenter__()
 
 
+async def test_advancing_moves_a_virtual_clock_and_ticks() -> None:
+    clock = VirtualClock(7.0)
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), clock=clock, paced=False) as e:
+        session = Listening(1)
+        e.attach(session)
+        e.advance(0.02)
+        assert clock.now() == session.ticks[0] == 7.02
+        e.detach(session)
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), paced=False) as e:  # the wall's clock moves by itself
+        e.advance(3600.0)
+        assert e.counters.ticks == 1
+
+
 async def test_services_and_models_are_both_providers() -> None:
     async with engine() as e:
         stt, tts = FakeSpeechToText(), FakeTextToSpeech()

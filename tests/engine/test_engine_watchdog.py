@@ -108,3 +108,14 @@ async def test_it_can_be_turned_off() -> None:
         assert running._watchdog is None
     with pytest.raises(ConfigError, match="stall_warning"):
         EngineConfig(stall_warning=-1.0)
+
+
+async def test_a_report_on_a_thread_that_has_ended_has_no_stack(caplog: pytest.LogCaptureFixture) -> None:
+    dog = LoopWatchdog(asyncio.get_running_loop(), limit=LIMIT, session_of=lambda _: None)
+    dog.close()
+    dog._watched = -1
+    with caplog.at_level(logging.WARNING, "duologue.engine.watchdog"):
+        dog._report(0.7)
+    told = caplog.records[-1].getMessage()
+    assert "held up for 0.7 s" in told
+    assert "File " not in told

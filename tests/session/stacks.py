@@ -1,7 +1,7 @@
 """One scripted conversation, played over different stacks of providers, and what the session told of it.
 
-Add a stack to `STACKS`: a function that returns the parts of a VirtualCall. A part with an attribute `clock` is given
-the clock of its call, so that its latency passes in virtual time.
+Add a stack to `STACKS`: a function that returns the parts of a VirtualCall; with a responder it needs no agent. A part
+with an attribute `clock` is given the clock of its call, so that its latency passes in virtual time.
 """
 
 from __future__ import annotations
@@ -14,17 +14,31 @@ from duologue.agent import EndCall, Reply, Turn
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import AgentState, SessionState
-from duologue.session import SessionConfig, ToolCalled
+from duologue.realtime import RealtimeToolCall
+from duologue.session import RealtimeResponder, SessionConfig, ToolCalled
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech
+from duologue.testing.realtime import FakeRealtimeModel
 from duologue.testing.spoken import speak
 from duologue.testing.streaming import FakeStreamingSpeechToText
 from duologue.testing.virtual import VirtualCall
+from duologue.testing.voices import StreamingVoice
 
 LONG = "The first thing is this one here. The second thing is that one there. The third is gone."
 GREETING = "Welcome to the line."
 SETTINGS = SessionConfig(rules=ConversationConfig(greeting=GREETING))
 NOISE = (b"\x40\x40" * 160 + b"\xc0\xbf" * 160) * 20
 """0.4 s of sound without words."""
+
+
+async def look_up() -> str:
+    return "5 May"
+
+
+async def hang_up() -> EndCall:
+    return EndCall("done")
+
+
+TOOLS = {"look_up": look_up, "hang_up": hang_up}
 
 STACKS: dict[str, Callable[[], dict[str, Any]]] = {
     "instant": lambda: {"stt": FakeSpeechToText()},
@@ -35,7 +49,40 @@ STACKS: dict[str, Callable[[], dict[str, Any]]] = {
     "streaming without finalize": lambda: {
         "stt": FakeStreamingSpeechToText(typical_latency=0.2, finalizes=False, partial_every=0.1)
     },
+    "streaming voice": lambda: {"tts": voice()},
+    "streaming voice, 8 kHz": lambda: {"tts": voice(rate=8_000, chunks=(0.05, 0.33), span_words=(3, 1))},
+    "streaming voice, 22.05 kHz": lambda: {"tts": voice(rate=22_050, spans="late")},
+    "streaming voice by clauses": lambda: {"tts": voice(streams_text=False)},
+    "all streaming": lambda: {"stt": FakeStreamingSpeechToText(typical_latency=0.0), "tts": voice()},
+    "all streaming after 0.3 s": lambda: {
+        "stt": FakeStreamingSpeechToText(typical_latency=0.3, latency=0.3),
+        "tts": voice(latency=0.3),
+    },
+    "speech to speech": lambda: {"responder": RealtimeResponder(model(), tools=TOOLS)},
+    "speech to speech after 0.3 s": lambda: {
+        "stt": FakeStreamingSpeechToText(typical_latency=0.3, latency=0.3),
+        "responder": RealtimeResponder(model(latency=0.3), tools=TOOLS),
+    },
 }
+
+
+def voice(**how: Any) -> StreamingVoice:
+    """A voice with the pauses between sentences that the other voices have."""
+    return StreamingVoice(tail=0.1, **how)
+
+
+def model(**how: Any) -> FakeRealtimeModel:
+    """A speech-to-speech model that answers as Host does."""
+    return FakeRealtimeModel(answer=answer_to, **how)
+
+
+def answer_to(text: str) -> Any:
+    if text.endswith("Look it up."):
+        return [RealtimeToolCall("", "1", "look_up", "{}"), "It is the fifth of May."]
+    if text.endswith("Good bye then."):
+        return [RealtimeToolCall("", "2", "hang_up", "{}"), "Good bye."]
+    return LONG
+
 
 TOLD: dict[type, tuple[str, ...]] = {
     tell.CallChanged: ("state", "reason"),
@@ -48,7 +95,6 @@ TOLD: dict[type, tuple[str, ...]] = {
     tell.Interrupted: ("generation", "reason"),
     tell.FalseInterruption: ("generation", "reason"),
     tell.Backchannel: ("generation", "text"),
-    tell.AgentSaid: ("generation", "text"),
     tell.AgentHeard: ("generation", "turn", "text", "said", "interrupted"),
     tell.SayEnded: ("text", "heard", "reason"),
     ToolCalled: ("turn", "name", "outcome"),
@@ -71,6 +117,8 @@ class Host:
                 await turn.committed()
             yield "It is the fifth of May."
         elif turn.text == "Good bye then.":
+            with turn.tool("hang_up"):
+                await turn.committed()
             yield "Good bye."
             yield EndCall("done")
         else:
@@ -82,7 +130,8 @@ class StackCall(VirtualCall):
 
     def __init__(self, parts: dict[str, Any]) -> None:
         super().__init__(Host(), config=SETTINGS, **{"tts": FakeTextToSpeech(exact=True), **parts})
-        timed = [part for part in parts.values() if hasattr(part, "clock")]
+        everything = (*parts.values(), getattr(parts.get("responder"), "model", None))
+        timed = [part for part in everything if hasattr(part, "clock")]
         for part in timed:
             part.clock = self.clock
         self.waits = not timed
@@ -131,6 +180,14 @@ async def settle(call: StackCall) -> None:
         await call.silence(0.02, waits=call.waits)
         quiet = quiet + 1 if call.session.settled else 0
     raise AssertionError("The call does not settle.")
+
+
+def said(call: StackCall) -> dict[int, str]:
+    """What each reply said, by generation: voices tell it in pieces of their own."""
+    texts: dict[int, str] = {}
+    for event in call.of(tell.AgentSaid):
+        texts[event.generation] = f"{texts.get(event.generation, '')} {event.text}".strip()
+    return texts
 
 
 def told(call: StackCall) -> list[tuple[Any, ...]]:

@@ -112,7 +112,7 @@ def test_half_a_frame_waits_for_the_rest() -> None:
     line = Line().begin()
     line.playout.add(pcm(0, 30))
     assert line.pump() == 1
-    assert line.playout.hungry
+    assert line.playout.needs_audio
     line.playout.add(pcm(30, 10))
     assert line.pump() == 1
     assert line.sent == list(range(1, 41))
@@ -141,7 +141,7 @@ def test_positions_go_on_from_reply_to_reply() -> None:
 def test_a_held_reply_sounds_when_it_is_committed() -> None:
     line = Line().begin(held=True, seconds=1.0)
     assert line.pump(5.0) == 0
-    assert not line.playout.hungry
+    assert not line.playout.needs_audio
     line.playout.commit()
     assert line.pump() == AHEAD
     assert line.playout.starved == 0

@@ -1,7 +1,7 @@
 """The same conversation over different providers is the same: what happened, in which order, and what was heard."""
 
 import pytest
-from stacks import GREETING, LONG, STACKS, converse, told
+from stacks import GREETING, LONG, STACKS, converse, said, told
 
 from duologue.conversation import events as tell
 from duologue.session import ErrorRaised
@@ -15,6 +15,7 @@ async def test_a_conversation_takes_the_same_course_over_every_stack(stack: str)
     call = await converse(STACKS[stack]())
     assert told(call) == told(reference)
     assert call.heard == reference.heard
+    assert said(call) == said(reference)
     assert [t.user_text for t in call.turns] == [t.user_text for t in reference.turns]
     assert (call.of(ErrorRaised), call.of(tell.EvidenceLate)) == ([], [])
 

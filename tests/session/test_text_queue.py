@@ -103,9 +103,9 @@ async def test_a_reading_that_was_left_waiting_takes_nothing() -> None:
     left = asyncio.ensure_future(anext(aiter(feed)))
     await turns_of_the_loop()
     feed.close()
-    await queue.put(Piece("One "))
     with pytest.raises(StopAsyncIteration):
         await left
+    await queue.put(Piece("One "))
     assert await queue.peek() == Piece("One ")
 
 

@@ -191,7 +191,12 @@ class Engine:
         self.step()
 
     def _name(self, thing: object) -> str | None:
-        """Return the id of a live session; None for anything else. Called from the thread of the watchdog."""
+        """Return the id of a live session, or of the session that a request belongs to; None for anything else.
+
+        Called from the thread of the watchdog.
+        """
+        if isinstance(owner := getattr(thing, "session", None), str):
+            return owner
         if isinstance(thing, Hashable) and thing in self._tick.sessions:
             return str(getattr(thing, "id", "without a name"))
         return None

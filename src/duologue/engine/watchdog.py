@@ -27,7 +27,7 @@ REPORT_EVERY: Final = 30.0
 MAX_FRAMES: Final = 10
 """Innermost frames of the stack that are written."""
 
-_STEPS: Final = ("_host", "host", "on_error", "__self__")
+_STEPS: Final = ("_host", "host", "on_error", "__self__", "request")
 """Attributes by which the parts of a session lead to it."""
 
 

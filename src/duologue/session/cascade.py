@@ -11,7 +11,7 @@ from typing import Final
 from duologue.agent import Agent, FunctionCall
 from duologue.agent.faults import is_fault
 from duologue.agent.text import repaired
-from duologue.errors import AgentError, DuologueError, ProviderError, because
+from duologue.errors import AgentError, ConfigError, DuologueError, ProviderError, because
 from duologue.session.agent_writer import AgentWriter, closable, say_pieces, without_frames
 from duologue.session.responder import (
     Heard,
@@ -26,7 +26,7 @@ from duologue.session.responder import (
 from duologue.session.retry import pause_before_retry
 from duologue.session.speech_reader import SpeechReader
 from duologue.session.text_queue import Piece, TextFeed, TextQueue
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
+from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.clauses import clauses_of
 from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
 
@@ -49,6 +49,11 @@ class Cascade(Responder):
     """
 
     def __init__(self, agent: Agent, tts: TextToSpeech) -> None:
+        if not isinstance(getattr(tts, "capabilities", None), TtsCapabilities):
+            raise ConfigError(f"{tts.name} declares no TtsCapabilities.", hint="Derive it from TextToSpeech.")
+        if tts.capabilities.rates and tts.rate not in tts.capabilities.rates:
+            rates = ", ".join(map(str, tts.capabilities.rates))
+            raise ConfigError(f"{tts.name} speaks at {tts.rate} Hz, and its capabilities list {rates} Hz.")
         self.name = tts.name
         self.rate = tts.rate
         self.agent = agent

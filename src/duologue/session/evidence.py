@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 from duologue.audio.format import RATE
 from duologue.conversation import effects as do
@@ -15,6 +15,7 @@ from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
 from duologue.session.cancellation import cancelled_from_outside, forget_why
 from duologue.session.config import SessionConfig
+from duologue.session.host import Host
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
 from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
@@ -40,24 +41,6 @@ MAX_STUCK = 16
 def leaves_open(ask: do.AskSound) -> bool:
     """True where its words do, so that its sound is worth judging where there is much to do."""
     return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
-
-
-class Host(Protocol):
-    """What the listener needs of its session."""
-
-    id: str
-
-    def tell_rules(self, input_: got.Input) -> None:
-        """Tell the rules."""
-        ...
-
-    def failed(self, error: DuologueError, turn: int = 0) -> None:
-        """Tell everyone, of this turn if of any."""
-        ...
-
-    def broken(self, error: Exception) -> None:
-        """The call cannot go on."""
-        ...
 
 
 class Listener:

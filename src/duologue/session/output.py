@@ -6,11 +6,11 @@ import time
 from typing import Any, Final
 
 from duologue.agent import EndCall, FunctionCall, ToolCall
-from duologue.audio.format import FRAME
+from duologue.audio.format import FRAME, RATES
 from duologue.audio.resample import Resampler
 from duologue.conversation import effects, events, inputs
 from duologue.engine import Engine
-from duologue.errors import DuologueError
+from duologue.errors import ConfigError, DuologueError
 from duologue.session.agent_writer import without_frames
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
@@ -46,6 +46,9 @@ class OutputController:
         self.host = host
         self.replies = Replies(host, responder, config, user_data)
         self.sink = SinkOutput(host, sink)
+        if responder.rate not in RATES:
+            rates = ", ".join(map(str, RATES))
+            raise ConfigError(f"{responder.name} speaks at {responder.rate!r} Hz, and must speak at one of {rates} Hz.")
         can = self.sink.capabilities
         rate, chunk = can.rate or responder.rate, can.frame or config.chunk
         self.playout = Playout(
@@ -156,7 +159,7 @@ class OutputController:
     def is_behind(self) -> bool:
         """True while the next audio of the reply is missing, and does not wait for what is being played."""
         reply = self.replies.current
-        return self.playout.hungry and not (reply and reply.says_end)
+        return self.playout.needs_audio and not (reply and reply.says_end)
 
     def sounds(self, generation: int) -> bool:
         """Return True if this reply is being played now."""

@@ -148,7 +148,7 @@ class Playout:
         return len(self._ready) / 2 / self.rate
 
     @property
-    def hungry(self) -> bool:
+    def needs_audio(self) -> bool:
         """True where the next frame is not there although more is to come."""
         return (
             self.active

@@ -1,11 +1,11 @@
-"""What the application has the agent say, from the wish until it was heard."""
+"""Handles of the texts that the application wants said, until they have been heard."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 
-__all__ = ["Says", "SpeechHandle"]
+__all__ = ["SpeechHandle", "SpeechHandles"]
 
 
 @dataclass(eq=False, slots=True)
@@ -28,8 +28,8 @@ class SpeechHandle:
         self._over.set()
 
 
-class Says:
-    """The handles of one session's `say` calls that are not over yet, by the id that the rules know them by."""
+class SpeechHandles:
+    """The open handles of one session, by the id that the rules know each text by."""
 
     def __init__(self) -> None:
         self.recordings: dict[int, bytes] = {}

@@ -65,7 +65,7 @@ from duologue.session.record import CallRecord
 from duologue.session.recorded import RECORDING, read_recording
 from duologue.session.responder import Responder, ResponseWriter, current_writer
 from duologue.session.roster import MakeAgent, Roster, agent_maker
-from duologue.session.saying import Says, SpeechHandle
+from duologue.session.saying import SpeechHandle, SpeechHandles
 from duologue.session.sink import AudioSink
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
@@ -134,7 +134,7 @@ class VoiceSession:
         self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
         self._voices = dict(voices or {})
-        self._says = Says()
+        self._says = SpeechHandles()
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
         self._output.replies.recordings = self._says.recordings
         self._output.replies.call_of = partial(_live_call, weakref.ref(self))

@@ -74,9 +74,17 @@ class TextQueue:
     async def peek(self) -> Item:
         """Return the next item once there is one, and leave it in the queue."""
         while not self._items:
-            self._arrived.clear()
-            await self._arrived.wait()
+            await self.changed()
         return self._items[0]
+
+    async def changed(self) -> None:
+        """Return when an item arrives, or `wake` is called."""
+        self._arrived.clear()
+        await self._arrived.wait()
+
+    def wake(self) -> None:
+        """Have all who wait look again at what they wait for."""
+        self._arrived.set()
 
     def pop(self) -> None:
         """Remove the next item."""
@@ -142,6 +150,7 @@ class TextFeed:
     def close(self) -> None:
         """End all readings; what was not handed out stays in the queue."""
         self._reading = None
+        self._queue.wake()
         self.on_text, self.on_change = _ignore, _pass  # they refer to whoever holds the feed
 
     def handed(self, at: int) -> str | None:
@@ -162,11 +171,13 @@ class TextFeed:
             while self.unspoken >= MAX_UNSPOKEN:
                 self._spoke.clear()
                 await self._spoke.wait()
-            piece = None if self.ended else await self._queue.peek()
+            while not self.ended and self._queue.is_empty and self.is_read_by(reading):
+                await self._queue.changed()
         finally:
             self.is_awaited = False
         if not self.is_read_by(reading):
             return None
+        piece = None if self.ended else await self._queue.peek()
         if self.ended or not isinstance(piece, Piece) or not piece.may_follow(self._first):
             self.ended = True
             self.on_change()

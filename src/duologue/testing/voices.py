@@ -34,6 +34,7 @@ class StreamingVoice(TextToSpeech):
         chunks: Seconds of each chunk, repeated.
         span_words: Words of each span, repeated.
         spans: When spans come: before their audio, or after it.
+        tail: Seconds of silence after each sentence.
         latency: Seconds before each stream's first audio: by `clock` if it is set, otherwise of real time.
         faults: What the first streams do wrong, one each.
     """
@@ -49,6 +50,7 @@ class StreamingVoice(TextToSpeech):
         chunks: Sequence[float] = (0.25,),
         span_words: Sequence[int] = (2,),
         spans: Literal["early", "late"] = "early",
+        tail: float = 0.0,
         latency: float = 0.0,
         clock: VirtualClock | None = None,
         faults: Iterable[VoiceFault] = (),
@@ -65,6 +67,7 @@ class StreamingVoice(TextToSpeech):
         self._span_words = span_words
         self._spans = spans
         self.clock = clock
+        self._tail = tail
         self._latency = latency
         self._faults = iter(faults)
 
@@ -77,7 +80,7 @@ class StreamingVoice(TextToSpeech):
         fault: VoiceFault = next(self._faults, "")
         if isinstance(fault, Exception):
             raise fault
-        spoken = _Spoken(self.rate, self._chunks, self._span_words, late=self._spans == "late")
+        spoken = _Spoken(self.rate, self._chunks, self._span_words, late=self._spans == "late", tail=self._tail)
         is_first = True
         try:
             async for word in _words(text, given):
@@ -114,13 +117,14 @@ def _moved(span: TextSpan, fault: VoiceFault) -> TextSpan:
 class _Spoken:
     """The audio and spans of one stream."""
 
-    def __init__(self, rate: int, chunks: Sequence[int], span_words: Sequence[int], *, late: bool) -> None:
+    def __init__(self, rate: int, chunks: Sequence[int], span_words: Sequence[int], *, late: bool, tail: float) -> None:
         self._rate = rate
         self._sizes = cycle(chunks)
         self._size = next(self._sizes)
         self._counts = cycle(span_words)
         self._count = next(self._counts)
         self._late = late
+        self._tail = tail
         self._pcm = bytearray()
         self._samples = self._sent = 0
         self._open: list[WordTiming] = []
@@ -135,6 +139,8 @@ class _Spoken:
         start = self._samples / self._rate
         self._take(speak(word, self._rate, pitch=PITCH))
         self._open.append(WordTiming(word, start, self._samples / self._rate))
+        if word.endswith((".", "?", "!")):
+            self._take(bytes(round(self._tail * self._rate) * 2))
         if len(self._open) >= self._count:
             self._count = next(self._counts)
             yield from self._close_span()
