@@ -230,3 +230,15 @@ async def test_a_service_whose_capabilities_make_no_sense_is_refused(engine: Eng
         engine.stt(Vague())
     with pytest.raises(ConfigError, match=r"mute declares streaming=True, and has no stream\(\)"):
         engine.stt(cast(Any, Mute()))
+
+
+async def test_a_service_is_not_asked_for_a_language_that_it_does_not_declare(engine: Engine) -> None:
+    class English(FakeSpeechToText):
+        capabilities = SttCapabilities(languages=frozenset({"en"}))
+
+    service = English()
+    stt = engine.stt(service)
+    assert (await stt.transcribe(speak("Hello."), language="en-GB")).text == "Hello."
+    with pytest.raises(UnsupportedLanguageError):
+        await stt.transcribe(speak("Hallo."), language="de")
+    assert len(service.asked) == 1
