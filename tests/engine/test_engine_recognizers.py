@@ -181,6 +181,11 @@ async def test_a_service_is_passed_on_and_its_latency_is_shared(engine: Engine) 
     await first.hold()
 
 
+async def test_what_is_adapted_already_stays_as_it_is(engine: Engine) -> None:
+    for provider in (engine.stt(FakeSttModel()), engine.stt(FakeSpeechToText())):
+        assert engine.stt(provider) is provider
+
+
 async def test_a_model_has_no_latency_of_its_own(engine: Engine) -> None:
     assert engine.stt(FakeSttModel()).latency is None
     streaming = engine.stt(FakeStreamingSpeechToText(typical_latency=0.2))

@@ -141,6 +141,8 @@ class Engine:
 
         Raises ConfigError for a service whose capabilities make no sense.
         """
+        if isinstance(provider, ModelSpeechToText | ServiceSpeechToText):
+            return provider
         if isinstance(provider, SttModel):
             return ModelSpeechToText(self, provider)
         return ServiceSpeechToText(provider, self.latencies.of(provider.name, declared(provider).typical_latency))

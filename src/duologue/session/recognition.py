@@ -180,6 +180,8 @@ class LiveRecognition:
         if self._shown is None or self._shown.start != ask.start:
             self._shown_text = ""
         self._shown = ask
+        if self.stream.down is not None:
+            self.stream.revive()  # so that it may be back before the words are asked for
         self._show()
 
     def drop(self, ask: int) -> None:
