@@ -13,7 +13,9 @@ import pytest
 from deepgram_server import KEY, RETRY_AFTER, DeepgramRecordings, DeepgramServer, Fault
 from test_recognizers import FOREVER, TEXT, opinions, say, until_final
 
+from command_line import CommandLine
 from duologue.audio.wav import write_wav
+from duologue.cli.live_check import check_live
 from duologue.errors import (
     AuthenticationError,
     ConfigError,
@@ -26,6 +28,7 @@ from duologue.errors import (
     RateLimitedError,
     UnsupportedLanguageError,
 )
+from duologue.settings import providers
 from duologue.settings.providers import stt_provider
 from duologue.stt import Final, Partial
 from duologue.stt.deepgram import DeepgramSettings, DeepgramSpeechToText
@@ -263,6 +266,33 @@ async def test_each_fault_of_a_request_is_one_error_of_the_tree(fault: Fault, ki
         assert caught.value.provider == stt.name
         assert caught.value.retry_after == (RETRY_AFTER if fault in ("rate_limited", "unavailable") else None)
         assert stt.usage.requests == 0
+
+
+# --- duologue doctor --live ---
+
+
+@pytest.mark.parametrize("model", ["nova-3", FLUX])
+async def test_a_user_with_a_key_can_check_it(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with DeepgramServer(["", "unauthorized", "hang_up"]) as server, asyncio.timeout(20):
+        monkeypatch.setattr(providers, "stt_provider", lambda name: recognizer(server, model=name.partition("/")[2]))
+        said, seconds = await asyncio.to_thread(check_live, f"deepgram/{model}")
+        assert "2 s of silence" in said
+        assert 0 < seconds < 20
+        for kind in (AuthenticationError, ProviderUnavailableError):
+            with pytest.raises(kind):
+                await asyncio.to_thread(check_live, f"deepgram/{model}")
+        assert server.problems == []
+
+
+def test_the_check_says_what_is_wrong(duologue: CommandLine) -> None:
+    outcome = duologue("doctor", "--live", "deepgram", "--live", "nobody", "--json")
+    assert outcome.code == 1
+    keyless, unknown = outcome.json["checks"]
+    assert (keyless["ok"], unknown["ok"]) == (False, False)
+    assert "DEEPGRAM_API_KEY" in keyless["fix"]
+    assert "deepgram" in unknown["fix"]
+    shown = duologue("doctor", "--live", "nobody")
+    assert shown.out.endswith("Something is wrong.\n")
 
 
 # --- the vendor's own SDK ---

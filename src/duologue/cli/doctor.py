@@ -7,7 +7,7 @@ import importlib.util
 import platform
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -51,11 +51,20 @@ def local_models() -> list[dict[str, Any]]:
 def doctor(
     as_json: AsJson = False,
     quick: Annotated[bool, typer.Option("--quick", help="Do not load and time the models.")] = False,
+    live: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Instead, make one tiny request to a provider, as deepgram/nova-3; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Check this installation, and say what to do about what is missing.
 
-    Exits with status 1 where something is missing that a conversation needs.
+    Exits with status 1 where something is missing that a conversation needs. With --live, a provider's key and service
+    are checked, which costs what its smallest request costs.
     """
+    if live:
+        _report([_live(name) for name in live], {}, as_json, ("All answered.", "Something is wrong."))
     checks = [_python(), _cache(), _runtime(), *(_model(m) for m in local_models()), _language_models()]
     timings: dict[str, float] = {}
     if _all_needed(checks) and not quick:
@@ -63,6 +72,12 @@ def doctor(
             timings = _timings()
         except DuologueError as error:
             checks.append(_check("loading the models", False, error.message, error.next_step))
+    _report(checks, timings, as_json, ("All that a conversation needs is here.", "Something is missing."))
+
+
+def _report(
+    checks: list[dict[str, Any]], timings: dict[str, float], as_json: bool, verdicts: tuple[str, str]
+) -> NoReturn:
     ok = _all_needed(checks)
     if as_json:
         print_json({"ok": ok, "checks": checks, "timings_s": timings})
@@ -74,8 +89,18 @@ def doctor(
                 console.print(f"    {c['fix']}", style="dim", soft_wrap=True)
         for name, seconds in timings.items():
             console.print(f"  {name}: {seconds * 1000:.1f} ms")
-        console.print("All that a conversation needs is here." if ok else "Something is missing.")
+        console.print(verdicts[0] if ok else verdicts[1])
     raise typer.Exit(0 if ok else 1)
+
+
+def _live(name: str) -> dict[str, Any]:
+    from duologue.cli.live_check import check_live
+
+    try:
+        said, seconds = check_live(name)
+    except DuologueError as error:
+        return _check(name, False, f"{error.message} [{error.code}]", error.next_step)
+    return _check(name, True, f"{said}, in {seconds:.2f} s", "")
 
 
 def _all_needed(checks: list[dict[str, Any]]) -> bool:
