@@ -288,8 +288,17 @@ async def test_a_voice_that_stalls_in_a_stream_is_given_up() -> None:
     assert tts.closed == 2
 
 
-async def test_a_stream_that_fails_before_its_audio_is_repeated_from_its_beginning() -> None:
-    tts = StreamingVoice(faults=[DOWN, DOWN])
+@pytest.mark.parametrize("aligned", [True, False])
+async def test_a_stream_that_fails_before_its_audio_is_repeated_from_its_beginning(aligned: bool) -> None:
+    class Fickle(StreamingVoice):
+        async def stream(self, text: Any, **how: Any) -> AsyncIterator[Any]:
+            if len(self.given) < 2:
+                self.given.append([await anext(reading) for reading in [aiter(text)] * 5])
+                raise DOWN
+            async for item in super().stream(text, **how):
+                yield item
+
+    tts = Fickle(aligned=aligned)
     async with VirtualCall(ScriptedAgent(tokens(LONG)), tts=tts) as call:
         await call.say("Hello.")
         assert call.heard == [LONG]
@@ -341,6 +350,18 @@ async def test_a_voice_that_leaves_text_behind_loses_none_of_it() -> None:
         await call.say("Hello.")
         assert call.heard == ["One two three."]
     assert tts.given == [["One"], [" two"], [" three."]]
+
+
+async def test_a_voice_that_takes_no_text_is_given_up() -> None:
+    class Idle(StreamingVoice):
+        async def stream(self, text: Any, **_: Any) -> AsyncIterator[Any]:
+            for item in list[Any]():
+                yield item
+
+    async with VirtualCall(ScriptedAgent("Yes."), tts=Idle()) as call:
+        await call.say("Hello.")
+        assert {e.message for e in call.of(ErrorRaised)} == {"streaming-voice ended its stream and took no text."}
+        assert call.heard == []
 
 
 async def test_endless_audio_is_cut_off() -> None:

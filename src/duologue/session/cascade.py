@@ -181,6 +181,8 @@ class _Speaking:
         self._request = request
         self._queue = queue
         self._writer = writer
+        self._is_spoken = False
+        """The last stream took all of the text that belongs together."""
         self._streams = 0
         self._at = 0.0
         """Seconds of audio in the streams before."""
@@ -206,7 +208,7 @@ class _Speaking:
                 async for item in items:
                     yield item
             is_first = False
-            if piece.say is not None and (piece.ends_say or not self._cascade.in_clauses):
+            if piece.say is not None and (piece.ends_say if self._cascade.in_clauses else self._is_spoken):
                 yield SaySpoken(piece.say)
 
     async def _recorded(self, piece: Piece) -> AsyncGenerator[ResponseItem, None]:
@@ -248,6 +250,7 @@ class _Speaking:
                         async for item in items:
                             gave_audio = gave_audio or isinstance(item, SpokenAudio)
                             yield item
+                    self._check_taken(feed)
                     return
                 except BaseException as cause:
                     if not is_fault(cause):
@@ -262,6 +265,15 @@ class _Speaking:
         finally:
             if feed is not None:
                 feed.close()
+
+    def _check_taken(self, feed: TextFeed | None) -> None:
+        """A stream has ended: what the voice did not take of its text is for the next."""
+        if feed is None:
+            return
+        self._is_spoken = feed.ended
+        if not feed.handed:
+            name = self._tts.name
+            raise ProviderError(f"{name} ended its stream and took no text.", provider=name)
 
     def _feed(self, piece: Piece) -> TextFeed | None:
         if self._cascade.in_clauses:
@@ -326,5 +338,7 @@ def _connect(feed: TextFeed, reader: SpeechReader, placer: TextPlacer) -> None:
         reader.add_text(text)
         placer.add_text(text)
 
+    for text in feed.handed:  # in an attempt before this one
+        note(text)
     feed.on_text = note
     reader.follow(feed)

@@ -127,7 +127,8 @@ class TextFeed:
         self._first = first
         self._is_open = is_open
         self._gate = gate
-        self._handed: list[str] = []
+        self.handed: list[str] = []
+        """What was handed out, at most the whole answer."""
         self._splitter = ClauseSplitter()
         self._has_clause = False
         self._reading: _Reading | None = None
@@ -152,10 +153,6 @@ class TextFeed:
         self._reading = None
         self._queue.wake()
         self.on_text, self.on_change = _ignore, _pass  # they refer to whoever holds the feed
-
-    def handed(self, at: int) -> str | None:
-        """Return a piece that was handed out before."""
-        return self._handed[at] if at < len(self._handed) else None
 
     def is_read_by(self, reading: _Reading) -> bool:
         """Return True for the reading that was begun last, until the feed is closed."""
@@ -197,7 +194,7 @@ class TextFeed:
             self._queue.replace(piece._replace(text=rest))
         else:
             self._queue.pop()
-        self._handed.append(text)
+        self.handed.append(text)
         self.unspoken += len(text)
         self.on_text(text)
         self.on_change()
@@ -225,9 +222,8 @@ class _Reading:
     async def __anext__(self) -> str:
         if not self._feed.is_read_by(self):
             raise StopAsyncIteration
-        piece = self._feed.handed(self._at)
-        if piece is None:
-            piece = await self._feed.next(self)
+        handed = self._feed.handed
+        piece = handed[self._at] if self._at < len(handed) else await self._feed.next(self)
         if piece is None:
             raise StopAsyncIteration
         self._at += 1
