@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 from duologue.audio.format import RATE
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
-from duologue.conversation.inputs import CallRequested
+from duologue.conversation.inputs import CallRequested, SettingsChanged
 
 __all__ = ["Context"]
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Context:
@@ -23,6 +25,7 @@ class Context:
 
     def __init__(self, config: ConversationConfig) -> None:
         self.config = config
+        """What `SettingsChanged` can change is read from here; parts may keep the rest."""
         self.pos = 0
         """Sample index of the input; never goes back."""
         self.wall = 0.0
@@ -42,3 +45,26 @@ class Context:
     def seconds_since(self, pos: int) -> float:
         """Return the seconds of audio between `pos` and now."""
         return (self.pos - pos) / RATE
+
+    def change_settings(self, i: SettingsChanged) -> None:
+        """Replace the settings that `i` names from now on.
+
+        Raises:
+            ConfigError: The settings do not fit together.
+        """
+        endpointing, barge_in = self.config.endpointing, self.config.barge_in
+        self.config = replace(
+            self.config,
+            endpointing=replace(
+                endpointing,
+                action_delay=_chosen(i.action_delay, endpointing.action_delay),
+                timeout=_chosen(i.timeout, endpointing.timeout),
+            ),
+            barge_in=replace(barge_in, enabled=_chosen(i.barge_in, barge_in.enabled)),
+        )
+        speculates = _chosen(i.agent_speculates, self.capabilities.agent_speculates)
+        self.capabilities = replace(self.capabilities, agent_speculates=speculates)
+
+
+def _chosen(value: T | None, default: T) -> T:
+    return default if value is None else value

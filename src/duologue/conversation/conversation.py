@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from duologue.conversation import events, inputs
 from duologue.conversation.call import Call
@@ -34,8 +34,6 @@ from duologue.conversation.typed import TypedText
 from duologue.conversation.user_turn import UserTurn
 
 __all__ = ["Conversation"]
-
-T = TypeVar("T")
 
 
 class Conversation:
@@ -72,21 +70,6 @@ class Conversation:
         elif isinstance(input_, inputs.PlayoutFinished):
             self.floor.finish(input_)
         return c.effects
-
-    def _settings_changed(self, i: inputs.SettingsChanged) -> None:
-        c = self.context
-        endpointing, barge_in = c.config.endpointing, c.config.barge_in
-        c.config = replace(
-            c.config,
-            endpointing=replace(
-                endpointing,
-                action_delay=_chosen(i.action_delay, endpointing.action_delay),
-                timeout=_chosen(i.timeout, endpointing.timeout),
-            ),
-            barge_in=replace(barge_in, enabled=_chosen(i.barge_in, barge_in.enabled)),
-        )
-        speculates = _chosen(i.agent_speculates, c.capabilities.agent_speculates)
-        c.capabilities = replace(c.capabilities, agent_speculates=speculates)
 
     # --- what the session reads ---
 
@@ -288,10 +271,6 @@ class Conversation:
         return self.speculation.of(generation) or self.floor.current(generation)
 
 
-def _chosen(value: T | None, default: T) -> T:
-    return default if value is None else value
-
-
 HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     inputs.CallRequested: Conversation._call_requested,
     inputs.EndRequested: lambda c, i: c.call.request_end(i),
@@ -314,6 +293,6 @@ HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     inputs.SpeechPlayed: lambda c, i: c.floor.speech_played(i),
     inputs.PlayoutFinished: Conversation._playout_finished,
     inputs.HangUpRequested: Conversation._hang_up_requested,
-    inputs.SettingsChanged: Conversation._settings_changed,
+    inputs.SettingsChanged: lambda c, i: c.context.change_settings(i),
     inputs.ReplyFailed: Conversation._reply_failed,
 }
