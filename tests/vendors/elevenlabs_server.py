@@ -118,6 +118,8 @@ class ElevenLabsServer:
         """The most contexts that a connection had at once."""
         self.refusal: dict[str, Any] | None = None
         """An error that the next text of a context is answered with."""
+        self.redirect = ""
+        """Where connections are redirected to."""
         self.releases: asyncio.Event | None = None
         """When contexts that are closed are confirmed, if not at once."""
         self.faults = deque(faults)
@@ -152,6 +154,10 @@ class ElevenLabsServer:
             connection.transport.abort()
         if fault == "no_handshake":
             await connection.wait_closed()
+        if self.redirect:
+            response = connection.respond(HTTPStatus.FOUND, "")
+            response.headers["Location"] = self.redirect + request.path
+            return response
         if fault in DIALING:
             status, code = DIALING[fault]
             return self._refuse(connection, status, code, retry=fault == "rate_limited")

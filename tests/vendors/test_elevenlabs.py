@@ -173,7 +173,12 @@ async def test_an_error_of_the_writer_is_raised_as_it_is() -> None:
 
 async def test_five_streams_share_a_connection() -> None:
     async with served() as (server, voice):
-        await asyncio.gather(*(_collect(voice, f"This is number {n}.") for n in range(20)))
+        server.releases = asyncio.Event()
+        streams = asyncio.gather(*(_collect(voice, f"This is number {n}.") for n in range(20)))
+        while len(server.texts) < 20:
+            await asyncio.sleep(0.01)
+        server.releases.set()
+        await streams
         assert server.connections == math.ceil(20 / MAX_CONTEXTS)
         assert server.most == MAX_CONTEXTS
 
@@ -224,6 +229,21 @@ async def test_warm_opens_one_connection_that_the_first_stream_uses() -> None:
         assert server.connections == 1
 
 
+async def test_a_redirect_does_not_take_the_key_elsewhere() -> None:
+    async with ElevenLabsServer() as other, served() as (server, voice):
+        server.redirect = other.url
+        with pytest.raises(ProviderError, match="302"):
+            await voice.warm()
+        assert other.connections == 0
+
+
+async def test_streams_and_warming_stay_within_the_limit_of_connections() -> None:
+    async with served(max_connections=1) as (server, voice):
+        await asyncio.gather(voice.warm(), *(_collect(voice, f"This is number {n}.") for n in range(12)), voice.warm())
+        assert server.connections == 1
+        assert len(server.texts) == 12
+
+
 # --- settings ---
 
 
@@ -249,3 +269,6 @@ def test_it_is_registered_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(voice, ElevenLabsVoice)
     assert (voice.name, voice.rate) == ("elevenlabs/eleven_flash_v2_5", 24_000)
     assert KEY not in f"{voice!r} {voice.settings!r}"
+    named = tts_provider("elevenlabs/JBFqnCBsd6RMkjVDRZzb")
+    assert isinstance(named, ElevenLabsVoice)
+    assert (named.name, named.settings.voice) == ("elevenlabs/eleven_flash_v2_5", "JBFqnCBsd6RMkjVDRZzb")

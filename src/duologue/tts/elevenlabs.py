@@ -13,12 +13,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
 from duologue.loopback import is_loopback
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
-from duologue.tts.elevenlabs_settings import ElevenLabsSettings, socket_url
+from duologue.tts.elevenlabs_settings import DEFAULT_MODEL, ElevenLabsSettings, socket_url
 from duologue.tts.elevenlabs_socket import ConnectionPool, Context
 from duologue.tts.elevenlabs_stream import AudioReader, TextWriter
 from duologue.tts.service import VoiceUsage, error_code, error_for, read_key, retry_after, validated
@@ -30,21 +30,30 @@ MAX_CONTEXTS: Final = 5
 """Contexts of one connection, as the service limits them."""
 
 
+class _Connect(connect):
+    """A connection that follows no redirect: it would take the key to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 class ElevenLabsVoice(TextToSpeech):
     """A voice that takes text while it is written, and says when each word sounds.
 
     All sessions share its connections, up to five streams on each.
 
     Args:
-        model: The model.
+        model: The model; or the id of the voice, if `voice` is not given.
         voice: The id of the voice.
         api_key: The key; otherwise it is read from `api_key_file`, or from `ELEVENLABS_API_KEY`.
         options: Fields of ElevenLabsSettings.
     """
 
     def __init__(
-        self, model: str = "eleven_flash_v2_5", *, voice: str = "", api_key: str | None = None, **options: Any
+        self, model: str = DEFAULT_MODEL, *, voice: str = "", api_key: str | None = None, **options: Any
     ) -> None:
+        if not voice and not model.startswith("eleven_"):
+            model, voice = DEFAULT_MODEL, model
         given = {"model": model, "voice": voice, **options}
         settings = validated(ElevenLabsSettings, f"elevenlabs/{model}", given)
         if settings.model.startswith("eleven_v3"):
@@ -114,7 +123,7 @@ class ElevenLabsVoice(TextToSpeech):
     async def _dial(self) -> ClientConnection:
         s = self.settings
         try:
-            return await connect(
+            return await _Connect(
                 self._url,
                 additional_headers={"xi-api-key": self._key},
                 open_timeout=s.connect_timeout,
@@ -139,7 +148,7 @@ class ElevenLabsVoice(TextToSpeech):
             raise DeadlineError(
                 f"{self.name} could not be connected to within {s.connect_timeout:g} s.", provider=self.name
             ) from None
-        except (OSError, InvalidHandshake, EOFError) as error:
+        except (OSError, WebSocketException, EOFError) as error:
             raise ProviderUnavailableError(
                 f"{self.name} cannot be reached: {type(error).__name__}.", provider=self.name
             ) from None

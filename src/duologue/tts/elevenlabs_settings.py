@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 from pydantic import Field
@@ -10,7 +10,9 @@ from pydantic import Field
 from duologue.errors import ConfigError
 from duologue.tts.service import ServiceSettings
 
-__all__ = ["ElevenLabsSettings", "socket_url"]
+__all__ = ["DEFAULT_MODEL", "ElevenLabsSettings", "socket_url"]
+
+DEFAULT_MODEL: Final = "eleven_flash_v2_5"
 
 
 class ElevenLabsSettings(ServiceSettings):
@@ -18,7 +20,7 @@ class ElevenLabsSettings(ServiceSettings):
 
     voice: str = Field(min_length=1, max_length=200)
     """The id of the voice."""
-    model: str = Field("eleven_flash_v2_5", min_length=1, max_length=200)
+    model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200)
     base_url: str = "wss://api.elevenlabs.io"
     rate: Literal[8000, 16000, 22050, 24000, 44100] = 24_000
     language: str | None = Field(None, min_length=2, max_length=3)

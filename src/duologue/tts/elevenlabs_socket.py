@@ -322,8 +322,7 @@ class ConnectionPool:
 
     async def warm(self) -> None:
         """Make sure that there is a connection."""
-        if not any(connection.is_open for connection in self._connections):
-            self._connections.append(Connection(self._name, await self._dial_socket(), self._places, self._serve))
+        (await self.lease()).discard()
 
     async def close(self) -> None:
         """Close all connections, and fail those who wait."""
