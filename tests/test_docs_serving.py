@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,32 @@ async def test_hooks() -> None:
             while not module.ended:
                 await asyncio.sleep(0.01)
     assert module.ended == [("client_end", ["Hello."])]
+
+
+@pytest.mark.parametrize("listener", ["uvicorn", "picows"])
+@pytest.mark.usefixtures("models")
+async def test_records_hold_what_the_page_says(listener: str, tmp_path: Path) -> None:
+    async def agent(text: str) -> str:
+        return f"You said: {text}"
+
+    async with (
+        serving(agent, records=tmp_path / "calls", listener=listener) as url,
+        connect(url, metadata={"order": 9}) as call,
+    ):
+        assert await heard(call, "Hello.") == "You said: Hello."
+        await call.end()
+        assert [type(each) for each in [each async for each in call]][-1] is wire.Ended
+    (file,) = (tmp_path / "calls").glob("calls-*.jsonl")
+    (record,) = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert (record["call"], record["reason"], record["metadata"]) == (call.started.session, "client_end", {"order": 9})
+    assert [(message["role"], message["text"]) for message in record["transcript"]] == [
+        ("user", "Hello."),
+        ("agent", "You said: Hello."),
+    ]
+    table = PAGE[PAGE.index("## Records of calls") : PAGE.index("A file has up to")]
+    fields_column = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = re.findall(r"`(\w+)`", " ".join(fields_column))
+    assert set(named) == set(record)
 
 
 @pytest.mark.usefixtures("folder", "models")

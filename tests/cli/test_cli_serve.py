@@ -48,7 +48,8 @@ def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLi
     outcome = duologue(
         "serve", "--host", "0.0.0.0", "--port", "0", "--agent", "echo", "--greeting", "Hi.", "--max-sessions", "7",
         "--allow-origin", "https://one.example", "--allow-origin", "https://two.example", "--no-smart-turn",
-        "--workers", "3", "--listener", "picows", "--agent-name", " Anna  Smith ",
+        "--workers", "3", "--listener", "picows", "--agent-name", " Anna  Smith ", "--records", "calls",
+        "--log-words", "--log-level", "warning", "--log-format", "json",
     )  # fmt: skip
     assert outcome.code == 0
     (call,) = served
@@ -59,6 +60,18 @@ def test_options_are_passed_on(served: list[dict[str, Any]], duologue: CommandLi
     assert call["smart_turn"] is False
     assert (call["workers"], call["listener"]) == (3, "picows")
     assert call["config"].agent_name == "Anna Smith"
+    assert (str(call["records"]), call["log_words"]) == ("calls", True)
+
+
+def test_several_agents_are_a_dictionary_of_a_module(
+    served: list[dict[str, Any]], duologue: CommandLine, tmp_path: Path
+) -> None:
+    lines = ["async def a(text): return text", "async def b(text): return text", "AGENTS = {'a': a, 'b': b}"]
+    (tmp_path / "shop.py").write_text("\n".join(lines))
+    assert duologue("serve", "--agent", "shop:AGENTS").code == 0
+    (call,) = served
+    assert list(call["agents"]) == ["a", "b"]
+    assert call["greeting"] is None
 
 
 @pytest.mark.parametrize(
