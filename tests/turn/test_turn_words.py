@@ -453,6 +453,24 @@ def test_the_reason_names_the_ending(text: str, reason: str) -> None:
     assert WORDS.judge(text).reason == reason
 
 
+@pytest.mark.parametrize(
+    ("text", "patience"),
+    [
+        ("Yes.", 0.6),
+        ("Two people,", 0.6),
+        ("Turn it on.", 0.6),
+        ("I would like to book a table.", 1.0),
+        ("All right. Two people.", 1.0),
+        ("I'd like to", 1.2),
+        ("Hold on.", 2.0),
+        ("Anna dot", 1.0),
+        ("My code is 4 8 1", 0.55),
+    ],
+)
+def test_short_turns_that_nothing_need_follow_are_waited_for_less(text: str, patience: float) -> None:
+    assert WORDS.judge(text).patience == patience
+
+
 def test_the_table_is_within_bounds_and_always_has_an_answer() -> None:
     assert all(0 <= rule.probability <= 1 and 0.5 <= rule.patience <= 3 for rule in RULES)
     assert WORDS.judge("qwxyz qwxyz zzyx wvut").reason == RULES[-1].reason

@@ -27,8 +27,8 @@ SURE, UNSURE = 1.0, 0.5
 
 THRESHOLDS = (0.76, 0.8, 0.84)
 ACTION_DELAYS = (0.288, 0.352, 0.448, 0.64)
-LIKELY_DELAYS = (0.64, 0.8, 0.96, 1.12)
-TIMEOUTS = (1.6, 1.92)
+LIKELY_DELAYS = (0.64, 0.8, 0.96)
+TIMEOUTS = (1.6, 1.76, 1.92)
 WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
 ASKED_AFTER = 0.16
 """Silence after which Smart Turn alone is asked, as by ours; its authors ask after 0.2 s."""

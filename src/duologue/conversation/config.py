@@ -52,9 +52,9 @@ class Endpointing:
     """Silence after which a turn that sounds finished is decided."""
     likely_delay: float = 0.8
     """Silence after which a turn that may well be finished is decided: most pauses inside turns are shorter."""
-    timeout: float = 1.92
+    timeout: float = 1.76
     """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
-    opening: float = 1.1
+    opening: float = 1.3
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
     words_budget: float = 0.032
     """Time allowed for a transcript, from the request to its due position."""

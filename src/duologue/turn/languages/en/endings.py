@@ -20,6 +20,12 @@ __all__ = ["judge"]
 
 LONG = 8
 """Words that a sentence of one thought has at most."""
+FEW = 4
+"""Words of a short turn: an answer, a greeting, a command."""
+OPEN = 0.1
+"""After endings of at most this probability something must follow."""
+FEW_PATIENCE = 0.6
+"""Of short turns that nothing need follow: the pauses after those that do go on are seldom longer than a second."""
 GAP_REACH = 7
 """Words back from a gap within which what fills it can stand."""
 _FILLER_SOUND = re.compile(r"u+[hm]+|e+r+m*|h+m+|m+|a+h+|eh")
@@ -32,7 +38,10 @@ def judge(text: str) -> Judgement:
     """
     tail = read_tail(text)
     rule = next(rule for rule in RULES if rule.fits(tail))
-    return Judgement(rule.probability, rule.reason, rule.patience)
+    patience = rule.patience
+    if patience == 1.0 and rule.probability > OPEN and tail.start == 0 and len(tail.words) <= FEW:
+        patience = FEW_PATIENCE
+    return Judgement(rule.probability, rule.reason, patience)
 
 
 class _Rule(NamedTuple):
