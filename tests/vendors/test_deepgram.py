@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from io import BytesIO
@@ -32,6 +33,7 @@ from duologue.settings import providers
 from duologue.settings.providers import stt_provider
 from duologue.stt import Final, Partial
 from duologue.stt.deepgram import DeepgramSettings, DeepgramSpeechToText
+from duologue.stt.deepgram.messages import Results, parse
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
@@ -192,6 +194,14 @@ async def test_the_end_of_an_utterance_counts_as_an_opinion() -> None:
         await stream.aclose()
         assert opinions(events) == [(0.7, False)]
         assert [event.text for event in events if isinstance(event, Final)] == [TEXT]
+
+
+def test_a_confidence_above_one_is_a_rounding_error() -> None:
+    alternative = {"transcript": "One.", "confidence": 1.0000001, "words": []}
+    result = {"type": "Results", "start": 0, "duration": 1, "channel": {"alternatives": [alternative]}}
+    message = parse("deepgram", json.dumps(result))
+    assert isinstance(message, Results)
+    assert message.channel.alternatives[0].confidence == 1.0
 
 
 # --- Flux ---

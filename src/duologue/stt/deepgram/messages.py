@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
 from duologue.errors import ProviderUnavailableError
 from duologue.stt import Word
@@ -30,7 +30,8 @@ KEEP_ALIVE: Final = '{"type": "KeepAlive"}'
 CLOSE_STREAM: Final = '{"type": "CloseStream"}'
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Confidence = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(allow_inf_nan=False), AfterValidator(lambda value: min(max(value, 0.0), 1.0))]
+"""Clamped: a rounding error is no reason to give up a stream."""
 
 
 class SpokenWord(BaseModel):
