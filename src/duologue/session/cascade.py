@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
-from duologue.agent import Agent, FunctionCall
-from duologue.agent.faults import is_fault
+from duologue.agent import Agent
 from duologue.agent.text import repaired
-from duologue.errors import AgentError, ConfigError, DuologueError, ProviderError, because
-from duologue.session.agent_writer import AgentWriter, closable, say_pieces, without_frames
+from duologue.errors import AgentError
+from duologue.session.agent_writer import AgentWriter, say_pieces
 from duologue.session.responder import (
     Heard,
     Responder,
     ResponderCapabilities,
     ResponseItem,
     ResponseRequest,
-    SaySpoken,
     SpokenAudio,
-    SpokenText,
 )
-from duologue.session.retry import pause_before_retry
-from duologue.session.speech_reader import SpeechReader
-from duologue.session.text_queue import Piece, TextFeed, TextQueue
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
+from duologue.session.speaking import SpokenResponse, VoiceState
+from duologue.session.text_queue import Piece, TextQueue
+from duologue.tts import TextToSpeech
 from duologue.tts.clauses import clauses_of
-from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
 
 __all__ = ["MAX_PIECES", "Cascade"]
 
@@ -36,10 +30,6 @@ MAX_PIECES: Final = 4
 """Clauses that may wait for the voice; then the agent waits."""
 MAX_TOKENS: Final = 64
 """The same for a voice that takes text as it comes."""
-SPECULATION_DEADLINE: Final = 0.25
-"""Seconds that the first clause of a response may take whose turn is not decided."""
-SPEAKING: Final = 0.4
-"""Seconds before it is to sound at which a later clause is wanted: speaking it takes a while, also under load."""
 
 
 class Cascade(Responder):
@@ -49,25 +39,14 @@ class Cascade(Responder):
     """
 
     def __init__(self, agent: Agent, tts: TextToSpeech) -> None:
-        if not isinstance(getattr(tts, "capabilities", None), TtsCapabilities):
-            raise ConfigError(f"{tts.name} declares no TtsCapabilities.", hint="Derive it from TextToSpeech.")
-        if tts.capabilities.rates and tts.rate not in tts.capabilities.rates:
-            rates = ", ".join(map(str, tts.capabilities.rates))
-            raise ConfigError(f"{tts.name} speaks at {tts.rate} Hz, and its capabilities list {rates} Hz.")
         self.name = tts.name
         self.rate = tts.rate
         self.agent = agent
-        self.tts = tts
-        self.in_clauses = not tts.capabilities.streams_text
-        """The voice is given one clause at a time."""
-        self._seconds_per_char = SECONDS_PER_CHAR
-        """The pace of the voice, as heard last."""
+        self._voice = VoiceState(tts)
         self._writers: dict[int, AgentWriter] = {}
         """By generation: the newest, and those before it that have not let go of the agent."""
         self._agents = [agent]
         """All that have answered."""
-        self._has_reported = False
-        """A fault of the voice's spans was reported; one in every stream is reported once a call."""
 
     @property
     def capabilities(self) -> ResponderCapabilities:
@@ -82,9 +61,7 @@ class Cascade(Responder):
 
     def change_voice(self, tts: TextToSpeech) -> None:
         """Have another voice, of the same rate, speak the next responses."""
-        self.tts, self.name = tts, tts.name
-        self.in_clauses = not tts.capabilities.streams_text
-        self._seconds_per_char = SECONDS_PER_CHAR
+        self._voice, self.name = VoiceState(tts), tts.name
 
     def truncate(self, heard: Heard) -> None:
         """Put an agent with state back if nothing of its answer was heard."""
@@ -114,7 +91,7 @@ class Cascade(Responder):
 
     async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
         """Answer a turn, or say a text."""
-        queue = TextQueue(MAX_PIECES if self.in_clauses else MAX_TOKENS)
+        queue = TextQueue(MAX_PIECES if self._voice.in_clauses else MAX_TOKENS)
         writer = None
         if request.say is None:
             writer = self._start_writer(request, queue)
@@ -123,12 +100,12 @@ class Cascade(Responder):
             if (audio := request.recordings.get(say.id)) is not None:
                 queue.put_ahead(Piece(text, interruptible=say.interruptible, audio=audio))
             else:
-                for part in clauses_of(text) if self.in_clauses else [text]:
+                for part in clauses_of(text) if self._voice.in_clauses else [text]:
                     queue.put_ahead(Piece(part, interruptible=say.interruptible))
             queue.put_nowait(None)
         has_sound = False
         try:
-            async with aclosing(_Speaking(self, request, queue, writer).items()) as items:
+            async with aclosing(SpokenResponse(self._voice, request, queue, writer).items()) as items:
                 async for item in items:
                     has_sound = has_sound or isinstance(item, SpokenAudio)
                     yield item
@@ -149,196 +126,12 @@ class Cascade(Responder):
 
     def _start_writer(self, request: ResponseRequest, queue: TextQueue) -> AgentWriter:
         for say in request.says:
-            for piece in say_pieces(say.text, say.id, say.interruptible, self.in_clauses, request.recordings):
+            for piece in say_pieces(say.text, say.id, say.interruptible, self._voice.in_clauses, request.recordings):
                 queue.put_ahead(piece)
         self._writers = {g: writer for g, writer in self._writers.items() if not writer.is_written}
         earlier = tuple(self._writers.values())
-        self._writers[request.generation] = writer = AgentWriter(self.agent, request, queue, in_clauses=self.in_clauses)
+        self._writers[request.generation] = writer = AgentWriter(
+            self.agent, request, queue, in_clauses=self._voice.in_clauses
+        )
         writer.start(earlier)
         return writer
-
-    def report(self, request: ResponseRequest, placer: TextPlacer) -> None:
-        """Report what a voice said about its text that cannot be true, and keep its pace."""
-        self._seconds_per_char = placer.seconds_per_char
-        if placer.fault is not None:
-            request.output.failed(placer.fault, request.turn.id, repeated=self._has_reported)
-            self._has_reported = True
-
-    def placer(self) -> TextPlacer:
-        """Return what places the text of one stream."""
-        aligned = self.tts.capabilities.aligned
-        return TextPlacer(self.tts.name, aligned=aligned, seconds_per_char=self._seconds_per_char)
-
-
-class _Speaking:
-    """The voice's part of one response."""
-
-    def __init__(
-        self, cascade: Cascade, request: ResponseRequest, queue: TextQueue, writer: AgentWriter | None
-    ) -> None:
-        self._cascade = cascade
-        self._tts = cascade.tts
-        self._request = request
-        self._queue = queue
-        self._writer = writer
-        self._is_spoken = False
-        """The last stream took all of the text that belongs together."""
-        self._streams = 0
-        self._at = 0.0
-        """Seconds of audio in the streams before."""
-
-    async def items(self) -> AsyncGenerator[ResponseItem, None]:
-        """Speak what comes out of the queue."""
-        request, output = self._request, self._request.output
-        committed = request.committed
-        is_first = True
-        while (piece := await self._queue.peek()) is not None:
-            if isinstance(piece, FunctionCall):
-                await committed.wait()
-                self._queue.pop()
-                yield piece
-                continue
-            if not is_first:
-                await committed.wait()
-                await output.room()
-            elif output.busy:
-                await committed.wait()  # nothing is spoken in vain
-            items = self._recorded(piece) if piece.audio else self._spoken(piece, self._deadline(is_first))
-            async with aclosing(items):
-                async for item in items:
-                    yield item
-            is_first = False
-            if piece.say is not None and (piece.ends_say if self._cascade.in_clauses else self._is_spoken):
-                yield SaySpoken(piece.say)
-
-    async def _recorded(self, piece: Piece) -> AsyncGenerator[ResponseItem, None]:
-        """Play a recording, a second at a time, so that no more of it waits than of speech."""
-        self._queue.pop()
-        rate, audio, start = self._tts.rate, piece.audio, self._at
-        self._at = start + len(audio) / 2 / rate
-        self._streams += 1
-        yield SpokenText(Placement(0, piece.text, start, self._at), piece.say, piece.interruptible)
-        for at in range(0, len(audio), 2 * rate):
-            if at:
-                await self._request.output.room()
-            part = audio[at : at + 2 * rate]
-            if piece.say is not None and self._writer is not None:
-                self._writer.extend(len(part) / 2 / rate)
-            yield SpokenAudio(part, piece.say)
-
-    def _deadline(self, is_first: bool) -> float | None:
-        """When a stream's audio is wanted: at once if it is waited for, else when what is ready has been played."""
-        if not is_first:
-            return time.monotonic() + max(0.0, self._request.output.ready - SPEAKING)
-        return None if self._request.committed.is_set() else time.monotonic() + SPECULATION_DEADLINE
-
-    async def _spoken(self, piece: Piece, deadline: float | None) -> AsyncGenerator[ResponseItem, None]:
-        """Speak one clause, or one stretch of text that is being written.
-
-        A failure that passes is tried again as long as nothing of it was spoken.
-        """
-        c, now = self._request.config, asyncio.get_running_loop().time
-        feed = self._feed(piece)
-        if feed is None:
-            self._queue.pop()
-        until, attempt = now() + c.speech_timeout, 0
-        try:
-            while True:
-                gave_audio = False
-                try:
-                    async with aclosing(self._stream(piece, feed, deadline)) as items:
-                        async for item in items:
-                            gave_audio = gave_audio or isinstance(item, SpokenAudio)
-                            yield item
-                    self._check_taken(feed)
-                    return
-                except BaseException as cause:
-                    if not is_fault(cause):
-                        raise
-                    error = self._failed(cause)
-                pause = pause_before_retry(attempt, error)
-                if gave_audio or not error.retryable or attempt == c.max_retries or now() + pause >= until:
-                    raise error
-                without_frames(error)
-                await asyncio.sleep(pause)
-                attempt += 1
-        finally:
-            if feed is not None:
-                feed.close()
-
-    def _check_taken(self, feed: TextFeed | None) -> None:
-        """A stream has ended: what the voice did not take of its text is for the next."""
-        if feed is None:
-            return
-        self._is_spoken = feed.ended
-        if not feed.handed:
-            name = self._tts.name
-            raise ProviderError(f"{name} ended its stream and took no text.", provider=name)
-
-    def _feed(self, piece: Piece) -> TextFeed | None:
-        if self._cascade.in_clauses:
-            return None
-        return TextFeed(self._queue, piece, self._request.committed.is_set, self._gate)
-
-    async def _gate(self) -> None:
-        await self._request.committed.wait()
-        await self._request.output.room()
-
-    async def _stream(
-        self, piece: Piece, feed: TextFeed | None, deadline: float | None
-    ) -> AsyncGenerator[ResponseItem, None]:
-        """One attempt."""
-        tts, c = self._tts, self._request.config
-        placer = self._cascade.placer()
-        self._streams += 1
-        items = closable(tts.stream(piece.text if feed is None else feed, seed=c.seed, deadline=deadline))
-        async with aclosing(items):
-            reader = SpeechReader(tts, items, c.speech_timeout, len(piece.text) if feed is None else 0)
-            if feed is None:
-                placer.add_clause(piece.text)
-            else:
-                _connect(feed, reader, placer)
-            while (item := await reader.next()) is not None:
-                for spoken in self._items_of(item, piece, placer, feed):
-                    yield spoken
-            placer.end_text()
-            for place in placer.end():
-                yield self._text(place, piece)
-        self._at += placer.audio
-        self._cascade.report(self._request, placer)
-
-    def _items_of(
-        self, item: SpeechItem, piece: Piece, placer: TextPlacer, feed: TextFeed | None
-    ) -> list[ResponseItem]:
-        if not isinstance(item, AudioChunk):
-            return [self._text(place, piece) for place in placer.add_span(item)]
-        seconds = len(item.pcm) / 2 / self._tts.rate
-        if piece.say is not None and self._writer is not None:
-            self._writer.extend(seconds)
-        if feed is not None:
-            feed.spoke()
-        # Text first: what sounds is then known when its playout is reported.
-        texts = [self._text(place, piece) for place in placer.add_audio(seconds)]
-        return [*texts, SpokenAudio(bytes(item.pcm), piece.say)]
-
-    def _text(self, place: Placement, piece: Piece) -> SpokenText:
-        return SpokenText(place.moved(self._streams, self._at), piece.say, piece.interruptible)
-
-    def _failed(self, cause: BaseException) -> DuologueError:
-        if isinstance(cause, DuologueError):
-            return cause
-        name = self._tts.name
-        return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
-
-
-def _connect(feed: TextFeed, reader: SpeechReader, placer: TextPlacer) -> None:
-    """Have a reader and a placer know what the voice is given."""
-
-    def note(text: str) -> None:
-        reader.add_text(text)
-        placer.add_text(text)
-
-    for text in feed.handed:  # in an attempt before this one
-        note(text)
-    feed.on_text = note
-    reader.follow(feed)
