@@ -79,9 +79,9 @@ async def test_a_client_that_is_always_too_fast_loses_the_oldest_and_is_told() -
             call.session.process_audio(bytes(12_800))  # 400 ms each 20 ms
             call.engine.step()
         dropped = sum(gap.end - gap.start for gap in call.of(tell.AudioGap))
-        assert call.session._hearing.position + call.session._hearing.lag == 100 * 6_400
-        assert dropped == pytest.approx(call.session._hearing.dropped, abs=100 * 512)
-        assert call.session._hearing._ring.held_bytes <= call.session.config.max_buffer_bytes
+        assert call.session._input.hearing.position + call.session._input.hearing.lag == 100 * 6_400
+        assert dropped == pytest.approx(call.session._input.hearing.dropped, abs=100 * 512)
+        assert call.session._input.hearing._ring.held_bytes <= call.session.config.max_buffer_bytes
         await still_works(call, agent)
 
 
@@ -90,7 +90,7 @@ async def test_minutes_of_silence_leave_the_user_away_and_the_session_small() ->
     async with VirtualCall(agent, vad=Energy()) as call:
         await call.silence(240.0)
         assert call.session.state is SessionState.AWAY
-        assert call.session._hearing._ring.allocated_bytes < 100_000
+        assert call.session._input.hearing._ring.allocated_bytes < 100_000
         assert (agent.turns, call.of(tell.SpeechStarted)) == ([], [])
         await still_works(call, agent)
 
@@ -127,7 +127,7 @@ async def test_a_user_who_never_pauses_is_answered_in_the_end() -> None:
         sound = noise(90.0, 20_000.0)
         for i in range(0, len(sound), 64_000):
             await call.play(sound[i : i + 64_000])
-            assert call.session._hearing._ring.held_bytes <= call.session.config.max_buffer_bytes
+            assert call.session._input.hearing._ring.held_bytes <= call.session.config.max_buffer_bytes
         assert len(agent.turns) >= 2
         assert {t.end_reason for t in call.turns} == {"max_turn"}
 

@@ -304,7 +304,7 @@ async def test_a_session_that_breaks_tells_why_and_ends(
         def broken(*_: Any) -> Any:
             raise ZeroDivisionError("a secret")
 
-        monkeypatch.setattr(call.session._hearing, "discard", broken)
+        monkeypatch.setattr(call.session._input.hearing, "discard", broken)
         for _ in range(IDLE_TICKS):
             call.engine.step()
         assert await call.session.wait_ended() == "error"

@@ -126,7 +126,7 @@ async def test_a_hundred_sessions_hold_a_conversation_at_once() -> None:
             assert [m.text for m in s.history] == [f"I am {i}.", f"You are number {i}. Is it so?", "Yes.", "Good bye."]
             assert [t.end_reason for t in s.record.turns] == ["words", "words"]
             assert (s.starved, len(s.record.errors), s.record.missing) == (0, 0, 0.0)
-        assert e.counters.windows == sum(s._hearing.position for s in sounds) // 512
+        assert e.counters.windows == sum(s._input.hearing.position for s in sounds) // 512
         vad = e.vad
         assert isinstance(vad, PeakVad)
         assert max(map(len, vad.batches)) == e.config.batch

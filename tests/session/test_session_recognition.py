@@ -335,7 +335,7 @@ async def test_what_is_held_back_in_doubt_is_pushed_in_order() -> None:
         sound = speak("Wait a moment please.")
         for at in range(0, len(sound), 640):
             await call.play(sound[at : at + 640])
-            held.append(len(call.session._doubtful))
+            held.append(len(call.session._input.doubtful))
         await call.settle()
         (stream,) = stt.streams
         ends = [position + samples for position, samples in stream.pushed]
@@ -365,8 +365,8 @@ async def test_the_agents_own_echo_is_not_heard() -> None:
                 piece = played[at : at + 320]
                 echo[: len(piece)] = (piece * 0.9).astype(np.int16)
             await call.play(echo.tobytes())
-            held |= {window.start for window in call.session._doubtful}
+            held |= {window.start for window in call.session._input.doubtful}
         assert (agent.turns, call.of(tell.PartialTranscript), call.of(ErrorRaised)) == ([], [], [])
-        assert max(loud) + 512 == call.session._hearing.position
+        assert max(loud) + 512 == call.session._input.hearing.position
         assert len(held) >= 2
         assert {loud[position] for position in held} == {0}

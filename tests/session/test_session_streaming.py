@@ -63,7 +63,7 @@ async def test_one_stream_hears_the_whole_call_in_order() -> None:
         (stream,) = stt.streams
         ends = [position + samples for position, samples in stream.pushed]
         assert [position for position, _ in stream.pushed] == [0, *ends[:-1]]
-        assert ends[-1] == call.session._hearing.position
+        assert ends[-1] == call.session._input.hearing.position
         assert [t.user_text for t in call.turns] == [TEXT, "And a chair."]
         assert len(stream.finalized) == 2
     assert stream.closed

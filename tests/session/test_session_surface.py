@@ -62,7 +62,7 @@ async def test_a_session_that_is_as_late_as_it_may_be_catches_up() -> None:
         for _ in range(30):  # one tick a chunk, and each chunk drops as much as it brings
             call.session.process_audio(bytes(640))
             call.engine.step()
-        assert call.session._hearing.lag < 512
+        assert call.session._input.hearing.lag < 512
         assert call.session.record.missing < 0.1
 
 
@@ -92,7 +92,7 @@ async def test_a_file_is_fed_as_fast_as_it_is_understood() -> None:
         while not feeding.done():
             call.engine.step()
             await asyncio.sleep(0.001)
-            assert call.session.accepted / 16_000 <= call.session._hearing.position / 16_000 + 1.0
+            assert call.session.accepted / 16_000 <= call.session._input.hearing.position / 16_000 + 1.0
         assert call.session.accepted == 48_000
         assert call.of(tell.AudioGap) == []
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from duologue.agent.faults import FaultLog
 from duologue.conversation.inputs import Input
 from duologue.errors import DuologueError
-from duologue.session.events import FunctionCallRequested, ToolCalled, TurnMeasured
+from duologue.session.events import FunctionCallRequested, Metered, ToolCalled, TurnMeasured
 
 __all__ = ["Host", "WeakHost"]
 
@@ -46,8 +46,8 @@ class Host(Protocol):
         """Publish that a turn was answered audibly."""
         ...
 
-    def publish(self, event: ToolCalled | FunctionCallRequested) -> None:
-        """Publish what became of the agent's tools."""
+    def publish(self, event: ToolCalled | FunctionCallRequested | Metered) -> None:
+        """Publish what a part observed."""
         ...
 
 
@@ -103,7 +103,7 @@ class WeakHost:
         if host := self._host:
             host.measured(measured)
 
-    def publish(self, event: ToolCalled | FunctionCallRequested) -> None:
-        """Publish what became of the agent's tools."""
+    def publish(self, event: ToolCalled | FunctionCallRequested | Metered) -> None:
+        """Publish what a part observed."""
         if host := self._host:
             host.publish(event)

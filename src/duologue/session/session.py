@@ -1,4 +1,8 @@
-"""A live conversation: audio in, the rules, and what they want done. Everything here runs on the loop's thread."""
+"""A live conversation: audio in, the rules, and what they want done. Everything here runs on the loop's thread.
+
+This module is long because it is the whole surface of a call: what transports, applications and the engine call. What
+each call does is in the parts: `UserInput`, `Listener`, `Conversation`, `OutputController`.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,6 @@ from duologue.errors import (
     SessionNotActiveError,
     because,
 )
-from duologue.session.arrivals import Arrivals
 from duologue.session.audience import Audience
 from duologue.session.cancellation import finishes
 from duologue.session.cascade import Cascade
@@ -49,6 +52,7 @@ from duologue.session.events import (
     ErrorRaised,
     FunctionCallRequested,
     HandedOver,
+    Metered,
     Subscription,
     ToolCalled,
     TurnMeasured,
@@ -67,6 +71,7 @@ from duologue.session.responder import Responder, ResponseWriter, current_writer
 from duologue.session.roster import MakeAgent, Roster, agent_maker
 from duologue.session.saying import SpeechHandle, SpeechHandles
 from duologue.session.sink import AudioSink
+from duologue.session.user_input import UserInput
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
@@ -77,9 +82,6 @@ _faults = FaultLog(logging.getLogger(__name__))
 
 Tap = Callable[[Input, Now], None]
 """Observes each input to the rules, with its position and wall time."""
-
-DOUBT_PADDING = RATE
-"""Samples kept before windows that are held back: more than an utterance reaches back."""
 
 
 class VoiceSession:
@@ -126,30 +128,25 @@ class VoiceSession:
         self.has_pending_audio = False
         self._rules = Conversation(c.rules_of_call())
         self._window = engine.vad.window
-        self._hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
+        hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
-        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, self._hearing)
-        self._live = self._listener.live
-        """A recognizer that streams is given the audio as it is scored; None if there is none."""
+        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, hearing)
         self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
         self._voices = dict(voices or {})
         self._says = SpeechHandles()
         self._output = OutputController(host, engine, self._responder, c, sink, user_data)
+        self._input = UserInput(host, engine, self._rules, self._output, hearing, self._listener.live, c)
         self._output.replies.recordings = self._says.recordings
         self._output.replies.call_of = partial(_live_call, weakref.ref(self))
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._audience = Audience()
-        self._doubtful: list[got.VadScored] = []
-        """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self._inputs: deque[Input] = deque()
         self._taps: tuple[Tap, ...] = ()
         self._telling = False
         self._handled_at = 0.0
         """When the input came that the rules handle."""
-        self._meter: Meter | None = None
-        self._arrivals = Arrivals(c.missing_after)
         self._ended = asyncio.Event()
         self._progress: asyncio.Event | None = None
 
@@ -159,7 +156,7 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
-        self._arrivals.at = self.engine.clock.now()
+        self._input.arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         self._listener.start()
         self.tell_rules(self._listener.call(agent_speculates=self._responder.capabilities.speculative))
@@ -238,12 +235,12 @@ class VoiceSession:
     @property
     def accepted(self) -> int:
         """Samples of input so far, gaps included."""
-        return self._hearing.end
+        return self._input.hearing.end
 
     @property
     def dropped(self) -> int:
         """Samples of input that were dropped because they waited longer than `max_input_lag`."""
-        return self._hearing.dropped
+        return self._input.hearing.dropped
 
     def events(self, *, max_queue: int = 256) -> Subscription:
         """All events from now on, for one reader; ends when the session does."""
@@ -258,7 +255,7 @@ class VoiceSession:
 
     def meter(self, every: float) -> None:
         """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about."""
-        self._meter = Meter(every)
+        self._input.meter = Meter(every)
 
     def tap(self, tap: Tap) -> None:
         """Call `tap` with each input to the rules, just before the rules handle it.
@@ -282,28 +279,22 @@ class VoiceSession:
         self._check_live()
         if len(pcm) & 1:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
-        now, arrivals = self.engine.clock.now(), self._arrivals
-        samples = len(pcm) >> 1
-        if samples > arrivals.largest or now - arrivals.at > arrivals.usual:
-            arrivals.note(samples, now)
-        else:
-            arrivals.at = now
-        dropped = self._hearing.write(pcm)
-        if self._hearing.waiting >= self._window:
+        dropped = self._input.write(pcm, self.engine.clock.now())
+        if self._input.hearing.waiting >= self._window:
             self.has_pending_audio = True
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
         """Note that the next `samples` samples are lost; they count as silence, where that has not been noted yet."""
         self._check_live()
-        self._hearing.skip(self._arrivals.cover(samples, self.engine.clock.now()), "lost")
+        self._input.skip(samples, self.engine.clock.now())
         self.has_pending_audio = True
 
     async def feed(self, pcm: bytes) -> None:
         """Take audio of any length as fast as it can be understood: for files."""
         frame = int(FRAME * RATE) * 2
         for i in range(0, len(pcm), frame):
-            while self._hearing.lag * 2 > self.config.max_input_lag * RATE:
+            while self._input.hearing.lag * 2 > self.config.max_input_lag * RATE:
                 self._check_live()
                 await asyncio.sleep(FRAME / 2)
             self.process_audio(pcm[i : i + frame])
@@ -366,7 +357,7 @@ class VoiceSession:
         cascade.change_agent(made)
         self.record.agents.append(agent)
         self.tell_rules(got.SettingsChanged(agent_speculates=made.speculative))
-        self._publish(HandedOver(self._hearing.position, self.engine.clock.now(), agent))
+        self._publish(HandedOver(self._input.hearing.position, self.engine.clock.now(), agent))
         text = str(getattr(made, "greeting", "")) if greeting is None else greeting
         if text:
             key, _ = self._says.add(text)
@@ -449,95 +440,25 @@ class VoiceSession:
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
-        if self._hearing.has_gaps:
-            self._tell_gaps()
-        self.has_pending_audio = self._is_live and self._hearing.window_ready()
+        if self._is_live and self._input.hearing.has_gaps:
+            self.engine.vad.reset(self.vad_row)
+            self._input.tell_gaps()
+        self.has_pending_audio = self._is_live and self._input.hearing.window_ready()
         return self.has_pending_audio
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
-        self._hearing.read_window(out)
+        self._input.hearing.read_window(out)
 
     def window_scored(self, probability: float) -> None:
         """The score of the window that was read last."""
-        end = self._hearing.position
-        explained = 0.0
-        echo = self._output.echo
-        window = self._window
-        if self._arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
-            return
-        if echo and echo.active(end):
-            rules = self.config.rules
-            doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
-            alert, may_be_speech = echo.alert(end), probability >= doubtful
-            mic = self._hearing.read(end - window, end)
-            if alert or may_be_speech:
-                explained = echo.explained(end, mic, may_be_speech)
-            else:
-                echo.unheard(end, mic)
-            if alert:
-                self._hearing.replace(end - window, echo.left)
-        if self._output.replies.hears_audio:
-            self._output.replies.hear(self._hearing.read(end - window, end))
-        score = got.VadScored(end - window, end, probability, explained)
-        if echo and echo.in_doubt(end):
-            self._doubtful.append(score)
-            return
-        if self._doubtful:
-            self._resolve_doubt()
-        self._tell_score(score)
-
-    def _resolve_doubt(self) -> None:
-        """Report the windows that were held back until it was known whether they are the agent's own echo."""
-        echo, scores = self._output.echo, self._doubtful
-        self._doubtful = []
-        for score in scores:
-            if echo and echo.is_heard:
-                score = score._replace(explained=1.0)
-                if self._live is not None:  # it takes part in the conversation, and must not hear the agent
-                    self._hearing.replace(score.start, np.zeros(score.end - score.start, np.int16))
-            self._tell_score(score)
-
-    def _tell_score(self, score: got.VadScored) -> None:
-        if self._live is not None:
-            self._live.push(score.start, score.end)
-        self.tell_rules(score)
-        if self._meter is not None:
-            measured = self._meter.take(score, self._rules, self.engine.clock.now())
-            if measured is not None and self._is_live:
-                self._publish(measured)
-
-    def _take_back(self, probability: float) -> bool:
-        """Leave a silent window out where silence was invented for audio that came late; False where that is unsafe.
-
-        Otherwise the session's time would stay ahead of the client's for the rest of the call.
-        """
-        safe = probability < self.config.rules.speech.stop_threshold and self._rules.is_idle
-        if not (safe and self._hearing.take_back(self._window)):
-            return False
-        self._arrivals.ahead -= self._window
-        return True
+        self._input.window_scored(probability)
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""
-        arrivals = self._arrivals
-        if self.engine.paced and now - arrivals.at >= arrivals.patience:
-            self._hearing.skip(arrivals.fill(now), "missing")
+        if self._input.tick(now, paced=self.engine.paced):
             self.has_pending_audio = True
-        elif now >= arrivals.relearn_at:
-            arrivals.relearn(now)
-        needed = self._doubtful[0].start - DOUBT_PADDING if self._doubtful else self._rules.needs_from
-        self._hearing.discard(needed if self._live is None else self._live.needs_from(needed))
         self._output.pump(now)
-
-    def _tell_gaps(self) -> None:
-        if self._doubtful:
-            self._resolve_doubt()
-        while self._is_live and (gap := self._hearing.next_gap()):
-            self.engine.vad.reset(self.vad_row)
-            if self._live is not None:
-                self._live.skip(gap.start, gap.end)
-            self.tell_rules(gap)
 
     # --- the rules ---
 
@@ -549,7 +470,7 @@ class VoiceSession:
         self._telling = True
         try:
             while self._inputs:
-                now = Now(self._hearing.position, self.engine.clock.now())
+                now = Now(self._input.hearing.position, self.engine.clock.now())
                 self._handled_at = now.wall
                 input_ = self._inputs.popleft()
                 for tap in self._taps:
@@ -580,7 +501,7 @@ class VoiceSession:
         _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error)
         self._publish(
             ErrorRaised(
-                self._hearing.position,
+                self._input.hearing.position,
                 self.engine.clock.now(),
                 error.code,
                 error.message,
@@ -605,8 +526,8 @@ class VoiceSession:
         self._publish(measured)
         self._hooks.call(self._on_turn, self, measured)
 
-    def publish(self, event: ToolCalled | FunctionCallRequested) -> None:
-        """Publish what became of the agent's tools."""
+    def publish(self, event: ToolCalled | FunctionCallRequested | Metered) -> None:
+        """Publish an event that a part of the session observed."""
         self._publish(event)
 
     def _publish(self, event: Event) -> None:
@@ -615,7 +536,7 @@ class VoiceSession:
             case tell.TurnScored():
                 self._output.stopwatch.scored(event)
             case tell.TurnDecided():
-                self._output.turn_decided(event, self._hearing.lag / RATE)
+                self._output.turn_decided(event, self._input.hearing.lag / RATE)
             case tell.AgentHeard():
                 self._output.replies.heard(event.generation, event.text)
             case tell.SayEnded():
@@ -637,14 +558,16 @@ class VoiceSession:
     def _yielded(self, generation: int, reason: Literal["pause", "cut_off"]) -> None:
         """The agent has just fallen silent."""
         now = self.engine.clock.now()
-        behind = self._hearing.lag / RATE + now - self._arrivals.at
-        self._publish(YieldMeasured(self._hearing.position, now, generation, reason, now - self._handled_at, behind))
+        behind = self._input.hearing.lag / RATE + now - self._input.arrivals.at
+        self._publish(
+            YieldMeasured(self._input.hearing.position, now, generation, reason, now - self._handled_at, behind)
+        )
 
     def _ask_words(self, e: do.AskWords) -> None:
-        self._listener.ask_words(e, (e.due - self._hearing.position) / RATE)
+        self._listener.ask_words(e, (e.due - self._input.hearing.position) / RATE)
 
     def _ask_sound(self, e: do.AskSound) -> None:
-        self._listener.ask_sound(e, (e.due - self._hearing.position) / RATE)
+        self._listener.ask_sound(e, (e.due - self._input.hearing.position) / RATE)
 
     def _end_call(self, _: do.EndCall) -> None:
         self.engine.detach(self)
@@ -663,11 +586,11 @@ class VoiceSession:
     @property
     def settled(self) -> bool:
         """True where nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
-        return self._rules.is_idle and self._hearing.lag < 2 * self._window
+        return self._rules.is_idle and self._input.hearing.lag < 2 * self._window
 
     def behind(self) -> bool:
         """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
-        due = self._hearing.position + self._window
+        due = self._input.hearing.position + self._window
         return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._output.is_behind
 
     def progressed(self) -> None:

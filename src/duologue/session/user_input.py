@@ -1,0 +1,147 @@
+"""The user's audio on its way to the rules: buffered, cleaned of the agent's echo, and scored window by window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from duologue.audio.format import RATE
+from duologue.conversation import inputs as got
+from duologue.conversation.conversation import Conversation
+from duologue.conversation.state import CallState
+from duologue.engine import Engine
+from duologue.session.arrivals import Arrivals
+from duologue.session.config import SessionConfig
+from duologue.session.hearing import Hearing
+from duologue.session.host import Host
+from duologue.session.meter import Meter
+from duologue.session.output import OutputController
+from duologue.session.recognition import LiveRecognition
+
+__all__ = ["UserInput"]
+
+DOUBT_PADDING = RATE
+"""Samples kept before windows that are held back: more than an utterance reaches back."""
+
+
+class UserInput:
+    """The input half of a session. All of it are plain calls on the loop's thread."""
+
+    def __init__(
+        self,
+        host: Host,
+        engine: Engine,
+        rules: Conversation,
+        output: OutputController,
+        hearing: Hearing,
+        live: LiveRecognition | None,
+        config: SessionConfig,
+    ) -> None:
+        self.hearing = hearing
+        """The audio of which something is still needed."""
+        self.arrivals = Arrivals(config.missing_after)
+        self.doubtful: list[got.VadScored] = []
+        """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
+        self.meter: Meter | None = None
+        self._host = host
+        self._rules = rules
+        self._output = output
+        self._live = live
+        """A recognizer that streams is given the audio as it is scored; None if there is none."""
+        self._window = engine.vad.window
+        self._clock = engine.clock
+        self._config = config
+
+    def write(self, pcm: bytes, now: float) -> int:
+        """Take audio that has just come; returns the samples that had to be dropped for it."""
+        arrivals = self.arrivals
+        samples = len(pcm) >> 1
+        if samples > arrivals.largest or now - arrivals.at > arrivals.usual:
+            arrivals.note(samples, now)
+        else:
+            arrivals.at = now
+        return self.hearing.write(pcm)
+
+    def skip(self, samples: int, now: float) -> None:
+        """Note that audio is lost."""
+        self.hearing.skip(self.arrivals.cover(samples, now), "lost")
+
+    def tick(self, now: float, *, paced: bool) -> bool:
+        """Forget the audio that is not needed any more. True if audio is missing, which is silence from now on."""
+        arrivals = self.arrivals
+        missing = paced and now - arrivals.at >= arrivals.patience
+        if missing:
+            self.hearing.skip(arrivals.fill(now), "missing")
+        elif now >= arrivals.relearn_at:
+            arrivals.relearn(now)
+        needed = self.doubtful[0].start - DOUBT_PADDING if self.doubtful else self._rules.needs_from
+        self.hearing.discard(needed if self._live is None else self._live.needs_from(needed))
+        return missing
+
+    def window_scored(self, probability: float) -> None:
+        """Take the score of the window that was read last."""
+        end = self.hearing.position
+        explained = 0.0
+        echo = self._output.echo
+        window = self._window
+        if self.arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
+            return
+        if echo and echo.active(end):
+            rules = self._config.rules
+            doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
+            alert, may_be_speech = echo.alert(end), probability >= doubtful
+            mic = self.hearing.read(end - window, end)
+            if alert or may_be_speech:
+                explained = echo.explained(end, mic, may_be_speech)
+            else:
+                echo.unheard(end, mic)
+            if alert:
+                self.hearing.replace(end - window, echo.left)
+        if self._output.replies.hears_audio:
+            self._output.replies.hear(self.hearing.read(end - window, end))
+        score = got.VadScored(end - window, end, probability, explained)
+        if echo and echo.in_doubt(end):
+            self.doubtful.append(score)
+            return
+        if self.doubtful:
+            self._resolve_doubt()
+        self._tell_score(score)
+
+    def _resolve_doubt(self) -> None:
+        """Report the windows that were held back until it was known whether they are the agent's own echo."""
+        echo, scores = self._output.echo, self.doubtful
+        self.doubtful = []
+        for score in scores:
+            if echo and echo.is_heard:
+                score = score._replace(explained=1.0)
+                if self._live is not None:  # it takes part in the conversation, and must not hear the agent
+                    self.hearing.replace(score.start, np.zeros(score.end - score.start, np.int16))
+            self._tell_score(score)
+
+    def _tell_score(self, score: got.VadScored) -> None:
+        if self._live is not None:
+            self._live.push(score.start, score.end)
+        self._host.tell_rules(score)
+        if self.meter is not None:
+            measured = self.meter.take(score, self._rules, self._clock.now())
+            if measured is not None and self._rules.call.state is CallState.LIVE:
+                self._host.publish(measured)
+
+    def _take_back(self, probability: float) -> bool:
+        """Leave a silent window out where silence was invented for audio that came late; False where that is unsafe.
+
+        Otherwise the session's time would stay ahead of the client's for the rest of the call.
+        """
+        safe = probability < self._config.rules.speech.stop_threshold and self._rules.is_idle
+        if not (safe and self.hearing.take_back(self._window)):
+            return False
+        self.arrivals.ahead -= self._window
+        return True
+
+    def tell_gaps(self) -> None:
+        """Report the audio that is missing before the next window."""
+        if self.doubtful:
+            self._resolve_doubt()
+        while self._rules.call.state is CallState.LIVE and (gap := self.hearing.next_gap()):
+            if self._live is not None:
+                self._live.skip(gap.start, gap.end)
+            self._host.tell_rules(gap)
