@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypedDict
 from duologue.agent import HasStartupWarning, Stocked
 from duologue.agent.faults import is_fault
 from duologue.engine import Engine, EngineConfig
-from duologue.errors import ConfigError
+from duologue.errors import ConfigError, DuologueError
 from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
 from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
 from duologue.server.origins import TRUSTED_PROXIES, Origins
@@ -27,6 +27,8 @@ from duologue.settings.providers import provider_factory
 
 __all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions"]
 
+WARM_TIMEOUT: Final = 10.0
+"""Seconds that a provider may take to open its connections before calls come."""
 MAX_SESSIONS: Final = 100
 """What two cores carry with the local models."""
 
@@ -198,6 +200,8 @@ class Application:
             provider = await asyncio.to_thread(make_provider, source, option)
             if provider is not source and (aclose := getattr(provider, "aclose", None)) is not None:
                 stack.push_async_callback(aclose)
+            if (warning := await _warm_provider(provider, option)) is not None:
+                say(f"warning: {warning}")
             return provider
 
         voices = {name: await made(source, f"voices[{name!r}]") for name, source in self._voices.items()}
@@ -217,6 +221,24 @@ class Application:
 def _by_name(kind: Literal["stt", "tts"], source: Any) -> Any:
     """What makes a provider that was given by its name; anything else as it is."""
     return provider_factory(kind, source) if isinstance(source, str) else source
+
+
+async def _warm_provider(provider: Any, option: str) -> str | None:
+    """Have a provider open its connections before calls come. Returns what to warn of; the server starts anyway."""
+    if (warm := getattr(provider, "warm", None)) is None:
+        return None
+    try:
+        async with asyncio.timeout(WARM_TIMEOUT):
+            await warm()
+    except DuologueError as error:
+        return f"{option} is not ready: {error}"
+    except TimeoutError:
+        return f"{option} was not ready within {WARM_TIMEOUT:g} s; it is tried again with the first call."
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        return f"{option} failed to get ready: {type(error).__name__}."
+    return None
 
 
 async def _warm(engine: Engine, models: LocalModels, phrases: Sequence[str]) -> None:
