@@ -68,6 +68,7 @@ class FileTranscript:
 async def _transcripts(
     files: list[Path], partials: bool, language: str | None, name: str
 ) -> AsyncIterator[FileTranscript]:
+    from duologue.audio.format import RATE
     from duologue.cli.transcript import transcribe_long
     from duologue.engine import Engine
     from duologue.settings.providers import stt_provider
@@ -87,7 +88,7 @@ async def _transcripts(
                 began = time.perf_counter()
                 text = await transcribe_long(stt, vad, samples, language=language, on_partial=show)
                 wall = time.perf_counter() - began
-                yield FileTranscript(str(file), text, round(len(samples) / 16000, 3), round(wall, 3))
+                yield FileTranscript(str(file), text, round(len(samples) / RATE, 3), round(wall, 3))
         finally:
             await stt.aclose()
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
+from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
 from duologue.realtime import (
     RealtimeAudio,
@@ -22,7 +23,6 @@ from duologue.testing.spoken import speak, understand, word_timings
 
 __all__ = ["FakeRealtimeConnection", "FakeRealtimeModel"]
 
-RATE = 16_000
 MAX_HEARD = 60 * RATE * 2
 """Bytes of the user's audio that it remembers."""
 

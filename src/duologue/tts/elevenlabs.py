@@ -17,11 +17,12 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
 from duologue.loopback import is_loopback
+from duologue.services import error_code, error_for, read_key, retry_after, validated
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.elevenlabs_settings import DEFAULT_MODEL, ElevenLabsSettings, socket_url
 from duologue.tts.elevenlabs_socket import ConnectionPool, Context
 from duologue.tts.elevenlabs_stream import AudioReader, TextWriter
-from duologue.tts.service import VoiceUsage, error_code, error_for, read_key, retry_after, validated
+from duologue.tts.service import VoiceUsage
 
 __all__ = ["ElevenLabsSettings", "ElevenLabsVoice"]
 
@@ -55,7 +56,7 @@ class ElevenLabsVoice(TextToSpeech):
         if not voice and not model.startswith("eleven_"):
             model, voice = DEFAULT_MODEL, model
         given = {"model": model, "voice": voice, **options}
-        settings = validated(ElevenLabsSettings, f"elevenlabs/{model}", given)
+        settings = validated(ElevenLabsSettings, f"the voice elevenlabs/{model}", given)
         if settings.model.startswith("eleven_v3"):
             raise ConfigError(f"The model {settings.model} cannot be streamed text.", hint="Use eleven_flash_v2_5.")
         if settings.keep_alive >= settings.inactivity_timeout:
@@ -63,7 +64,9 @@ class ElevenLabsVoice(TextToSpeech):
                 f"keep_alive is {settings.keep_alive:g} s, and must be less than inactivity_timeout, "
                 f"which is {settings.inactivity_timeout} s."
             )
-        key = api_key or read_key(settings, "ELEVENLABS_API_KEY")
+        key = api_key or read_key(
+            settings.api_key_file, settings.api_key_env or "ELEVENLABS_API_KEY", optional=settings.api_key_env is None
+        )
         if not key:
             raise ConfigError("ElevenLabs' voices need a key.", hint="Set ELEVENLABS_API_KEY or api_key_file.")
         self.name = f"elevenlabs/{settings.model}"

@@ -15,8 +15,8 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from duologue.errors import DeadlineError, ProviderError, ProviderUnavailableError
-from duologue.tts.service import error_code, error_for
+from duologue.errors import DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
+from duologue.services import error_code, error_for
 
 __all__ = ["Connection", "ConnectionPool", "Context"]
 
@@ -206,7 +206,7 @@ class Connection:
         await asyncio.gather(self._reader, return_exceptions=True)
 
     async def _read(self) -> None:
-        error: ProviderError | None = None
+        error: DuologueError | None = None
         try:
             async for data in self._socket:
                 self._receive(data)
@@ -218,7 +218,7 @@ class Connection:
             self._end(error or ProviderUnavailableError(f"{self.name} closed the connection.", provider=self.name))
             self._socket.transport.abort()
 
-    def _end(self, error: ProviderError) -> None:
+    def _end(self, error: DuologueError) -> None:
         self.is_open = False
         for timer in self._leaving.values():
             timer.cancel()
@@ -229,7 +229,7 @@ class Connection:
         self._outgoing.clear()
         self._on_change()
 
-    def _closed(self, closed: ConnectionClosed) -> ProviderError:
+    def _closed(self, closed: ConnectionClosed) -> DuologueError:
         code = closed.rcvd.code if closed.rcvd is not None else None
         if code in TEMPORARY:
             return ProviderUnavailableError(f"{self.name} broke off the connection ({code}).", provider=self.name)

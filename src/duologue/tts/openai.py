@@ -24,6 +24,7 @@ from duologue.errors import (
     because,
 )
 from duologue.loopback import is_loopback
+from duologue.services import error_code, error_for, read_key, retry_after, validated
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import (
     MAX_AUDIO_SECONDS,
@@ -31,11 +32,6 @@ from duologue.tts.service import (
     ServiceSettings,
     VoiceUsage,
     compressed_form,
-    error_code,
-    error_for,
-    read_key,
-    retry_after,
-    validated,
 )
 
 __all__ = ["OpenAISpeechSettings", "OpenAIVoice"]
@@ -75,10 +71,14 @@ class OpenAIVoice(TextToSpeech):
 
     def __init__(self, model: str = "", *, voice: str = "", api_key: str | None = None, **options: Any) -> None:
         given = {"model": model, "voice": voice, **options}
-        settings = validated(OpenAISpeechSettings, f"openai/{model}", given)
+        settings = validated(OpenAISpeechSettings, f"the voice openai/{model}", given)
         url = settings.base_url.strip().rstrip("/")
         host = _host(url)
-        key = api_key or read_key(settings, "OPENAI_API_KEY" if host == _OPENAI else None)
+        key = api_key or read_key(
+            settings.api_key_file,
+            settings.api_key_env or ("OPENAI_API_KEY" if host == _OPENAI else None),
+            optional=settings.api_key_env is None,
+        )
         if key is None and host == _OPENAI:
             raise ConfigError("OpenAI's voices need a key.", hint="Set OPENAI_API_KEY or api_key_file.")
         self.name = f"openai/{settings.model}"

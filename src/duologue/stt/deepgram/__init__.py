@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from duologue.audio.format import RATE
+from duologue.services import read_key, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram.connection import Connection, dial
 from duologue.stt.deepgram.recorded import RecordedTranscription
 from duologue.stt.deepgram.settings import DeepgramSettings, is_flux
 from duologue.stt.deepgram.stream import DeepgramStream, FluxStream, NovaStream
-from duologue.stt.service import RecognizerUsage, read_key, validated
+from duologue.stt.service import RecognizerUsage
 
 __all__ = ["DeepgramSettings", "DeepgramSpeechToText"]
 

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderError, ProviderUnavailableError
 from duologue.loopback import is_loopback
+from duologue.services import error_for, retry_after
 from duologue.stt.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE
 from duologue.stt.deepgram.settings import DeepgramSettings
-from duologue.stt.service import error_for_status, retry_after
 
 __all__ = ["Connection", "dial"]
 
@@ -53,7 +53,7 @@ async def dial(
     except InvalidStatus as refused:
         response = refused.response
         wait = retry_after(response.headers.get("Retry-After"))
-        raise error_for_status(name, response.status_code, wait=wait) from None
+        raise error_for(name, response.status_code, wait=wait) from None
     except TimeoutError:
         late = f"{name} did not accept a connection within {settings.connect_timeout:g} s."
         raise DeadlineError(late, provider=name) from None

@@ -14,9 +14,9 @@ from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
 from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
 from duologue.loopback import is_loopback
+from duologue.services import error_for, retry_after
 from duologue.stt.deepgram.messages import Recording
 from duologue.stt.deepgram.settings import DeepgramSettings
-from duologue.stt.service import error_for_status, retry_after
 
 __all__ = ["RecordedTranscription"]
 
@@ -86,8 +86,9 @@ class RecordedTranscription:
         except ValueError:
             text = ""
         wait = retry_after(response.headers.get("Retry-After"))
-        bad_audio = response.status_code == 400 and "audio" in text.lower()
-        return error_for_status(self._name, response.status_code, wait=wait, bad_audio=bad_audio)
+        status = response.status_code
+        bad_audio = status in (413, 415) or (status == 400 and "audio" in text.lower())
+        return error_for(self._name, status, wait=wait, bad_audio=bad_audio)
 
     def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
