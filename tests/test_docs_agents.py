@@ -144,7 +144,7 @@ async def test_progress() -> None:
     assert await heard(agent, "Where is it?", config=config) == ["Let me look that up. It is in the second drawer."]
 
 
-@pytest.mark.parametrize("name", ["test_weather", "test_tables"])
+@pytest.mark.parametrize("name", ["test_weather", "test_desk", "test_tables"])
 @pytest.mark.usefixtures("folder")
 async def test_tests_of_agents(name: str) -> None:
     module = importlib.import_module(name)
@@ -153,7 +153,7 @@ async def test_tests_of_agents(name: str) -> None:
     ]
     assert len(tests) == 1
     await tests[0]()
-    assert {"weather", "tables"} & set(sys.modules)
+    assert {"weather", "reception", "tables"} & set(sys.modules)
 
 
 def test_what_the_page_says_of_settings_is_so() -> None:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from duologue.session import ErrorRaised
 from duologue.session.reopening import COOLDOWN_S, MAX_EVENTS, MAX_OPENED, MAX_REPLAY
 from duologue.stt import SttCapabilities
 from duologue.testing.agents import ScriptedAgent
+from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 
-PAGE = (Path(__file__).parent.parent / "docs" / "providers.md").read_text("utf-8").partition("## A voice")[0]
+PAGE, _, VOICES = (Path(__file__).parent.parent / "docs" / "providers.md").read_text("utf-8").partition("## A voice")
 BATCH, TEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+(VOICE,) = re.findall(r"^```python\n(.*?)^```", VOICES, re.DOTALL | re.MULTILINE)
 
 
 def names(source: str, **given: Any) -> dict[str, Any]:
@@ -34,6 +39,27 @@ async def test_a_batch_recognizer_needs_one_method() -> None:
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
         await call.say("whatever")
         assert [t.user_text for t in call.turns] == ["A table for four."]
+
+
+@pytest.mark.anyio
+async def test_a_voice_of_ones_own() -> None:
+    class Service:
+        """Sends each word with its place, and then its audio."""
+
+        async def speak(self, text: AsyncIterable[str]) -> AsyncIterator[SimpleNamespace]:
+            end = 0.0
+            written = "".join([piece async for piece in text])
+            for word in written.split():
+                pcm = speak(f"{word} ", 24_000)
+                start, end = end, end + len(pcm) / 48_000
+                yield SimpleNamespace(words=[SimpleNamespace(text=word, start=start, end=end)], audio=pcm)
+
+    voice = names(VOICE)["MyVoice"](Service())
+    async with VirtualCall(ScriptedAgent("For when?"), tts=voice) as call:
+        await call.say("A table, please.")
+        assert call.heard == ["For when?"]
+        assert call.sounded.strip() == "For when?"
+        assert call.of(ErrorRaised) == []
 
 
 @pytest.mark.anyio

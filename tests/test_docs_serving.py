@@ -2,8 +2,11 @@
 
 import asyncio
 import importlib
+import inspect
 import json
+import logging
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -12,8 +15,10 @@ from typing import Any
 
 import pytest
 
+import duologue
 from duologue.client import connect
 from duologue.errors import ConfigError
+from duologue.server.application import ApplicationOptions
 from duologue.server.policy import CallPolicy
 from duologue.wire import messages as wire
 from duologue.wire.fields import TurnTaking
@@ -119,6 +124,27 @@ async def test_mounting() -> None:
     module = importlib.import_module("app")
     async with run_by_uvicorn(module.app) as address, connect(f"ws://{address}/voice/v1/stream") as call:
         assert await heard(call, "Hello.") == "You said: Hello."
+
+
+def test_a_log_of_json(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def serve(agent: object) -> None:
+        logging.getLogger("duologue.calls").info("A call started.")
+
+    name = "logged"
+    monkeypatch.setattr(duologue, "serve", serve)
+    runpy.run_path(str(folder / f"{name}.py"), run_name="__main__")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (json.loads(line)["logger"], json.loads(line)["message"]) == ("duologue.calls", "A call started.")
+
+
+def test_the_page_has_every_option() -> None:
+    table = PAGE[PAGE.index("| option | default |") : PAGE.index("`serve` and `aserve` also take")]
+    rows = [line.split("|")[1] for line in table.splitlines() if line]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {"agent", *ApplicationOptions.__annotations__}
+    beside = PAGE[PAGE.index("`serve` and `aserve` also take") :].partition("An option that")[0]
+    for start in (duologue.serve, duologue.aserve, duologue.asgi):
+        named = set(inspect.signature(start).parameters) - {"agent", "options"}
+        assert {name for name in named if f"`{name}`" not in beside and f"`{name}(" not in beside} == set()
 
 
 def test_what_the_page_says_of_the_policy_is_so() -> None:

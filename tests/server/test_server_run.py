@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import duologue
 from duologue.agent import Reply, Turn
 from duologue.agent.llm import LLMAgent
 from duologue.client import Conversation, connect
@@ -213,3 +214,23 @@ def test_an_agent_that_calls_would_share_is_refused_before_anything_is_done() ->
 
     with pytest.raises(ConfigError, match="One Shop would be shared by all calls"):
         run.serve(Shop(), port=0, say=lambda _: pytest.fail("it was started"))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("max_sessions", r"engine=EngineConfig\(max_sessions=...\)"),
+        ("idle_timeout", r"config=SessionConfig\(idle_timeout=...\)"),
+        ("log_format", "logging_to"),
+        ("allow_origins", "Use allowed_origins"),
+        ("color", "The options are agents, allowed_origins, "),
+    ],
+)
+def test_an_option_that_does_not_exist_is_refused_with_where_it_is(name: str, hint: str) -> None:
+    async def agent(text: str) -> str:
+        return text
+
+    wrong: dict[str, Any] = {name: 1}
+    for start in (duologue.asgi, duologue.serve):
+        with pytest.raises(ConfigError, match=f"There is no option '{name}'.*{hint}"):
+            start(agent, **wrong)

@@ -139,3 +139,15 @@ def test_a_sink_whose_capabilities_are_none_is_refused() -> None:
     sink = ClientSink(VirtualClock(), 8_000, "none")  # type: ignore[arg-type]  # a mistake
     with pytest.raises(ConfigError, match="expected SinkCapabilities"):
         VirtualCall(ScriptedAgent("Yes."), sink=sink)
+
+
+@pytest.mark.parametrize(("can_pause", "missing"), [(True, "flush, pause, resume"), (False, "flush")])
+def test_a_sink_without_its_methods_is_refused(can_pause: bool, missing: str) -> None:
+    class Sink:
+        capabilities = SinkCapabilities(can_pause=can_pause)
+
+        def send(self, pcm: bytes, position: int, generation: int) -> None:
+            raise AssertionError("a sink that is refused is not used")
+
+    with pytest.raises(ConfigError, match=f"The sink Sink has no method {missing}[.]"):
+        VirtualCall(ScriptedAgent("Yes."), sink=Sink())

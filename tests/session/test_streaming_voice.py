@@ -397,3 +397,13 @@ def test_capabilities_that_make_no_sense_are_refused() -> None:
     for wrong in ({"typical_latency": -1.0}, {"cost": float("nan")}, {"rates": (0,)}):
         with pytest.raises(ConfigError, match="must"):
             TtsCapabilities(**wrong)
+
+
+def test_what_is_no_voice_is_refused() -> None:
+    class Voice:
+        name = "mine"
+        rate = 24_000
+
+    voice: Any = Voice()
+    with pytest.raises(ConfigError, match="Voice is no voice: it has no capabilities, stream"):
+        VirtualCall(ScriptedAgent("Yes."), tts=voice)

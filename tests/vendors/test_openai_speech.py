@@ -92,5 +92,7 @@ def test_it_is_registered_by_name() -> None:
     voice = tts_provider("openai/kokoro", voice="af_heart", base_url="http://127.0.0.1:8880/v1")
     assert isinstance(voice, OpenAIVoice)
     assert (voice.name, voice.settings.model, voice.rate) == ("openai/kokoro", "kokoro", 24_000)
-    with pytest.raises(ConfigError, match="model"):
-        tts_provider("openai", voice="af_heart")
+    incomplete: list[tuple[str, dict[str, str]]] = [("openai", {"voice": "af_heart"}), ("openai/kokoro", {})]
+    for name, options in incomplete:
+        with pytest.raises(ConfigError, match=r"needs a model and a voice.*tts_provider\("):
+            tts_provider(name, **options)

@@ -22,7 +22,7 @@ from duologue.engine.phrases import PhraseCache
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSpeechToText, declared
 from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog
-from duologue.errors import InvalidStateError, OverloadedError
+from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.tts.clauses import clauses_of
@@ -148,8 +148,16 @@ class Engine:
         return ServiceSpeechToText(provider, self.latencies.of(provider.name, declared(provider).typical_latency))
 
     def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
-        """Return `provider` itself, or a model as a service."""
-        return ModelTextToSpeech(self, provider) if isinstance(provider, TtsModel) else provider
+        """Return `provider` itself, or a model as a service. Raises ConfigError for what is neither."""
+        if isinstance(provider, TtsModel):
+            return ModelTextToSpeech(self, provider)
+        missing = [name for name in ("name", "rate", "capabilities", "stream") if not hasattr(provider, name)]
+        if missing:
+            raise ConfigError(
+                f"{type(provider).__name__} is no voice: it has no {', '.join(missing)}.",
+                hint="Derive it from duologue.tts.TextToSpeech, and give it a name, rate, capabilities and stream.",
+            )
+        return provider
 
     async def warm(self, tts: TextToSpeech, phrases: Iterable[str]) -> None:
         """Synthesize `phrases` ahead, when nothing more urgent waits, so that they come from the cache.

@@ -6,7 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict
 
 from duologue.agent import HasStartupWarning, Stocked
@@ -25,7 +26,7 @@ from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
 from duologue.settings.providers import provider_factory
 
-__all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions"]
+__all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions", "check_options"]
 
 WARM_TIMEOUT: Final = 10.0
 """Seconds that a provider may take to open its connections before calls come."""
@@ -75,6 +76,24 @@ class ApplicationOptions(TypedDict, total=False):
     """Pages of other hosts that may connect."""
     trusted_proxies: Sequence[str]
     """Proxies whose forwarding headers are believed."""
+
+
+def check_options(options: Mapping[str, object]) -> None:
+    """Raise ConfigError for an option that does not exist, with a hint that says where its setting is."""
+    known = ApplicationOptions.__annotations__
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is None:
+        return
+    if unknown in {field.name for field in fields(EngineConfig)}:
+        hint = f"Give engine=EngineConfig({unknown}=...)."
+    elif unknown in {field.name for field in fields(SessionConfig)}:
+        hint = f"Give config=SessionConfig({unknown}=...)."
+    elif unknown in ("log_format", "log_level"):
+        hint = "Open duologue.server.logs.logging_to(...) around the call, or configure the standard library's logging."
+    else:
+        names = get_close_matches(unknown, known, n=1) or sorted(known)
+        hint = f"Use {names[0]}." if len(names) == 1 else f"The options are {', '.join(names)}."
+    raise ConfigError(f"There is no option {unknown!r}.", hint=hint)
 
 
 class Application:

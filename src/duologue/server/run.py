@@ -16,7 +16,7 @@ from typing import Any, Unpack
 from duologue.errors import ConfigError
 from duologue.server.address import address_of, exposure
 from duologue.server.app import VoiceApp
-from duologue.server.application import Application, ApplicationOptions
+from duologue.server.application import Application, ApplicationOptions, check_options
 from duologue.server.door import listen
 from duologue.server.listener import Listener, protocol_of
 from duologue.server.supervisor import Supervisor
@@ -113,6 +113,7 @@ def asgi(
     without it that is logged. `agent` and the other options are as for `serve`. Raises ConfigError if one of them
     cannot be meant.
     """
+    check_options(options)
     return Application(agent, say=say or log.info, **options).app()
 
 
@@ -132,6 +133,7 @@ class _Server:
         options: ApplicationOptions,
     ) -> None:
         self.say = say
+        check_options(options)
         protocol_of(listener)
         self._application = Application(agent, say=say, workers=workers, **options)
         self._workers = workers

@@ -82,6 +82,14 @@ class SinkOutput:
         if not isinstance(self.capabilities, SinkCapabilities):
             kind = type(self.capabilities).__name__
             raise ConfigError(f"The sink's capabilities are a {kind}; expected SinkCapabilities.")
+        needed = ("send", "flush", "pause", "resume") if self.capabilities.can_pause else ("send", "flush")
+        missing = [name for name in needed if sink is not None and not callable(getattr(sink, name, None))]
+        if missing:
+            raise ConfigError(
+                f"The sink {type(sink).__name__} has no method {', '.join(missing)}.",
+                hint="Derive it from duologue.session.AudioSink; it must have send and flush, and pause and resume "
+                "unless its capabilities have can_pause=False.",
+            )
         self._host = host
         self._sink = sink
 

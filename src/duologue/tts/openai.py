@@ -70,6 +70,12 @@ class OpenAIVoice(TextToSpeech):
     """
 
     def __init__(self, model: str = "", *, voice: str = "", api_key: str | None = None, **options: Any) -> None:
+        if not (model and voice):
+            raise ConfigError(
+                "A voice of OpenAI's speech interface needs a model and a voice, and has no default for either.",
+                hint='Give both in Python: tts_provider("openai/MODEL", voice="VOICE"). The --tts option cannot name a '
+                "voice.",
+            )
         given = {"model": model, "voice": voice, **options}
         settings = validated(OpenAISpeechSettings, f"the voice openai/{model}", given)
         url = settings.base_url.strip().rstrip("/")

@@ -1,0 +1,35 @@
+"""The programs of docs/providers/ are accepted by the server, with providers that can be made."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import duologue
+from duologue.server.call_options import make_provider
+
+PAGES = sorted((Path(__file__).parent.parent / "docs" / "providers").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_the_program_can_be_served(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[tuple[object, dict[str, Any]]] = []
+
+    def serve(agent: object, **options: Any) -> None:
+        served.append((agent, options))
+
+    snippets = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (program,) = [source for source in snippets if "duologue.serve(" in source]
+    (tmp_path / "program.py").write_text(program)
+    for service in ("DEEPGRAM", "ELEVENLABS", "OPENAI"):
+        monkeypatch.setenv(f"{service}_API_KEY", "key")
+    monkeypatch.setattr(duologue, "serve", serve)
+    runpy.run_path(str(tmp_path / "program.py"), run_name="__main__")
+    ((agent, options),) = served
+    duologue.asgi(agent, **options)
+    for option, source in options.items():
+        assert make_provider(source, option).name.partition("/")[0] == page.stem.partition("-")[0]
