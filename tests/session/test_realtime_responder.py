@@ -184,6 +184,26 @@ async def test_a_tool_that_fails_is_reported_and_the_answer_goes_on(
         assert call.heard == ["Let me see. Sorry."]
 
 
+async def test_what_a_tool_left_behind_wants_said_is_said_after_the_reply() -> None:
+    go, tasks = asyncio.Event(), list[asyncio.Task[None]]()
+
+    async def later() -> None:
+        await go.wait()
+        await call.session.say("And this is later.")
+
+    async def find_table(people: int) -> str:
+        tasks.append(asyncio.create_task(later()))
+        return "at the window"
+
+    async with talk([LOOK, LONG], tools={"find_table": find_table}) as call:
+        await call.speak("A table for four, please.")
+        await call.silence(1.0)  # the model has given all of its answer
+        go.set()
+        await asyncio.wait(tasks)
+        await call.settle()
+        assert call.heard == [LONG, "And this is later."]
+
+
 async def test_a_model_that_calls_tools_without_end_is_told_to_stop() -> None:
     async def find_table(people: int) -> str:
         return "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,6 +19,8 @@ from duologue.session.recorded import MAX_PLAY_S
 from duologue.testing.fakes import FakeTextToSpeech
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
+from duologue.testing.voices import StreamingVoice
+from duologue.tts import TtsCapabilities
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +106,21 @@ async def test_the_new_agent_is_given_the_call_and_speculates_as_it_declares() -
         assert call.session.id == "c1"
     (info,) = given
     assert (info.id, info.agent, info.metadata) == ("c1", "billing", {"order": 7})
+
+
+async def test_an_agent_that_may_stay_silent_hands_over_without_a_word() -> None:
+    class Router(Desk):
+        may_stay_silent = True
+
+        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            await turn.call.hand_over("billing")
+            for nothing in ():
+                yield nothing
+
+    async with VirtualCall(Router, agents={"billing": Billing}) as call:
+        await call.say("To billing, please.")
+        assert call.heard == ["Billing here."]
+        assert call.of(ErrorRaised) == []
 
 
 @pytest.mark.parametrize("speculative", [True, False])
@@ -264,6 +282,42 @@ async def test_settings_change_from_now_on() -> None:
             with pytest.raises(ConfigError, match=message):
                 call.session.configure(**asked)
         assert call.session._rules.context.config.endpointing.timeout == 3.0
+
+
+async def test_a_voice_that_contradicts_itself_changes_nothing() -> None:
+    liar = FakeTextToSpeech()
+    liar.capabilities = TtsCapabilities(rates=(8_000,))
+
+    async def agent(text: str) -> str:
+        return "One two three four five six seven eight nine ten."
+
+    async with VirtualCall(agent, voices={"liar": liar}) as call:
+        with pytest.raises(ConfigError, match="its capabilities list 8000 Hz"):
+            call.session.configure(voice="liar", barge_in=False)
+        await call.speak("Hello.")
+        await call.silence(1.5)
+        await call.say("Stop it, please.")
+        assert call.session.record.interruptions == 1
+        assert liar.asked == []
+
+
+@pytest.mark.parametrize("streams_text", [True, False])
+async def test_an_agent_may_wait_for_what_it_has_said_before_it_writes_more(streams_text: bool) -> None:
+    heard: list[str] = []
+
+    async def agent(text: str, turn: Turn) -> AsyncIterator[str]:
+        yield "One moment. "
+        handle = await turn.call.say("This is said inside.")
+        async with asyncio.timeout(5.0):
+            await handle.wait_for_playout()
+        heard.append(handle.heard)
+        yield "And on."
+
+    async with VirtualCall(agent, tts=StreamingVoice(streams_text=streams_text)) as call:
+        await call.say("Hello.")
+        assert call.heard == ["One moment.", "This is said inside.", "And on."]
+        assert call.of(ErrorRaised) == []
+    assert heard == ["This is said inside."]
 
 
 async def test_a_turn_without_a_call_says_so() -> None:

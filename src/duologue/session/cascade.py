@@ -59,9 +59,9 @@ class Cascade(Responder):
         if agent not in self._agents:
             self._agents.append(agent)
 
-    def change_voice(self, tts: TextToSpeech) -> None:
+    def change_voice(self, voice: VoiceState) -> None:
         """Have another voice, of the same rate, speak the next responses."""
-        self._voice, self.name = VoiceState(tts), tts.name
+        self._voice, self.name = voice, voice.tts.name
 
     def truncate(self, heard: Heard) -> None:
         """Put an agent with state back if nothing of its answer was heard."""
@@ -92,7 +92,7 @@ class Cascade(Responder):
     async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
         """Answer a turn, or say a text."""
         queue = TextQueue(MAX_PIECES if self._voice.in_clauses else MAX_TOKENS)
-        writer = None
+        agent, writer = self.agent, None  # the call may be handed over while this one answers
         if request.say is None:
             writer = self._start_writer(request, queue)
         else:
@@ -118,7 +118,7 @@ class Cascade(Responder):
             yield writer.end_call
         if writer.error is not None:
             raise writer.error
-        if not (has_sound or writer.end_call or getattr(self.agent, "may_stay_silent", False)):
+        if not (has_sound or writer.end_call or getattr(agent, "may_stay_silent", False)):
             raise AgentError(
                 "The agent gave no answer that can be spoken.",
                 hint="Yield some text, or EndCall to end the call; or set may_stay_silent = True on the agent.",

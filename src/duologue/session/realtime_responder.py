@@ -99,6 +99,7 @@ class RealtimeResponder(Responder):
             say = reply.says.popleft()
             async for item in self._response(reply, say, say.id):
                 yield item
+        reply.is_written = True
         if reply.end_call is not None:
             yield reply.end_call
 

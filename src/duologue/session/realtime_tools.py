@@ -41,13 +41,10 @@ class ModelReply:
         self.says: deque[SayRequested] = deque()
         """Texts that tools want to be said."""
         self.end_call: EndCall | None = None
+        self.is_written = False
+        """Nothing more is said inside of the reply: what a tool left behind asks for later is said after it."""
         self._name = name
         self._calls = 0
-
-    @property
-    def is_written(self) -> bool:
-        """False: a tool that asks for something to be said runs inside of the reply."""
-        return False
 
     async def say_within(self, text: str, say: int, *, interruptible: bool) -> None:
         """Have a text said after what the model is saying."""

@@ -71,6 +71,7 @@ from duologue.session.responder import Responder, ResponseWriter, current_writer
 from duologue.session.roster import MakeAgent, Roster, agent_maker
 from duologue.session.saying import SpeechHandle, SpeechHandles
 from duologue.session.sink import AudioSink
+from duologue.session.speaking import VoiceState
 from duologue.session.user_input import UserInput
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
@@ -384,9 +385,10 @@ class VoiceSession:
                 f"The voice {voice!r} speaks at {tts.rate} Hz, and that of this call at {self._responder.rate} Hz.",
                 hint="Change to a voice of the same rate.",
             )
+        new = None if tts is None else VoiceState(tts)
         self.tell_rules(got.SettingsChanged(action_delay, timeout, barge_in))
-        if tts is not None:
-            self._check_cascade().change_voice(tts)
+        if new is not None:
+            self._check_cascade().change_voice(new)
 
     def _check_cascade(self) -> Cascade:
         if not isinstance(self._responder, Cascade):

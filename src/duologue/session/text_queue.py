@@ -194,6 +194,7 @@ class TextFeed:
             self._queue.replace(piece._replace(text=rest))
         else:
             self._queue.pop()
+            self.ended = piece.ends_say  # nothing of it follows, and whoever waits for it need not write more
         self.handed.append(text)
         self.unspoken += len(text)
         self.on_text(text)
