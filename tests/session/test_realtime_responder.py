@@ -10,7 +10,7 @@ import pytest
 from duologue.agent import EndCall
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
-from duologue.errors import ConfigError, ProviderUnavailableError
+from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
 from duologue.realtime import RealtimeAudio, RealtimeText, RealtimeToolCall
 from duologue.session import (
     ErrorRaised,
@@ -21,7 +21,7 @@ from duologue.session import (
 )
 from duologue.session import realtime_link as link
 from duologue.testing.fakes import FOREVER
-from duologue.testing.realtime import FakeRealtimeModel
+from duologue.testing.realtime import FakeRealtimeConnection, FakeRealtimeModel
 from duologue.testing.virtual import VirtualCall
 from duologue.turn.languages.en import PACK
 
@@ -320,3 +320,92 @@ async def test_a_responder_that_cannot_hear_is_reported_once() -> None:
     async with VirtualCall(responder=Deaf(FakeRealtimeModel("Yes."))) as call:
         await call.say("Hello.")
         assert call.one(ErrorRaised).message == "fake-realtime failed to hear: OSError."
+
+
+class Breaking(FakeRealtimeModel):
+    """A method of its first connection raises from its third call on, or at once."""
+
+    def __init__(self, *answers: Any, method: str, good: int) -> None:
+        super().__init__(*answers)
+        self._method, self._good = method, good
+
+    async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+        connection = await super().connect(language=language)
+        if len(self.connections) == 1:
+            works, calls = getattr(connection, self._method), iter(range(10_000))
+
+            def call(*args: Any, **named: Any) -> Any:
+                if next(calls) >= self._good:
+                    raise OSError("secret")
+                return works(*args, **named)
+
+            setattr(connection, self._method, call)
+        return connection
+
+
+@pytest.mark.parametrize(
+    ("method", "good", "errors"),
+    [
+        ("push", 3, ["fake-realtime failed to hear: OSError."]),
+        ("respond", 0, ["fake-realtime failed to respond: OSError."]),
+        ("respond", 1, ["fake-realtime failed to respond: OSError."]),
+        ("truncate", 0, ["fake-realtime failed to truncate: OSError."]),
+        ("tool_result", 0, ["fake-realtime failed to take the result of a tool: OSError."]),
+    ],
+)
+async def test_a_connection_whose_method_raises_is_replaced(method: str, good: int, errors: list[str]) -> None:
+    async def find_table(people: int) -> str:
+        return "one"
+
+    first = [LOOK, LONG] if method == "tool_result" else LONG
+    model = Breaking(first, "Yes.", "Yes.", method=method, good=good)
+    async with VirtualCall(responder=RealtimeResponder(model, tools={"find_table": find_table})) as call:
+        await call.speak("Hello.")
+        await call.silence(1.5)
+        await call.say("Wait, I have a question.")
+        await call.say("And one more.")
+        assert call.heard[-1] == "Yes."
+        assert [error.message for error in call.of(ErrorRaised)] == errors
+        assert len(model.connections) == 2
+        assert model.connections[1].turns[-1] == "And one more."
+
+
+async def test_a_connection_that_was_lost_between_turns_is_reported() -> None:
+    async with talk("One.", "Two.") as call:
+        await call.say("Hello.")
+        await model_of(call).connections[0].aclose()
+        await call.say("And on.")
+        assert call.heard == ["One.", "Two."]
+        assert call.one(ErrorRaised).message == "fake-realtime closed the connection."
+        assert call.engine.counters.response_faults == 1
+
+
+async def test_a_connection_that_does_not_close_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "CLOSING", 0.02)
+    async with talk("Yes.") as call:
+        await call.say("Hello.")
+        monkeypatch.setattr(model_of(call).connections[0], "aclose", asyncio.Event().wait)
+        await call.session.hang_up()
+    assert [task.get_name() for task in asyncio.all_tasks()].count("realtime") == 0
+
+
+async def test_a_connection_that_is_given_up_late_does_not_touch_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(FakeRealtimeModel):
+        async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+            if not self.connections:
+                self.connections.append(FakeRealtimeConnection(self))
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await asyncio.sleep(0.02)
+            return await super().connect(language=language)
+
+    kept = link.RealtimeLink(Slow(), None)
+    monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", 0.01)
+    with pytest.raises(DeadlineError):
+        await kept.connected("")
+    monkeypatch.undo()
+    connection = await kept.connected("")
+    await asyncio.sleep(0.05)
+    assert kept.connection is connection
+    await kept.aclose()

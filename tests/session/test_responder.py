@@ -165,6 +165,35 @@ async def test_a_responder_that_fails_is_reported(fault: BaseException, code: st
         assert call.heard[-1] == "You said Go on."
 
 
+@pytest.mark.parametrize("which", ["commit", "cancel", "truncate"])
+async def test_a_plain_call_that_raises_is_reported_and_the_call_goes_on(which: str) -> None:
+    class Broken(Parrot):
+        pass
+
+    def fail(self: Broken, about: Any) -> None:
+        raise SystemExit("secret")
+
+    setattr(Broken, which, fail)
+    async with VirtualCall(responder=Broken(speculative=True)) as call:
+        await call.speak("One two three four five six seven eight.")
+        await call.silence(1.0)
+        await call.say("Wait, I have a question.")
+        assert call.heard[-1] == "You said Wait, I have a question."
+        assert {error.message for error in call.of(ErrorRaised)} == {f"parrot failed to {which}: SystemExit."}
+        assert call.engine.counters.response_faults == len(call.of(ErrorRaised))
+
+
+async def test_a_responder_that_cannot_let_go_is_reported() -> None:
+    class Broken(Parrot):
+        async def released(self, generation: int) -> None:
+            raise KeyError("secret")
+
+    async with VirtualCall(responder=Broken()) as call:
+        await call.say("Hello.")
+        assert call.heard == ["You said Hello."]
+        assert call.one(ErrorRaised).message == "parrot failed to let go of a response: KeyError."
+
+
 async def test_what_is_no_item_of_a_response_is_refused() -> None:
     class Wrong(Parrot):
         async def respond(self, request: ResponseRequest) -> AsyncIterator[Any]:

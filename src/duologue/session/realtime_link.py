@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Final
+from typing import Any, Final, Literal
 
 from duologue.agent.faults import is_fault
 from duologue.engine.accounting import owned_by
@@ -26,8 +26,10 @@ MAX_EARLY_BYTES: Final = 960_000
 class ModelResponse:
     """One response of the model: its events, until they are read."""
 
-    def __init__(self, name: str, generation: int, *, is_answer: bool) -> None:
+    def __init__(self, name: str, generation: int, connection: RealtimeConnection, *, is_answer: bool) -> None:
         self.id = name
+        self.connection = connection
+        """Another one does not know it."""
         self.generation = generation
         """The session's reply that it belongs to."""
         self.is_answer = is_answer
@@ -49,8 +51,8 @@ class ModelResponse:
         return True
 
     def fail(self, error: DuologueError) -> None:
-        """End with an error, after the events that wait."""
-        self._error = error
+        """End with an error, after the events that wait; the first counts."""
+        self._error = self._error or error
         self._changed.set()
 
     async def next(self, name: str, timeout: float) -> RealtimeEvent | None:
@@ -88,14 +90,21 @@ class RealtimeLink:
         self._opened = asyncio.Event()
         self._error: DuologueError | None = None
         """Why the connection is closed."""
+        self._fault: DuologueError | None = None
+        """What went wrong while no response waited for it, until it is reported."""
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
 
     def push(self, pcm: bytes) -> None:
         """Send the user's audio, as soon as the connection is open."""
         if self.connection is not None:
-            self.connection.push(pcm)
-            return
+            try:
+                self.connection.push(pcm)
+                return
+            except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+                if not is_fault(cause):
+                    raise
+                self._lose(self._failed(cause, "hear"))
         self._early.append(pcm)
         self._early_bytes += len(pcm)
         while self._early_bytes > MAX_EARLY_BYTES:
@@ -104,6 +113,28 @@ class RealtimeLink:
             self.dropped_bytes += dropped
         if not self._was_opened:
             self.open("")
+
+    def call(self, method: Literal["respond", "tool_result", "truncate", "cancel"], *args: Any, **named: Any) -> None:
+        """Call a method of the connection, if there is one.
+
+        One that raises has lost the connection, and the next response opens another. Raises ProviderError then.
+        """
+        if self.connection is None:
+            return
+        try:
+            getattr(self.connection, method)(*args, **named)
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
+            error = self._failed(cause, "take the result of a tool" if method == "tool_result" else method)
+            self._lose(error)
+            self._fault = None  # the caller reports it
+            raise error from error.__cause__
+
+    def take_fault(self) -> DuologueError | None:
+        """Return what went wrong since the last response, once."""
+        fault, self._fault = self._fault, None
+        return fault
 
     def open(self, session: str) -> None:
         """Begin to connect, unless that was done."""
@@ -129,15 +160,17 @@ class RealtimeLink:
         return self.connection
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connection. Raises the error of one that does not close, or was lost unnoticed."""
         task = self._stop()
         self.responses.clear()
         self._early.clear()
         if task is not None:
-            await asyncio.wait([task], timeout=CLOSING)
+            await asyncio.wait([task], timeout=2 * CLOSING)
+        if (fault := self.take_fault()) is not None:
+            raise fault
 
     def _stop(self) -> asyncio.Task[None] | None:
-        task, self._task = self._task, None
+        task, self._task, self.connection = self._task, None, None
         if task is not None:
             task.cancel()
         return task
@@ -159,20 +192,42 @@ class RealtimeLink:
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(cause):
                 raise
-            error = (
-                cause
-                if isinstance(cause, ProviderError)
-                else because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
-            )
+            error = self._failed(cause)
         finally:
-            self.connection, self._error = None, error
-            if self._task is asyncio.current_task():
-                self._task = None  # the next response connects again
-            for response in self.responses.values():
-                response.fail(error)
+            if self._task is asyncio.current_task():  # otherwise it was stopped, and there may be another
+                self._lose(error)
             opened.set()
             if connection is not None:
+                await self._close(connection)
+
+    def _lose(self, error: DuologueError) -> None:
+        """Go on without the connection; the next response connects again."""
+        task = self._task
+        if task is not asyncio.current_task():
+            self._stop()
+        self._task, self.connection, self._error = None, None, error
+        if not self.responses:
+            self._fault = error
+        for response in self.responses.values():
+            response.fail(error)
+
+    async def _close(self, connection: RealtimeConnection) -> None:
+        name = self._model.name
+        try:
+            async with asyncio.timeout(CLOSING):
                 await connection.aclose()
+        except TimeoutError:
+            self._fault = ProviderError(f"{name} did not close its connection within {CLOSING:g} s.", provider=name)
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
+            self._fault = self._failed(cause, "close")
+
+    def _failed(self, cause: BaseException, what: str = "") -> ProviderError:
+        if isinstance(cause, ProviderError):
+            return cause
+        name, doing = self._model.name, f" to {what}" if what else ""
+        return because(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)
 
     def _dispatch(self, event: RealtimeEvent) -> None:
         name = self._model.name

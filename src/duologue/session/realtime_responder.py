@@ -69,17 +69,17 @@ class RealtimeResponder(Responder):
         """Have the model forget what was not heard."""
         at = 0.0
         for response in self._spoken:
-            if response.generation == heard.generation and self._link.connection is not None:
+            if response.generation == heard.generation and response.connection is self._link.connection:
                 seconds = min(max(heard.seconds - at, 0.0), response.seconds)
-                self._link.connection.truncate(response.id, seconds, heard.text if response.is_answer else "")
+                self._link.call("truncate", response.id, seconds, heard.text if response.is_answer else "")
             at += response.seconds
 
     def cancel(self, generation: int) -> None:
         """Have the model stop."""
         for response in [r for r in self._link.responses.values() if r.generation == generation]:
             del self._link.responses[response.id]
-            if self._link.connection is not None:
-                self._link.connection.cancel(response.id)
+            if response.connection is self._link.connection:
+                self._link.call("cancel", response.id)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -109,17 +109,19 @@ class RealtimeResponder(Responder):
         """One response of the model: the answer, or a text that it is to say; `within`: inside of an answer."""
         request = reply.request
         connection = await self._link.connected(request.session)
+        if (fault := self._link.take_fault()) is not None:
+            request.output.failed(fault, request.turn.id)
         self._count += 1
         reply.responses += 1
-        response = ModelResponse(f"response-{self._count}", request.generation, is_answer=say is None)
+        response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)
         self._link.responses[response.id] = response
         self._spoken.append(response)
         typed = request.turn.text if say is None and request.is_typed else None
-        connection.respond(response.id, text=typed, say=say.text if say is not None else None)
         placer = TextPlacer(self.name, aligned=self.model.capabilities.aligned, seconds_per_char=self._seconds_per_char)
         interruptible = say is None or say.interruptible
         has_text = False
         try:
+            self._link.call("respond", response.id, text=typed, say=say.text if say is not None else None)
             while True:
                 c = request.config
                 event = await response.next(self.name, c.speech_timeout if response.has_begun else c.first_text_timeout)
@@ -141,7 +143,8 @@ class RealtimeResponder(Responder):
                 if isinstance(event, RealtimeToolCall):
                     yield FunctionCall(event.name, event.arguments, event.id)
                     result = await reply.call(self._tools, event)
-                    connection.tool_result(event.id, result)
+                    if connection is self._link.connection:
+                        self._link.call("tool_result", event.id, result)
         finally:
             self._link.responses.pop(response.id, None)
         placer.end_text()

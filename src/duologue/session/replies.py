@@ -21,6 +21,7 @@ from duologue.errors import AgentError, DuologueError, ProviderError, because
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
+from duologue.session.notify import notify
 from duologue.session.reply_task import ReplyTask, ReplyTaskOutput
 from duologue.session.responder import Heard, Responder, ResponseOutput, ResponseRequest, ResponseWriter
 
@@ -127,7 +128,7 @@ class Replies:
 
     def unheard(self, reply: ReplyTask) -> None:
         """Tell the responder that nothing was heard of a reply that is over."""
-        self._responder.truncate(Heard(reply.generation))
+        notify(self._responder, "truncate", Heard(reply.generation), reply.request.output, reply.turn)
 
     def cut_off(self, generation: int, seconds: float) -> None:
         """Note how much of a reply was played when it was cut off; `heard` follows."""
@@ -136,9 +137,10 @@ class Replies:
     def heard(self, generation: int, text: str) -> None:
         """Tell the responder what was heard of a reply that was cut off."""
         cut_off = self._cut_off
-        if cut_off is not None and cut_off.generation == generation:
+        if cut_off is not None and cut_off.generation == generation and self.current is not None:
             self._cut_off = None
-            self._responder.truncate(Heard(generation, cut_off.seconds, text))
+            heard = Heard(generation, cut_off.seconds, text)
+            notify(self._responder, "truncate", heard, self.current.request.output, self.current.turn)
 
     # --- the user ---
 
@@ -173,8 +175,8 @@ class Replies:
         if not await finishes(closing, RESPONDER_CLOSING):
             self._host.failed(AgentError(f"The agent did not close within {RESPONDER_CLOSING:g} s."))
         elif (cause := closing.result()) is not None:
-            error: DuologueError = AgentError(f"The agent failed to close: {type(cause).__name__}.")
-            self._host.failed(because(error, cause))
+            error = AgentError(f"The agent failed to close: {type(cause).__name__}.")
+            self._host.failed(cause if isinstance(cause, DuologueError) else because(error, cause))
 
 
 def _report_tool(output: weakref.ref[RepliesOutput], turn: int, generation: int, call: ToolCall) -> None:

@@ -10,9 +10,10 @@ from typing import Protocol
 from duologue.agent.faults import is_fault
 from duologue.audio.format import FRAME
 from duologue.engine.accounting import owned_by
-from duologue.errors import DuologueError, ProviderError, because
+from duologue.errors import DuologueError, ProviderError
 from duologue.session.agent_writer import closable
 from duologue.session.cancellation import forget_why
+from duologue.session.notify import notify, responder_failed
 from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
 
 __all__ = ["ReplyTask"]
@@ -78,11 +79,11 @@ class ReplyTask:
     def commit(self) -> None:
         """The turn is decided: side effects are allowed, and more than the first clause is spoken."""
         self.request.committed.set()
-        self._responder.commit(self.generation)
+        notify(self._responder, "commit", self.generation, self._output, self.turn)
 
     def cancel(self) -> None:
         """Stop; a plain call. The task ends when the responder has let go."""
-        self._responder.cancel(self.generation)
+        notify(self._responder, "cancel", self.generation, self._output, self.turn)
         if not self.is_cancelled:  # a second time would interrupt its waiting for the responder
             self.is_cancelled = True
             self._task.cancel()
@@ -99,13 +100,21 @@ class ReplyTask:
             except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
                 if not is_fault(cause):
                     raise
-                error = cause if isinstance(cause, DuologueError) else self._failed(cause)
+                error = responder_failed(self._responder, cause)
             if not self.is_cancelled:
                 self._output.reply_done(self, error)
             elif error is not None:
                 self._output.failed(error, self.turn)
         finally:
+            await self._release()
+
+    async def _release(self) -> None:
+        try:
             await self._responder.released(self.generation)
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
+            self._output.failed(responder_failed(self._responder, cause, "let go of a response"), self.turn)
 
     async def _read(self) -> None:
         async with aclosing(closable(self._responder.respond(self.request))) as items:
@@ -127,7 +136,3 @@ class ReplyTask:
             raise ProviderError(
                 f"{name} gave audio of {len(item.pcm)} bytes, and must give whole 16-bit samples.", provider=name
             )
-
-    def _failed(self, cause: BaseException) -> DuologueError:
-        name = self._responder.name
-        return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
