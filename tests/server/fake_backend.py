@@ -62,6 +62,9 @@ class FakeSession:
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         self._on_event, self._on_end = on_event, on_end
 
+    async def abandon(self) -> None:
+        self.calls.append(("abandon",))
+
     async def hang_up(self, reason: str = "closed") -> None:
         if not self.closed.is_set():
             self.on_close()

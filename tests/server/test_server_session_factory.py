@@ -1,5 +1,6 @@
 """What a client asks for becomes a session, with the application's agent and data."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import Agent, CallInfo, Reply, Turn
+from duologue.agent import Agent, CallInfo, Reply, Turn, closing
+from duologue.agent.function import as_agent
 from duologue.clock import VirtualClock
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import EngineConfig
@@ -234,6 +236,48 @@ async def test_a_factory_that_returns_the_agent_of_another_call_is_refused(caplo
             await opened(sessions)
         assert sessions.counters()["agents_failed"] == 1
     assert "agent 'shop'" in caplog.text
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+async def test_an_agent_that_comes_too_late_is_closed_unless_it_answers_another_call(is_used: bool) -> None:
+    release, closed = threading.Event(), asyncio.Event()
+
+    class Late(Shop):
+        async def aclose(self) -> None:
+            closed.set()
+
+    late = Late(CallInfo(id="late"))
+
+    def make(call: CallInfo) -> Agent:
+        release.wait()
+        return late
+
+    async with factory_of({"late": make}) as sessions:
+        opening = asyncio.create_task(opened(sessions))
+        while not sessions._code._threads:
+            await asyncio.sleep(0)
+        opening.cancel()  # the client is gone
+        await asyncio.wait([opening])
+        if is_used:
+            as_agent(late)
+        assert sessions.counters()["application_stuck"] == 1
+        release.set()
+        while sessions.counters()["application_stuck"] or sessions._code._disposing:
+            await asyncio.sleep(0.001)
+        assert closed.is_set() is not is_used
+
+
+async def test_an_unused_agent_that_does_not_close_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(closing, "UNUSED_CLOSING", 0.01)
+
+    class Stuck(Shop):
+        async def aclose(self) -> None:
+            await asyncio.Event().wait()
+
+    await closing.close_unused(Stuck(CallInfo(id="c1")), "c1")
+    assert "The call c1: agent_error: An agent that was not used failed to close: TimeoutError." in caplog.text
 
 
 async def test_a_factory_runs_beside_the_event_loop() -> None:

@@ -266,13 +266,17 @@ async def test_a_full_server(server: Server) -> None:
 
 
 async def test_a_session_that_is_refused_as_it_opens(server: Server) -> None:
-    def refuse(_: FakeSession) -> None:
+    refused: list[FakeSession] = []
+
+    def refuse(session: FakeSession) -> None:
+        refused.append(session)
         raise OverloadedError("Just now full.")
 
     server.backend.on_enter = refuse
     async with server.client() as client:
         await client.say(**START)
         await client.refused("overloaded", "Just now full.", close=1013)
+    await refused[0].called("abandon")
 
 
 async def test_an_agent_that_is_not_there(server: Server) -> None:

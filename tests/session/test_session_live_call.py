@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,9 +14,9 @@ from duologue.audio.wav import write_wav
 from duologue.conversation import events as tell
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
-from duologue.session import ErrorRaised, HandedOver, SessionConfig
+from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSession
 from duologue.session.recorded import MAX_PLAY_S
-from duologue.testing.fakes import FakeTextToSpeech
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.testing.voices import StreamingVoice
@@ -114,8 +114,8 @@ async def test_an_agent_that_may_stay_silent_hands_over_without_a_word() -> None
 
         async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
             await turn.call.hand_over("billing")
-            for nothing in ():
-                yield nothing
+            if turn.text == "Speak.":
+                yield "Yes."
 
     async with VirtualCall(Router, agents={"billing": Billing}) as call:
         await call.say("To billing, please.")
@@ -354,3 +354,87 @@ async def test_after_the_end_a_kept_call_says_so() -> None:
     del call
     with pytest.raises(SessionNotActiveError):
         await call_of_turn.end()
+
+
+class Counted(Desk):
+    """Equal to every other one, and counted when it is closed."""
+
+    made: ClassVar[list[Counted]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made.append(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counted)
+
+    __hash__ = Desk.__hash__
+
+
+async def test_all_agents_of_a_call_are_closed_even_if_one_of_them_fails() -> None:
+    class Broken(Counted):
+        made: ClassVar[list[Counted]] = []
+
+        def aclose(self) -> Any:
+            self.closed = True
+            raise SystemExit("secret")
+
+    class Plain(Counted):
+        made: ClassVar[list[Counted]] = []
+
+        def aclose(self) -> Any:
+            self.closed = True
+
+    class Good(Counted):
+        made: ClassVar[list[Counted]] = []
+
+    async with VirtualCall(Broken, agents={"plain": Plain, "good": Good}) as call:
+        await call.session.hand_over("plain")
+        await call.session.hand_over("good")
+    assert [agent.closed for kind in (Broken, Plain, Good) for agent in kind.made] == [True] * 3
+
+
+async def test_hand_overs_at_the_same_time_make_one_agent() -> None:
+    class Slow(Counted):
+        made: ClassVar[list[Counted]] = []
+
+    async def slowly(call: CallInfo) -> Slow:
+        await asyncio.sleep(0)
+        return Slow()
+
+    async with VirtualCall(Desk, agents={"slow": slowly}) as call:
+        await asyncio.gather(*(call.session.hand_over("slow", greeting="") for _ in range(3)))
+        assert len(Slow.made) == 1
+    assert Slow.made[0].closed
+
+
+async def test_an_agent_that_is_ready_when_the_call_has_ended_is_closed() -> None:
+    class Late(Counted):
+        made: ClassVar[list[Counted]] = []
+
+    ready = asyncio.Event()
+
+    async def late(call: CallInfo) -> Late:
+        await ready.wait()
+        return Late()
+
+    async with VirtualCall(Desk, agents={"late": late}) as call:
+        handing = asyncio.create_task(call.session.hand_over("late"))
+        await asyncio.sleep(0)
+        await call.session.hang_up()
+        ready.set()
+        with pytest.raises(SessionNotActiveError):
+            await handing
+        assert call.session.agent_name == "default"
+    assert [agent.closed for agent in Late.made] == [True]
+
+
+async def test_a_session_that_is_never_started_closes_its_agent() -> None:
+    desk = Desk()
+    async with VirtualCall(Desk) as call:
+        unused = VoiceSession(engine=call.engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=desk)
+        await unused.abandon()
+        await call.session.abandon()  # it has begun, so that this does nothing
+        await call.say("Hello.")
+        assert call.heard == ["Desk, turn 1."]
+    assert desk.closed

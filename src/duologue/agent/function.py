@@ -11,12 +11,12 @@ from typing import Any
 
 from duologue.agent import Agent, CallInfo, EndCall, Progress, Reply, Turn
 from duologue.agent.faults import is_fault
-from duologue.agent.sharing import claim, for_each_call, has_state
+from duologue.agent.sharing import claim, for_each_call, has_state, is_unclaimed
 from duologue.agent.signature import arguments_for, plain_function, required, takes_call
 from duologue.agent.signature import name_of as function_name
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "make_for_call", "name_of"]
+__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "is_unused", "make_for_call", "name_of"]
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -40,6 +40,11 @@ def as_agent(source: object, call: CallInfo | None = None) -> Agent:
     """
     agent = _made_from(source, call or _LOCAL)
     return claim(agent, _holder(agent))
+
+
+def is_unused(agent: Agent) -> bool:
+    """Whether an agent was made for one call and has not answered any: nobody else needs it."""
+    return is_unclaimed(_holder(agent))
 
 
 class AgentFactory:

@@ -9,7 +9,7 @@ from typing import Any
 from duologue.agent import Agent, Cloneable, Stateful
 from duologue.errors import ConfigError
 
-__all__ = ["claim", "for_each_call", "has_state"]
+__all__ = ["claim", "for_each_call", "has_state", "is_unclaimed"]
 
 _claimed: dict[int, weakref.ref[Any]] = {}
 """The agents with state that serve a session, or served one; by identity, as an agent need not be hashable."""
@@ -41,6 +41,14 @@ def claim(agent: Agent, holder: object) -> Agent:
         copy = agent.clone()
         return claim(copy, copy)
     raise _shared(holder, "has served a session before")
+
+
+def is_unclaimed(holder: object) -> bool:
+    """Whether an agent with state has served no session, so that it may be closed if no call wants it."""
+    if not has_state(holder):
+        return False
+    known = _claimed.get(id(holder))
+    return known is None or known() is not holder
 
 
 def for_each_call(agent: Agent, holder: object) -> Callable[[], Agent]:

@@ -57,6 +57,9 @@ class EchoSession:
 
     interrupt = clear_buffers = begin_turn = end_turn = send_text = mark_playback = meter = _nothing
 
+    async def abandon(self) -> None:
+        """Nothing to close."""
+
     async def hang_up(self, reason: str = "closed") -> None:
         """There is nothing to close."""
 

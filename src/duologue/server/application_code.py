@@ -10,7 +10,7 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,12 +74,20 @@ class ApplicationCode:
         self._max_threads = max_threads
         self._timeout = timeout
         self._warn_after = min(warn_after, timeout)
+        self._disposing: set[asyncio.Future[None]] = set()
         self._pool = _Pool()
         self._threads = 0
 
-    async def call(self, function: Callable[..., Any], *args: Any, what: str) -> Any:
+    async def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        what: str,
+        dispose: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
+    ) -> Any:
         """The result of a function, plain or `async`; `what` names it in messages.
 
+        `dispose` is called with the result of a plain function that comes when nobody waits for it any more.
         Raises what the function raises, DeadlineError if it takes too long, and OverloadedError if all threads are
         taken by functions that were given up.
         """
@@ -102,7 +110,7 @@ class ApplicationCode:
             if job.result.done():
                 return job.result.result()
         finally:
-            self._abandon(job)
+            self._abandon(job, dispose)
         raise self._late(what)
 
     async def wait(self, awaitable: Any, *, what: str) -> Any:
@@ -135,18 +143,23 @@ class ApplicationCode:
             name = f"duologue-application-{self._threads}"
             threading.Thread(target=_work, args=(self._pool,), name=name, daemon=True).start()
 
-    def _abandon(self, job: _Job) -> None:
+    def _abandon(self, job: _Job, dispose: Callable[[Any], Coroutine[Any, Any, None]] | None) -> None:
         """Nobody waits for this job any more."""
         if job.result.done():
             return
         job.abandoned = True
         self.stuck += 1
-        job.result.add_done_callback(self._returned)
+        job.result.add_done_callback(partial(self._returned, dispose))
 
-    def _returned(self, result: asyncio.Future[Any]) -> None:
+    def _returned(
+        self, dispose: Callable[[Any], Coroutine[Any, Any, None]] | None, result: asyncio.Future[Any]
+    ) -> None:
         self.stuck -= 1
-        if not result.cancelled():
-            result.exception()  # It was given up: asyncio would complain if this were not looked at.
+        # It was given up: asyncio would complain if its exception were not looked at.
+        if not result.cancelled() and result.exception() is None and dispose is not None:
+            task = asyncio.ensure_future(dispose(result.result()))
+            self._disposing.add(task)
+            task.add_done_callback(self._disposing.discard)
 
 
 def _work(pool: _Pool) -> None:

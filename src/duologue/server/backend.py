@@ -78,6 +78,10 @@ class Session(Protocol):
         """Call `on_event` with all that happens from now on, and `on_end` with the reason after it."""
         ...
 
+    async def abandon(self) -> None:
+        """Close what belongs to a session that could not be entered; does nothing for one that was."""
+        ...
+
     async def hang_up(self, reason: str = ...) -> None:
         """End the session; does nothing where it has ended."""
         ...

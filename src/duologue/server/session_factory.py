@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any, Final
 
 from duologue.agent import Agent, CallInfo
+from duologue.agent.closing import close_unused
 from duologue.agent.faults import FaultLog, is_fault
-from duologue.agent.function import AgentFactory, name_of
+from duologue.agent.function import AgentFactory, is_unused, name_of
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
 from duologue.errors import AgentError, ConfigError, DuologueError, HookError, because
@@ -247,7 +248,7 @@ class SessionFactory:
             if factory.is_async:
                 made = await self._code.wait(factory.amake(info), what=what)
             else:
-                made = await self._code.call(factory.make, info, what=what)
+                made = await self._code.call(factory.make, info, what=what, dispose=partial(_close_late, info.id))
         except BaseException as error:
             if not is_fault(error):
                 raise
@@ -257,6 +258,12 @@ class SessionFactory:
             raise ours from ours.__cause__
         assert isinstance(made, Agent)
         return made
+
+
+async def _close_late(call: str, made: Agent) -> None:
+    """Close an agent that came when its call was given up, unless it is one that answers others."""
+    if is_unused(made):
+        await close_unused(made, call)
 
 
 def _languages_of(service: object) -> frozenset[str]:

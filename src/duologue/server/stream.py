@@ -49,7 +49,9 @@ class Stream:
         self._over = asyncio.Event()
         self._lost = False
         self._closing: Closing | None = None
+        self._opened: Session | None = None
         self._session: Session | None = None
+        """The same, once it has begun."""
         connection.attach(self)
 
     @property
@@ -83,6 +85,8 @@ class Stream:
         finally:
             self._inbox.close()
             self._outbox.discard()
+            if self._opened is not None and self._session is None:
+                await self._opened.abandon()
 
     # What the connection tells.
 
@@ -184,6 +188,7 @@ class Stream:
                 early.append(event)
 
         session.watch(tell, lambda reason: self.stop(ending(reason)))
+        self._opened = session
         async with session:
             self._connection.establish()
             self._outbox.put(_started(session, start))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
 from duologue.agent import Agent
+from duologue.agent.closing import close_agents
 from duologue.agent.text import repaired
 from duologue.errors import AgentError
 from duologue.session.agent_writer import AgentWriter, say_pieces
@@ -56,8 +56,12 @@ class Cascade(Responder):
     def change_agent(self, agent: Agent) -> None:
         """Have another agent answer from the next turn on; what is being answered goes on."""
         self.agent = agent
-        if agent not in self._agents:
+        if not self.has_met(agent):
             self._agents.append(agent)
+
+    def has_met(self, agent: Agent) -> bool:
+        """Return True for an agent that answers or has answered, which `aclose` closes."""
+        return any(agent is met for met in self._agents)  # agents may be equal, or not comparable
 
     def change_voice(self, voice: VoiceState) -> None:
         """Have another voice, of the same rate, speak the next responses."""
@@ -81,13 +85,8 @@ class Cascade(Responder):
     async def aclose(self) -> None:
         """Close the agents that can be closed, all of them at once. The voice belongs to whoever made it."""
         self._writers.clear()
-        closing = [aclose() for agent in self._agents if (aclose := getattr(agent, "aclose", None)) is not None]
-        if len(closing) == 1:
-            await closing[0]
-            return
-        for result in await asyncio.gather(*closing, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
+        if (cause := await close_agents(self._agents)) is not None:
+            raise cause
 
     async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
         """Answer a turn, or say a text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,12 +38,14 @@ class Roster:
         self._info = info
         self._make = make
         self._met: dict[str, Agent] = {}
+        self._lock = asyncio.Lock()
+        """Held while an agent is made: two hand-overs to one name get the same agent."""
 
     async def get(self, name: str, answering: Agent) -> Agent:
         """The agent of this name; `answering` is the current one. Raises as MakeAgent does."""
-        self._met[self.current] = answering
-        if name not in self._met:
-            info = replace(self._info, agent=name)
-            made = await self._make(name, info)
-            self._met.setdefault(name, as_agent(made, info))
-        return self._met[name]
+        async with self._lock:
+            self._met.setdefault(self.current, answering)
+            if name not in self._met:
+                info = replace(self._info, agent=name)
+                self._met[name] = as_agent(await self._make(name, info), info)
+            return self._met[name]

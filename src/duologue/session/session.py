@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from duologue.agent import Call, CallInfo
 from duologue.agent.call import DetachedCall
+from duologue.agent.closing import close_unused
 from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import as_agent
 from duologue.audio.format import FRAME, RATE, WINDOW
@@ -191,6 +192,12 @@ class VoiceSession:
         await self._hooks.close()
         self._host.close()
 
+    async def abandon(self) -> None:
+        """Close the agent of a session that is never started: it was refused, or nobody is left to talk to."""
+        if self._rules.call.state is CallState.INITIAL:
+            await self._output.replies.close()
+            self._host.close()
+
     def _answering(self) -> ResponseWriter | None:
         """The writer of the reply that this code is called from, if it is one of this session."""
         writer = current_writer.get()
@@ -353,6 +360,8 @@ class VoiceSession:
         self._check_live()
         cascade = self._check_cascade()
         made = await self._roster.get(agent, cascade.agent)
+        if not self._is_live and not cascade.has_met(made):
+            await close_unused(made, self.id)
         self._check_live()
         self._roster.current = agent
         cascade.change_agent(made)
