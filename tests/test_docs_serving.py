@@ -66,6 +66,15 @@ async def test_agents_know_their_call() -> None:
 
 
 @pytest.mark.usefixtures("folder", "models")
+async def test_a_client(capsys: pytest.CaptureFixture[str]) -> None:
+    desk, caller = importlib.import_module("desk"), importlib.import_module("caller")
+    async with serving(agents=desk.AGENTS, user_data=desk.guest) as url, asyncio.timeout(DEADLINE):
+        await caller.main(url)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["Welcome, a new guest.", "You are a new guest, your order is 9."]
+
+
+@pytest.mark.usefixtures("folder", "models")
 async def test_providers_voices_and_the_policy() -> None:
     module = importlib.import_module("voices")
     async with serving(module.agent, **module.OPTIONS) as url:
