@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from command_line import CommandLine
 from duologue.audio.wav import write_wav
@@ -11,6 +12,10 @@ from duologue.settings import local
 from duologue.settings.local import LocalModels, load_local
 from duologue.turn.install import install_smart_turn
 from voice import Voice
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
