@@ -98,6 +98,8 @@ def test_metadata_survives_the_wire_or_is_refused(metadata: dict[str, Any]) -> N
         (nested(9), "start.metadata: is nested more than 8 levels deep"),
         (nested(150), "start.metadata: is nested more than 8 levels deep"),
         ({"a": "x" * 16_376}, ""),
+        ({"a": [float("nan")]}, "start.metadata: has a number that is not finite, which is no JSON"),
+        ({"a": {"b": float("-inf")}}, "start.metadata: has a number that is not finite, which is no JSON"),
         ({"a": "x" * 16_377}, "start.metadata: has 16385 bytes as JSON, and may have 16384"),
         ({"a": "\u00e9" * 10_000}, "start.metadata: has 20008 bytes"),
         ([], "start.metadata: Input should be an object"),

@@ -114,7 +114,11 @@ def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
         ]
     if level:
         raise ValueError(f"is nested more than {MAX_METADATA_DEPTH} levels deep")
-    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode(errors="replace"))
+    try:
+        text = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        raise ValueError("has a number that is not finite, which is no JSON") from None
+    size = len(text.encode(errors="replace"))
     if size > MAX_METADATA_BYTES:
         raise ValueError(f"has {size} bytes as JSON, and may have {MAX_METADATA_BYTES}")
     return metadata
