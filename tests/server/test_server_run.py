@@ -18,6 +18,7 @@ from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError
 from duologue.server import application, run
 from duologue.server.listener import Listener
+from duologue.server.policy import CallPolicy
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
@@ -234,3 +235,37 @@ def test_an_option_that_does_not_exist_is_refused_with_where_it_is(name: str, hi
     for start in (duologue.asgi, duologue.serve):
         with pytest.raises(ConfigError, match=f"There is no option '{name}'.*{hint}"):
             start(agent, **wrong)
+
+
+def nothing() -> None:
+    """Take no argument."""
+
+
+async def two(first: str, second: str) -> str:
+    """Take two arguments that are not what any option gives."""
+    return first + second
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"agents": [two]}, "agents is list; expected Mapping"),
+        ({"greeting": 1}, "greeting is int; expected str"),
+        ({"config": {}}, "config is dict; expected SessionConfig"),
+        ({"engine": {}}, "engine is dict; expected EngineConfig"),
+        ({"stt": 1}, "stt is int, which is no provider"),
+        ({"voices": {"anna": object()}}, r"voices\['anna'\] is object, which is no provider"),
+        ({"policy": CallPolicy(voices=["eve"])}, "allows the voice 'eve', and there is none"),
+        ({"on_start": nothing}, r"nothing\(\) cannot be called as on_start\(session\)"),
+        ({"on_turn": nothing}, r"nothing\(\) cannot be called as on_turn\(session, measured\)"),
+        ({"on_end": lambda a, b, c: None}, r"cannot be called as on_end\(session, record\)"),
+        ({"user_data": two}, r"two\(\) cannot be called as user_data\(call\)"),
+        ({"agents": {"desk": "booking"}}, "type str cannot answer.*Names are for the command line"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused_at_once(options: dict[str, Any], message: str) -> None:
+    async def agent(text: str) -> str:
+        return text
+
+    with pytest.raises(ConfigError, match=message):
+        duologue.asgi(agent, **options)

@@ -206,7 +206,13 @@ def _made_from(source: object, call: CallInfo) -> Agent:
             hint=f"Add `speculative = False` to {name}; True if `reply` changes nothing before `turn.committed()`.",
         )
     if not callable(source):
-        raise ConfigError(f"A value of type {type(source).__name__} cannot answer. {_EXPECTED}")
+        raise ConfigError(
+            f"A value of type {type(source).__name__} cannot answer. {_EXPECTED}",
+            hint="Names are for the command line, `duologue serve --agent NAME` or `--llm MODEL`; in Python a language "
+            "model is duologue.agent.llm.LLMAgent(...)."
+            if isinstance(source, str)
+            else None,
+        )
     return FunctionAgent(source)
 
 

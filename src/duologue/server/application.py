@@ -127,6 +127,13 @@ class Application:
         allowed_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
     ) -> None:
+        expected = {
+            "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
+            "voices": (voices, Mapping), "policy": (policy, CallPolicy), "engine": (engine, EngineConfig),
+        }  # fmt: skip
+        for option, (value, kind) in expected.items():
+            if value is not None and not isinstance(value, kind):
+                raise ConfigError(f"{option} is {type(value).__name__}; expected {kind.__name__}.")
         self.config = config or SessionConfig()
         self._say = say
         self._workers = workers
@@ -143,6 +150,11 @@ class Application:
         self._stt, self._tts = _by_name("stt", stt), _by_name("tts", tts)
         self._voices = {name: _by_name("tts", voice) for name, voice in (voices or {}).items()}
         self._check_providers()
+        if unknown := [name for name in (policy.voices if policy else None) or () if name not in self._voices]:
+            raise ConfigError(
+                f"The policy allows the voice {unknown[0]!r}, and there is none of that name.",
+                hint='Give it as voices={"name": voice}.',
+            )
         self.options = CallOptions(
             agents=named_agents(agent, agents),
             config=self.config,
@@ -167,6 +179,11 @@ class Application:
                 raise ConfigError(
                     f"{option} is one object, and each of the {self._workers} workers needs one of its own.",
                     hint="Give a class, or a function that makes it.",
+                )
+            if source is not None and not is_provider_factory(source) and not hasattr(source, "name"):
+                raise ConfigError(
+                    f"{option} is {type(source).__name__}, which is no provider.",
+                    hint='Give a name such as "deepgram/nova-3", a provider, or a class or function that makes one.',
                 )
 
     def app(self, index: int = 0, *, on_ready: Callable[[], None] | None = None) -> VoiceApp:

@@ -29,6 +29,10 @@ MAX_NAME: Final = 64
 """Characters in the name of an agent or a voice."""
 
 
+HOOKS: Final = {"on_start": "session", "on_turn": "session, measured", "on_end": "session, record"}
+"""The arguments of each hook."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
     """The application's part of a server; `serve` and `asgi` say what each is."""
@@ -52,10 +56,25 @@ class CallOptions:
         unknown = [name for name in self.policy.agents or () if name not in self.agents]
         if unknown:
             raise ConfigError(f"The policy allows the agent {unknown[0]!r}, and there is none of that name.")
-        for name in ("on_start", "on_turn", "on_end"):
+        for name in HOOKS:
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise ConfigError(f"{name} is {type(hook).__name__}; expected a function.")
+            if hook is not None and not _takes(hook, HOOKS[name].count(",") + 1):
+                raise ConfigError(f"{name_of(hook)} cannot be called as {name}({HOOKS[name]}).")
+        if callable(self.user_data) and arguments_needed(self.user_data) > 1:
+            raise ConfigError(f"{name_of(self.user_data)} cannot be called as user_data(call).")
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Return True if `function` can be called with so many positional arguments, as far as its signature tells."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # it has no signature that can be read
+        return True
+    return True
 
 
 def arguments_needed(function: Callable[..., Any]) -> int:
