@@ -267,6 +267,24 @@ async def test_an_agent_that_comes_too_late_is_closed_unless_it_answers_another_
         assert closed.is_set() is not is_used
 
 
+async def test_an_agent_whose_greeting_fails_is_refused_and_closed() -> None:
+    closed: list[Shop] = []
+
+    class Odd(Shop):
+        @property
+        def greeting(self) -> str:  # type: ignore[override]  # the mistake that is tested
+            raise KeyError("secret")
+
+        async def aclose(self) -> None:
+            closed.append(self)
+
+    async with factory_of({"odd": Odd}, config=SessionConfig()) as sessions:
+        with pytest.raises(AgentError, match=r"^Odd\.greeting failed: KeyError\. "):
+            await opened(sessions)
+        assert sessions.counters()["agents_failed"] == 1
+    assert len(closed) == 1
+
+
 async def test_an_unused_agent_that_does_not_close_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

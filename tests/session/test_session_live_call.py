@@ -438,3 +438,37 @@ async def test_a_session_that_is_never_started_closes_its_agent() -> None:
         await call.say("Hello.")
         assert call.heard == ["Desk, turn 1."]
     assert desk.closed
+
+
+@pytest.mark.parametrize("greeting", [None, 5, KeyError("secret")])
+async def test_a_greeting_that_is_no_text_is_not_said(greeting: object) -> None:
+    class Odd(Desk):
+        @property
+        def greeting(self) -> object:
+            if isinstance(greeting, Exception):
+                raise greeting
+            return greeting
+
+    odd = Odd()
+    async with VirtualCall(Desk, agents={"odd": lambda: odd}) as call:
+        if greeting is None:
+            await call.session.hand_over("odd")
+            await call.settle()
+        else:
+            with pytest.raises(AgentError, match=r"^Odd\.greeting (failed: KeyError|is int; expected str)\. "):
+                await call.session.hand_over("odd")
+            assert call.session.agent_name == "default"
+            assert call.of(HandedOver) == []
+        assert call.heard == []
+    assert odd.closed
+
+
+async def test_a_hand_over_stands_if_too_much_waits_for_its_greeting() -> None:
+    async with VirtualCall(Desk, agents={"billing": Billing}) as call:
+        for n in range(9):
+            await call.session.say(f"Number {n}.")
+        await call.session.hand_over("billing")
+        assert call.session.agent_name == "billing"
+        assert "wait to be said already" in call.one(ErrorRaised).message
+        await call.settle()
+        assert call.heard == [f"Number {n}." for n in range(9)]

@@ -16,7 +16,16 @@ from duologue.agent.signature import arguments_for, plain_function, required, ta
 from duologue.agent.signature import name_of as function_name
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["AgentFactory", "FunctionAgent", "agents_from", "as_agent", "is_unused", "make_for_call", "name_of"]
+__all__ = [
+    "AgentFactory",
+    "FunctionAgent",
+    "agents_from",
+    "as_agent",
+    "greeting_of",
+    "is_unused",
+    "make_for_call",
+    "name_of",
+]
 
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|_+")
 
@@ -125,6 +134,18 @@ def name_of(agent: Agent) -> str:
     return shown if shown.isprintable() else ""
 
 
+def greeting_of(agent: object) -> str:
+    """What an agent says first; empty for nothing. Raises AgentError if its attribute fails or is no text."""
+    name = type(agent).__name__
+    try:
+        greeting = getattr(agent, "greeting", None)
+    except Exception as error:
+        raise AgentError(f"{name}.greeting failed: {type(error).__name__}.") from error
+    if not isinstance(greeting, str | None):
+        raise AgentError(f"{name}.greeting is {type(greeting).__name__}; expected str.", hint="Correct it.")
+    return greeting or ""
+
+
 def _in_words(identifier: str) -> str:
     """`TableBookingAgent` or `table_booking` as "Table booking"."""
     words = [word for word in _WORDS.split(identifier) if word.isalnum()]
@@ -151,7 +172,7 @@ class FunctionAgent:
         """What to call it."""
         self._streams = inspect.isasyncgenfunction(plain_function(function))
         self._arguments = arguments_for(function)
-        self.greeting = str(getattr(function, "greeting", ""))
+        self.greeting = greeting_of(function)
         self.may_stay_silent = bool(getattr(function, "may_stay_silent", False))
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from duologue.agent import Agent, CallInfo
 from duologue.agent.closing import close_unused
 from duologue.agent.faults import FaultLog, is_fault
-from duologue.agent.function import AgentFactory, is_unused, name_of
+from duologue.agent.function import AgentFactory, greeting_of, is_unused, name_of
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
 from duologue.errors import AgentError, ConfigError, DuologueError, HookError, because
@@ -148,8 +148,9 @@ class SessionFactory:
         )
         info = replace(info, user_data=await self._user_data(request, info))
         agent = await self._make_agent(options.agents[name], info)
-        config = self._config(info, agent, replace(rules, greeting=self._greeting(agent) if request.greeting else ""))
         try:
+            greeting = self._greeting(agent) if request.greeting else ""
+            config = self._config(info, agent, replace(rules, greeting=greeting))
             session = VoiceSession(
                 engine=self._engine,
                 stt=self._models.stt,
@@ -168,6 +169,7 @@ class SessionFactory:
         except DuologueError as error:  # such as a factory that returned an agent of another call
             self._agents_failed += 1
             _faults.write(f"No session for the call {info.id}, agent {name!r}", error)
+            await _close_unused(info.id, agent)
             raise
         session.record.agents.append(name)
         keep = None if self._records is None else partial(self._keep, weakref.ref(session))
@@ -201,7 +203,7 @@ class SessionFactory:
     def _greeting(self, agent: Agent) -> str:
         if self._options.greeting is not None:
             return self._options.greeting
-        return self._options.config.rules.greeting or str(getattr(agent, "greeting", ""))
+        return self._options.config.rules.greeting or greeting_of(agent)
 
     def _language(self, asked: str | None) -> str | None:
         language = self._options.config.language if asked is None else asked
@@ -248,7 +250,7 @@ class SessionFactory:
             if factory.is_async:
                 made = await self._code.wait(factory.amake(info), what=what)
             else:
-                made = await self._code.call(factory.make, info, what=what, dispose=partial(_close_late, info.id))
+                made = await self._code.call(factory.make, info, what=what, dispose=partial(_close_unused, info.id))
         except BaseException as error:
             if not is_fault(error):
                 raise
@@ -260,8 +262,8 @@ class SessionFactory:
         return made
 
 
-async def _close_late(call: str, made: Agent) -> None:
-    """Close an agent that came when its call was given up, unless it is one that answers others."""
+async def _close_unused(call: str, made: Agent) -> None:
+    """Close an agent whose call does not come about, unless it is one that answers others."""
     if is_unused(made):
         await close_unused(made, call)
 

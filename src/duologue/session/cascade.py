@@ -55,12 +55,16 @@ class Cascade(Responder):
 
     def change_agent(self, agent: Agent) -> None:
         """Have another agent answer from the next turn on; what is being answered goes on."""
+        self.keep(agent)
         self.agent = agent
+
+    def keep(self, agent: Agent) -> None:
+        """Close an agent with the others."""
         if not self.has_met(agent):
             self._agents.append(agent)
 
     def has_met(self, agent: Agent) -> bool:
-        """Return True for an agent that answers or has answered, which `aclose` closes."""
+        """Return True for an agent that `aclose` closes."""
         return any(agent is met for met in self._agents)  # agents may be equal, or not comparable
 
     def change_voice(self, voice: VoiceState) -> None:

@@ -24,7 +24,7 @@ from duologue.agent import Call, CallInfo
 from duologue.agent.call import DetachedCall
 from duologue.agent.closing import close_unused
 from duologue.agent.faults import FaultLog, is_fault
-from duologue.agent.function import as_agent
+from duologue.agent.function import as_agent, greeting_of
 from duologue.audio.format import FRAME, RATE, WINDOW
 from duologue.conversation import effects as do
 from duologue.conversation import events as tell
@@ -363,15 +363,19 @@ class VoiceSession:
         if not self._is_live and not cascade.has_met(made):
             await close_unused(made, self.id)
         self._check_live()
+        cascade.keep(made)
+        text = greeting_of(made) if greeting is None else greeting
         self._roster.current = agent
         cascade.change_agent(made)
         self.record.agents.append(agent)
         self.tell_rules(got.SettingsChanged(agent_speculates=made.speculative))
         self._publish(HandedOver(self._input.hearing.position, self.engine.clock.now(), agent))
-        text = str(getattr(made, "greeting", "")) if greeting is None else greeting
         if text:
             key, _ = self._says.add(text)
-            self._request_say(got.SayRequested(text, True, key))
+            try:
+                self._request_say(got.SayRequested(text, True, key))
+            except DuologueError as error:  # too much waits to be said: the agent answers, and does not greet
+                self.failed(error)
 
     def configure(
         self,

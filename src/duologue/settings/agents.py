@@ -12,6 +12,7 @@ from typing import Any
 from duologue.agent import Reply, Turn
 from duologue.agent.faults import is_fault
 from duologue.agent.function import AgentFactory, agents_from
+from duologue.agent.function import greeting_of as agent_greeting
 from duologue.errors import ConfigError, DuologueError, NotInstalledError
 
 __all__ = ["AgentFactory", "agent_factories", "agent_factory", "greeting_of"]
@@ -152,4 +153,4 @@ def _described(error: BaseException) -> str:
 
 def greeting_of(factory: AgentFactory) -> str:
     """What the agent says first; empty if it waits for the user, or is known only when there is a call."""
-    return str(getattr(factory.sample, "greeting", ""))
+    return agent_greeting(factory.sample)
