@@ -124,6 +124,20 @@ def test_an_agent_of_this_folder_answers(recording: Path, duologue: CommandLine,
     assert [turn["agent"]["text"] for turn in call["turns"]] == ["Thank you."] * 2
 
 
+def test_an_agent_that_cannot_be_made_from_the_call_is_told_with_its_place(
+    silence: Path, duologue: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "made_from_call.py"
+    file.write_text(
+        "class Desk:\n    speculative = False\n"
+        "    def __init__(self, call):\n        self.name = call.user_data['name']\n"
+        "    async def reply(self, turn):\n        yield self.name\n"
+    )
+    outcome = duologue("call", silence, "--fast", "--agent", "made_from_call:Desk")
+    assert outcome.code == 1
+    assert f"Desk() failed to make an agent: TypeError. ({file}:4 in __init__)" in outcome.told
+
+
 def test_an_agent_that_raises_does_not_end_the_call(
     recording: Path, duologue: CommandLine, caplog: pytest.LogCaptureFixture
 ) -> None:

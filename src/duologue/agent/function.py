@@ -302,7 +302,7 @@ def _arguments_of(factory: Any, call: CallInfo) -> tuple[tuple[CallInfo, ...], d
 def _not_made(factory: Any, error: BaseException) -> AgentError:
     return AgentError(
         f"{function_name(factory)} failed to make an agent: {type(error).__name__}.",
-        hint="Correct it; the traceback, or the log of a server, shows where it failed.",
+        hint="Correct it; the log of a server shows where it failed.",
     )
 
 

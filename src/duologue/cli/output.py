@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from duologue.errors import ConfigError, DuologueError
+from duologue.agent.faults import origin
+from duologue.errors import AgentError, ConfigError, DuologueError
 
 __all__ = ["AsJson", "console", "fail", "notes", "print_json", "progress", "write_rows"]
 
@@ -43,7 +44,9 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def fail(error: DuologueError, *, as_json: bool) -> NoReturn:
     """Tell what went wrong and what to do next, and exit with status 1."""
-    notes.print(f"error: {error.message}", style="red")
+    # A command shows no traceback, and a server's log is not at hand: name the place in the application's code.
+    place = origin(error) if isinstance(error, AgentError) else ""
+    notes.print(f"error: {error.message}" + (f" ({place})" if place else ""), style="red")
     if error.next_step:
         notes.print(error.next_step)
     if as_json:
