@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import EndCall
+from duologue.agent import EndCall, FunctionCall
 from duologue.conversation import events as tell
-from duologue.errors import ProviderUnavailableError
+from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, Responder
 from duologue.session.responder import (
     Heard,
@@ -212,3 +212,40 @@ async def test_half_a_sample_is_refused() -> None:
     async with VirtualCall(responder=Half()) as call:
         await call.say("Hello.")
         assert "gave audio of 3 bytes" in call.one(ErrorRaised).message
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (SpokenText(Placement(-1, "Hello.", float("nan"), 1.0)), "the impossible stretch from nan to 1.0 s"),
+        (SpokenText(Placement(-1, "Hello.", 0.0, float("inf"))), "the impossible stretch from 0.0 to inf s"),
+        (SpokenText(Placement(-1, "Hello.", -2.0, -1.0)), "the impossible stretch from -2.0 to -1.0 s"),
+        (SpokenText(Placement(-1, "Hello.", 1.0, 0.0)), "the impossible stretch from 1.0 to 0.0 s"),
+        (SpokenText(Placement(-1, None, 0.0, 1.0)), "SpokenText without a text and its place"),  # type: ignore[arg-type]
+        (SpokenText(None), "SpokenText without a text and its place"),  # type: ignore[arg-type]
+        (SpokenAudio("abcd"), "audio that is str, and must give bytes"),  # type: ignore[arg-type]
+        (EndCall(None), "EndCall with a reason that is no text"),  # type: ignore[arg-type]
+        (FunctionCall("f", None), "FunctionCall with what is no text"),  # type: ignore[arg-type]
+    ],
+)
+async def test_what_no_item_may_hold_is_refused_and_the_call_goes_on(item: ResponseItem, message: str) -> None:
+    class Wrong(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            if request.turn.text == "Hello.":
+                yield item
+            async for other in super().respond(request):
+                yield other
+
+    async with VirtualCall(responder=Wrong()) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == f"parrot gave {message}.".replace("gave the", "gave text in the")
+        await call.say("And on.")
+        assert call.heard[-1] == "You said And on."
+
+
+async def test_a_responder_has_to_declare_what_it_can_do() -> None:
+    class Mute(Parrot):
+        capabilities = None  # type: ignore[assignment]  # the mistake that is tested
+
+    with pytest.raises(ConfigError, match="parrot declares no ResponderCapabilities"):
+        VirtualCall(responder=Mute())

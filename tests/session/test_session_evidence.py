@@ -16,7 +16,7 @@ from duologue.session import ErrorRaised, SessionConfig
 from duologue.stt import SttCapabilities, Transcript
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeSttModel, FakeTurnModel, Fault
-from duologue.testing.spoken import speak
+from duologue.testing.spoken import speak, understand
 from duologue.testing.virtual import VirtualCall
 from duologue.turn import Judgement
 from duologue.turn.languages.en import PACK
@@ -328,3 +328,34 @@ async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
         late = [e.pos for e in call.of(tell.EvidenceLate)]
         assert len(late) == (0 if declared else 3), "as often as it takes to know it"
         assert call.heard == ["Yes."] * 8
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (None, "gave NoneType, and must give a Transcript with a text"),
+        (Transcript(None), "gave Transcript, and must give a Transcript with a text"),  # type: ignore[arg-type]
+        (Transcript("x" * 20_001), "gave a text of 20001 characters, and may give 20000"),
+        (Transcript("Hi.", ending_odds=float("nan")), "gave ending_odds that are no finite number"),
+        (Transcript("Hi.", ending_odds="x"), "gave ending_odds that are no finite number"),  # type: ignore[arg-type]
+    ],
+)
+async def test_what_is_no_transcript_is_an_error_and_the_call_goes_on(found: Any, message: str) -> None:
+    class Odd(FakeSpeechToText):
+        async def transcribe(self, pcm: bytes, **how: Any) -> Transcript:
+            transcript: Transcript = found if understand(pcm) == "Hello." else await super().transcribe(pcm, **how)
+            return transcript
+
+    async with VirtualCall(ScriptedAgent("Yes."), stt=Odd()) as call:
+        await call.say("Hello.")
+        assert f"fake-stt {message}." in {error.message for error in call.of(ErrorRaised)}
+        await call.say("Can you hear me?")
+        assert call.heard[-1] == "Yes."
+
+
+@pytest.mark.parametrize("probability", [float("nan"), -0.5, 7.0])
+async def test_a_turn_model_that_gives_no_probability_is_reported(probability: float) -> None:
+    async with VirtualCall(ScriptedAgent("Yes."), words=Doubtful(), turn_model=FakeTurnModel(probability)) as call:
+        await call.say("so I thought")
+        assert "fake-turn gave the probability" in call.of(ErrorRaised)[0].message
+        assert call.heard == ["Yes."]

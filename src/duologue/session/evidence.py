@@ -19,6 +19,7 @@ from duologue.session.host import Host
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
 from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
+from duologue.session.stream_checks import check_transcript
 from duologue.stt.buffered import PARTIAL_TIMEOUT_S
 from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
@@ -221,6 +222,7 @@ class Listener:
         while True:
             try:
                 found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
+                check_transcript(self._stt.name, found)
                 return found.text.strip(), found.ending_odds
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries:
@@ -244,6 +246,8 @@ class Listener:
             probability = float(
                 await self._engine.model_threads.submit(model, as_float(pcm), deadline, count_usage=False)
             )
+            if not 0.0 <= probability <= 1.0:
+                raise ProviderError(f"{model.name} gave the probability {probability:g}.", provider=model.name)
         except DuologueError as error:
             self._fail(ask, error)
         except Exception as cause:
@@ -256,6 +260,7 @@ class Listener:
         try:
             async with asyncio.timeout(self._config.words_timeout):
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
+                check_transcript(self._stt.name, transcript)
         except Exception:
             return  # words for show: the final pass over the same sound tells of what is wrong
         self.host.tell_rules(got.PartialArrived(ask.ask, transcript.text))

@@ -19,7 +19,14 @@ from duologue.session.measure import Stopwatch
 from duologue.session.playout import Playout
 from duologue.session.replies import Replies
 from duologue.session.reply_task import ReplyTask
-from duologue.session.responder import Responder, ResponseItem, SaySpoken, SpokenAudio, SpokenText
+from duologue.session.responder import (
+    Responder,
+    ResponderCapabilities,
+    ResponseItem,
+    SaySpoken,
+    SpokenAudio,
+    SpokenText,
+)
 from duologue.session.segments import SegmentMaker
 from duologue.session.sink import AudioSink, SinkOutput
 from duologue.session.tool_reports import ToolReports
@@ -44,6 +51,8 @@ class OutputController:
         user_data: Any,
     ) -> None:
         self.host = host
+        if not isinstance(responder.capabilities, ResponderCapabilities):
+            raise ConfigError(f"{responder.name} declares no ResponderCapabilities.", hint="Derive it from Responder.")
         self.replies = Replies(host, responder, config, user_data)
         self.sink = SinkOutput(host, sink)
         if responder.rate not in RATES:

@@ -14,7 +14,8 @@ from duologue.errors import DuologueError, ProviderError
 from duologue.session.agent_writer import closable
 from duologue.session.cancellation import forget_why
 from duologue.session.notify import notify, responder_failed
-from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
+from duologue.session.responder import Responder, ResponseItem, ResponseRequest
+from duologue.session.response_checks import check_item
 
 __all__ = ["ReplyTask"]
 
@@ -124,15 +125,5 @@ class ReplyTask:
                     what = ProviderError(f"{name} went on with a response after it was cancelled.", provider=name)
                     self._output.failed(what, self.turn)
                     return
-                self._check(item)
+                check_item(self._responder.name, item)
                 self._output.take(self, item)
-
-    def _check(self, item: object) -> None:
-        name = self._responder.name
-        if not isinstance(item, ResponseItem):
-            what = f"{name} gave {type(item).__name__}, which is no item of a response."
-            raise ProviderError(what, provider=name)
-        if isinstance(item, SpokenAudio) and len(item.pcm) % 2:
-            raise ProviderError(
-                f"{name} gave audio of {len(item.pcm)} bytes, and must give whole 16-bit samples.", provider=name
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from numbers import Integral
@@ -9,9 +10,9 @@ from typing import Any
 
 from duologue.audio.format import RATE
 from duologue.errors import ProviderError
-from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Word
+from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Transcript, Word
 
-__all__ = ["StreamChecks"]
+__all__ = ["StreamChecks", "check_transcript"]
 
 ROUNDING = RATE // 10
 """Samples by which a span may exceed the audio that was pushed: providers count in frames of up to 100 ms."""
@@ -20,6 +21,19 @@ MAX_CHARACTERS = 20_000
 MAX_WORDS = 2_000
 SILENT_ANSWERS = 8
 """Finals with words after which a declared kind of event that never came counts as missing."""
+
+
+def check_transcript(name: str, found: object) -> None:
+    """Raise ProviderError for what is no transcript of an utterance, or holds what none may."""
+    if not isinstance(found, Transcript) or not isinstance(found.text, str):
+        wrong = f"gave {type(found).__name__}, and must give a Transcript with a text"
+    elif len(found.text) > MAX_CHARACTERS:
+        wrong = f"gave a text of {len(found.text)} characters, and may give {MAX_CHARACTERS}"
+    elif not isinstance(found.ending_odds, int | float) or not math.isfinite(found.ending_odds):
+        wrong = "gave ending_odds that are no finite number"
+    else:
+        return
+    raise ProviderError(f"{name} {wrong}.", provider=name)
 
 
 class StreamChecks:
