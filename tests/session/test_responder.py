@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from duologue.agent import EndCall, FunctionCall
+from duologue.clock import VirtualClock
 from duologue.conversation import events as tell
 from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, Responder
@@ -21,6 +22,7 @@ from duologue.session.responder import (
     SpokenAudio,
     SpokenText,
 )
+from duologue.testing.sinks import Recorder
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.tts.placement import Placement
@@ -249,3 +251,47 @@ async def test_a_responder_has_to_declare_what_it_can_do() -> None:
 
     with pytest.raises(ConfigError, match="parrot declares no ResponderCapabilities"):
         VirtualCall(responder=Mute())
+
+
+async def test_a_responder_that_never_waits_and_never_ends_holds_up_nobody() -> None:
+    class Endless(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            while request.turn.text == "Hello.":
+                yield SpokenAudio(b"")
+            async for item in super().respond(request):
+                yield item
+
+    turns_of_others = 0
+
+    async def other() -> None:
+        nonlocal turns_of_others
+        while not call.of(ErrorRaised):
+            turns_of_others += 1
+            await asyncio.sleep(0)
+
+    async with VirtualCall(responder=Endless()) as call:
+        watching = asyncio.create_task(other())
+        await call.say("Hello.")
+        await watching
+        assert call.one(ErrorRaised).message == "parrot gave 20001 items without audio."
+        assert turns_of_others > 100
+        await call.say("And on.")
+        assert call.heard[-1] == "You said And on."
+
+
+@pytest.mark.parametrize("which", ["send", "flush"])
+async def test_a_sink_that_raises_ends_its_call_alone(which: str) -> None:
+    class Broken(Recorder):
+        pass
+
+    def fail(*_: Any) -> None:
+        raise SystemExit("secret")
+
+    setattr(Broken, which, fail)
+    async with VirtualCall(responder=Parrot(), sink=Broken(RATE, VirtualClock())) as call:
+        await call.speak("One two three four five six seven eight.")
+        await call.silence(1.0)
+        if which == "flush":
+            call.session.interrupt()
+        assert call.one(ErrorRaised).message == f"The sink failed to {which}: SystemExit."
+        assert await call.session.wait_ended() == "sink_failed"

@@ -407,3 +407,14 @@ def test_what_is_no_voice_is_refused() -> None:
     voice: Any = Voice()
     with pytest.raises(ConfigError, match="Voice is no voice: it has no capabilities, stream"):
         VirtualCall(ScriptedAgent("Yes."), tts=voice)
+
+
+async def test_a_voice_that_gives_nothing_without_end_is_given_up() -> None:
+    class Endless(StreamingVoice):
+        async def stream(self, text: Any, **how: Any) -> AsyncIterator[Any]:
+            while True:
+                yield AudioChunk(b"")
+
+    async with VirtualCall(ScriptedAgent("Yes."), tts=Endless(), config=SessionConfig(speech_timeout=0.05)) as call:
+        await call.say("Hello.")
+        assert "gave no speech for 0.05 s" in call.of(ErrorRaised)[0].message

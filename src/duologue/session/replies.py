@@ -148,7 +148,9 @@ class Replies:
         """Pass the user's audio on to a responder that hears it."""
         try:
             self._responder.hear(pcm.tobytes())
-        except Exception as cause:
+        except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(cause):
+                raise
             self.hears_audio = False
             name = self._responder.name
             error = ProviderError(f"{name} failed to hear: {type(cause).__name__}.", provider=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from typing import Protocol
+from typing import Final, Protocol
 
 from duologue.agent.faults import is_fault
 from duologue.audio.format import FRAME
@@ -14,10 +14,15 @@ from duologue.errors import DuologueError, ProviderError
 from duologue.session.agent_writer import closable
 from duologue.session.cancellation import forget_why
 from duologue.session.notify import notify, responder_failed
-from duologue.session.responder import Responder, ResponseItem, ResponseRequest
+from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
 from duologue.session.response_checks import check_item
 
 __all__ = ["ReplyTask"]
+
+AT_ONCE: Final = 64
+"""Items that are read before other calls have their turn, of a responder that never waits."""
+MAX_WITHOUT_AUDIO: Final = 20_000
+"""Items in a row that may come without audio."""
 
 
 class ReplyTaskOutput(Protocol):
@@ -119,6 +124,7 @@ class ReplyTask:
 
     async def _read(self) -> None:
         async with aclosing(closable(self._responder.respond(self.request))) as items:
+            read = without_audio = 0
             async for item in items:
                 if self.is_cancelled:
                     name = self._responder.name
@@ -127,3 +133,10 @@ class ReplyTask:
                     return
                 check_item(self._responder.name, item)
                 self._output.take(self, item)
+                read += 1
+                without_audio = 0 if isinstance(item, SpokenAudio) and item.pcm else without_audio + 1
+                if without_audio > MAX_WITHOUT_AUDIO:
+                    name = self._responder.name
+                    raise ProviderError(f"{name} gave {without_audio} items without audio.", provider=name)
+                if read % AT_ONCE == 0:
+                    await asyncio.sleep(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from duologue.agent.faults import is_fault
 from duologue.audio.format import RATES
 from duologue.conversation.inputs import EndRequested
 from duologue.errors import ConfigError, StreamError, because
@@ -115,7 +116,9 @@ class SinkOutput:
             return
         try:
             getattr(self._sink, call)(*args)
-        except Exception as cause:
+        except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(cause):
+                raise
             self._sink = None
             error = StreamError(
                 f"The sink failed to {call}: {type(cause).__name__}.", hint="A sink never raises; correct it."

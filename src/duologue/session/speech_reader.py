@@ -68,6 +68,8 @@ class SpeechReader:
             self._check(item)
             if isinstance(item, TextSpan) or item.pcm:
                 return item
+            if self._due is not None and self._now() >= self._due:  # it never waits, so that no timeout ends it
+                raise self._late()
 
     def _check_due(self) -> None:
         """Start the deadline if the voice has come to owe audio, and lift it if it does not."""
@@ -89,13 +91,17 @@ class SpeechReader:
         except TimeoutError:
             if not waiting.expired():
                 raise
-            raise DeadlineError(f"{name} gave no speech for {self._timeout:g} s.", provider=name) from None
+            raise self._late() from None
         except asyncio.CancelledError as error:
             if cancelled_from_outside():
                 raise
             raise ProviderError(f"{name} cancelled its own work.", provider=name) from error
         finally:
             self._waiting = None
+
+    def _late(self) -> DeadlineError:
+        name = self._voice.name
+        return DeadlineError(f"{name} gave no speech for {self._timeout:g} s.", provider=name)
 
     def _check(self, item: SpeechItem) -> None:
         name = self._voice.name
