@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -408,4 +409,23 @@ async def test_a_connection_that_is_given_up_late_does_not_touch_the_next(monkey
     connection = await kept.connected("")
     await asyncio.sleep(0.05)
     assert kept.connection is connection
+    await kept.aclose()
+
+
+async def test_a_model_that_never_waits_holds_up_nobody() -> None:
+    class Endless(FakeRealtimeConnection):
+        async def __aiter__(self) -> AsyncIterator[RealtimeText]:
+            while not self.closed:
+                yield RealtimeText("nothing", "more")
+
+    class Model(FakeRealtimeModel):
+        async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+            self.connections.append(Endless(self))
+            return self.connections[-1]
+
+    kept = link.RealtimeLink(Model(), None)
+    await kept.connected("")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert 64 <= kept.late_events <= 64 * 20
     await kept.aclose()

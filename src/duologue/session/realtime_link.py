@@ -17,6 +17,8 @@ __all__ = ["ModelResponse", "RealtimeLink"]
 CONNECT_TIMEOUT_S: Final = 10.0
 CLOSING: Final = 1.0
 """Seconds that the connection has to close."""
+AT_ONCE: Final = 64
+"""Events that are read before other calls have their turn, of a model that never waits."""
 MAX_WAITING: Final = 4096
 """Events of one response that may wait to be read."""
 MAX_EARLY_BYTES: Final = 960_000
@@ -187,8 +189,12 @@ class RealtimeLink:
             self._early_bytes = 0
             self.connection = connection
             opened.set()
+            read = 0
             async for event in connection:
                 self._dispatch(event)
+                read += 1
+                if read % AT_ONCE == 0:
+                    await asyncio.sleep(0)
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(cause):
                 raise

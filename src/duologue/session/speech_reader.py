@@ -68,8 +68,7 @@ class SpeechReader:
             self._check(item)
             if isinstance(item, TextSpan) or item.pcm:
                 return item
-            if self._due is not None and self._now() >= self._due:  # it never waits, so that no timeout ends it
-                raise self._late()
+            self._check_late()
 
     def _check_due(self) -> None:
         """Start the deadline if the voice has come to owe audio, and lift it if it does not."""
@@ -98,6 +97,11 @@ class SpeechReader:
             raise ProviderError(f"{name} cancelled its own work.", provider=name) from error
         finally:
             self._waiting = None
+
+    def _check_late(self) -> None:
+        """Raise DeadlineError if the deadline has passed: of a voice that never waits, no timeout tells."""
+        if self._due is not None and self._now() >= self._due:
+            raise self._late()
 
     def _late(self) -> DeadlineError:
         name = self._voice.name
