@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from deepgram_server import KEY, RETRY_AFTER, DeepgramRecordings, DeepgramServer, Fault
 from test_recognizers import FOREVER, TEXT, opinions, say, until_final
@@ -313,11 +314,16 @@ async def test_deepgrams_own_sdk_accepts_the_stand_in(caplog: pytest.LogCaptureF
     sdk: Any = pytest.importorskip("deepgram", reason="deepgram-sdk is not installed")
     environment: Any = pytest.importorskip("deepgram.environment")
     caplog.set_level(logging.WARNING)
-    async with DeepgramServer() as server, DeepgramRecordings() as recordings, asyncio.timeout(20):
+    async with (
+        DeepgramServer() as server,
+        DeepgramRecordings() as recordings,
+        httpx.AsyncClient() as http,  # the SDK's own is never closed
+        asyncio.timeout(20),
+    ):
         where = environment.DeepgramClientEnvironment(
             base=recordings.url, production=server.url.replace("http", "ws"), agent="ws://x", agent_rest="http://x"
         )
-        client = sdk.AsyncDeepgramClient(api_key=KEY, environment=where)
+        client = sdk.AsyncDeepgramClient(api_key=KEY, environment=where, httpx_client=http)
         options = {"encoding": "linear16", "sample_rate": "16000"}
         async with client.listen.v1.connect(model="nova-3", interim_results="true", **options) as nova:
             await nova.send_media(speak(TEXT))
