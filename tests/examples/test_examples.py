@@ -72,6 +72,7 @@ async def test_the_restaurant(monkeypatch: pytest.MonkeyPatch) -> None:
             assert await heard(call, "And last time the soup was cold.") == "I connect you."
             assert await heard(call) == "The manager speaking."
             assert await heard(call, "It was cold.") == "I am sorry to hear that."
+        await restaurant.model().client.close()
         sent = str(model.requests[-1]["messages"])
         assert "You manage a restaurant" in sent
         assert "A table for two on Friday" in sent  # the manager knows what was said
@@ -86,6 +87,7 @@ async def test_the_restaurant_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
             assert await heard(call) == "Good evening, our guest."
             await call.text("That is all, goodbye.")
             assert await ended(call) == (["Goodbye."], "agent_done")
+        await restaurant.model().client.close()
 
 
 async def test_the_fastapi_application() -> None:
