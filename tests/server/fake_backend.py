@@ -14,7 +14,7 @@ from duologue.server.app import VoiceApp
 from duologue.server.listener import Listener
 from duologue.session import AudioSink, CallRequest, SessionConfig
 
-DEADLINE = 10.0
+DEADLINE = 30.0
 """Seconds after which a test that waits has failed."""
 
 

@@ -12,7 +12,7 @@ from duologue.conversation import events as tell
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import OverloadedError, ProviderUnavailableError
 from duologue.recording.replayer import Replayer
-from duologue.session import SessionConfig, VoiceSession
+from duologue.session import AudioSink, SessionConfig, VoiceSession
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import (
     FOREVER,
@@ -54,6 +54,16 @@ async def converse(good: list[VoiceSession], bad: list[VoiceSession]) -> None:
         await play(dict.fromkeys((*good, *bad), sound), wait_for=good)
 
 
+class BrokenSink(AudioSink):
+    """Raises at the first frame."""
+
+    def send(self, pcm: bytes, position: int, generation: int) -> None:
+        raise ZeroDivisionError
+
+    def flush(self, generation: int) -> None:
+        raise ZeroDivisionError
+
+
 FAILING: dict[str, dict[str, Any]] = {
     "agent raises": {"agent": ScriptedAgent([ZeroDivisionError()])},
     "agent hangs": {"agent": ScriptedAgent([FOREVER])},
@@ -62,7 +72,7 @@ FAILING: dict[str, dict[str, Any]] = {
     "words hang": {"stt": FakeSpeechToText(faults=repeat(FOREVER))},
     "voice fails": {"tts": FakeTextToSpeech(faults=repeat(ZeroDivisionError()))},
     "voice hangs": {"tts": FakeTextToSpeech(faults=repeat(FOREVER))},
-    "sink fails": {"sink": object()},
+    "sink fails": {"sink": BrokenSink()},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import warnings
 import zlib
 from typing import Any, Final
 
@@ -132,6 +133,8 @@ def serve_as_worker(app: VoiceApp, link: socket.socket, door: socket.socket, **o
     What kept the backend from being built is told to the supervisor.
     """
     worker = Worker(app, link, **options)
+    # A signal that comes while the loop closes leaves this coroutine; the warning would be all that is said of it.
+    warnings.filterwarnings("ignore", "coroutine .*shutdown_asyncgens", RuntimeWarning)
     try:
         worker.run(sockets=[door])
     except KeyboardInterrupt:
