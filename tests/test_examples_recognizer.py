@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import understand
@@ -78,7 +78,7 @@ async def test_a_recognizer_of_ones_own_hears_a_call(server: Server) -> None:
         await call.say(TEXT)
         await call.say("And a chair.")
         assert [t.user_text for t in call.turns] == [TEXT, "And a chair."]
-        assert call.of(tell.PartialTranscript)
+        assert call.of(events.PartialTranscript)
         assert call.of(ErrorRaised) == []
     assert server.connections == 1
 

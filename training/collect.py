@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio.format import RATE, WINDOW
+from duologue.bench.cached_recognition import Ears, Heard, Play, hear
 from duologue.bench.corpus import Item, Pause, Turn, load
-from duologue.bench.heard import Ears, Heard, Play, hear
 from duologue.bench.policies import Setting
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig, Endpointing
@@ -86,7 +86,7 @@ class Watch(Play):
     def __init__(self, heard: Heard) -> None:
         rules = ConversationConfig(endpointing=NEVER, partial_every=0.0, apology="", away_after=1e6)
         super().__init__(Conversation(rules), heard, Setting("words", NEVER, rules.speech))
-        self.asks: list[tuple[effects.AskWords, int]] = []
+        self.asks: list[tuple[effects.RequestTranscript, int]] = []
         """Each request for words, with the last sample of speech before it."""
         self.starts: list[int] = []
         """First samples of speech."""
@@ -98,7 +98,7 @@ class Watch(Play):
     def answer(self, effect: Effect) -> inputs.Input | None:
         """Note requests, and where speech starts and stops."""
         match effect:
-            case effects.AskWords():
+            case effects.RequestTranscript():
                 self.asks.append((effect, self._last_speech))
             case events.SpeechStopped():
                 self._last_speech = effect.end

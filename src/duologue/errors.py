@@ -55,8 +55,8 @@ __all__ = [
     "SlowClientError",
     "StreamError",
     "UnsupportedLanguageError",
-    "because",
     "error_class",
+    "with_cause",
 ]
 
 
@@ -101,7 +101,7 @@ class DuologueError(Exception):
         }
 
 
-def because(error: E, cause: BaseException) -> E:
+def with_cause(error: E, cause: BaseException) -> E:
     """`error`, caused by something that is no error of ours.
 
     Name only its type in the message: its own words may hold a secret, and are for the log.

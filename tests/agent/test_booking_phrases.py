@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from duologue.agent import Stocked, Turn
+from duologue.agent import HasCommonPhrases, Turn
 from duologue.agent.booking import BookingAgent
 from duologue.tts.clauses import ClauseSplitter
 
@@ -23,7 +23,7 @@ async def committed() -> None:
 @pytest.mark.anyio
 async def test_a_call_consists_largely_of_phrases_that_can_be_spoken_ahead() -> None:
     agent = BookingAgent(today=TODAY)
-    assert isinstance(agent, Stocked)
+    assert isinstance(agent, HasCommonPhrases)
     ahead = {clause for phrase in agent.phrases for clause in clauses(phrase)}
     said: list[str] = []
     words = ("Hello.", "A table for four.", "Tomorrow.", "At seven thirty in the evening.", "Miller.", "Yes.", "No.")

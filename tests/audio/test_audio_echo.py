@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.audio.echo import EchoExplainer
+from duologue.audio.echo import EchoEstimator
 from duologue.audio.format import WINDOW
 from duologue.audio.wav import read_wav_16k
 from duologue.errors import InvalidAudioError
@@ -60,7 +60,7 @@ def late(sound: Sound, seconds: float, length: int) -> Sound:
     return np.concatenate((np.zeros(int(seconds * RATE)), sound, np.zeros(length)))[:length]
 
 
-def listen(explainer: EchoExplainer, playout: Sound, mic: Sound, start: int = 0, leave_out: int = 0) -> Sound:
+def listen(estimator: EchoEstimator, playout: Sound, mic: Sound, start: int = 0, leave_out: int = 0) -> Sound:
     """What a session does: hand out 20 ms of playout at a time, and ask for each window of the microphone.
 
     Where `leave_out` is given, every so many windows are not asked for, and their answers are NaN.
@@ -71,10 +71,10 @@ def listen(explainer: EchoExplainer, playout: Sound, mic: Sound, start: int = 0,
     answers = []
     for end in range(WINDOW, len(heard) + 1, WINDOW):
         while out < min(len(played), end + LEAD):
-            explainer.play(start + out, played[out : out + 320])
+            estimator.play(start + out, played[out : out + 320])
             out += 320
         left_out = leave_out and end // WINDOW % leave_out == 0
-        answers.append(np.nan if left_out else explainer.explained(start + end, heard[end - WINDOW : end]))
+        answers.append(np.nan if left_out else estimator.echo_ratio(start + end, heard[end - WINDOW : end]))
     return np.array(answers)
 
 
@@ -92,12 +92,12 @@ DELAYS = pytest.mark.parametrize("delay", [0.05, 0.1375, 0.3])
 @DELAYS
 def test_an_agent_that_hears_itself_is_explained(decibels: float, delay: float) -> None:
     echo = echo_of(agent(), decibels, delay)
-    explainer = EchoExplainer()
-    answers = listen(explainer, agent(), echo + noise(len(echo)))[audible(echo)]
+    estimator = EchoEstimator()
+    answers = listen(estimator, agent(), echo + noise(len(echo)))[audible(echo)]
     assert len(answers) > 40
     assert (answers > 0.7).mean() > 0.97
     assert np.median(answers) > 0.95
-    assert explainer.delay == pytest.approx(delay, abs=0.0005)
+    assert estimator.delay == pytest.approx(delay, abs=0.0005)
 
 
 @LEVELS
@@ -105,7 +105,7 @@ def test_an_agent_that_hears_itself_is_explained(decibels: float, delay: float) 
 def test_a_user_who_speaks_over_the_echo_is_not(decibels: float, delay: float) -> None:
     echo = echo_of(agent(), decibels, delay)
     over = late(user() * 10 ** ((decibels + 3) / 20), 2.5, len(echo))
-    answers = listen(EchoExplainer(), agent(), echo + over + noise(len(echo)))
+    answers = listen(EchoEstimator(), agent(), echo + over + noise(len(echo)))
     louder = (by_window(over) >= by_window(echo)) & audible(over)
     assert louder.sum() > 30
     assert (answers[louder] < 0.5).mean() > 0.8
@@ -115,7 +115,7 @@ def test_a_user_who_speaks_over_the_echo_is_not(decibels: float, delay: float) -
 def test_a_user_whose_microphone_hears_no_echo_is_not() -> None:
     for start in (0.0, 1.0):
         over = late(user(), start, len(agent()))
-        answers = listen(EchoExplainer(), agent(), over + noise(len(over)))[audible(over)]
+        answers = listen(EchoEstimator(), agent(), over + noise(len(over)))[audible(over)]
         assert (answers < 0.5).mean() > 0.95
         assert np.median(answers) < 0.2
 
@@ -133,57 +133,57 @@ def test_a_user_whose_microphone_hears_no_echo_is_not() -> None:
 )
 def test_an_echo_that_is_not_clean(spoil: Callable[[Sound], Sound]) -> None:
     echo = echo_of(agent(), -15, 0.12)
-    answers = listen(EchoExplainer(), agent(), spoil(echo) + noise(len(echo)))[audible(spoil(echo)) & audible(echo)]
+    answers = listen(EchoEstimator(), agent(), spoil(echo) + noise(len(echo)))[audible(spoil(echo)) & audible(echo)]
     assert (answers > 0.7).mean() > 0.85
 
 
 def test_no_playout_explains_nothing() -> None:
-    explainer = EchoExplainer()
+    estimator = EchoEstimator()
     mic = user().astype(np.int16)
-    assert explainer.explained(WINDOW, mic[:WINDOW]) == 0.0
-    explainer.play(100_000, mic)
-    assert explainer.explained(WINDOW, mic[:WINDOW]) == 0.0
-    assert explainer.explained(100_000 + len(mic) + 20 * WINDOW, mic[:WINDOW]) == 0.0
-    explainer.stop()
-    assert explainer.explained(100_000 + len(mic), mic[:WINDOW]) == 0.0
+    assert estimator.echo_ratio(WINDOW, mic[:WINDOW]) == 0.0
+    estimator.play(100_000, mic)
+    assert estimator.echo_ratio(WINDOW, mic[:WINDOW]) == 0.0
+    assert estimator.echo_ratio(100_000 + len(mic) + 20 * WINDOW, mic[:WINDOW]) == 0.0
+    estimator.stop()
+    assert estimator.echo_ratio(100_000 + len(mic), mic[:WINDOW]) == 0.0
 
 
 def test_silence_is_explained() -> None:
-    answers = listen(EchoExplainer(), agent(), np.zeros(len(agent())))
+    answers = listen(EchoEstimator(), agent(), np.zeros(len(agent())))
     assert set(answers.tolist()) == {1.0}
-    quiet_playout = listen(EchoExplainer(), np.zeros(RATE), np.zeros(RATE))
+    quiet_playout = listen(EchoEstimator(), np.zeros(RATE), np.zeros(RATE))
     assert set(quiet_playout.tolist()) == {1.0}
 
 
 def test_a_user_over_silent_playout_is_not_explained() -> None:
-    answers = listen(EchoExplainer(), np.zeros(len(user())), user())[audible(user())]
+    answers = listen(EchoEstimator(), np.zeros(len(user())), user())[audible(user())]
     assert (answers < 0.1).mean() > 0.95
 
 
 def test_the_delay_is_remembered_for_the_next_time() -> None:
-    explainer = EchoExplainer()
+    estimator = EchoEstimator()
     echo = echo_of(agent(), -20, 0.2)
-    listen(explainer, agent(), echo + noise(len(echo)))
-    explainer.stop()
+    listen(estimator, agent(), echo + noise(len(echo)))
+    estimator.stop()
     again = speech("two_cities.wav", 20, 2)
     echo = echo_of(again, -20, 0.2)
-    answers = listen(explainer, again, echo + noise(len(echo)), start=10_000_000)[audible(echo)]
+    answers = listen(estimator, again, echo + noise(len(echo)), start=10_000_000)[audible(echo)]
     assert (answers > 0.7).all()
-    assert explainer.delay == pytest.approx(0.2, abs=0.0005)
+    assert estimator.delay == pytest.approx(0.2, abs=0.0005)
 
 
 def test_a_delay_that_changes_is_found_again() -> None:
-    explainer = EchoExplainer()
+    estimator = EchoEstimator()
     echo = np.concatenate((echo_of(agent(), -20, 0.1)[: 3 * RATE], echo_of(agent(), -20, 0.16)[3 * RATE :]))
-    answers = listen(explainer, agent(), echo + noise(len(echo)))
+    answers = listen(estimator, agent(), echo + noise(len(echo)))
     settled = audible(echo) & (np.arange(len(answers)) * WINDOW > 3.8 * RATE)
     assert (answers[settled] > 0.7).mean() > 0.97
-    assert explainer.delay == pytest.approx(0.16, abs=0.0005)
+    assert estimator.delay == pytest.approx(0.16, abs=0.0005)
 
 
 def test_windows_may_be_left_out() -> None:
     echo = echo_of(agent(), -20, 0.1)
-    answers = listen(EchoExplainer(), agent(), echo + noise(len(echo)), leave_out=4)
+    answers = listen(EchoEstimator(), agent(), echo + noise(len(echo)), leave_out=4)
     asked = audible(echo) & ~np.isnan(answers)
     assert (answers[asked] > 0.7).mean() > 0.97
 
@@ -192,58 +192,58 @@ def test_playout_that_was_never_heard_is_taken_back() -> None:
     """The same sound, once played and once interrupted before it sounded."""
     played = agent().astype(np.int16)[:RATE]
     for taken_back in (False, True):
-        explainer = EchoExplainer()
-        explainer.play(0, played)
+        estimator = EchoEstimator()
+        estimator.play(0, played)
         if taken_back:
-            explainer.play(0, played[:0])
-        answers = [explainer.explained(end, played[end - WINDOW : end]) for end in range(WINDOW, RATE, WINDOW)]
+            estimator.play(0, played[:0])
+        answers = [estimator.echo_ratio(end, played[end - WINDOW : end]) for end in range(WINDOW, RATE, WINDOW)]
         assert (np.median(answers) < 0.1) == taken_back
 
 
 def test_playout_is_placed_by_position() -> None:
     """Pieces with a pause between them, one that overlaps, and one far later."""
     sound = agent().astype(np.int16)
-    explainer = EchoExplainer()
+    estimator = EchoEstimator()
     line = np.zeros(4 * RATE, np.int16)
     for start, n in ((0, 5000), (8000, 4000), (10000, 6000), (60000, 4000)):
         piece = sound[start : start + n]
-        explainer.play(start, piece)
+        estimator.play(start, piece)
         line[start : start + n] = piece
     delayed = np.concatenate((np.zeros(1600, np.int16), line))
-    answers = [explainer.explained(end, delayed[end - WINDOW : end]) for end in range(60000 + 2000, 4 * RATE, WINDOW)]
+    answers = [estimator.echo_ratio(end, delayed[end - WINDOW : end]) for end in range(60000 + 2000, 4 * RATE, WINDOW)]
     assert np.median(answers) > 0.9
 
 
 def test_playout_longer_than_the_memory_leaves_its_end() -> None:
     sound = agent().astype(np.int16)[: 3 * RATE]
-    explainer = EchoExplainer()
-    explainer.play(0, sound)
+    estimator = EchoEstimator()
+    estimator.play(0, sound)
     ends = range(3 * RATE - 8 * WINDOW, 3 * RATE, WINDOW)
-    assert np.median([explainer.explained(end, sound[end - WINDOW : end]) for end in ends]) > 0.9
+    assert np.median([estimator.echo_ratio(end, sound[end - WINDOW : end]) for end in ends]) > 0.9
 
 
 def test_memory_comes_with_playout_and_goes_with_it() -> None:
     tracemalloc.start()
     try:
-        explainer = EchoExplainer()
+        estimator = EchoEstimator()
         assert tracemalloc.get_traced_memory()[0] < 4_000
-        explainer.play(0, np.zeros(320, np.int16))
-        explainer.explained(WINDOW, np.ones(WINDOW, np.int16))
+        estimator.play(0, np.zeros(320, np.int16))
+        estimator.echo_ratio(WINDOW, np.ones(WINDOW, np.int16))
         assert tracemalloc.get_traced_memory()[0] < 130_000
-        explainer.stop()
+        estimator.stop()
         assert tracemalloc.get_traced_memory()[0] < 45_000
     finally:
         tracemalloc.stop()
 
 
 def test_bad_input_is_refused() -> None:
-    explainer = EchoExplainer()
+    estimator = EchoEstimator()
     with pytest.raises(InvalidAudioError, match="one-dimensional int16"):
-        explainer.play(0, np.zeros(320, np.float32))
+        estimator.play(0, np.zeros(320, np.float32))
     with pytest.raises(InvalidAudioError, match=r"\(512,\) int16"):
-        explainer.explained(320, np.zeros(320, np.int16))
+        estimator.echo_ratio(320, np.zeros(320, np.int16))
     with pytest.raises(InvalidAudioError, match=r"\(512,\) int16"):
-        explainer.explained(512, np.zeros(512, np.float32))
+        estimator.echo_ratio(512, np.zeros(512, np.float32))
 
 
 def test_what_is_left_of_an_echo_is_soft_and_what_is_left_of_a_user_is_not() -> None:
@@ -251,13 +251,13 @@ def test_what_is_left_of_an_echo_is_soft_and_what_is_left_of_a_user_is_not() -> 
     echo = echo_of(agent(), -10, 0.1)
     over = late(user(), 2.5, len(echo))
     mic = (echo + over + noise(len(echo))).astype(np.int16)
-    explainer = EchoExplainer()
-    explainer.play(0, playout[: WINDOW * 2])
+    estimator = EchoEstimator()
+    estimator.play(0, playout[: WINDOW * 2])
     left = []
     for end in range(WINDOW, len(mic) - WINDOW, WINDOW):
-        explainer.play(end, playout[end : end + WINDOW])
-        explainer.explained(end, mic[end - WINDOW : end])
-        left.append(explainer.left)
+        estimator.play(end, playout[end : end + WINDOW])
+        estimator.echo_ratio(end, mic[end - WINDOW : end])
+        left.append(estimator.left)
     rest = np.concatenate(left).astype(float)
     alone, both = slice(RATE, int(2.4 * RATE)), slice(int(2.6 * RATE), len(rest))
     assert np.square(rest[alone]).sum() < 0.01 * np.square(echo[alone]).sum()
@@ -265,9 +265,9 @@ def test_what_is_left_of_an_echo_is_soft_and_what_is_left_of_a_user_is_not() -> 
 
 
 def test_what_is_taken_back_can_be_played_later() -> None:
-    explainer = EchoExplainer()
-    assert len(explainer.take_back(0)) == 0
+    estimator = EchoEstimator()
+    assert len(estimator.take_back(0)) == 0
     playout = agent().astype(np.int16)[:2000]
-    explainer.play(100, playout)
-    np.testing.assert_array_equal(explainer.take_back(1000), playout[900:])
-    assert len(explainer.take_back(1000)) == 0
+    estimator.play(100, playout)
+    np.testing.assert_array_equal(estimator.take_back(1000), playout[900:])
+    assert len(estimator.take_back(1000)) == 0

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from command_line import CommandLine
 from duologue.audio.wav import write_wav
 from duologue.bench.cache import RecognitionCache, open_cache
+from duologue.bench.cached_recognition import Ears
 from duologue.bench.curves import cross_validated, figures, grouped
 from duologue.bench.curves_plot import draw_curves
-from duologue.bench.heard import Ears
 from duologue.bench.labels import INCOMPLETE_S, load_labels
 from duologue.bench.policies import settings
 from duologue.bench.scoring import Decision, EndOutcome, ItemOutcome, PauseOutcome, score

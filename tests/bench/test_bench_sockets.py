@@ -8,7 +8,7 @@ import pytest
 from duologue.bench.figures import Spread
 from duologue.bench.server import ServerProcess
 from duologue.bench.sockets import SocketRun, measure
-from duologue.callers.dial import open_line
+from duologue.callers.dial import open_connection
 from duologue.errors import ConfigError
 from duologue.server.listener import WEBSOCKETS
 from duologue.wire import frames
@@ -47,7 +47,7 @@ async def test_each_message_is_counted_both_ways(listener: str) -> None:
 async def test_the_echo_is_what_was_sent() -> None:
     async with ServerProcess(["--listener", "uvicorn"], program=("duologue.bench.echoing",)) as server:
         ears = Ears()
-        line = await open_line(server.url, ears)
+        line = await open_connection(server.url, ears)
         line.say(wire.dump(wire.Start(version=1, audio_out=Audio(rate=16_000))))
         async with asyncio.timeout(10):
             assert isinstance(wire.parse_server(str(await ears.came.get())), wire.Started)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
 from duologue.bench.answers import Voice
+from duologue.bench.bootstrap import quantile_of, rate_of
+from duologue.bench.cached_recognition import Ears
 from duologue.bench.corpus import Item, Pause, Sound, Turn
-from duologue.bench.estimate import quantile_of, rate_of
-from duologue.bench.heard import Ears
 from duologue.bench.plot import draw
 from duologue.bench.policies import POLICIES, settings
 from duologue.bench.scoring import Decision, score

@@ -21,7 +21,7 @@ def item(kind: Kind = "barge_in", name: str = "a") -> BargeIn:
 
 
 def outcome(*moments: tuple[Any, float], kind: Kind = "barge_in", name: str = "a", echo: Echo | None = None) -> Outcome:
-    return judge(item(kind, name), [Moment(what, at, "because") for what, at in moments], echo)
+    return judge(item(kind, name), [Moment(what, at, "with_cause") for what, at in moments], echo)
 
 
 def test_an_interruption_is_timed_from_its_label() -> None:
@@ -36,7 +36,7 @@ def test_an_interruption_is_timed_from_its_label() -> None:
 def test_words_that_interrupt_a_ducked_agent_silence_it() -> None:
     o = outcome(("ducked", 2.06), ("interrupted", 3.5))
     assert o.yielded_s == pytest.approx(1.5)
-    assert o.users[0].reason == "because"
+    assert o.users[0].reason == "with_cause"
 
 
 def test_what_happens_while_the_user_is_silent_is_the_agents_own() -> None:

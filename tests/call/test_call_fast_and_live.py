@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from duologue.clock import VirtualClock, WallClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig, Endpointing
 from duologue.conversation.events import Event
 from duologue.recording.replayer import Replayer
@@ -57,26 +57,26 @@ class Decision:
     reason: str
 
 
-async def decisions(models: LocalModels, pcm: bytes, *, fast: bool) -> tuple[list[Decision], list[tell.EvidenceLate]]:
+async def decisions(models: LocalModels, pcm: bytes, *, fast: bool) -> tuple[list[Decision], list[events.EvidenceLate]]:
     """What was decided about the user's turns, where in the audio, and why."""
     seen: list[Event] = []
     async with models.engine(clock=VirtualClock() if fast else WallClock(), paced=not fast) as engine:
         session = VoiceSession(
             engine=engine, stt=OneByOne(models.stt), tts=models.tts, agent=agent_factory("echo")(), config=PATIENT
         )
-        events = session.events(max_queue=10_000)
+        stream = session.events(max_queue=10_000)
         async with session:
             await Replayer(session).play(pcm)
-        seen = [event async for event in events]
-    late = [e for e in seen if isinstance(e, tell.EvidenceLate)]
+        seen = [event async for event in stream]
+    late = [e for e in seen if isinstance(e, events.EvidenceLate)]
     decided = []
     for e in seen:
         match e:
-            case tell.TurnDecided():
+            case events.TurnDecided():
                 decided.append(Decision("decided", e.turn, e.pos, e.text, e.reason))
-            case tell.SpeechStarted() | tell.SpeechStopped():
+            case events.SpeechStarted() | events.SpeechStopped():
                 decided.append(Decision(type(e).__name__, e.turn, e.pos, "", e.reason))
-            case tell.Interrupted():
+            case events.Interrupted():
                 decided.append(Decision("interrupted", 0, e.pos, "", e.reason))
     return decided, late
 

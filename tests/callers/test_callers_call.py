@@ -6,7 +6,7 @@ from datetime import date, time, timedelta
 import pytest
 from virtual_call import FRAME, QUIET, Table
 
-from duologue.callers.call import PATIENCE_S
+from duologue.callers.call import ANSWER_TIMEOUT_S
 from duologue.callers.goals import Goal, Habits
 from duologue.callers.load import BRISK
 from duologue.callers.script import Booker, Interrupter, Monologist, Silent
@@ -72,7 +72,7 @@ def test_a_caller_without_an_answer_says_it_again_and_at_last_hangs_up() -> None
         table.until(speaking=False)
     assert [turn.act for turn in table.log.turns] == ["people"] * 4
     assert [turn.unanswered for turn in table.log.turns] == [True, True, True, False]
-    table.wait(PATIENCE_S + 1)
+    table.wait(ANSWER_TIMEOUT_S + 1)
     assert table.sent[-1] == {"type": "end"}
     assert table.log.turns[-1].unanswered
 

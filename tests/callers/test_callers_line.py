@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from duologue.callers.dial import Kind, best_kind, open_line
+from duologue.callers.dial import Kind, best_kind, open_connection
 from duologue.errors import DeadlineError, OverloadedError, StreamError
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ Script = Callable[[ServerConnection], Awaitable[None]]
 
 
 class Heard:
-    """Ears that keep what they hear."""
+    """ConnectionObserver that keep what they hear."""
 
     def __init__(self) -> None:
         self.all: list[str | bytes | tuple[int | None, str]] = []
@@ -76,7 +76,7 @@ async def test_messages_and_sound_of_all_lengths_go_both_ways(kind: Kind) -> Non
     frames = [bytes(i % 251 for i in range(length)) for length in lengths]
     async with server(echo) as url:
         heard = Heard()
-        line = await open_line(url, heard, kind=kind)
+        line = await open_connection(url, heard, kind=kind)
         line.say('{"name": "Zoë"}')
         for frame in frames:
             line.send(frame)
@@ -96,7 +96,7 @@ async def test_how_the_server_closes_is_told_once(kind: Kind) -> None:
 
     async with server(close) as url:
         heard = Heard()
-        line = await open_line(url, heard, kind=kind)
+        line = await open_connection(url, heard, kind=kind)
         await heard.until(2)
         line.close()
         await asyncio.sleep(0)
@@ -110,7 +110,7 @@ async def test_a_connection_that_breaks_off_has_no_code(kind: Kind) -> None:
 
     async with server(vanish) as url:
         heard = Heard()
-        await open_line(url, heard, kind=kind)
+        await open_connection(url, heard, kind=kind)
         await heard.until(1)
     assert heard.all == [(None, "")]
 
@@ -122,7 +122,7 @@ async def test_a_line_can_be_cut_from_this_side(kind: Kind) -> None:
 
     async with server(wait) as url:
         heard = Heard()
-        line = await open_line(url, heard, kind=kind)
+        line = await open_connection(url, heard, kind=kind)
         line.abort()
         await heard.until(1)
     assert heard.all == [(None, "")]
@@ -138,7 +138,7 @@ async def test_a_ping_is_answered(kind: Kind) -> None:
 
     async with server(ping) as url, asyncio.timeout(20):
         heard = Heard()
-        line = await open_line(url, heard, kind=kind)
+        line = await open_connection(url, heard, kind=kind)
         await answered.wait()
         line.close()
         await heard.until(1)
@@ -148,22 +148,22 @@ async def test_a_ping_is_answered(kind: Kind) -> None:
 async def test_a_full_server_is_told_from_one_that_is_none(kind: Kind) -> None:
     async with server(nothing, status=HTTPStatus.SERVICE_UNAVAILABLE, retry="7") as url:
         with pytest.raises(OverloadedError) as full:
-            await open_line(url, Heard(), kind=kind)
+            await open_connection(url, Heard(), kind=kind)
     assert full.value.retry_after == 7.0
     async with server(nothing, status=HTTPStatus.NOT_FOUND) as url:
         with pytest.raises(StreamError, match="404"):
-            await open_line(url, Heard(), kind=kind)
+            await open_connection(url, Heard(), kind=kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_server_that_is_not_there_or_does_not_answer(kind: Kind, unused_port: int) -> None:
     with pytest.raises(StreamError, match="cannot be reached"):
-        await open_line(f"ws://127.0.0.1:{unused_port}", Heard(), kind=kind)
+        await open_connection(f"ws://127.0.0.1:{unused_port}", Heard(), kind=kind)
 
     with socket.create_server(("127.0.0.1", unused_port)), pytest.raises(DeadlineError):
-        await open_line(f"ws://127.0.0.1:{unused_port}", Heard(), kind=kind, timeout=0.05)
+        await open_connection(f"ws://127.0.0.1:{unused_port}", Heard(), kind=kind, timeout=0.05)
 
 
 async def test_an_address_that_is_none() -> None:
     with pytest.raises(StreamError, match="ws://"):
-        await open_line("http://127.0.0.1:1", Heard(), kind="websockets")
+        await open_connection("http://127.0.0.1:1", Heard(), kind="websockets")

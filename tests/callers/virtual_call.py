@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from duologue.audio.format import FRAME_SAMPLES
-from duologue.callers.call import PLAY_RATE, Call, Mouth
+from duologue.callers.call import PLAY_RATE, Call, VoiceBank
 from duologue.callers.load import NORMAL, Load, Pace
 from duologue.callers.log import Log
 from duologue.callers.script import Script
@@ -51,7 +51,7 @@ class Table:
         self.over = False
         said = {text: utterance(text, seconds) for text in script.texts()}
         self.call = Call(
-            script, Mouth(said, (bytes(2 * FRAME_SAMPLES),)), Pace(load, 100.0), self.log,
+            script, VoiceBank(said, (bytes(2 * FRAME_SAMPLES),)), Pace(load, 100.0), self.log,
             caller=0, call=0, began=100.0, now=self.clock.now, on_over=self._end,
         )  # fmt: skip
         self.position = 0

@@ -17,7 +17,7 @@ from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
 from duologue.errors import ConfigError
 from duologue.server import run
-from duologue.server.door import listen
+from duologue.server.acceptor import listen
 from duologue.server.listener import Listener
 from duologue.session import SessionConfig
 
@@ -175,7 +175,7 @@ def test_fewer_sessions_than_workers_cannot_be_divided(duologue: CommandLine) ->
 @pytest.mark.usefixtures("unloadable")
 def test_a_listener_that_is_not_installed_is_told(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "duologue.server.fast", raising=False)
+    monkeypatch.delitem(sys.modules, "duologue.server.picows", raising=False)
     outcome = duologue("serve", "--port", "0", "--listener", "picows")
     assert outcome.code == 1
     assert "The package picows is not installed. Run `pip install 'duologue[fast]'`" in outcome.told

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from command_line import CommandLine
+from duologue.bench.soak.machine_speed import Piece
 from duologue.bench.soak.monologue import Monologue, Phase
 from duologue.bench.soak.overload import Overload, Step
-from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal, Story, Turn
 from duologue.callers.plan import Plan

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from duologue.audio.format import RATE, WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.effects import Effect
 from duologue.conversation.history import Message, Segment
 from duologue.conversation.inputs import Input
@@ -19,11 +17,11 @@ from duologue.testing.conversation import Playing, Script
 __all__ = ["Ledger"]
 
 RAISES: dict[type, str] = {
-    got.CallRequested: "'start' is not possible",
-    got.TurnBegun: "has begun already",
-    got.TurnEnded: "No turn has begun",
-    got.SayRequested: "texts wait to be said",
-    got.TextArrived: "typed",
+    inputs.CallRequested: "'start' is not possible",
+    inputs.TurnBegun: "has begun already",
+    inputs.TurnEnded: "No turn has begun",
+    inputs.SayRequested: "texts wait to be said",
+    inputs.TextArrived: "typed",
 }
 """The only inputs that may be refused, and how."""
 
@@ -63,7 +61,7 @@ class Ledger(Script):
         """...and as it was before the turn that was decided last."""
         self.final_words: list[str] = []
         """The words of all decided turns that were not opened again."""
-        self.asks: dict[int, do.AskWords | do.AskSound] = {}
+        self.asks: dict[int, effects.RequestTranscript | effects.RequestEndOfTurn] = {}
         self.ids = 0
         self.speculated: dict[int, int] = {}
         self.held_from = 0
@@ -71,14 +69,14 @@ class Ledger(Script):
         """What the user typed, each a word of its own."""
         self.trace: list[list[Effect]] = []
         """The effects of each input; what was refused has none."""
-        self.give(got.CallRequested(speculates, judges_sound))
+        self.give(inputs.CallRequested(speculates, judges_sound))
 
     # --- one input ---
 
     def _tell(self, input_: Input) -> list[Effect]:
         c, generation = self.conversation, self.conversation.generation
         live = c.call.state is CallState.LIVE
-        if isinstance(input_, got.ReplyFailed):
+        if isinstance(input_, inputs.ReplyFailed):
             r = self.replies.get(input_.generation)
             if r and r.committed and not r.started:
                 r.over = True
@@ -93,9 +91,9 @@ class Ledger(Script):
             assert c.context.effects == [], "what was decided before the refusal is lost"
             return []
         assert c.generation >= generation
-        if isinstance(input_, got.TextArrived) and input_.text and live:
+        if isinstance(input_, inputs.TextArrived) and input_.text and live:
             self.typed.append(input_.text)
-        self._check(forgotten=isinstance(input_, got.ClearRequested | got.EndRequested))
+        self._check(forgotten=isinstance(input_, inputs.ClearRequested | inputs.EndRequested))
         return effects
 
     def _perform(self, effect: Effect) -> None:
@@ -104,23 +102,25 @@ class Ledger(Script):
 
     def _note(self, effect: Effect) -> None:
         match effect:
-            case do.AskWords() | do.AskSound():
+            case effects.RequestTranscript() | effects.RequestEndOfTurn():
                 self._new_id(effect.ask)
                 assert 0 <= effect.start < effect.end <= self.pos
                 assert effect.due >= self.pos
-                if isinstance(effect, do.AskWords):
-                    self.asks = {i: ask for i, ask in self.asks.items() if not isinstance(ask, do.AskSound)}
+                if isinstance(effect, effects.RequestTranscript):
+                    self.asks = {
+                        i: ask for i, ask in self.asks.items() if not isinstance(ask, effects.RequestEndOfTurn)
+                    }
                 self.asks[effect.ask] = effect
-                if isinstance(effect, do.AskWords):
+                if isinstance(effect, effects.RequestTranscript):
                     assert effect.start >= self.held_from, "that sound is no longer held"
                     longest = self.conversation.config.max_utterance * RATE
                     assert effect.end - effect.start <= longest + 2 * RATE
-            case do.AskPartial():
+            case effects.RequestPartial():
                 self._new_id(effect.ask)
                 assert self.held_from <= effect.start < effect.end <= self.pos
-            case do.DropAsk():
+            case effects.DropAsk():
                 self.asks.pop(effect.ask, None)
-            case do.StartReply():
+            case effects.StartReply():
                 self._reply_started(Account(effect.generation, effect.turn, not effect.speculative))
                 assert list(effect.history) == (self.expected if effect.speculative else self.past)
                 if effect.speculative:
@@ -130,33 +130,33 @@ class Ledger(Script):
                 else:
                     assert self.unanswered[effect.turn] == 0
                     self.unanswered[effect.turn] = effect.generation
-            case do.StartSpeech():
+            case effects.StartSpeech():
                 self._reply_started(Account(effect.generation, 0, committed=True))
-            case do.CommitReply():
+            case effects.CommitReply():
                 r = self._live(effect.generation)
                 assert not r.committed
                 r.committed = True
                 assert self.unanswered[r.turn] == 0
                 self.unanswered[r.turn] = r.generation
-            case do.DiscardReply():
+            case effects.DiscardReply():
                 r = self._live(effect.generation)
                 assert effect.rollback == (not r.started)
                 assert self.conversation.generation > effect.generation
                 r.cut, r.over = True, not r.started
-            case do.Duck():
+            case effects.Duck():
                 self._level(effect.generation, "full", "ducked")
-            case do.Unduck():
+            case effects.Unduck():
                 self._level(effect.generation, "ducked", "full")
-            case do.Pause():
+            case effects.Pause():
                 self._level(effect.generation, "ducked", "paused")
-            case do.Resume():
+            case effects.Resume():
                 self._level(effect.generation, "paused", "full")
-            case do.Hold():
+            case effects.Hold():
                 r = self._live(effect.generation)
                 assert not r.held
                 assert not r.started
                 r.held = True
-            case do.Release():
+            case effects.Release():
                 r = self._live(effect.generation)
                 assert r.held
                 r.held = False
@@ -165,10 +165,10 @@ class Ledger(Script):
 
     def _note_event(self, event: Effect) -> None:
         match event:
-            case tell.SpeechStarted():
+            case events.SpeechStarted():
                 assert self.open_turn in (None, event.turn) or event.reason == "next_turn"
                 self.open_turn = event.turn
-            case tell.TurnDecided():
+            case events.TurnDecided():
                 assert event.text.strip()
                 assert event.silence >= 0
                 if event.reason != "text":
@@ -181,36 +181,36 @@ class Ledger(Script):
                 self.past = list(self.expected)
                 self._remember(Message("user", event.text))
                 self.final_words.append(event.text)
-            case tell.TurnContinued():
+            case events.TurnContinued():
                 self.unanswered.pop(event.turn, None)
                 words = self.final_words.pop()
                 assert not self.expected or self.expected.pop() == Message("user", words)
                 if self.open_turn is not None:
                     self.bases[self.open_turn] = f"{words} {self.bases.get(self.open_turn, '')}".rstrip()
-            case tell.TurnScored():
-                kind = do.AskWords if event.sound is None else do.AskSound
+            case events.TurnScored():
+                kind = effects.RequestTranscript if event.sound is None else effects.RequestEndOfTurn
                 assert event.pos >= min(ask.due for ask in self.asks.values() if isinstance(ask, kind))
-            case tell.SpeechIgnored():
+            case events.SpeechIgnored():
                 assert event.turn == self.open_turn
                 self._no_turn()
-            case tell.Backchannel():
+            case events.Backchannel():
                 if event.generation:
                     self._live(event.generation)
                 self._no_turn()
-            case tell.AgentSaid():
+            case events.AgentSaid():
                 r = self._live(event.generation)
                 assert r.committed
                 r.said.append(event.text)
-            case tell.Interrupted():
+            case events.Interrupted():
                 assert not self.replies[event.generation].over
                 assert event.reason not in ("duration", "words") or self.open_turn is not None
-            case tell.AgentHeard():
+            case events.AgentHeard():
                 self._heard(event)
-            case tell.AgentChanged():
+            case events.AgentChanged():
                 assert event.before is not event.state
                 if event.before is AgentState.THINKING and event.state is AgentState.IDLE:
                     self.unanswered = {turn: g for turn, g in self.unanswered.items() if turn in self.waiting()}
-            case tell.CallChanged():
+            case events.CallChanged():
                 assert event.state is self.conversation.call.state
             case _:
                 pass
@@ -244,7 +244,7 @@ class Ledger(Script):
         assert r.level == before
         r.level = after
 
-    def _heard(self, event: tell.AgentHeard) -> None:
+    def _heard(self, event: events.AgentHeard) -> None:
         r = self.replies[event.generation]
         assert r.started
         assert not r.over
@@ -310,7 +310,7 @@ class Ledger(Script):
 
     def type(self, blank: bool) -> None:
         """The user types a word that was never typed before, or nothing."""
-        self.give(got.TextArrived("" if blank else f"typed{len(self.trace)}."))
+        self.give(inputs.TextArrived("" if blank else f"typed{len(self.trace)}."))
 
     @property
     def live(self) -> Account | None:
@@ -324,7 +324,7 @@ class Ledger(Script):
             start, r.length = r.length, r.length + seconds
             if self.playing:
                 self.playing.seconds += seconds
-            self.give(got.SpeechQueued(r.generation, Segment(text, start, r.length)))
+            self.give(inputs.SpeechQueued(r.generation, Segment(text, start, r.length)))
 
     def start_playout(self, end_call: str = "") -> None:
         """The reply sounds, if there is one that may and that has something to say."""
@@ -332,12 +332,12 @@ class Ledger(Script):
         if r and r.length and not r.started:
             r.started = True
             if end_call:
-                self.give(got.HangUpRequested(r.generation, end_call))
+                self.give(inputs.HangUpRequested(r.generation, end_call))
             self.playing = Playing(r.generation, r.length)
-            self.give(got.PlayoutStarted(r.generation))
+            self.give(inputs.PlayoutStarted(r.generation))
 
     def break_off(self, code: str) -> None:
         """The newest reply fails, or has nothing to say."""
         r = next((r for r in reversed(self.replies.values()) if not r.over), None)
         if r:
-            self.give(got.ReplyFailed(r.generation, code))
+            self.give(inputs.ReplyFailed(r.generation, code))

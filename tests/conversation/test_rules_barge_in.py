@@ -3,9 +3,7 @@ from __future__ import annotations
 import pytest
 
 from duologue.audio.format import RATE, WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.barge_in import BargeInWatch
 from duologue.conversation.config import BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
@@ -108,10 +106,10 @@ def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
     s = speaking()
     onset = s.pos
     s.speech(0.128)
-    assert s.log[0] == tell.AgentChanged(onset + WINDOW, (onset + WINDOW) / 16000, "speaking", "ducked", "onset")  # type: ignore[arg-type]
-    assert s.log[1] == do.Duck(1)
-    assert s.log.index(do.Pause(1)) > s.log.index(do.Duck(1))
-    assert s.last(tell.AgentChanged).pos == onset + 2 * WINDOW
+    assert s.log[0] == events.AgentChanged(onset + WINDOW, (onset + WINDOW) / 16000, "speaking", "ducked", "onset")  # type: ignore[arg-type]
+    assert s.log[1] == effects.Duck(1)
+    assert s.log.index(effects.Pause(1)) > s.log.index(effects.Duck(1))
+    assert s.last(events.AgentChanged).pos == onset + 2 * WINDOW
     assert s.conversation.agent.state == "paused"
 
 
@@ -127,7 +125,7 @@ def test_a_beginning_in_doubt_pauses_the_agent_all_the_same(
     onset = s.pos
     for probability in probabilities:
         s.speech(WINDOW / RATE, probability)
-    at = {e.state: (e.pos - onset) // WINDOW for e in s.of(tell.AgentChanged)}
+    at = {e.state: (e.pos - onset) // WINDOW for e in s.of(events.AgentChanged)}
     assert (at.get(AgentState.DUCKED, 0), at.get(AgentState.PAUSED, 0)) == (ducked, paused)
 
 
@@ -135,9 +133,12 @@ def test_a_blip_ducks_and_is_over() -> None:
     s = speaking()
     s.speech(0.032)
     s.silence(0.64)
-    assert [type(e) for e in s.log if isinstance(e, do.Duck | do.Unduck | do.Pause)] == [do.Duck, do.Unduck]
-    assert s.reasons(tell.FalseInterruption) == ["too_short"]
-    assert s.of(tell.SpeechStarted) == []
+    assert [type(e) for e in s.log if isinstance(e, effects.Duck | effects.Unduck | effects.Pause)] == [
+        effects.Duck,
+        effects.Unduck,
+    ]
+    assert s.reasons(events.FalseInterruption) == ["too_short"]
+    assert s.of(events.SpeechStarted) == []
     assert s.conversation.agent.state == "speaking"
 
 
@@ -146,15 +147,15 @@ def test_words_of_speech_that_lasts_interrupt_before_it_is_over() -> None:
     s.understand("Never mind that.")
     onset = s.pos
     s.speech(1.28)
-    ask, interrupted, heard = s.one(do.AskWords), s.one(tell.Interrupted), s.one(tell.AgentHeard)
+    ask, interrupted, heard = s.one(effects.RequestTranscript), s.one(events.Interrupted), s.one(events.AgentHeard)
     assert (ask.end, ask.may_go_on) == (onset + 32 * WINDOW, False)
     assert (interrupted.pos, interrupted.reason) == (ask.due, "words")
-    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=False)
+    assert s.one(effects.DiscardReply) == effects.DiscardReply(1, rollback=False)
     assert (heard.interrupted, heard.turn) == (True, 1)
     assert s.conversation.agent.state == "idle"
     s.silence(0.64)
-    assert s.one(tell.TurnDecided).text == "Never mind that."
-    assert s.last(do.StartReply).generation == s.conversation.generation > 1
+    assert s.one(events.TurnDecided).text == "Never mind that."
+    assert s.last(effects.StartReply).generation == s.conversation.generation > 1
 
 
 @pytest.mark.parametrize("seconds", [1.1, 4.0, 8.0])
@@ -163,13 +164,13 @@ def test_sound_without_words_costs_a_pause_and_not_the_reply(seconds: float) -> 
     s.understand("")
     s.speech(seconds)
     assert s.conversation.agent.state == "speaking"
-    assert (len(s.of(do.Pause)), len(s.of(do.Resume))) == (1, 1)
-    assert s.one(tell.FalseInterruption).reason == "no_words"
+    assert (len(s.of(effects.Pause)), len(s.of(effects.Resume))) == (1, 1)
+    assert s.one(events.FalseInterruption).reason == "no_words"
     s.silence(0.64)
-    assert s.of(tell.Interrupted) == []
-    assert s.one(tell.SpeechIgnored).reason == "no_words"
+    assert s.of(events.Interrupted) == []
+    assert s.one(events.SpeechIgnored).reason == "no_words"
     s.silence(10.0)
-    assert s.one(tell.AgentHeard).text == ANSWER
+    assert s.one(events.AgentHeard).text == ANSWER
 
 
 def test_words_that_follow_sound_without_words_interrupt() -> None:
@@ -178,8 +179,8 @@ def test_words_that_follow_sound_without_words_interrupt() -> None:
     s.speech(2.0)
     s.understand("Wait a moment")
     s.speech(1.5)
-    assert s.one(tell.Interrupted).reason == "words"
-    first, second = s.of(do.AskWords)
+    assert s.one(events.Interrupted).reason == "words"
+    first, second = s.of(effects.RequestTranscript)
     assert second.start == first.end - round(0.3 * 16000)
 
 
@@ -191,8 +192,8 @@ def test_a_long_backchannel_pauses_the_agent_and_no_more(text: str) -> None:
     assert s.conversation.agent.state == "paused"
     s.silence(0.32)
     assert s.conversation.agent.state == "speaking"
-    assert s.one(tell.Backchannel).text == text
-    assert s.of(tell.Interrupted) == []
+    assert s.one(events.Backchannel).text == text
+    assert s.of(events.Interrupted) == []
 
 
 @pytest.mark.parametrize("how", ["fail", "lose"])
@@ -201,8 +202,8 @@ def test_long_speech_whose_words_cannot_be_had_interrupts(how: str) -> None:
     s.fail_words() if how == "fail" else s.lose_words()
     onset = s.pos
     s.speech(4.0)
-    assert s.one(tell.Interrupted).reason == "duration"
-    waited = (s.one(tell.Interrupted).pos - onset) / 16000
+    assert s.one(events.Interrupted).reason == "duration"
+    waited = (s.one(events.Interrupted).pos - onset) / 16000
     assert waited == pytest.approx(1.024 if how == "fail" else 3.04, abs=0.1)
 
 
@@ -211,9 +212,9 @@ def test_words_interrupt_as_soon_as_they_are_understood() -> None:
     s.understand("Stop.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Interrupted).reason == "words"
-    assert s.one(tell.Interrupted).pos == s.one(do.AskWords).due
-    assert s.one(tell.TurnDecided).text == "Stop."
+    assert s.one(events.Interrupted).reason == "words"
+    assert s.one(events.Interrupted).pos == s.one(effects.RequestTranscript).due
+    assert s.one(events.TurnDecided).text == "Stop."
 
 
 def test_while_paused_nothing_is_heard() -> None:
@@ -222,9 +223,9 @@ def test_while_paused_nothing_is_heard() -> None:
     s.understand("Stop.")
     s.silence(0.64)
     audible = 0.512 + 2 * 0.032
-    assert s.one(tell.AgentHeard).text == ""
-    assert s.inputs[-1][0] != got.PlayoutFinished(1, audible, estimated=False)
-    finished = [i for i, _ in s.inputs if isinstance(i, got.PlayoutFinished)]
+    assert s.one(events.AgentHeard).text == ""
+    assert s.inputs[-1][0] != inputs.PlayoutFinished(1, audible, estimated=False)
+    finished = [i for i, _ in s.inputs if isinstance(i, inputs.PlayoutFinished)]
     assert finished[0].played == pytest.approx(audible, abs=0.033)
 
 
@@ -233,13 +234,13 @@ def test_a_backchannel_lets_the_agent_go_on_where_it_stopped() -> None:
     s.understand("Uh-huh.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Backchannel).text == "Uh-huh."
-    assert s.one(do.Resume).generation == 1
-    assert s.of(tell.Interrupted) == []
-    assert s.of(tell.TurnDecided) == []
-    assert s.of(tell.FalseInterruption) == []
+    assert s.one(events.Backchannel).text == "Uh-huh."
+    assert s.one(effects.Resume).generation == 1
+    assert s.of(events.Interrupted) == []
+    assert s.of(events.TurnDecided) == []
+    assert s.of(events.FalseInterruption) == []
     s.silence(10.0)
-    assert not s.one(tell.AgentHeard).interrupted
+    assert not s.one(events.AgentHeard).interrupted
 
 
 def test_assent_is_an_answer_where_a_question_was_asked() -> None:
@@ -247,9 +248,9 @@ def test_assent_is_an_answer_where_a_question_was_asked() -> None:
     s.understand("Yeah.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.of(tell.Backchannel) == []
-    assert s.one(tell.Interrupted).reason == "words"
-    assert s.one(tell.TurnDecided).text == "Yeah."
+    assert s.of(events.Backchannel) == []
+    assert s.one(events.Interrupted).reason == "words"
+    assert s.one(events.TurnDecided).text == "Yeah."
 
 
 def test_assent_to_a_question_that_may_not_be_interrupted_is_an_answer() -> None:
@@ -257,9 +258,9 @@ def test_assent_to_a_question_that_may_not_be_interrupted_is_an_answer() -> None
     s.understand("Yeah.")
     s.speech(0.32)
     s.silence(0.64)
-    assert (s.of(tell.Backchannel), s.of(tell.Interrupted)) == ([], [])
+    assert (s.of(events.Backchannel), s.of(events.Interrupted)) == ([], [])
     s.silence(1.0)
-    assert s.one(tell.TurnDecided).text == "Yeah."
+    assert s.one(events.TurnDecided).text == "Yeah."
 
 
 def asking(heard: float, config: ConversationConfig | None = None) -> Script:
@@ -277,7 +278,7 @@ def test_assent_to_what_came_before_a_question_is_no_answer_to_it() -> None:
     s.understand("Yeah.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Backchannel).text == "Yeah."
+    assert s.one(events.Backchannel).text == "Yeah."
 
 
 def test_assent_after_a_pause_counts_what_sounded_and_not_the_pause() -> None:
@@ -286,7 +287,7 @@ def test_assent_after_a_pause_counts_what_sounded_and_not_the_pause() -> None:
         s.understand(text)
         s.speech(0.32)
         s.silence(0.64)
-    assert [b.text for b in s.of(tell.Backchannel)] == ["Uh-huh.", "Yeah."]
+    assert [b.text for b in s.of(events.Backchannel)] == ["Uh-huh.", "Yeah."]
 
 
 def test_assent_is_a_backchannel_where_none_was_asked() -> None:
@@ -294,7 +295,7 @@ def test_assent_is_a_backchannel_where_none_was_asked() -> None:
     s.understand("Yeah.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Backchannel).text == "Yeah."
+    assert s.one(events.Backchannel).text == "Yeah."
 
 
 def test_speech_without_words_was_no_interruption() -> None:
@@ -302,9 +303,9 @@ def test_speech_without_words_was_no_interruption() -> None:
     s.understand("")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
-    assert s.reasons(tell.FalseInterruption) == ["no_words"]
-    assert s.one(do.Resume).generation == 1
+    assert s.reasons(events.SpeechIgnored) == ["no_words"]
+    assert s.reasons(events.FalseInterruption) == ["no_words"]
+    assert s.one(effects.Resume).generation == 1
 
 
 def test_words_that_fail_let_the_agent_go_on() -> None:
@@ -312,7 +313,7 @@ def test_words_that_fail_let_the_agent_go_on() -> None:
     s.fail_words("timeout")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.reasons(tell.FalseInterruption) == ["timeout"]
+    assert s.reasons(events.FalseInterruption) == ["timeout"]
     assert s.conversation.agent.state == "speaking"
 
 
@@ -321,10 +322,10 @@ def test_silence_lets_the_agent_go_on_while_words_are_awaited_and_words_still_in
     s.understand("Hold on a second.", after=2.0)
     s.speech(0.32)
     s.silence(1.5)
-    assert s.reasons(tell.FalseInterruption) == ["silence"]
+    assert s.reasons(events.FalseInterruption) == ["silence"]
     assert s.conversation.agent.state == "speaking"
     s.silence(1.5)
-    assert s.reasons(tell.Interrupted) == ["words"]
+    assert s.reasons(events.Interrupted) == ["words"]
 
 
 def test_noise_in_bursts_too_short_for_speech_pauses_but_does_not_interrupt() -> None:
@@ -332,17 +333,17 @@ def test_noise_in_bursts_too_short_for_speech_pauses_but_does_not_interrupt() ->
     for _ in range(60):
         s.speech(0.032)
         s.silence(0.032)
-    assert s.of(tell.SpeechStarted) == []
-    assert s.of(tell.Interrupted) == []
+    assert s.of(events.SpeechStarted) == []
+    assert s.of(events.Interrupted) == []
     s.silence(1.5)
     assert s.conversation.agent.state == "speaking"
 
 
 def test_sound_that_our_own_playout_explains_is_not_the_users() -> None:
     s = speaking()
-    s.speech(3.0, explained=0.6)
+    s.speech(3.0, echo_ratio=0.6)
     assert s.log == []
-    s.speech(0.32, explained=0.4)
+    s.speech(0.32, echo_ratio=0.4)
     assert s.conversation.agent.state == "paused"
 
 
@@ -351,10 +352,10 @@ def test_barge_in_can_be_turned_off_and_what_was_said_is_answered_afterwards() -
     s.understand("Stop.")
     s.speech(1.5)
     s.silence(3.0)
-    assert s.of(do.Duck) == s.of(tell.Interrupted) == s.of(tell.TurnDecided) == []  # type: ignore[comparison-overlap]
+    assert s.of(effects.Duck) == s.of(events.Interrupted) == s.of(events.TurnDecided) == []  # type: ignore[comparison-overlap]
     s.silence(6.0)
-    assert s.one(tell.TurnDecided).text == "Stop."
-    assert not s.one(tell.AgentHeard).interrupted
+    assert s.one(events.TurnDecided).text == "Stop."
+    assert not s.one(events.AgentHeard).interrupted
 
 
 def greeted(*, interruptible: bool) -> Script:
@@ -370,12 +371,12 @@ def test_uninterruptible_speech_holds_the_decision_and_nothing_is_lost() -> None
     s.silence(0.32)
     s.speech(0.64)
     s.silence(1.28)
-    assert s.of(do.Duck) == []
-    assert s.of(tell.TurnDecided) == []
+    assert s.of(effects.Duck) == []
+    assert s.of(events.TurnDecided) == []
     s.silence(2.0)
-    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
-    assert s.one(tell.AgentHeard).text == "Welcome to our long greeting."
-    assert not s.one(tell.AgentHeard).interrupted
+    assert s.one(events.TurnDecided).text == "Hello? Is anyone there?"
+    assert s.one(events.AgentHeard).text == "Welcome to our long greeting."
+    assert not s.one(events.AgentHeard).interrupted
 
 
 def test_what_was_said_far_apart_over_uninterruptible_speech_is_understood_apart_and_joined() -> None:
@@ -386,9 +387,9 @@ def test_what_was_said_far_apart_over_uninterruptible_speech_is_understood_apart
     assert s.conversation.needs_from == s.pos - 4800
     s.speech(0.64)
     s.silence(2.0)
-    first, second = s.of(do.AskWords)
+    first, second = s.of(effects.RequestTranscript)
     assert second.start == round(2.56 * 16000) - 1600 > first.end
-    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
+    assert s.one(events.TurnDecided).text == "Hello? Is anyone there?"
 
 
 def test_words_still_on_order_when_the_user_goes_on_much_later_are_joined_too() -> None:
@@ -399,8 +400,8 @@ def test_words_still_on_order_when_the_user_goes_on_much_later_are_joined_too() 
     s.understand("Is anyone there?")
     s.speech(0.64)
     s.silence(3.0)
-    assert s.one(tell.TurnDecided).text == "Hello? Is anyone there?"
-    assert s.of(do.DropAsk) == []
+    assert s.one(events.TurnDecided).text == "Hello? Is anyone there?"
+    assert s.of(effects.DropAsk) == []
 
 
 def test_a_backchannel_over_uninterruptible_speech_makes_no_turn() -> None:
@@ -408,8 +409,8 @@ def test_a_backchannel_over_uninterruptible_speech_makes_no_turn() -> None:
     s.understand("Okay.")
     s.speech(0.32)
     s.silence(5.0)
-    assert s.one(tell.Backchannel).text == "Okay."
-    assert s.of(tell.TurnDecided) == []
+    assert s.one(events.Backchannel).text == "Okay."
+    assert s.of(events.TurnDecided) == []
 
 
 def test_an_interruptible_greeting_gives_way() -> None:
@@ -417,9 +418,9 @@ def test_an_interruptible_greeting_gives_way() -> None:
     s.understand("A table, please.")
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Interrupted).reason == "words"
-    assert s.one(tell.AgentHeard).turn == 0
-    assert s.one(tell.TurnDecided).text == "A table, please."
+    assert s.one(events.Interrupted).reason == "words"
+    assert s.one(events.AgentHeard).turn == 0
+    assert s.one(events.TurnDecided).text == "A table, please."
 
 
 def test_an_agent_that_was_interrupted_in_mid_speech_is_interrupted_once() -> None:
@@ -427,8 +428,8 @@ def test_an_agent_that_was_interrupted_in_mid_speech_is_interrupted_once() -> No
     s.understand("Stop.")
     s.speech(1.5)
     s.silence(0.64)
-    assert s.reasons(tell.Interrupted) == ["words"]
-    assert len(s.of(tell.AgentHeard)) == 1
+    assert s.reasons(events.Interrupted) == ["words"]
+    assert len(s.of(events.AgentHeard)) == 1
 
 
 def test_each_reply_is_watched_afresh() -> None:
@@ -439,8 +440,8 @@ def test_each_reply_is_watched_afresh() -> None:
     s.play(ANSWER, seconds=10.0)
     s.log.clear()
     s.speech(0.064)
-    assert s.of(do.Duck) == [do.Duck(s.on_order)]
-    assert s.of(tell.Interrupted) == []
+    assert s.of(effects.Duck) == [effects.Duck(s.on_order)]
+    assert s.of(events.Interrupted) == []
 
 
 def test_bursts_of_sound_whose_words_never_come_pause_the_agent_only_for_so_long() -> None:
@@ -451,7 +452,7 @@ def test_bursts_of_sound_whose_words_never_come_pause_the_agent_only_for_so_long
     for _ in range(60):
         s.speech(0.032)
         s.silence(0.032)
-    assert s.one(tell.Interrupted).reason == "duration"
+    assert s.one(events.Interrupted).reason == "duration"
 
 
 def test_a_blip_after_another_is_watched_afresh() -> None:
@@ -461,4 +462,4 @@ def test_a_blip_after_another_is_watched_afresh() -> None:
     s.silence(0.32)
     s.speech(0.032)
     s.silence(0.32)
-    assert len(s.of(do.Duck)) == len(s.of(do.Unduck)) == 2
+    assert len(s.of(effects.Duck)) == len(s.of(effects.Unduck)) == 2

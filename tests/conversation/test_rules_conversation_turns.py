@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from duologue.audio.format import WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.history import Message
 from duologue.conversation.typed import MAX_TYPED
@@ -19,7 +17,7 @@ from duologue.testing.conversation import Script
 
 
 def decided(s: Script) -> list[tuple[int, str, str]]:
-    return [(d.turn, d.text, d.reason) for d in s.of(tell.TurnDecided)]
+    return [(d.turn, d.text, d.reason) for d in s.of(events.TurnDecided)]
 
 
 # --- the user goes on while the agent thinks ---
@@ -30,16 +28,16 @@ def test_a_user_who_goes_on_before_the_reply_sounds_opens_the_turn_again() -> No
     s.say_turn("A table for two.")
     s.understand("At eight.")
     s.speech(0.64)
-    assert s.one(do.Hold) == do.Hold(1)
-    assert s.of(do.DiscardReply) == []
+    assert s.one(effects.Hold) == effects.Hold(1)
+    assert s.of(effects.DiscardReply) == []
     s.silence(0.64)
-    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
-    assert (s.one(tell.TurnContinued).turn, s.one(tell.Interrupted).reason) == (1, "went_on")
+    assert s.one(effects.DiscardReply) == effects.DiscardReply(1, rollback=True)
+    assert (s.one(events.TurnContinued).turn, s.one(events.Interrupted).reason) == (1, "went_on")
     assert decided(s) == [(1, "A table for two.", "words"), (1, "A table for two. At eight.", "words")]
-    first, second = s.of(tell.TurnDecided)
+    first, second = s.of(events.TurnDecided)
     assert first.start == second.start < first.end < second.end
-    assert s.last(do.AskWords).before == "A table for two."
-    assert s.last(do.StartReply).history == ()
+    assert s.last(effects.RequestTranscript).before == "A table for two."
+    assert s.last(effects.StartReply).history == ()
     assert s.conversation.history.snapshot() == (Message("user", "A table for two. At eight."),)
 
 
@@ -48,7 +46,7 @@ def test_a_user_who_goes_on_for_long_opens_the_turn_again_before_they_have_finis
     s.say_turn("A table for two.")
     s.understand("At eight, and if you have one")
     s.speech(1.28)
-    assert s.one(tell.TurnContinued).reason == "went_on"
+    assert s.one(events.TurnContinued).reason == "went_on"
 
 
 @pytest.mark.parametrize("text", ["Mhm.", "Okay.", "Um."])
@@ -58,9 +56,9 @@ def test_a_short_response_before_the_reply_sounds_opens_nothing(text: str) -> No
     s.understand(text)
     s.speech(0.32)
     s.silence(0.64)
-    assert s.one(tell.Backchannel).text == text
-    assert s.of(do.Release) == [do.Release(1)]
-    assert len(s.of(do.StartReply)) == 1
+    assert s.one(events.Backchannel).text == text
+    assert s.of(effects.Release) == [effects.Release(1)]
+    assert len(s.of(effects.StartReply)) == 1
 
 
 def test_a_reply_that_fails_while_the_user_goes_on_opens_the_turn_again() -> None:
@@ -69,10 +67,10 @@ def test_a_reply_that_fails_while_the_user_goes_on_opens_the_turn_again() -> Non
     s.understand("At eight.")
     s.speech(0.64)
     s.fail_reply("agent_error")
-    assert s.one(tell.TurnContinued).reason == "agent_error"
+    assert s.one(events.TurnContinued).reason == "agent_error"
     s.silence(0.64)
     assert decided(s)[-1] == (1, "A table for two. At eight.", "words")
-    assert s.of(do.StartSpeech) == []
+    assert s.of(effects.StartSpeech) == []
 
 
 def test_a_turn_can_be_opened_again_and_again() -> None:
@@ -94,11 +92,11 @@ def test_sound_without_words_before_the_reply_sounds_only_holds_it(outcome: str)
         s.lose_words()
     s.speech(0.32)
     s.silence(1.5)
-    assert s.reasons(tell.SpeechIgnored) == ["no_words" if outcome == "empty" else "timeout"]
+    assert s.reasons(events.SpeechIgnored) == ["no_words" if outcome == "empty" else "timeout"]
     assert decided(s) == [(1, "A table for two.", "words")]
-    assert [r.text for r in s.of(do.StartReply)] == ["A table for two."]
-    assert (s.of(do.Hold), s.of(do.Release)) == ([do.Hold(1)], [do.Release(1)])
-    assert s.of(do.StartSpeech) == []
+    assert [r.text for r in s.of(effects.StartReply)] == ["A table for two."]
+    assert (s.of(effects.Hold), s.of(effects.Release)) == ([effects.Hold(1)], [effects.Release(1)])
+    assert s.of(effects.StartSpeech) == []
 
 
 def test_sound_without_words_that_goes_on_does_not_hold_the_reply() -> None:
@@ -106,11 +104,11 @@ def test_sound_without_words_that_goes_on_does_not_hold_the_reply() -> None:
     s.say_turn("A table for two.")
     s.understand("")
     s.speech(1.28)
-    assert s.one(do.Release) == do.Release(1)
+    assert s.one(effects.Release) == effects.Release(1)
     s.play("For two.", seconds=0.64)
     s.speech(2.0)
-    assert s.one(tell.AgentHeard).text == "For two."
-    assert (s.of(do.Duck), s.of(do.Pause)) == ([], [])
+    assert s.one(events.AgentHeard).text == "For two."
+    assert (s.of(effects.Duck), s.of(effects.Pause)) == ([], [])
     s.understand("And a high chair.")
     s.speech(2.0)
     s.silence(0.64)
@@ -122,7 +120,7 @@ def test_text_typed_while_sound_holds_the_reply_continues_the_turn() -> None:
     s.say_turn("A table for two.")
     s.understand("")
     s.speech(0.32)
-    s.give(got.TextArrived("Are you open?"))
+    s.give(inputs.TextArrived("Are you open?"))
     s.silence(0.64)
     s.play("We are.", seconds=0.64)
     s.silence(0.64)
@@ -134,7 +132,7 @@ def test_a_backchannel_over_a_turn_that_is_continued_in_writing_belongs_to_it() 
     s.say_turn("A table for two.")
     s.understand("Mhm.")
     s.speech(0.32)
-    s.give(got.TextArrived("Are you open?"))
+    s.give(inputs.TextArrived("Are you open?"))
     s.silence(0.64)
     assert decided(s)[-1] == (1, "A table for two. Mhm. Are you open?", "words")
 
@@ -144,7 +142,7 @@ def test_what_is_typed_while_the_user_speaks_belongs_to_the_turn() -> None:
     s.understand("Well, hello.")
     s.speech(0.32)
     s.silence(0.192)
-    s.give(got.TextArrived("Are you open?"))
+    s.give(inputs.TextArrived("Are you open?"))
     s.speech(0.32)
     s.silence(0.64)
     assert decided(s) == [(1, "Well, hello. Are you open?", "words")]
@@ -155,9 +153,9 @@ def test_a_reply_stays_held_while_nobody_can_say_whether_there_are_words() -> No
     s.say_turn("A table for two.")
     s.fail_words()
     s.speech(3.0)
-    assert (s.of(do.Release), s.of(tell.Interrupted)) == ([], [])
+    assert (s.of(effects.Release), s.of(events.Interrupted)) == ([], [])
     s.silence(0.64)
-    assert s.one(do.Release) == do.Release(1)
+    assert s.one(effects.Release) == effects.Release(1)
 
 
 def test_a_turn_that_was_given_up_while_the_user_goes_on_is_not_decided_again() -> None:
@@ -165,7 +163,7 @@ def test_a_turn_that_was_given_up_while_the_user_goes_on_is_not_decided_again() 
     s.say_turn("A table for two.")
     s.understand("At eight.")
     s.speech(0.32)
-    s.give(got.InterruptRequested())
+    s.give(inputs.InterruptRequested())
     s.silence(0.64)
     assert decided(s) == [(1, "A table for two.", "words"), (2, "At eight.", "words")]
 
@@ -175,10 +173,10 @@ def test_words_that_turn_out_to_be_none_leave_the_turn_as_it_was() -> None:
     s.say_turn("A table for two.")
     s.understand("At eight, and", "")
     s.speech(1.28)
-    assert s.one(tell.TurnContinued).reason == "went_on"
+    assert s.one(events.TurnContinued).reason == "went_on"
     s.silence(0.64)
     assert decided(s)[-1] == (1, "A table for two.", "reopened")
-    assert s.one(tell.SpeechIgnored).reason == "no_words"
+    assert s.one(events.SpeechIgnored).reason == "no_words"
 
 
 # --- long utterances ---
@@ -194,18 +192,18 @@ def test_a_long_utterance_is_cut_at_its_quietest_point_and_joined() -> None:
     quiet = s.pos
     s.speech(4.16)
     s.silence(1.5)
-    first, second, last = s.of(do.AskWords)
+    first, second, last = s.of(effects.RequestTranscript)
     assert (first.start, first.end, first.may_go_on) == (0, quiet, False)
     assert (second.start, second.may_go_on) == (quiet, False)
     assert (last.start, last.may_go_on) == (second.end, True)
-    assert [e.at for e in s.of(tell.UtteranceCut)] == [first.end, second.end]
+    assert [e.at for e in s.of(events.UtteranceCut)] == [first.end, second.end]
     assert decided(s) == [(1, "One two three.", "words")]
 
 
 def test_a_part_has_more_time_than_the_last_words() -> None:
     s = Script(LONG)
     s.speech(4.096)
-    ask = s.one(do.AskWords)
+    ask = s.one(effects.RequestTranscript)
     assert ask.due - s.pos >= 16000
 
 
@@ -231,7 +229,7 @@ def test_parts_without_words(texts: Sequence[str], outcome: str | None) -> None:
     if outcome:
         assert decided(s)[0][1] == outcome
     else:
-        assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+        assert s.reasons(events.SpeechIgnored) == ["no_words"]
 
 
 def test_a_part_that_fails_leaves_the_rest() -> None:
@@ -240,7 +238,7 @@ def test_a_part_that_fails_leaves_the_rest() -> None:
     s.speech(4.1)
     s.understand("the rest.")
     s.speech(1.5)
-    assert s.of(tell.SpeechIgnored) == []
+    assert s.of(events.SpeechIgnored) == []
     s.silence(1.0)
     assert decided(s) == [(1, "the rest.", "words")]
 
@@ -250,8 +248,8 @@ def test_if_all_parts_fail_the_speech_is_reported_with_the_code() -> None:
     s.fail_words("rate_limited")
     s.speech(4.5)
     s.silence(1.5)
-    assert s.reasons(tell.SpeechIgnored) == ["rate_limited"]
-    assert s.one(do.StartSpeech).text == s.conversation.config.apology
+    assert s.reasons(events.SpeechIgnored) == ["rate_limited"]
+    assert s.one(effects.StartSpeech).text == s.conversation.config.apology
 
 
 def test_speech_without_words_is_not_apologised_for() -> None:
@@ -259,8 +257,8 @@ def test_speech_without_words_is_not_apologised_for() -> None:
     s.understand("")
     s.speech(0.5)
     s.silence(1.0)
-    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
-    assert s.of(do.StartSpeech) == []
+    assert s.reasons(events.SpeechIgnored) == ["no_words"]
+    assert s.of(effects.StartSpeech) == []
 
 
 def test_words_that_never_come_do_not_take_the_others_with_them() -> None:
@@ -270,7 +268,7 @@ def test_words_that_never_come_do_not_take_the_others_with_them() -> None:
     s.lose_words()
     s.silence(3.5)
     assert decided(s) == [(1, "The first part.", "words")]
-    assert s.of(tell.SpeechIgnored) == []
+    assert s.of(events.SpeechIgnored) == []
 
 
 def test_a_part_whose_words_never_come_does_not_hold_the_turn_for_ever() -> None:
@@ -288,14 +286,14 @@ def test_a_turn_has_an_end_even_where_the_user_has_none() -> None:
     s = Script(LONG)
     s.understand("one", "two", "three", "four", "and the rest.")
     s.speech(13.5)
-    assert s.reasons(tell.UtteranceCut).count("max_turn") == 1
+    assert s.reasons(events.UtteranceCut).count("max_turn") == 1
     (turn, text, reason), *_ = decided(s)
     assert (turn, reason) == (1, "max_turn")
     assert text.startswith("one two three")
-    began = s.last(tell.SpeechStarted)
+    began = s.last(events.SpeechStarted)
     assert (began.turn, began.reason) == (2, "max_turn")
     s.silence(2.0)
-    assert s.last(do.AskWords).start >= began.start
+    assert s.last(effects.RequestTranscript).start >= began.start
 
 
 def test_what_follows_a_turn_at_its_end_is_cut_at_its_quietest_point_too() -> None:
@@ -308,14 +306,14 @@ def test_what_follows_a_turn_at_its_end_is_cut_at_its_quietest_point_too() -> No
     assert decided(s) == []
     s.speech(2.4)
     assert decided(s)[0][2] == "max_turn"
-    assert s.last(tell.UtteranceCut).at == quiet
+    assert s.last(events.UtteranceCut).at == quiet
 
 
 def test_a_turn_at_its_end_waits_for_its_parts() -> None:
     s = Script(LONG)
     s.understand("part", after=3.0)
     s.speech(12.16)
-    assert s.reasons(tell.UtteranceCut)[-1] == "max_turn"
+    assert s.reasons(events.UtteranceCut)[-1] == "max_turn"
     assert decided(s) == []
     s.speech(3.2)
     assert decided(s)[0][2] == "max_turn"
@@ -325,7 +323,7 @@ def test_minutes_of_noise_are_no_turn() -> None:
     s = Script(LONG)
     s.understand("")
     s.speech(13.5)
-    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+    assert s.reasons(events.SpeechIgnored) == ["no_words"]
     assert decided(s) == []
     s.understand("At last a word.")
     s.speech(0.64)
@@ -340,7 +338,7 @@ def test_silence_right_after_a_cut_needs_no_more_words() -> None:
     s.silence(0.16)
     s.understand("junk")
     s.silence(2.0)
-    assert s.one(do.AskWords).may_go_on is False
+    assert s.one(effects.RequestTranscript).may_go_on is False
     assert decided(s) == [(1, "All there is.", "words")]
 
 
@@ -349,7 +347,7 @@ def test_the_shortest_utterances_are_not_cut_to_shreds() -> None:
     s.speech(0.32)
     s.speech(0.32, probability=0.4)
     s.speech(8.0)
-    lengths = [ask.end - ask.start for ask in s.of(do.AskWords)]
+    lengths = [ask.end - ask.start for ask in s.of(effects.RequestTranscript)]
     assert min(lengths) >= 15_000
     assert len(lengths) <= 9
 
@@ -369,18 +367,18 @@ def test_a_cut_is_made_in_the_later_half() -> None:
 def test_words_are_shown_while_the_user_speaks() -> None:
     s = Script(ConversationConfig(partial_every=1.0))
     s.speech(3.2)
-    asks = s.of(do.AskPartial)
+    asks = s.of(effects.RequestPartial)
     assert [(a.start, a.end) for a in asks] == [(0, 32 * WINDOW * i) for i in (1, 2, 3)]
-    s.give(got.PartialArrived(asks[0].ask, "stale"))
-    s.give(got.PartialArrived(asks[-1].ask, "I would like"))
-    s.give(got.PartialArrived(asks[-1].ask, ""))
-    assert s.one(tell.PartialTranscript).text == "I would like"
+    s.give(inputs.PartialArrived(asks[0].ask, "stale"))
+    s.give(inputs.PartialArrived(asks[-1].ask, "I would like"))
+    s.give(inputs.PartialArrived(asks[-1].ask, ""))
+    assert s.one(events.PartialTranscript).text == "I would like"
 
 
 def test_partials_can_be_turned_off() -> None:
     s = Script(ConversationConfig(partial_every=0.0))
     s.speech(4.0)
-    assert s.of(do.AskPartial) == []
+    assert s.of(effects.RequestPartial) == []
 
 
 def test_a_partial_follows_the_words_of_the_parts_before_it() -> None:
@@ -388,25 +386,25 @@ def test_a_partial_follows_the_words_of_the_parts_before_it() -> None:
     s.say_turn("Before.")
     s.understand("First part")
     s.speech(6.0)
-    s.give(got.PartialArrived(s.last(do.AskPartial).ask, "and then"))
-    assert s.one(tell.PartialTranscript).text == "Before. First part and then"
+    s.give(inputs.PartialArrived(s.last(effects.RequestPartial).ask, "and then"))
+    assert s.one(events.PartialTranscript).text == "Before. First part and then"
 
 
 def test_a_partial_of_a_part_that_was_cut_off_is_not_shown() -> None:
     s = Script(ConversationConfig(max_utterance=4.0, partial_every=1.0))
     s.speech(3.9)
-    ask = s.last(do.AskPartial).ask
+    ask = s.last(effects.RequestPartial).ask
     s.speech(0.256)
-    s.give(got.PartialArrived(ask, "old"))
-    assert s.of(tell.PartialTranscript) == []
+    s.give(inputs.PartialArrived(ask, "old"))
+    assert s.of(events.PartialTranscript) == []
 
 
 def test_a_partial_that_comes_after_the_final_words_is_not_shown() -> None:
     s = Script(ConversationConfig(partial_every=1.0, endpointing=Endpointing(action_delay=0.9)))
     s.speech(1.5)
     s.silence(0.512)
-    s.give(got.PartialArrived(s.last(do.AskPartial).ask, "old"))
-    assert s.of(tell.PartialTranscript) == []
+    s.give(inputs.PartialArrived(s.last(effects.RequestPartial).ask, "old"))
+    assert s.of(events.PartialTranscript) == []
 
 
 # --- the button ---
@@ -417,45 +415,45 @@ MANUAL = ConversationConfig(turns="manual")
 def test_only_the_button_makes_turns() -> None:
     s = Script(MANUAL)
     s.say_turn("Not heard.")
-    assert s.of(tell.SpeechStarted) == []
-    s.give(got.TurnBegun())
+    assert s.of(events.SpeechStarted) == []
+    s.give(inputs.TurnBegun())
     s.understand("Heard")
     s.speech(0.64)
     s.silence(1.5)
     assert decided(s) == []
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.32)
-    ask = s.one(do.AskWords)
+    ask = s.one(effects.RequestTranscript)
     assert (ask.start, ask.end) == (round(1.28 * 16000) - 4800, round(3.424 * 16000))
     assert decided(s) == [(1, "Heard", "manual")]
-    assert s.one(tell.TurnDecided).pos == ask.due
+    assert s.one(events.TurnDecided).pos == ask.due
 
 
 def test_where_only_the_button_makes_turns_a_gap_makes_none() -> None:
     s = Script(MANUAL)
     s.gap(1.0)
-    assert [type(e) for e in s.log[1:]] == [tell.AudioGap]
+    assert [type(e) for e in s.log[1:]] == [events.AudioGap]
 
 
 def test_the_button_shows_in_the_users_state() -> None:
     s = Script(MANUAL)
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     assert s.conversation.user.state == "speaking"
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     assert s.conversation.user.state == "silent"
-    assert s.reasons(tell.UserChanged) == ["manual", "manual"]
+    assert s.reasons(events.UserChanged) == ["manual", "manual"]
 
 
 def test_the_button_goes_down_once_and_up_once() -> None:
     s = Script(MANUAL)
     with pytest.raises(InvalidStateError, match="No turn has begun"):
-        s.give(got.TurnEnded())
-    s.give(got.TurnBegun())
+        s.give(inputs.TurnEnded())
+    s.give(inputs.TurnBegun())
     with pytest.raises(InvalidStateError, match="has begun already"):
-        s.give(got.TurnBegun())
-    s.give(got.TurnEnded())
+        s.give(inputs.TurnBegun())
+    s.give(inputs.TurnEnded())
     with pytest.raises(InvalidStateError, match="No turn has begun"):
-        s.give(got.TurnEnded())
+        s.give(inputs.TurnEnded())
 
 
 def test_the_button_interrupts_the_agent() -> None:
@@ -463,37 +461,37 @@ def test_the_button_interrupts_the_agent() -> None:
     s.say_turn("Hello.")
     s.play("Let me tell you.", seconds=5.0)
     s.silence(0.32)
-    s.give(got.TurnBegun())
-    assert s.one(tell.Interrupted).reason == "manual"
+    s.give(inputs.TurnBegun())
+    assert s.one(events.Interrupted).reason == "manual"
     s.understand("Yeah")
     s.speech(0.64)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.32)
     assert decided(s)[-1] == (2, "Yeah", "manual")
 
 
 def test_the_button_does_not_interrupt_what_cannot_be_interrupted() -> None:
     s = Script()
-    s.give(got.SayRequested("This call is recorded.", interruptible=False))
+    s.give(inputs.SayRequested("This call is recorded.", interruptible=False))
     s.play("This call is recorded.", seconds=3.0)
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.understand("Okay")
     s.speech(0.64)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.64)
     assert decided(s) == []
     s.silence(2.0)
     assert decided(s) == [(1, "Okay", "manual")]
-    assert not s.one(tell.AgentHeard).interrupted
+    assert not s.one(events.AgentHeard).interrupted
 
 
 def test_the_button_opens_a_turn_again_that_has_not_been_answered_yet() -> None:
     s = Script()
     s.say_turn("A table for two.")
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.understand("At eight.")
     s.speech(0.64)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.32)
     assert decided(s)[-1] == (1, "A table for two. At eight.", "manual")
 
@@ -502,24 +500,24 @@ def test_the_button_takes_over_from_speech_that_is_going_on() -> None:
     s = Script()
     s.understand("All in one.")
     s.speech(0.64)
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.silence(1.5)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.32)
-    assert s.one(do.AskWords).start == 0
+    assert s.one(effects.RequestTranscript).start == 0
     assert decided(s) == [(1, "All in one.", "manual")]
 
 
 def test_a_button_held_down_for_long_cuts_the_utterance_and_decides_nothing() -> None:
     s = Script(LONG)
     s.understand("part")
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.speech(14.0)
-    parts = s.of(do.AskWords)
+    parts = s.of(effects.RequestTranscript)
     assert len(parts) >= 3
     assert all(ask.end - ask.start <= 4.1 * 16000 for ask in parts)
     assert decided(s) == []
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(1.5)
     assert decided(s)[0][2] == "manual"
     assert decided(s)[0][1].split() == ["part"] * (len(parts) + 1)
@@ -529,33 +527,33 @@ def test_a_button_held_down_for_long_cuts_the_utterance_and_decides_nothing() ->
 def test_parts_stay_short_however_long_the_gap_while_the_button_is_down(gaps: Sequence[float]) -> None:
     s = Script(LONG)
     s.understand("before", *["gap"] * 20)
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.speech(1.024)
     for seconds in gaps:
         s.gap(seconds)
     s.understand("after")
     s.speech(1.024)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(2.0)
-    assert max(ask.end - ask.start for ask in s.of(do.AskWords)) <= 4.1 * 16000
+    assert max(ask.end - ask.start for ask in s.of(effects.RequestTranscript)) <= 4.1 * 16000
     (_, text, reason), *_ = decided(s)
     assert (text.split()[0], text.split()[-1], reason) == ("before", "after", "manual")
 
 
 def test_a_press_of_no_length_is_no_turn() -> None:
     s = Script(MANUAL)
-    s.give(got.TurnBegun())
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnBegun())
+    s.give(inputs.TurnEnded())
     s.silence(0.64)
-    assert s.reasons(tell.SpeechIgnored) == ["no_words"]
+    assert s.reasons(events.SpeechIgnored) == ["no_words"]
 
 
 def test_speech_after_the_button_goes_on_with_the_turn() -> None:
     s = Script()
     s.understand("The button and more.")
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.speech(0.64)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.speech(0.64)
     s.silence(0.64)
     assert decided(s) == [(1, "The button and more.", "words")]
@@ -564,13 +562,13 @@ def test_speech_after_the_button_goes_on_with_the_turn() -> None:
 def test_the_button_with_no_words_leaves_the_reply_alone() -> None:
     s = Script()
     s.say_turn("A table for two.")
-    s.give(got.TurnBegun())
+    s.give(inputs.TurnBegun())
     s.understand("")
     s.silence(0.64)
-    s.give(got.TurnEnded())
+    s.give(inputs.TurnEnded())
     s.silence(0.64)
     assert decided(s) == [(1, "A table for two.", "words")]
-    assert s.one(do.Release) == do.Release(1)
+    assert s.one(effects.Release) == effects.Release(1)
 
 
 # --- the keyboard ---
@@ -578,24 +576,24 @@ def test_the_button_with_no_words_leaves_the_reply_alone() -> None:
 
 def test_typed_text_is_a_turn_at_once() -> None:
     s = Script()
-    s.give(got.TextArrived("Hello."))
+    s.give(inputs.TextArrived("Hello."))
     assert decided(s) == [(1, "Hello.", "text")]
-    assert s.one(do.StartReply).text == "Hello."
+    assert s.one(effects.StartReply).text == "Hello."
 
 
 def test_blank_text_is_nothing() -> None:
-    assert Script().give(got.TextArrived(" \n")) == []
+    assert Script().give(inputs.TextArrived(" \n")) == []
 
 
 def test_text_typed_while_the_agent_thinks_joins_the_turn_once_no_more_follows() -> None:
     s = Script()
     for text in ("Hello.", "Are you open?", "On Monday?"):
-        s.give(got.TextArrived(text))
+        s.give(inputs.TextArrived(text))
     assert [text for _, text, _ in decided(s)] == ["Hello."]
-    assert s.one(tell.TurnContinued) == tell.TurnContinued(0, 0.0, 1, "text")
-    assert s.one(do.DiscardReply).rollback
+    assert s.one(events.TurnContinued) == events.TurnContinued(0, 0.0, 1, "text")
+    assert s.one(effects.DiscardReply).rollback
     s.silence(0.48)
-    assert len(s.of(do.StartReply)) == 1
+    assert len(s.of(effects.StartReply)) == 1
     s.silence(0.064)
     assert [text for _, text, _ in decided(s)] == ["Hello.", "Hello. Are you open? On Monday?"]
     assert s.conversation.history.snapshot() == (Message("user", "Hello. Are you open? On Monday?"),)
@@ -603,11 +601,11 @@ def test_text_typed_while_the_agent_thinks_joins_the_turn_once_no_more_follows()
 
 def test_texts_that_come_faster_than_they_are_answered_are_answered_together() -> None:
     s = Script()
-    s.give(got.TextArrived("One."))
+    s.give(inputs.TextArrived("One."))
     s.play("First.", seconds=2.0)
     for text in ("Two.", "Three."):
         s.silence(0.16)
-        s.give(got.TextArrived(text))
+        s.give(inputs.TextArrived(text))
     s.silence(1.0)
     assert [text for _, text, _ in decided(s)] == ["One.", "Two. Three."]
 
@@ -615,7 +613,7 @@ def test_texts_that_come_faster_than_they_are_answered_are_answered_together() -
 def test_the_keys_of_one_number_are_one_turn() -> None:
     s = Script()
     for key in "5105105105105100":
-        s.give(got.TextArrived(key))
+        s.give(inputs.TextArrived(key))
         s.silence(0.512)
     assert decided(s) == []
     s.silence(0.64)
@@ -625,7 +623,7 @@ def test_the_keys_of_one_number_are_one_turn() -> None:
 def test_the_hash_key_ends_a_number() -> None:
     s = Script()
     for key in "48#":
-        s.give(got.TextArrived(key))
+        s.give(inputs.TextArrived(key))
     s.silence(0.032)
     assert decided(s) == [(1, "48#", "text")]
 
@@ -633,9 +631,9 @@ def test_the_hash_key_ends_a_number() -> None:
 def test_what_may_wait_in_writing_is_bounded() -> None:
     s = Script()
     s.speech(0.64)
-    s.give(got.TextArrived("x" * 20_000))
+    s.give(inputs.TextArrived("x" * 20_000))
     with pytest.raises(InvalidStateError, match="8000 typed characters wait"):
-        s.give(got.TextArrived("y" * 8000))
+        s.give(inputs.TextArrived("y" * 8000))
 
 
 def test_text_typed_while_the_agent_speaks_interrupts_it() -> None:
@@ -643,21 +641,21 @@ def test_text_typed_while_the_agent_speaks_interrupts_it() -> None:
     s.say_turn("Hello.")
     s.play("Let me tell you a story.", seconds=5.0)
     s.silence(0.64)
-    s.give(got.TextArrived("Later."))
-    assert s.reasons(tell.Interrupted) == ["text"]
+    s.give(inputs.TextArrived("Later."))
+    assert s.reasons(events.Interrupted) == ["text"]
     assert decided(s)[-1] == (2, "Later.", "text")
-    heard = s.log.index(s.one(tell.AgentHeard))
-    assert heard < s.log.index(s.last(do.StartReply))
+    heard = s.log.index(s.one(events.AgentHeard))
+    assert heard < s.log.index(s.last(effects.StartReply))
 
 
 def test_texts_typed_over_speech_that_cannot_be_interrupted_wait_and_are_one_turn() -> None:
     s = Script()
-    s.give(got.SayRequested("This call is recorded.", interruptible=False))
+    s.give(inputs.SayRequested("This call is recorded.", interruptible=False))
     s.play("This call is recorded.", seconds=1.0)
     for i in range(MAX_TYPED):
-        s.give(got.TextArrived(f"t{i}"))
+        s.give(inputs.TextArrived(f"t{i}"))
     with pytest.raises(InvalidStateError, match="8 typed turns wait"):
-        s.give(got.TextArrived("one too many"))
+        s.give(inputs.TextArrived("one too many"))
     s.silence(1.5)
     assert decided(s) == [(1, "t0 t1 t2 t3 t4 t5 t6 t7", "text")]
 
@@ -666,7 +664,7 @@ def test_text_typed_over_sound_without_words_is_answered() -> None:
     s = Script()
     s.understand("")
     s.speech(0.64)
-    s.give(got.TextArrived("Typed."))
+    s.give(inputs.TextArrived("Typed."))
     s.speech(0.64)
     assert decided(s) == [(2, "Typed.", "text")]
     s.silence(0.96)
@@ -675,8 +673,8 @@ def test_text_typed_over_sound_without_words_is_answered() -> None:
 
 def test_text_typed_before_a_say_has_sounded_comes_after_it() -> None:
     s = Script()
-    s.give(got.SayRequested("Anything else?", id=4))
-    s.give(got.TextArrived("Yes."))
-    assert s.reasons(tell.Interrupted) == ["text"]
-    assert s.of(tell.TurnContinued) == []
-    assert s.one(do.StartReply).says == (got.SayRequested("Anything else?", id=4),)
+    s.give(inputs.SayRequested("Anything else?", id=4))
+    s.give(inputs.TextArrived("Yes."))
+    assert s.reasons(events.Interrupted) == ["text"]
+    assert s.of(events.TurnContinued) == []
+    assert s.one(effects.StartReply).says == (inputs.SayRequested("Anything else?", id=4),)

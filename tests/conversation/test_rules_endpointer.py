@@ -48,7 +48,7 @@ class Stage:
 
     def understand(self, text: str, probability: float = 0.95, response: Response = "") -> None:
         """Let the transcript come when it is due."""
-        self.turn.requests.ask_words("words", 0, RATE, 1)
+        self.turn.requests.request_transcript("words", 0, RATE, 1)
         ask = max(self.turn.requests.open)
         self.turn.requests.answer(inputs.WordsArrived(ask, text, probability, "sentence", 1.0, response))
         self.context.pos, self.context.effects = self.context.pos + 4096, []
@@ -89,7 +89,7 @@ def test_a_turn_without_words_is_ignored() -> None:
 
 def test_a_failure_is_apologized_for() -> None:
     s = Stage()
-    s.turn.requests.ask_words("words", 0, RATE, 1)
+    s.turn.requests.request_transcript("words", 0, RATE, 1)
     s.turn.requests.answer(inputs.EvidenceFailed(1, "provider_error"))
     s.context.pos += 4096
     s.endpointer.apply_due()
@@ -98,7 +98,7 @@ def test_a_failure_is_apologized_for() -> None:
 
 def test_words_that_never_come_are_given_up() -> None:
     s = Stage()
-    s.turn.requests.ask_words("words", 0, RATE, 1)
+    s.turn.requests.request_transcript("words", 0, RATE, 1)
     s.wait(9.0)
     assert s.of(effects.DropAsk) == [effects.DropAsk(1)]
     assert s.of(events.SpeechIgnored) != []
@@ -128,10 +128,10 @@ def test_doubtful_words_have_the_audio_judged_once() -> None:
     s = Stage(judges_sound=True)
     s.understand("I would", 0.5)
     s.wait(0.0)
-    (asked,) = s.of(effects.AskSound)
+    (asked,) = s.of(effects.RequestEndOfTurn)
     s.wait(0.032)
-    assert s.of(effects.AskSound) == []
-    assert isinstance(asked, effects.AskSound)
+    assert s.of(effects.RequestEndOfTurn) == []
+    assert isinstance(asked, effects.RequestEndOfTurn)
     s.turn.requests.answer(inputs.SoundScored(asked.ask, 0.9))
     s.context.pos = asked.due
     s.endpointer.apply_due()
@@ -142,8 +142,8 @@ def test_doubtful_words_have_the_audio_judged_once() -> None:
 def test_a_judgment_that_was_refused_is_asked_for_again() -> None:
     s = Stage(judges_sound=True)
     s.wait(0.2)
-    (asked,) = s.of(effects.AskSound)
-    assert isinstance(asked, effects.AskSound)
+    (asked,) = s.of(effects.RequestEndOfTurn)
+    assert isinstance(asked, effects.RequestEndOfTurn)
     refused = s.turn.requests.answer(inputs.EvidenceFailed(asked.ask, "overloaded"))
     assert refused
     s.endpointer.retry_sound(refused)
@@ -172,8 +172,8 @@ def test_the_longest_turn_is_answered_and_what_follows_is_the_next() -> None:
 
 def test_what_an_answer_closes_takes_the_others_with_it() -> None:
     s = Stage()
-    s.turn.requests.ask_words("segment", 0, 0, 1)
-    s.turn.requests.ask_words("segment", 0, 0, 1)
+    s.turn.requests.request_transcript("segment", 0, 0, 1)
+    s.turn.requests.request_transcript("segment", 0, 0, 1)
     s.u.parts, s.u.responses, s.u.final = ["", ""], ["", ""], inputs.WordsArrived(0, "", 1.0)
     for ask in (1, 2):
         s.turn.requests.answer(inputs.WordsArrived(ask, "", 1.0))
@@ -191,8 +191,8 @@ def test_speech_that_goes_on_is_checked_for_words(text: str, wordless: bool) -> 
     s.context.effects = []
     s.endpointer.check_waiting(s.context.pos)
     s.endpointer.check_waiting(s.context.pos)
-    (asked,) = s.of(effects.AskWords)
-    assert isinstance(asked, effects.AskWords)
+    (asked,) = s.of(effects.RequestTranscript)
+    assert isinstance(asked, effects.RequestTranscript)
     s.turn.requests.answer(inputs.WordsArrived(asked.ask, text, 1.0))
     s.context.pos = asked.due
     s.endpointer.apply_due()

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from plain import PLAIN, script
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
+from duologue.conversation import effects, events
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.endpointing import Evidence, Verdict, combine, decide, wait
 from duologue.errors import ConfigError
@@ -18,15 +17,15 @@ from duologue.testing.conversation import Script
 POLICY = Endpointing(threshold=0.5, wait_below=0.5, action_delay=0.25, timeout=1.0)
 
 
-def evidence(words: float, sound: float | None = None, patience: float = 1.0) -> Evidence:
-    return Evidence("Hello.", words, "sentence", patience, sound)
+def evidence(words: float, sound: float | None = None, timeout_factor: float = 1.0) -> Evidence:
+    return Evidence("Hello.", words, "sentence", timeout_factor, sound)
 
 
 # --- the policy alone ---
 
 
 @pytest.mark.parametrize(
-    ("words", "sound", "patience", "silence", "verdict"),
+    ("words", "sound", "timeout_factor", "silence", "verdict"),
     [
         (0.5, None, 1.0, 0.25, "words"),
         (0.5, None, 1.0, 0.24, None),
@@ -43,9 +42,9 @@ def evidence(words: float, sound: float | None = None, patience: float = 1.0) ->
     ],
 )
 def test_threshold_action_delay_timeout(
-    words: float, sound: float | None, patience: float, silence: float, verdict: str | None
+    words: float, sound: float | None, timeout_factor: float, silence: float, verdict: str | None
 ) -> None:
-    e = evidence(words, sound, patience)
+    e = evidence(words, sound, timeout_factor)
     expected = Verdict(e.probability, verdict) if verdict else None
     assert decide(e, silence, POLICY) == expected
 
@@ -71,7 +70,7 @@ GRADED = Endpointing(threshold=0.9, likely=0.8, wait_below=0.5, action_delay=0.4
 
 
 @pytest.mark.parametrize(
-    ("probability", "patience", "seconds"),
+    ("probability", "timeout_factor", "seconds"),
     [
         (0.99, 1.0, 0.4),
         (0.9, 9.0, 0.4),
@@ -85,8 +84,8 @@ GRADED = Endpointing(threshold=0.9, likely=0.8, wait_below=0.5, action_delay=0.4
         (0.1, 0.1, 0.4),
     ],
 )
-def test_the_surer_the_sooner(probability: float, patience: float, seconds: float) -> None:
-    assert wait(probability, patience, GRADED) == pytest.approx(seconds)
+def test_the_surer_the_sooner(probability: float, timeout_factor: float, seconds: float) -> None:
+    assert wait(probability, timeout_factor, GRADED) == pytest.approx(seconds)
 
 
 def test_a_turn_that_is_neither_sure_nor_open_is_decided_by_what_was_judged() -> None:
@@ -116,15 +115,15 @@ def timed(split_after: float = 0.25, **changes: float) -> Script:
 
 
 def silence_at_decision(s: Script) -> float:
-    return s.one(tell.TurnDecided).silence
+    return s.one(events.TurnDecided).silence
 
 
 def test_a_finished_sentence_is_decided_after_the_action_delay() -> None:
     s = timed(action_delay=0.512)
     s.say_turn("Hello.", pause=1.5)
     assert silence_at_decision(s) == 0.512
-    assert s.one(tell.TurnDecided).reason == "words"
-    assert s.of(do.AskSound) == []
+    assert s.one(events.TurnDecided).reason == "words"
+    assert s.of(effects.RequestEndOfTurn) == []
 
 
 def test_an_unfinished_sentence_is_decided_after_the_timeout() -> None:
@@ -133,14 +132,14 @@ def test_an_unfinished_sentence_is_decided_after_the_timeout() -> None:
     s.speech(0.64)
     s.silence(1.5)
     assert silence_at_decision(s) == 0.96
-    decided = s.one(tell.TurnDecided)
+    decided = s.one(events.TurnDecided)
     assert (decided.reason, decided.probability) == ("timeout", 0.05)
-    assert s.of(do.AskSound) == []
+    assert s.of(effects.RequestEndOfTurn) == []
 
 
 def test_patience_stretches_the_timeout() -> None:
     s = timed(timeout=0.96)
-    s.understand("It is 0 7 7", probability=0.05, patience=2.0)
+    s.understand("It is 0 7 7", probability=0.05, timeout_factor=2.0)
     s.speech(0.64)
     s.silence(3.0)
     assert silence_at_decision(s) == 1.92
@@ -155,17 +154,17 @@ def test_what_is_known_of_the_open_turn_can_be_watched() -> None:
     s.silence(0.32)
     assert (s.conversation.end_of_turn, s.conversation.silence) == (0.1, 0.32)
     s.silence(0.96)
-    assert s.one(tell.TurnDecided)
+    assert s.one(events.TurnDecided)
     assert (s.conversation.end_of_turn, s.conversation.silence) == (None, None)
 
 
 def test_the_event_of_the_decision_tells_what_it_rests_on() -> None:
     s = timed()
     s.say_turn("Hello.")
-    d = s.one(tell.TurnDecided)
+    d = s.one(events.TurnDecided)
     assert (d.turn, d.text, d.start, d.end) == (1, "Hello.", 15360 - 4800, 15360 + 10240)
-    assert s.one(do.StartReply) == do.StartReply(1, 1, "Hello.", (), speculative=False)
-    scored = s.one(tell.TurnScored)
+    assert s.one(effects.StartReply) == effects.StartReply(1, 1, "Hello.", (), speculative=False)
+    scored = s.one(events.TurnScored)
     assert (scored.words, scored.sound, scored.probability, scored.reason) == (0.95, None, 0.95, "sentence")
 
 
@@ -175,7 +174,7 @@ def test_the_sound_is_judged_only_where_the_words_leave_doubt(words: float, aske
     s.understand("Hello", probability=words)
     s.speech(0.64)
     s.silence(0.64)
-    assert bool(s.of(do.AskSound)) is asked
+    assert bool(s.of(effects.RequestEndOfTurn)) is asked
 
 
 def test_the_sound_is_not_asked_where_no_model_is_at_hand() -> None:
@@ -183,8 +182,8 @@ def test_the_sound_is_not_asked_where_no_model_is_at_hand() -> None:
     s.understand("Hello", probability=0.6)
     s.speech(0.64)
     s.silence(2.0)
-    assert s.of(do.AskSound) == []
-    assert s.one(tell.TurnDecided).reason == "words"
+    assert s.of(effects.RequestEndOfTurn) == []
+    assert s.one(events.TurnDecided).reason == "words"
 
 
 def test_doubtful_words_wait_for_the_sound_which_is_applied_when_due() -> None:
@@ -193,11 +192,11 @@ def test_doubtful_words_wait_for_the_sound_which_is_applied_when_due() -> None:
     s.judge(0.9)
     s.speech(0.64)
     s.silence(0.96)
-    words, sound, scored = s.one(do.AskWords), s.one(do.AskSound), s.last(tell.TurnScored)
+    words, sound, scored = s.one(effects.RequestTranscript), s.one(effects.RequestEndOfTurn), s.last(events.TurnScored)
     assert (sound.start, sound.end, sound.due) == (words.start, words.due, words.due + round(0.192 * 16000))
     assert (scored.pos, scored.words, scored.sound) == (sound.due, 0.6, 0.9)
-    assert s.one(tell.TurnDecided).reason == "sound"
-    assert s.one(tell.TurnDecided).pos == sound.due
+    assert s.one(events.TurnDecided).reason == "sound"
+    assert s.one(events.TurnDecided).pos == sound.due
 
 
 def test_the_sound_is_judged_again_while_silence_lasts_and_only_so_often() -> None:
@@ -206,11 +205,11 @@ def test_the_sound_is_judged_again_while_silence_lasts_and_only_so_often() -> No
     s.judge(0.1)
     s.speech(0.64)
     s.silence(5.0)
-    asks = s.of(do.AskSound)
+    asks = s.of(effects.RequestEndOfTurn)
     assert [b.end - a.end for a, b in pairwise(asks)] == [round(0.32 * 16000)] * 2
     assert len(asks) == 3
-    assert [e.sound for e in s.of(tell.TurnScored)] == [None, 0.1, 0.1, 0.1]
-    assert s.one(tell.TurnDecided).reason == "timeout"
+    assert [e.sound for e in s.of(events.TurnScored)] == [None, 0.1, 0.1, 0.1]
+    assert s.one(events.TurnDecided).reason == "timeout"
 
 
 def test_a_later_judgement_can_decide() -> None:
@@ -219,8 +218,8 @@ def test_a_later_judgement_can_decide() -> None:
     s.judge(0.1, 0.98)
     s.speech(0.64)
     s.silence(3.0)
-    assert len(s.of(do.AskSound)) == 2
-    assert s.one(tell.TurnDecided).reason == "sound"
+    assert len(s.of(effects.RequestEndOfTurn)) == 2
+    assert s.one(events.TurnDecided).reason == "sound"
 
 
 def test_a_sound_that_cannot_be_judged_leaves_the_decision_to_the_words() -> None:
@@ -229,8 +228,8 @@ def test_a_sound_that_cannot_be_judged_leaves_the_decision_to_the_words() -> Non
     s.fail_sound()
     s.speech(0.64)
     s.silence(0.96)
-    assert len(s.of(do.AskSound)) == 1
-    assert s.one(tell.TurnDecided).reason == "words"
+    assert len(s.of(effects.RequestEndOfTurn)) == 1
+    assert s.one(events.TurnDecided).reason == "words"
 
 
 def test_a_judgement_for_which_there_was_no_time_is_asked_for_again_as_soon_as_there_are_words() -> None:
@@ -241,11 +240,11 @@ def test_a_judgement_for_which_there_was_no_time_is_asked_for_again_as_soon_as_t
     s.silence(0.192)
     s.judge(0.98)
     s.silence(1.6)
-    early, again = s.of(do.AskSound)
+    early, again = s.of(effects.RequestEndOfTurn)
     assert (early.words, again.words) == (None, 0.3)
     assert again.end < early.due  # nothing is waited for that was not begun
-    assert again.end == s.of(do.AskWords)[0].due
-    assert s.of(tell.TurnScored)[-1].sound == 0.98
+    assert again.end == s.of(effects.RequestTranscript)[0].due
+    assert s.of(events.TurnScored)[-1].sound == 0.98
 
 
 def test_a_decision_does_not_wait_for_a_judgement_for_which_there_was_no_time() -> None:
@@ -263,11 +262,11 @@ def test_what_there_is_never_time_for_is_asked_for_now_and_then_only() -> None:
     s.fail_sound("overloaded")
     s.speech(0.64)
     s.silence(2.4)
-    early, *asked = (ask.end for ask in s.of(do.AskSound))
+    early, *asked = (ask.end for ask in s.of(effects.RequestEndOfTurn))
     assert early < asked[0]
     assert all(later - sooner >= 0.32 * 16000 for sooner, later in pairwise(asked))
     assert 2 <= len(asked) <= 6
-    assert s.one(tell.TurnDecided).reason == "timeout"
+    assert s.one(events.TurnDecided).reason == "timeout"
 
 
 def test_a_judgement_that_never_comes_does_not_hold_the_turn_beyond_the_timeout() -> None:
@@ -277,8 +276,8 @@ def test_a_judgement_that_never_comes_does_not_hold_the_turn_beyond_the_timeout(
     s.speech(0.64)
     s.silence(0.96)
     assert silence_at_decision(s) == 0.96
-    ask = s.of(do.AskSound)[0].ask
-    assert do.DropAsk(ask) in s.log
+    ask = s.of(effects.RequestEndOfTurn)[0].ask
+    assert effects.DropAsk(ask) in s.log
 
 
 def test_a_judgement_that_comes_after_the_decision_is_nobodys_and_was_late() -> None:
@@ -289,8 +288,8 @@ def test_a_judgement_that_comes_after_the_decision_is_nobodys_and_was_late() -> 
     s.silence(0.96)
     s.play("Hi.", seconds=4.0)
     s.silence(3.0)
-    late = s.one(tell.EvidenceLate)
-    assert (late.kind, late.pos) == ("sound", s.one(tell.TurnDecided).pos)
+    late = s.one(events.EvidenceLate)
+    assert (late.kind, late.pos) == ("sound", s.one(events.TurnDecided).pos)
 
 
 def test_a_late_judgement_is_applied_when_it_comes() -> None:
@@ -299,8 +298,8 @@ def test_a_late_judgement_is_applied_when_it_comes() -> None:
     s.judge(0.9, after=1.0)
     s.speech(0.64)
     s.silence(2.0)
-    assert s.one(tell.EvidenceLate).kind == "sound"
-    assert s.one(tell.TurnDecided).pos == s.one(tell.EvidenceLate).pos
+    assert s.one(events.EvidenceLate).kind == "sound"
+    assert s.one(events.TurnDecided).pos == s.one(events.EvidenceLate).pos
 
 
 def test_the_sound_is_judged_beside_the_words_once_the_silence_is_no_longer_short() -> None:
@@ -309,12 +308,12 @@ def test_the_sound_is_judged_beside_the_words_once_the_silence_is_no_longer_shor
     s.judge(0.98)
     s.speech(0.64)
     s.silence(0.96)
-    words, sound = s.one(do.AskWords), s.one(do.AskSound)
+    words, sound = s.one(effects.RequestTranscript), s.one(effects.RequestEndOfTurn)
     assert sound.end == 15360 + 10240 + round(0.16 * 16000)
     assert sound.due < words.due
-    scored = s.one(tell.TurnScored)
+    scored = s.one(events.TurnScored)
     assert (scored.pos, scored.words, scored.sound) == (words.due, 0.95, 0.98)
-    assert s.one(tell.TurnDecided).reason == "sound"
+    assert s.one(events.TurnDecided).reason == "sound"
 
 
 @pytest.mark.parametrize(("odds", "reason", "silence"), [(-3.0, "timeout", 0.96), (0.0, "words", 0.256)])
@@ -323,7 +322,7 @@ def test_what_the_recognizer_knows_of_the_end_counts_beside_the_words(odds: floa
     s.understand("I would like to book a table.", probability=0.92, ending_odds=odds)
     s.speech(0.64)
     s.silence(1.5)
-    decided = s.one(tell.TurnDecided)
+    decided = s.one(events.TurnDecided)
     assert (decided.reason, decided.silence) == (reason, silence)
     assert decided.probability == pytest.approx(1 / (1 + math.exp(-math.log(0.92 / 0.08) - odds)))
 
@@ -335,7 +334,7 @@ def test_the_first_turn_of_a_call_is_given_more_time(turns: int, decided: list[f
         s.say_turn("Hello.", pause=1.5)
         s.play("Yes?", seconds=0.5)
         s.silence(1.0)
-    assert [e.silence for e in s.of(tell.TurnDecided)] == decided
+    assert [e.silence for e in s.of(events.TurnDecided)] == decided
 
 
 def test_speech_that_goes_on_takes_the_judgement_back() -> None:
@@ -346,10 +345,10 @@ def test_speech_that_goes_on_takes_the_judgement_back() -> None:
     s.silence(0.224)
     s.speech(0.64)
     s.silence(0.96)
-    first, second = s.of(do.AskSound)
-    assert do.DropAsk(first.ask) in s.log
+    first, second = s.of(effects.RequestEndOfTurn)
+    assert effects.DropAsk(first.ask) in s.log
     assert second.start == first.start
-    assert s.one(tell.TurnDecided).text == "Hello, is this the restaurant?"
+    assert s.one(events.TurnDecided).text == "Hello, is this the restaurant?"
 
 
 def test_nothing_is_decided_at_the_first_window_of_new_speech() -> None:
@@ -358,9 +357,9 @@ def test_nothing_is_decided_at_the_first_window_of_new_speech() -> None:
     s.speech(0.64)
     s.silence(0.288)
     s.speech(0.032)
-    assert s.of(tell.TurnDecided) == []
+    assert s.of(events.TurnDecided) == []
     s.silence(0.032)
-    assert s.one(tell.TurnDecided).silence == 0.352
+    assert s.one(events.TurnDecided).silence == 0.352
 
 
 # --- the numbers ---
@@ -404,10 +403,10 @@ def test_a_sound_that_is_due_together_with_words_that_are_none_is_no_matter(word
     s.judge(0.9)
     s.speech(0.64)
     s.silence(1.92)
-    asked, judged = s.of(do.AskWords)[0], s.one(do.AskSound)
+    asked, judged = s.of(effects.RequestTranscript)[0], s.one(effects.RequestEndOfTurn)
     assert asked.due == judged.due, "they ripen in the same window"
-    assert s.of(tell.SpeechIgnored)
-    assert s.of(tell.TurnDecided) == []
+    assert s.of(events.SpeechIgnored)
+    assert s.of(events.TurnDecided) == []
 
 
 def test_a_gap_in_which_words_are_given_up_asks_nothing_more() -> None:
@@ -416,6 +415,6 @@ def test_a_gap_in_which_words_are_given_up_asks_nothing_more() -> None:
     s.speech(0.64)
     s.silence(0.128)
     s.gap(4.0)
-    assert s.one(tell.SpeechIgnored).reason == "timeout"
-    assert s.of(do.AskSound) == []
+    assert s.one(events.SpeechIgnored).reason == "timeout"
+    assert s.of(effects.RequestEndOfTurn) == []
     s.silence(0.96)

@@ -4,9 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import History, Message, Segment, heard_text
 from duologue.testing.conversation import Script
@@ -110,7 +108,7 @@ def test_the_agent_is_given_all_turns_before_this_one_as_heard() -> None:
     s.play("Hi there.", seconds=0.64)
     s.silence(0.64)
     s.say_turn("A table, please.")
-    history = s.last(do.StartReply).history
+    history = s.last(effects.StartReply).history
     assert history == (Message("user", "Hello."), Message("agent", "Hi there.", "Hi there."))
 
 
@@ -119,8 +117,8 @@ def test_an_interrupted_reply_is_remembered_as_it_was_heard() -> None:
     s.say_turn("Hello.")
     s.play("Hi there, how are you doing today?", "I can do a lot.", seconds=2.0)
     s.silence(0.96)
-    s.give(got.InterruptRequested())
-    heard = s.one(tell.AgentHeard)
+    s.give(inputs.InterruptRequested())
+    heard = s.one(events.AgentHeard)
     assert (heard.text, heard.interrupted, heard.estimated) == ("Hi there,", True, True)
     assert heard.said == "Hi there, how are you doing today? I can do a lot."
     said = s.conversation.history.messages[-1]
@@ -131,8 +129,8 @@ def test_a_reply_of_which_nothing_was_heard_is_not_in_the_history() -> None:
     s = Script()
     s.say_turn("Hello.")
     s.play("Hello to you too.", seconds=2.0)
-    s.give(got.InterruptRequested())
-    assert s.one(tell.AgentHeard).text == ""
+    s.give(inputs.InterruptRequested())
+    assert s.one(events.AgentHeard).text == ""
     assert [m.role for m in s.conversation.history.messages] == ["user"]
 
 
@@ -141,8 +139,8 @@ def test_what_is_known_only_by_estimate_is_marked() -> None:
     s.say_turn("Hello.")
     s.play("Hi.")
     s.playing = None
-    s.give(got.PlayoutFinished(s.on_order, 1.0, estimated=True))
-    assert s.one(tell.AgentHeard).estimated
+    s.give(inputs.PlayoutFinished(s.on_order, 1.0, estimated=True))
+    assert s.one(events.AgentHeard).estimated
     assert s.conversation.history.messages[-1].text == "Hi."
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules_ledger import Ledger
 
-from duologue.conversation import inputs as got
+from duologue.conversation import inputs
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
@@ -101,7 +101,7 @@ def perform(s: Ledger, name: str, *a: Any) -> None:
         case "nothing":
             pass
         case "speech":
-            s.speech(a[0] * 0.032, a[1], explained=a[2])
+            s.speech(a[0] * 0.032, a[1], echo_ratio=a[2])
         case "silence":
             s.silence(a[0] * 0.032)
         case "turn":
@@ -132,31 +132,31 @@ def perform(s: Ledger, name: str, *a: Any) -> None:
             s.lose_sound()
         case "answer":
             ask = max(newest + a[0], 0)
-            answers: dict[str, got.Input] = {
-                "words": got.WordsArrived(ask, "Hello there.", 0.9),
-                "empty": got.WordsArrived(ask, "", 1.0),
-                "sound": got.SoundScored(ask, 0.7),
-                "failed": got.EvidenceFailed(ask, "provider_error"),
+            answers: dict[str, inputs.Input] = {
+                "words": inputs.WordsArrived(ask, "Hello there.", 0.9),
+                "empty": inputs.WordsArrived(ask, "", 1.0),
+                "sound": inputs.SoundScored(ask, 0.7),
+                "failed": inputs.EvidenceFailed(ask, "provider_error"),
             }
             s.give(answers[a[1]])
         case "partial":
-            s.give(got.PartialArrived(max(newest + a[0], 0), "so far"))
+            s.give(inputs.PartialArrived(max(newest + a[0], 0), "so far"))
         case "begin_turn":
-            s.give(got.TurnBegun())
+            s.give(inputs.TurnBegun())
         case "end_turn":
-            s.give(got.TurnEnded())
+            s.give(inputs.TurnEnded())
         case "type":
             s.type(a[0])
         case "say":
-            s.give(got.SayRequested("One moment.", a[0]))
+            s.give(inputs.SayRequested("One moment.", a[0]))
         case "interrupt":
-            s.give(got.InterruptRequested())
+            s.give(inputs.InterruptRequested())
         case "clear":
-            s.give(got.ClearRequested())
+            s.give(inputs.ClearRequested())
         case "end":
-            s.give(got.EndRequested("closed"))
+            s.give(inputs.EndRequested("closed"))
         case "start":
-            s.give(got.CallRequested())
+            s.give(inputs.CallRequested())
         case "synthesise":
             s.synthesise(a[0], a[1])
         case "play":
@@ -177,13 +177,13 @@ def stale(s: Ledger, generation: int, kind: str) -> None:
     r = s.replies.get(generation)
     if r and not r.over:
         return
-    inputs: dict[str, got.Input] = {
-        "queued": got.SpeechQueued(generation, Segment("Stale.", 0.0, 1.0)),
-        "started": got.PlayoutStarted(generation),
-        "finished": got.PlayoutFinished(generation, 1.0),
-        "failed": got.ReplyFailed(generation, "agent_error"),
+    stale: dict[str, inputs.Input] = {
+        "queued": inputs.SpeechQueued(generation, Segment("Stale.", 0.0, 1.0)),
+        "started": inputs.PlayoutStarted(generation),
+        "finished": inputs.PlayoutFinished(generation, 1.0),
+        "failed": inputs.ReplyFailed(generation, "agent_error"),
     }
-    assert s.give(inputs[kind]) == []
+    assert s.give(stale[kind]) == []
 
 
 def drain(s: Ledger) -> None:
@@ -192,7 +192,7 @@ def drain(s: Ledger) -> None:
     s.judge(0.95)
     u = s.conversation.user_turn.utterance
     if s.open_turn is not None and u and u.held:
-        s.give(got.TurnEnded())
+        s.give(inputs.TurnEnded())
     for _ in range(40):
         s.silence(1.024)
         if s.live and not s.live.started:

@@ -5,9 +5,7 @@ from typing import Literal
 import pytest
 from plain import script
 
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig, Endpointing
 from duologue.conversation.context import Context
 from duologue.conversation.effects import Effect
@@ -51,25 +49,25 @@ def doubtful(strategy: Strategy = "discard", *, speculates: bool = True, probabi
 
 def test_a_reply_is_prepared_while_the_turn_is_open_and_committed_when_it_is_decided() -> None:
     s = doubtful()
-    started, reply = s.one(tell.SpeculationStarted), s.one(do.StartReply)
+    started, reply = s.one(events.SpeculationStarted), s.one(effects.StartReply)
     assert (started.turn, started.generation, started.text) == (1, 1, "A table for two")
-    assert reply == do.StartReply(1, 1, "A table for two", (), speculative=True)
+    assert reply == effects.StartReply(1, 1, "A table for two", (), speculative=True)
     assert s.conversation.agent.state == "idle"
     s.silence(0.96)
-    assert s.one(do.CommitReply) == do.CommitReply(1)
-    assert len(s.of(do.StartReply)) == 1
+    assert s.one(effects.CommitReply) == effects.CommitReply(1)
+    assert len(s.of(effects.StartReply)) == 1
     assert s.conversation.agent.state == "thinking"
 
 
 def test_clauses_that_were_prepared_are_said_only_once_committed() -> None:
     s = doubtful()
     s.queue("For two.", "At what time?")
-    assert s.of(tell.AgentSaid) == []
+    assert s.of(events.AgentSaid) == []
     s.silence(0.96)
-    assert [e.text for e in s.of(tell.AgentSaid)] == ["For two.", "At what time?"]
+    assert [e.text for e in s.of(events.AgentSaid)] == ["For two.", "At what time?"]
     s.play()
     s.finish()
-    assert s.one(tell.AgentHeard).text == "For two. At what time?"
+    assert s.one(events.AgentHeard).text == "For two. At what time?"
 
 
 def test_a_turn_that_is_decided_at_once_is_no_speculation() -> None:
@@ -77,8 +75,8 @@ def test_a_turn_that_is_decided_at_once_is_no_speculation() -> None:
     s.understand("Hello.", after=0.32)
     s.speech(0.64)
     s.silence(0.64)
-    assert s.of(tell.SpeculationStarted) == []
-    assert not s.one(do.StartReply).speculative
+    assert s.of(events.SpeculationStarted) == []
+    assert not s.one(effects.StartReply).speculative
 
 
 def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
@@ -86,9 +84,9 @@ def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
     s.understand("A table for two", probability=0.6)
     s.speech(0.64)
     s.silence(0.256)
-    assert s.one(tell.SpeculationStarted).pos == s.one(do.AskSound).end
+    assert s.one(events.SpeculationStarted).pos == s.one(effects.RequestEndOfTurn).end
     s.silence(0.64)
-    assert s.one(do.CommitReply).generation == 1
+    assert s.one(effects.CommitReply).generation == 1
 
 
 @pytest.mark.parametrize(
@@ -96,22 +94,22 @@ def test_a_reply_is_prepared_while_the_sound_is_judged() -> None:
 )
 def test_no_reply_is_prepared(strategy: Strategy, speculates: bool, probability: float) -> None:
     s = doubtful(strategy, speculates=speculates, probability=probability)
-    assert s.of(tell.SpeculationStarted) == []
+    assert s.of(events.SpeculationStarted) == []
     s.silence(0.96)
-    assert not s.one(do.StartReply).speculative
+    assert not s.one(effects.StartReply).speculative
 
 
 def test_discard_throws_the_reply_away_as_soon_as_the_user_goes_on() -> None:
     s = doubtful("discard")
     s.speech(0.064)
-    discarded = s.one(tell.SpeculationDiscarded)
+    discarded = s.one(events.SpeculationDiscarded)
     assert (discarded.turn, discarded.generation, discarded.reason) == (1, 1, "went_on")
-    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+    assert s.one(effects.DiscardReply) == effects.DiscardReply(1, rollback=True)
     assert s.conversation.generation == 2
     s.understand("A table for two at eight", probability=0.95)
     s.speech(0.64)
     s.silence(0.64)
-    assert s.last(do.StartReply).generation == 3
+    assert s.last(effects.StartReply).generation == 3
 
 
 @pytest.mark.parametrize(
@@ -125,16 +123,16 @@ def test_discard_throws_the_reply_away_as_soon_as_the_user_goes_on() -> None:
 def test_what_becomes_of_the_reply_when_the_user_goes_on(strategy: Strategy, text: str, kept: bool) -> None:
     s = doubtful(strategy)
     s.speech(0.64)
-    assert s.of(tell.SpeculationDiscarded) == []
+    assert s.of(events.SpeculationDiscarded) == []
     s.understand(text, probability=0.95)
     s.silence(0.96)
     if kept:
-        assert s.one(do.CommitReply).generation == 1
-        assert len(s.of(do.StartReply)) == 1
+        assert s.one(effects.CommitReply).generation == 1
+        assert len(s.of(effects.StartReply)) == 1
     else:
-        assert s.one(tell.SpeculationDiscarded).reason == "words_changed"
-        assert s.last(do.StartReply) == do.StartReply(3, 1, text, (), speculative=False)
-    assert s.one(tell.TurnDecided).text == text
+        assert s.one(events.SpeculationDiscarded).reason == "words_changed"
+        assert s.last(effects.StartReply) == effects.StartReply(3, 1, text, (), speculative=False)
+    assert s.one(events.TurnDecided).text == text
     assert s.conversation.history.messages[-1].text == text
 
 
@@ -143,15 +141,15 @@ def test_words_that_change_while_the_turn_stays_open_bring_another_speculation()
     s.speech(0.64)
     s.understand("A table for two or rather for four", probability=0.4)
     s.silence(0.32)
-    assert [e.generation for e in s.of(tell.SpeculationStarted)] == [1, 3]
+    assert [e.generation for e in s.of(events.SpeculationStarted)] == [1, 3]
 
 
 def test_the_same_words_again_keep_the_reply() -> None:
     s = doubtful("use_if_similar")
     s.speech(0.64)
     s.silence(1.5)
-    assert len(s.of(do.StartReply)) == 1
-    assert s.one(do.CommitReply).generation == 1
+    assert len(s.of(effects.StartReply)) == 1
+    assert s.one(effects.CommitReply).generation == 1
 
 
 def test_three_replies_a_turn_at_most_reopened_or_not() -> None:
@@ -160,27 +158,27 @@ def test_three_replies_a_turn_at_most_reopened_or_not() -> None:
         s.understand(words, probability=0.4)
         s.speech(0.64)
         s.silence(0.32)
-    assert len(s.of(tell.SpeculationStarted)) == 3
+    assert len(s.of(events.SpeculationStarted)) == 3
     s.silence(0.96)
     s.understand("six", probability=0.4)
     s.speech(0.64)
     s.silence(0.32)
-    assert s.one(tell.TurnContinued).turn == 1
-    assert len(s.of(tell.SpeculationStarted)) == 3
+    assert s.one(events.TurnContinued).turn == 1
+    assert len(s.of(events.SpeculationStarted)) == 3
     s.silence(0.96)
     s.play("Yes.", seconds=0.32)
     s.silence(0.32)
     s.speech(0.64)
     s.silence(0.32)
-    assert s.last(tell.SpeculationStarted).turn == 2
+    assert s.last(events.SpeculationStarted).turn == 2
 
 
 def test_a_speculation_that_fails_is_dropped_and_the_turn_is_answered_when_it_is_decided() -> None:
     s = doubtful()
     s.fail_reply("timeout")
-    assert s.one(tell.SpeculationDiscarded).reason == "timeout"
+    assert s.one(events.SpeculationDiscarded).reason == "timeout"
     s.silence(0.96)
-    assert [r.speculative for r in s.of(do.StartReply)] == [True, False]
+    assert [r.speculative for r in s.of(effects.StartReply)] == [True, False]
 
 
 def test_speech_that_turns_out_to_be_nothing_discards_the_reply() -> None:
@@ -188,16 +186,16 @@ def test_speech_that_turns_out_to_be_nothing_discards_the_reply() -> None:
     s.understand("")
     s.speech(0.64)
     s.silence(0.64)
-    assert s.one(tell.SpeechIgnored).reason == "no_words"
-    assert s.one(tell.SpeculationDiscarded).reason == "no_turn"
+    assert s.one(events.SpeechIgnored).reason == "no_words"
+    assert s.one(events.SpeculationDiscarded).reason == "no_turn"
 
 
 def test_text_that_is_typed_meanwhile_belongs_to_the_turn() -> None:
     s = doubtful()
-    s.give(got.TextArrived("Are you open today?"))
+    s.give(inputs.TextArrived("Are you open today?"))
     s.silence(1.0)
-    assert s.one(tell.SpeculationDiscarded).reason == "words_changed"
-    assert s.last(do.StartReply).text.endswith("Are you open today?")
+    assert s.one(events.SpeculationDiscarded).reason == "words_changed"
+    assert s.last(effects.StartReply).text.endswith("Are you open today?")
 
 
 def test_no_reply_is_prepared_while_one_is_on_its_way() -> None:
@@ -206,7 +204,7 @@ def test_no_reply_is_prepared_while_one_is_on_its_way() -> None:
     s.understand("A table for two", probability=0.4)
     s.speech(0.32)
     s.silence(0.96)
-    assert s.of(tell.SpeculationStarted) == []
+    assert s.of(events.SpeculationStarted) == []
 
 
 def test_after_an_interruption_by_words_a_reply_is_prepared_as_ever() -> None:
@@ -217,28 +215,28 @@ def test_after_an_interruption_by_words_a_reply_is_prepared_as_ever() -> None:
     s.understand("Stop, I would like", probability=0.4)
     s.speech(0.32)
     s.silence(0.32)
-    assert s.reasons(tell.Interrupted) == ["words"]
-    assert s.last(tell.SpeculationStarted).turn == 2
+    assert s.reasons(events.Interrupted) == ["words"]
+    assert s.last(events.SpeculationStarted).turn == 2
 
 
 def test_clauses_of_an_older_generation_belong_to_no_reply() -> None:
     s = doubtful()
-    s.give(got.SpeechQueued(99, Segment("Not mine.", 0.0, 1.0)))
+    s.give(inputs.SpeechQueued(99, Segment("Not mine.", 0.0, 1.0)))
     s.silence(0.96)
-    assert s.of(tell.AgentSaid) == []
+    assert s.of(events.AgentSaid) == []
 
 
 def test_the_end_discards_what_is_prepared() -> None:
     s = doubtful(probability=0.4)
-    s.give(got.EndRequested("closed"))
-    assert s.one(do.DiscardReply) == do.DiscardReply(1, rollback=True)
+    s.give(inputs.EndRequested("closed"))
+    assert s.one(effects.DiscardReply) == effects.DiscardReply(1, rollback=True)
 
 
 def test_a_policy_without_a_delay_still_commits_what_it_prepared() -> None:
     s = script(ConversationConfig(endpointing=Endpointing(action_delay=0.64)), speculates=True)
     s.say_turn("Hello.", pause=0.96)
-    assert s.one(do.StartReply).speculative
-    assert s.one(do.CommitReply).generation == 1
+    assert s.one(effects.StartReply).speculative
+    assert s.one(effects.CommitReply).generation == 1
 
 
 # --- by itself ---
@@ -250,7 +248,7 @@ class Stage:
     def __init__(self, config: ConversationConfig | None = None, *, speculates: bool = True) -> None:
         config = config or ConversationConfig()
         self.context = Context(config)
-        self.context.capabilities = got.CallRequested(speculates)
+        self.context.capabilities = inputs.CallRequested(speculates)
         history = History(config.max_history)
         self.floor = Floor(self.context, history, CallTimers(config))
         self.speculation = Speculation(self.context, self.floor, history)
@@ -264,8 +262,8 @@ class Stage:
 def test_it_is_prepared_taken_once_and_only_for_its_turn() -> None:
     s = Stage()
     started, asked = s.prepare()
-    assert started == tell.SpeculationStarted(0, 0.0, 1, 1, "Hello.", "sentence")
-    assert asked == do.StartReply(1, 1, "Hello.", (), speculative=True)
+    assert started == events.SpeculationStarted(0, 0.0, 1, 1, "Hello.", "sentence")
+    assert asked == effects.StartReply(1, 1, "Hello.", (), speculative=True)
     assert s.prepare() == [], "it still fits"
     assert s.speculation.take(2, "Hello.") is None
     assert s.speculation.take(1, "Goodbye.") is None
@@ -288,7 +286,7 @@ def test_so_many_are_prepared_for_each_turn() -> None:
 def test_none_is_prepared_where_it_would_be_no_use(reason: str) -> None:
     s = Stage(speculates=reason != "agent")
     if reason == "floor":
-        s.floor.queue_say(got.SayRequested("One moment."))
+        s.floor.queue_say(inputs.SayRequested("One moment."))
     assert s.prepare(probability=0.1 if reason == "unlikely" else 0.5) == []
 
 
@@ -299,6 +297,6 @@ def test_discarding_twice_is_discarding_once() -> None:
     s.speculation.discard("went_on")
     s.speculation.discard("went_on")
     assert s.context.effects == [
-        tell.SpeculationDiscarded(0, 0.0, 1, 1, "went_on"),
-        do.DiscardReply(1, rollback=True),
+        events.SpeculationDiscarded(0, 0.0, 1, 1, "went_on"),
+        effects.DiscardReply(1, rollback=True),
     ]

@@ -4,8 +4,7 @@ import pytest
 from plain import SPEECH, script
 
 from duologue.audio.format import WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
+from duologue.conversation import effects, events
 from duologue.conversation.config import ConversationConfig, SpeechDetection
 from duologue.conversation.speech import SpeechChange, SpeechDetector
 
@@ -69,7 +68,7 @@ def test_the_start_is_told_where_speech_began_and_the_words_are_asked_with_paddi
     s.speech(0.64)
     s.silence(0.32)
     began, ended = round(1.024 * 16000), round(1.664 * 16000)
-    started, stopped, ask = s.one(tell.SpeechStarted), s.one(tell.SpeechStopped), s.one(do.AskWords)
+    started, stopped, ask = s.one(events.SpeechStarted), s.one(events.SpeechStopped), s.one(effects.RequestTranscript)
     assert (started.start, started.pos) == (began, began + 2 * WINDOW)
     assert (stopped.end, stopped.pos) == (ended, ended + 4 * WINDOW)
     assert (ask.start, ask.end) == (began - 4800, ended + 1536)
@@ -86,7 +85,7 @@ def test_sound_is_needed_from_where_words_may_still_be_asked_for() -> None:
     s.speech(2.0)
     assert s.conversation.needs_from == round(1.024 * 16000) - 4800
     s.silence(0.2)
-    assert s.conversation.needs_from == s.one(do.AskWords).start
+    assert s.conversation.needs_from == s.one(effects.RequestTranscript).start
     s.silence(0.3)
     assert s.conversation.needs_from == s.pos - 4800
 
@@ -95,23 +94,23 @@ def test_padding_never_reaches_before_the_call() -> None:
     s = script()
     s.speech(0.32)
     s.silence(0.32)
-    assert s.one(do.AskWords).start == 0
+    assert s.one(effects.RequestTranscript).start == 0
 
 
 def test_a_long_tail_ends_where_the_audio_does() -> None:
     s = script(ConversationConfig(speech=SpeechDetection(hangover=0.128, tail_padding=1.0)))
     s.speech(0.32)
     s.silence(0.128)
-    assert s.one(do.AskWords).end == s.pos
+    assert s.one(effects.RequestTranscript).end == s.pos
 
 
 def test_speech_stops_in_a_gap() -> None:
     s = script()
     s.speech(0.32)
     s.gap(0.2)
-    assert s.one(tell.AudioGap).reason == "missing"
-    assert s.one(tell.SpeechStopped).reason == "gap"
-    assert s.one(do.AskWords).end == round(0.32 * 16000) + 1536
+    assert s.one(events.AudioGap).reason == "missing"
+    assert s.one(events.SpeechStopped).reason == "gap"
+    assert s.one(effects.RequestTranscript).end == round(0.32 * 16000) + 1536
 
 
 def test_a_short_gap_inside_speech_does_not_stop_it() -> None:
@@ -119,5 +118,5 @@ def test_a_short_gap_inside_speech_does_not_stop_it() -> None:
     s.speech(0.32)
     s.gap(0.1)
     s.speech(0.32)
-    assert len(s.of(tell.SpeechStarted)) == 1
-    assert not s.of(tell.SpeechStopped)
+    assert len(s.of(events.SpeechStarted)) == 1
+    assert not s.of(events.SpeechStopped)

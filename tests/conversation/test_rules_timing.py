@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plain import script
 
 from duologue.audio.format import WINDOW
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.testing.conversation import Script
 
@@ -72,14 +72,14 @@ def test_evidence_that_is_not_late_may_come_at_any_time(
 ) -> None:
     at_once, later = talk(plot), talk(plot, words_after=words_after, sound_after=sound_after)
     assert later.log == at_once.log
-    assert later.of(tell.EvidenceLate) == []
+    assert later.of(events.EvidenceLate) == []
 
 
 def decisions(s: Script) -> list[tuple[Any, ...]]:
     return [
         (type(e).__name__, e.turn, getattr(e, "text", ""), e.reason)
         for e in s.log
-        if isinstance(e, tell.TurnDecided | tell.SpeechIgnored | tell.TurnContinued)
+        if isinstance(e, events.TurnDecided | events.SpeechIgnored | events.TurnContinued)
     ]
 
 

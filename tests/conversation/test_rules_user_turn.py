@@ -67,7 +67,7 @@ def test_speech_opens_an_utterance_and_silence_asks_for_its_words() -> None:
         "SpeechStarted",
         "UserChanged",
         "SpeechStopped",
-        "AskWords",
+        "RequestTranscript",
     ]
     assert s.utterance.last_speech == round(0.32 * RATE)
 
@@ -170,7 +170,7 @@ def test_the_button_opens_a_turn_and_its_release_asks_for_the_words() -> None:
     s.context.pos = RATE
     s.turn.release()
     assert (down, s.turn.listens) == (False, True)
-    assert [e.may_go_on for e in s.context.effects if isinstance(e, effects.AskWords)] == [False]
+    assert [e.may_go_on for e in s.context.effects if isinstance(e, effects.RequestTranscript)] == [False]
 
 
 def test_a_partial_is_shown_if_it_is_the_newest_and_has_words() -> None:

@@ -12,7 +12,7 @@ import pytest
 from duologue.engine import jobs
 from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ProviderError
-from duologue.stt.steps import Unfinished
+from duologue.stt.steps import Pending
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ class Countdown:
     def size(self, item: Any) -> float:
         return 0.0
 
-    def run(self, items: Sequence[tuple[str, int]]) -> list[str | Unfinished]:
+    def run(self, items: Sequence[tuple[str, int]]) -> list[str | Pending]:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.entered.set()
@@ -44,7 +44,7 @@ class Countdown:
         self.at_once -= 1
         if any(left < 0 for _, left in items):
             raise ValueError("below zero")
-        return [Unfinished(self, (name, left - 1)) if left else f"{name} done" for name, left in items]
+        return [Pending(self, (name, left - 1)) if left else f"{name} done" for name, left in items]
 
 
 class Start:
@@ -59,8 +59,8 @@ class Start:
     def size(self, item: Any) -> float:
         return 15.0 if item[0].isupper() else 1.0
 
-    def run(self, items: Sequence[tuple[str, int]]) -> list[Unfinished]:
-        return [Unfinished(self.countdown, item) for item in items]
+    def run(self, items: Sequence[tuple[str, int]]) -> list[Pending]:
+        return [Pending(self.countdown, item) for item in items]
 
 
 async def until(condition: Any) -> None:

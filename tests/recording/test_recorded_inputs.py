@@ -79,7 +79,7 @@ def test_the_format_of_a_record_is_fixed() -> None:
     window = inputs.VadScored(15_872, 16_384, 0.5)
     assert to_line(window, Now(16_384, 1.024)) == (
         b'{"version":1,"pos":16384,"wall":1.024,"input":"VadScored",'
-        b'"fields":{"start":15872,"end":16384,"probability":0.5,"explained":0.0}}\n'
+        b'"fields":{"start":15872,"end":16384,"probability":0.5,"echo_ratio":0.0}}\n'
     )
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from duologue.agent import EndCall
 from duologue.clock import WallClock
-from duologue.conversation import effects as do
-from duologue.conversation import events
+from duologue.conversation import effects, events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
@@ -178,7 +177,7 @@ async def test_recorded_inputs_have_the_effects_of_the_call(monkeypatch: pytest.
     agent = ScriptedAgent("Certainly. " * 12, "Yes?", "It is open until nine. " * 4, "Bye.")
     config = SessionConfig(rules=ConversationConfig(greeting="Welcome."))
     call = VirtualCall(agent, config=config)
-    lines, effects = record_call(call, monkeypatch)
+    lines, given = record_call(call, monkeypatch)
     async with call:
         await call.settle()
         await call.speak("Tell me a story.")
@@ -196,9 +195,9 @@ async def test_recorded_inputs_have_the_effects_of_the_call(monkeypatch: pytest.
         call.session.skip_audio(8_000)
         await call.silence(1.0)
         await call.session.close()
-    happened = {type(effect) for each in effects for effect in each}
-    assert happened >= {events.Interrupted, events.Backchannel, events.SayEnded, events.AudioGap, do.EndCall}
+    happened = {type(effect) for each in given for effect in each}
+    assert happened >= {events.Interrupted, events.Backchannel, events.SayEnded, events.AudioGap, effects.EndCall}
 
     lines.seek(0)
     replayed = list(replay_inputs(Conversation(call.session._rules.config), read(lines)))
-    assert replayed == effects
+    assert replayed == given

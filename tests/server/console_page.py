@@ -16,7 +16,7 @@ import pytest
 from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from playwright.async_api import Browser, Page, async_playwright
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import CallState
 from duologue.errors import OverloadedError
 from duologue.server.app import create_app
@@ -209,9 +209,9 @@ async def says(page: Page, status: str, title: str) -> None:
     await until(page, f"{STATUS} === '{status}' && duologue.notice?.title === '{title}'")
 
 
-def live() -> told.CallChanged:
+def live() -> events.CallChanged:
     """The event after which a page may say that it listens."""
-    return told.CallChanged(**at(0), state=CallState.LIVE, reason="start")
+    return events.CallChanged(**at(0), state=CallState.LIVE, reason="start")
 
 
 def full() -> OverloadedError:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import DuologueError
 from duologue.server.app import VoiceApp
@@ -52,7 +52,7 @@ class FakeSession:
 
     def tell_words(self, text: str, generation: int) -> None:
         """The agent says this."""
-        self.tell(told.AgentSaid(0, 0.0, generation, text))
+        self.tell(events.AgentSaid(0, 0.0, generation, text))
 
     def finish(self, reason: str) -> None:
         if not self.reason:

@@ -287,7 +287,7 @@ async def test_each_refusal_is_counted_once_by_its_reason_and_told_in_full(reaso
 
 def test_a_listener_that_is_not_installed_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "duologue.server.fast", raising=False)
+    monkeypatch.delitem(sys.modules, "duologue.server.picows", raising=False)
     with pytest.raises(NotInstalledError, match=r"picows is not installed. Run `pip install 'duologue\[fast\]'`"):
         Listener(create_app(FakeBackend().build), websockets="picows")
 

@@ -12,7 +12,7 @@ from console_page import address, at, backend, browser, chromium, notice, opened
 from fake_backend import FakeBackend
 from playwright.async_api import Browser, Page
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import AgentState, CallState, UserState
 from duologue.session import Metered
 from duologue.session.events import TurnMeasured
@@ -78,21 +78,21 @@ async def test_a_pause_holds_the_voice_and_a_flush_drops_it(page: Page, backend:
 async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
     session.tell(
-        told.CallChanged(**at(0), state=CallState.LIVE, reason="start"),
-        told.UserChanged(**at(0), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"),
-        told.SpeechStarted(**at(0), turn=1, start=0, reason="vad"),
-        told.PartialTranscript(**at(0), turn=1, text="A table"),
+        events.CallChanged(**at(0), state=CallState.LIVE, reason="start"),
+        events.UserChanged(**at(0), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"),
+        events.SpeechStarted(**at(0), turn=1, start=0, reason="vad"),
+        events.PartialTranscript(**at(0), turn=1, text="A table"),
     )
     await until(page, "document.querySelector('.partial')?.textContent === 'A table'")
     assert await text(page, "#status") == "Hearing you"
 
     decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
     session.tell(
-        told.UserChanged(**at(0), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"),
-        told.TurnDecided(**at(0), turn=1, text="A table for two.", **decided),
-        told.AgentChanged(**at(0), before=AgentState.IDLE, state=AgentState.THINKING, reason="turn_decided"),
-        told.AgentSaid(**at(0), generation=1, text="For two."),
-        told.AgentSaid(**at(0), generation=1, text="At what time?"),
+        events.UserChanged(**at(0), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"),
+        events.TurnDecided(**at(0), turn=1, text="A table for two.", **decided),
+        events.AgentChanged(**at(0), before=AgentState.IDLE, state=AgentState.THINKING, reason="turn_decided"),
+        events.AgentSaid(**at(0), generation=1, text="For two."),
+        events.AgentSaid(**at(0), generation=1, text="At what time?"),
         TurnMeasured(
             **at(0),
             turn=1,
@@ -118,8 +118,8 @@ async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None
     assert await page.evaluate(rows) == ["Speech end0 ms", "Words200 ms", "Decided300 ms", "First audio400 ms"]
 
     session.tell(
-        told.Interrupted(**at(1), generation=1, reason="words"),
-        told.AgentHeard(
+        events.Interrupted(**at(1), generation=1, reason="words"),
+        events.AgentHeard(
             **at(1),
             generation=1,
             turn=1,
@@ -137,11 +137,11 @@ async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None
 async def test_what_the_detectors_think_as_it_changes(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
     await session.called("meter", 0.1)
-    opinion: dict[str, Any] = {"speech": 0.75, "explained": 0.1, "end_of_turn": None, "silence": None}
+    opinion: dict[str, Any] = {"speech": 0.75, "echo_ratio": 0.1, "end_of_turn": None, "silence": None}
     session.tell(Metered(**at(1), **opinion))
     await until(page, "document.querySelector('.speech dd').textContent === '0.75'")
     assert await text(page, ".end dd") == "–"
-    session.tell(Metered(**at(1), **{**opinion, "end_of_turn": 0.5, "silence": 0.25, "explained": 0.9}))
+    session.tell(Metered(**at(1), **{**opinion, "end_of_turn": 0.5, "silence": 0.25, "echo_ratio": 0.9}))
     await until(page, "document.querySelector('.end dd').textContent === '0.50 after 0.3 s'")
     assert await text(page, ".speech dd") == "0.75 own voice"
     assert await page.get_attribute(".end dd", "aria-valuenow") == "0.5"
@@ -154,19 +154,19 @@ async def test_each_decision_is_explained(page: Page, backend: FakeBackend) -> N
     session = await talk(page, backend)
     spoke: dict[str, Any] = {"before": AgentState.SPEAKING, "state": AgentState.DUCKED, "reason": "onset"}
     session.tell(
-        told.TurnScored(
+        events.TurnScored(
             **at(1), turn=1, text="A", words=0.4, sound=0.8, probability=0.7, silence=0.3, reason="unmarked"
         ),
-        told.SpeculationStarted(**at(1), turn=1, generation=1, text="A table", reason="unmarked"),
-        told.SpeculationDiscarded(**at(1.5), turn=1, generation=1, reason="went_on"),
-        told.TurnDecided(**at(2), turn=1, text="A", start=0, end=0, silence=0.96, probability=0.3, reason="timeout"),
-        told.AgentChanged(**at(3), **spoke),
-        told.AgentChanged(**at(3.1), before=AgentState.DUCKED, state=AgentState.PAUSED, reason="speech"),
-        told.Backchannel(**at(4), generation=2, text="Mhm.", reason="backchannel"),
-        told.AgentChanged(**at(4), before=AgentState.PAUSED, state=AgentState.SPEAKING, reason="backchannel"),
-        told.FalseInterruption(**at(5), generation=2, reason="too_short"),
-        told.AudioGap(**at(6), start=0, end=8000, reason="missing"),
-        told.Interrupted(**at(7), generation=2, reason="duration"),
+        events.SpeculationStarted(**at(1), turn=1, generation=1, text="A table", reason="unmarked"),
+        events.SpeculationDiscarded(**at(1.5), turn=1, generation=1, reason="went_on"),
+        events.TurnDecided(**at(2), turn=1, text="A", start=0, end=0, silence=0.96, probability=0.3, reason="timeout"),
+        events.AgentChanged(**at(3), **spoke),
+        events.AgentChanged(**at(3.1), before=AgentState.DUCKED, state=AgentState.PAUSED, reason="speech"),
+        events.Backchannel(**at(4), generation=2, text="Mhm.", reason="backchannel"),
+        events.AgentChanged(**at(4), before=AgentState.PAUSED, state=AgentState.SPEAKING, reason="backchannel"),
+        events.FalseInterruption(**at(5), generation=2, reason="too_short"),
+        events.AudioGap(**at(6), start=0, end=8000, reason="missing"),
+        events.Interrupted(**at(7), generation=2, reason="duration"),
     )
     item = "({children: [time, title, why]}) => [time.textContent, title.textContent, why.textContent]"
     await until(page, "document.querySelectorAll('#decisions li').length === 11")

@@ -22,7 +22,7 @@ from console_page import (
 from fake_backend import FakeBackend
 from playwright.async_api import Page
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import AgentState
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -139,7 +139,7 @@ async def test_what_the_agent_says_meanwhile_is_shown(page: Page, backend: FakeB
     session = await converse(page, backend)
     await page.evaluate(f"lab.contexts[{PLAYBACK}].suspend()")
     await says(page, "No audio", "The audio is suspended")
-    session.tell(told.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
+    session.tell(events.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
     session.tell_words("Nobody can hear this.", 1)
     await until(page, "document.querySelector('.entry.agent p')?.textContent === 'Nobody can hear this.'")
     assert await text(page, "#status") == "No audio"

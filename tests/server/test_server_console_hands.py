@@ -12,7 +12,7 @@ from console_page import STATUS, address, at, backend, chromium, listens, live, 
 from fake_backend import DEADLINE, FakeBackend
 from playwright.async_api import Page
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import AgentState, UserState
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -124,12 +124,12 @@ async def test_who_is_muted_sends_silence_without_a_gap(page: Page, backend: Fak
             await asyncio.sleep(0.01)
     assert not any(session.heard[heard + 6400 :])
 
-    session.tell(told.SpeechStarted(**at(1), turn=1, start=0, reason="vad"))
-    session.tell(told.UserChanged(**at(1), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"))
-    session.tell(told.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
+    session.tell(events.SpeechStarted(**at(1), turn=1, start=0, reason="vad"))
+    session.tell(events.UserChanged(**at(1), before=UserState.SILENT, state=UserState.SPEAKING, reason="vad"))
+    session.tell(events.AgentChanged(**at(1), before=AgentState.IDLE, state=AgentState.SPEAKING, reason="reply"))
     await until(page, f"{STATUS} === 'Speaking'")
-    session.tell(told.AgentChanged(**at(2), before=AgentState.SPEAKING, state=AgentState.IDLE, reason="reply"))
-    session.tell(told.UserChanged(**at(2), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"))
+    session.tell(events.AgentChanged(**at(2), before=AgentState.SPEAKING, state=AgentState.IDLE, reason="reply"))
+    session.tell(events.UserChanged(**at(2), before=UserState.SPEAKING, state=UserState.SILENT, reason="vad"))
     await until(page, f"{STATUS} === 'Muted'")
 
     await MUTES[how](page)
@@ -215,10 +215,10 @@ async def test_the_transcript_as_a_file(page: Page, backend: FakeBackend, tmp_pa
     session = await talk(page, backend)
     decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
     session.tell(
-        told.TurnDecided(**at(1), turn=1, text="A table for two.", **decided),
-        told.AgentSaid(**at(1), generation=1, text="For two. When?"),
-        told.Interrupted(**at(2), generation=1, reason="words"),
-        told.AgentHeard(
+        events.TurnDecided(**at(1), turn=1, text="A table for two.", **decided),
+        events.AgentSaid(**at(1), generation=1, text="For two. When?"),
+        events.Interrupted(**at(2), generation=1, reason="words"),
+        events.AgentHeard(
             **at(2), generation=1, turn=1, text="For two.", said="For two. When?", interrupted=True, estimated=False
         ),
     )

@@ -9,7 +9,7 @@ from console_page import STATUS, address, at, backend, chromium, full, live, not
 from fake_backend import FakeBackend, FakeSession
 from playwright.async_api import Browser, Page
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.session.events import ToolCalled, TurnMeasured
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
@@ -58,8 +58,8 @@ async def converse(page: Page, backend: FakeBackend) -> FakeSession:
     decided: dict[str, Any] = {"start": 0, "end": 0, "silence": 0.2, "probability": 0.9, "reason": "words"}
     session.tell(
         live(),
-        told.TurnDecided(**at(1), turn=1, text="A table for two.", **decided),
-        told.AgentSaid(**at(1), generation=1, text="For two, on Friday the twenty seventh. When?"),
+        events.TurnDecided(**at(1), turn=1, text="A table for two.", **decided),
+        events.AgentSaid(**at(1), generation=1, text="For two, on Friday the twenty seventh. When?"),
         ToolCalled(**at(1), turn=1, generation=1, name="find_free_tables", started=0.3, finished=0.4, outcome="failed"),
         TurnMeasured(
             **at(1),
@@ -70,8 +70,8 @@ async def converse(page: Page, backend: FakeBackend) -> FakeSession:
             speculation="hit",
             stages={"words": 0.2, "score": 0.2, "decided": 0.3, "first_text": 0.3, "first_audio": 0.4},
         ),
-        told.Interrupted(**at(2), generation=1, reason="words"),
-        told.AgentHeard(
+        events.Interrupted(**at(2), generation=1, reason="words"),
+        events.AgentHeard(
             **at(2),
             generation=1,
             turn=1,
@@ -80,7 +80,7 @@ async def converse(page: Page, backend: FakeBackend) -> FakeSession:
             interrupted=True,
             estimated=False,
         ),
-        told.PartialTranscript(**at(3), turn=2, text="At seven"),
+        events.PartialTranscript(**at(3), turn=2, text="At seven"),
     )
     await until(page, "document.querySelector('.partial')")
     return session

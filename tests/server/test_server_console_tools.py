@@ -9,7 +9,7 @@ from console_page import address, at, backend, chromium, page, talk, text, until
 from fake_backend import FakeBackend, FakeSession
 from playwright.async_api import Page
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.session import SessionConfig
 from duologue.session.events import ToolCalled, TurnMeasured
 
@@ -110,7 +110,7 @@ async def test_the_agent_has_its_name(page: Page, backend: FakeBackend, monkeypa
 
 async def test_a_gap_that_goes_on_is_one_decision(page: Page, backend: FakeBackend) -> None:
     session = await talk(page, backend)
-    gap = told.AudioGap
+    gap = events.AudioGap
     session.tell(
         *(gap(**at(n), start=3200 * n, end=3200 * (n + 1), reason="missing") for n in range(10)),
         gap(**at(11), start=32_000, end=35_200, reason="dropped"),

@@ -19,8 +19,8 @@ import pytest
 from fake_backend import DEADLINE, FakeBackend, listening
 from websockets.asyncio.client import connect
 
+from duologue.server.acceptor import RESERVE, descriptors
 from duologue.server.app import create_app
-from duologue.server.door import RESERVE, descriptors
 from duologue.server.gate import Gate, Guest
 from duologue.server.listener import WEBSOCKETS, Listener
 from duologue.server.repeats import AT_FIRST, CountRepeats
@@ -190,7 +190,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 async def main():
     listener = Listener(create_app(FakeBackend().build), port=0, websockets=sys.argv[1], log_level="warning")
     if sys.argv[2] == "unaware":
-        from duologue.server import door, listener as module
+        from duologue.server import acceptor, listener as module
         module.descriptors = lambda wanted: 1000
     serving = asyncio.create_task(listener.serve())
     while not listener.started:

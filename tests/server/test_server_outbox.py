@@ -94,7 +94,7 @@ async def test_dropped_audio_is_not_sent() -> None:
 
 async def test_a_meter_is_left_out_where_the_client_is_behind() -> None:
     client = Client()
-    meter = Meter(at_s=1.0, speech=0.5, explained=0.0, end_of_turn=None, silence_s=None)
+    meter = Meter(at_s=1.0, speech=0.5, echo_ratio=0.0, end_of_turn=None, silence_s=None)
     client.outbox.put(meter)
     for number in range(8):
         client.outbox.put(Pong(id=number))

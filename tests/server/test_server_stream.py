@@ -14,7 +14,7 @@ from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import CallState
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.server.app import create_app
@@ -123,7 +123,7 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
         await client.socket.send(pack(0, 0, b"\1\2" * 320))
         await session.called("process_audio", 640)
         assert session.heard == b"\1\2" * 320
-        session.tell(told.CallChanged(0, 0.0, state=CallState.LIVE, reason="start"))
+        session.tell(events.CallChanged(0, 0.0, state=CallState.LIVE, reason="start"))
         assert (await client.hear())["session"] == "listening"
 
         session.sink.send(bytes(960), 0, 1)
@@ -201,7 +201,7 @@ async def test_pause_resume_and_flush_reach_the_client(server: Server) -> None:
 
 async def test_a_session_that_ends_by_itself(server: Server) -> None:
     async with server.started() as (client, session):
-        session.tell(told.AgentSaid(0, 0.0, generation=1, text="Goodbye."))
+        session.tell(events.AgentSaid(0, 0.0, generation=1, text="Goodbye."))
         session.finish("agent_done")
         assert (await client.hear())["text"] == "Goodbye."
         await client.ends(1000, "agent_done")
@@ -219,7 +219,9 @@ async def test_a_session_that_broke_off_is_no_success(server: Server, reason: st
 
 async def test_the_last_events_come_before_the_end(server: Server) -> None:
     async with server.started() as (client, session):
-        heard = told.AgentHeard(0, 0.0, generation=1, turn=0, text="Hi.", said="Hi.", interrupted=True, estimated=True)
+        heard = events.AgentHeard(
+            0, 0.0, generation=1, turn=0, text="Hi.", said="Hi.", interrupted=True, estimated=True
+        )
         session.on_close = lambda: session.tell(heard)
         await client.say(type="end")
         assert (await client.hear())["type"] == "agent.heard"
@@ -436,7 +438,7 @@ async def test_a_client_that_closes_without_a_word_is_answered(server: Server) -
 @pytest.mark.parametrize("size", [1, 100, 125, 126, 4000, 65_535, 65_536, 100_000])
 async def test_messages_of_every_length_reach_the_client(server: Server, size: int) -> None:
     async with server.started() as (client, session):
-        session.tell(told.AgentSaid(0, 0.0, generation=1, text="é" * size))
+        session.tell(events.AgentSaid(0, 0.0, generation=1, text="é" * size))
         assert (await client.hear())["text"] == "é" * size
 
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from duologue.agent import EndCall, Reply, Turn
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import AgentState, SessionState
 from duologue.realtime import RealtimeToolCall
@@ -85,18 +85,18 @@ def answer_to(text: str) -> Any:
 
 
 TOLD: dict[type, tuple[str, ...]] = {
-    tell.CallChanged: ("state", "reason"),
-    tell.UserChanged: ("state", "reason"),
-    tell.AgentChanged: ("state", "reason"),
-    tell.SpeechStarted: ("turn", "reason"),
-    tell.SpeechStopped: ("turn", "reason"),
-    tell.SpeechIgnored: ("turn", "reason"),
-    tell.TurnDecided: ("turn", "text", "reason"),
-    tell.Interrupted: ("generation", "reason"),
-    tell.FalseInterruption: ("generation", "reason"),
-    tell.Backchannel: ("generation", "text"),
-    tell.AgentHeard: ("generation", "turn", "text", "said", "interrupted"),
-    tell.SayEnded: ("text", "heard", "reason"),
+    events.CallChanged: ("state", "reason"),
+    events.UserChanged: ("state", "reason"),
+    events.AgentChanged: ("state", "reason"),
+    events.SpeechStarted: ("turn", "reason"),
+    events.SpeechStopped: ("turn", "reason"),
+    events.SpeechIgnored: ("turn", "reason"),
+    events.TurnDecided: ("turn", "text", "reason"),
+    events.Interrupted: ("generation", "reason"),
+    events.FalseInterruption: ("generation", "reason"),
+    events.Backchannel: ("generation", "text"),
+    events.AgentHeard: ("generation", "turn", "text", "said", "interrupted"),
+    events.SayEnded: ("text", "heard", "reason"),
     ToolCalled: ("turn", "name", "outcome"),
 }
 """The events that a stack must not change, and the fields of each that do not depend on time."""
@@ -185,7 +185,7 @@ async def settle(call: StackCall) -> None:
 def said(call: StackCall) -> dict[int, str]:
     """What each reply said, by generation: voices tell it in pieces of their own."""
     texts: dict[int, str] = {}
-    for event in call.of(tell.AgentSaid):
+    for event in call.of(events.AgentSaid):
         texts[event.generation] = f"{texts.get(event.generation, '')} {event.text}".strip()
     return texts
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duologue.agent import EndCall
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
 from duologue.realtime import RealtimeAudio, RealtimeText, RealtimeToolCall
@@ -89,7 +89,7 @@ async def test_it_forgets_what_was_not_heard() -> None:
             await call.silence(0.02)
         await call.silence(1.5)
         call.session.interrupt()
-        heard = call.one(tell.AgentHeard)
+        heard = call.one(events.AgentHeard)
         assert heard.text == "The first thing is this"
         (connection,) = model_of(call).connections
         ((response, seconds, text),) = connection.truncated

@@ -11,7 +11,7 @@ import pytest
 
 from duologue.agent import EndCall, FunctionCall
 from duologue.clock import VirtualClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, Responder
 from duologue.session.responder import (
@@ -91,7 +91,7 @@ async def test_it_learns_what_was_decided_cancelled_and_heard() -> None:
         await call.speak("What is your name my friend?")
         await call.silence(1.2)
         call.session.interrupt()
-        heard = call.of(tell.AgentHeard)[-1]
+        heard = call.of(events.AgentHeard)[-1]
         generation = heard.generation
         (truncated,) = [made for made in parrot.calls if isinstance(made, Heard)]
         assert (truncated.generation, truncated.text) == (generation, heard.text)

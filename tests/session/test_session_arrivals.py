@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from duologue.clock import VirtualClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.state import SessionState
 from duologue.engine import Engine
 from duologue.session import VoiceSession
-from duologue.session.arrivals import FILL_EVERY, MAX_PATIENCE
+from duologue.session.arrivals import FILL_EVERY, MAX_TIMEOUT_S
 from duologue.session.events import Subscription
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
@@ -37,8 +37,8 @@ class Client:
         self.engine = engine
         self.clock = clock
         self.events: Subscription = session.events(max_queue=4096)
-        self.gaps: list[tell.AudioGap] = []
-        self.speech: list[tell.SpeechStarted] = []
+        self.gaps: list[events.AudioGap] = []
+        self.speech: list[events.SpeechStarted] = []
         self.sent = 0
 
     def wait(self, until: float) -> None:
@@ -46,9 +46,9 @@ class Client:
             self.clock.advance(min(TICK, until - self.clock.now()))
             self.engine.step()
             for event in self.events.drain():
-                if isinstance(event, tell.AudioGap):
+                if isinstance(event, events.AudioGap):
                     self.gaps.append(event)
-                elif isinstance(event, tell.SpeechStarted):
+                elif isinstance(event, events.SpeechStarted):
                     self.speech.append(event)
 
     def send(self, chunks: Iterable[Chunk], audio: bytes = b"") -> None:
@@ -164,12 +164,12 @@ async def test_a_client_that_vanished_falls_silent(size: float, first: float) ->
 async def test_no_client_is_waited_for_longer_than_the_bound() -> None:
     dice = random.Random(3)
     async with client() as c:
-        c.wait(MAX_PATIENCE + 0.1)
+        c.wait(MAX_TIMEOUT_S + 0.1)
         assert c.gaps  # Nothing has ever come.
         chunks = steady(60.0, 0.5, start=c.clock.now())
         c.send(delayed(chunks, (dice.random() * 2.0 for _ in range(1000))))
         c.gaps.clear()
-        c.wait(c.clock.now() + MAX_PATIENCE + 0.1)
+        c.wait(c.clock.now() + MAX_TIMEOUT_S + 0.1)
         assert c.gaps
 
 
@@ -238,7 +238,7 @@ async def test_of_a_stall_positions_tell_what_never_came() -> None:
 async def test_more_than_a_second_at_once_is_no_reason_to_wait_for_longer() -> None:
     async with client() as c:
         c.send([(0.1, 10 * RATE)])
-        c.wait(0.1 + MAX_PATIENCE + 0.1)
+        c.wait(0.1 + MAX_TIMEOUT_S + 0.1)
         assert "missing" in [gap.reason for gap in c.gaps]
         c.wait(12.0)
         assert c.session.accepted - 10 * RATE == pytest.approx(12.0 * RATE, abs=1.5 * RATE)

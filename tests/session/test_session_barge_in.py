@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from duologue.audio.format import RATE
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import BargeIn, ConversationConfig
 from duologue.conversation.state import AgentState
 from duologue.session import SessionConfig, YieldMeasured
@@ -31,9 +31,9 @@ async def test_the_agent_is_ducked_then_paused_then_cut_off() -> None:
     async with VirtualCall(ScriptedAgent(LONG, "Yes?")) as call:
         await speaking(call)
         await call.say("Wait, I have another question for you.")
-        changes = [(str(e.state), e.reason) for e in call.of(tell.AgentChanged)]
+        changes = [(str(e.state), e.reason) for e in call.of(events.AgentChanged)]
         assert changes[2:5] == [("ducked", "onset"), ("paused", "speech"), ("idle", "interrupted")]
-        interrupted = call.one(tell.Interrupted)
+        interrupted = call.one(events.Interrupted)
         assert interrupted.reason == "words"
         assert call.sink.calls == [("pause", 1), ("flush", 1)]
         assert call.session.record.interruptions == 1
@@ -68,7 +68,7 @@ async def test_it_is_told_how_soon_the_agent_was_silent() -> None:
         await speaking(call)
         begun = call.session.accepted
         await call.say("Wait, I have another question for you.")
-        yielded, paused = call.one(YieldMeasured), call.of(tell.AgentChanged)
+        yielded, paused = call.one(YieldMeasured), call.of(events.AgentChanged)
         assert (yielded.reason, yielded.silenced) == ("pause", 0.0)  # plain calls, in virtual time
         assert yielded.pos == next(e.pos for e in paused if str(e.state) == "paused")
         # Where the line is at that moment: all that has come, and a part of the tick.
@@ -88,7 +88,7 @@ async def test_a_backchannel_is_no_turn() -> None:
         await speaking(call)
         await call.speak("uh huh")
         await call.settle()
-        assert call.one(tell.Backchannel).text == "uh huh"
+        assert call.one(events.Backchannel).text == "uh huh"
         assert (call.heard, len(agent.turns)) == ([LONG], 1)
 
 
@@ -97,7 +97,7 @@ async def test_a_click_only_ducks() -> None:
         await speaking(call)
         await call.play(speak("x")[:640])
         await call.settle()
-        states = [str(e.state) for e in call.of(tell.AgentChanged)]
+        states = [str(e.state) for e in call.of(events.AgentChanged)]
         assert states == ["thinking", "speaking", "ducked", "speaking", "idle"]
         assert call.sink.calls == []
         assert call.heard == [LONG]
@@ -119,10 +119,10 @@ def quiet(**config: Any) -> SessionConfig:
     return SessionConfig(rules=ConversationConfig(partial_every=0.0), **config)
 
 
-async def cut_off_after(call: VirtualCall, seconds: float) -> tell.AgentHeard:
+async def cut_off_after(call: VirtualCall, seconds: float) -> events.AgentHeard:
     await speaking(call, seconds)
     call.session.interrupt()
-    return call.one(tell.AgentHeard)
+    return call.one(events.AgentHeard)
 
 
 async def test_without_marks_and_timings_it_is_estimated_down_to_a_clause() -> None:
@@ -143,7 +143,7 @@ async def test_marks_and_exact_timings_are_exact(mark: float, text: str | None) 
         await speaking(call, 1.5)
         call.session.mark_playback(int(mark * 24_000))
         call.session.interrupt()
-        heard = call.one(tell.AgentHeard)
+        heard = call.one(events.AgentHeard)
         # A mark beyond what was sent counts as what was sent: 1.5 s, and the lead.
         assert heard.text == ("The first thing is this" if text is None else text)
         assert not heard.estimated
@@ -155,7 +155,7 @@ async def test_marks_never_go_back() -> None:
         for seconds in (1.0, 0.5, -3.0):
             call.session.mark_playback(int(seconds * 24_000))
         call.session.interrupt()
-        assert call.one(tell.AgentHeard).text == "The first thing"
+        assert call.one(events.AgentHeard).text == "The first thing"
 
 
 async def test_a_mark_of_an_earlier_reply_is_no_mark_of_this_one() -> None:
@@ -165,7 +165,7 @@ async def test_a_mark_of_an_earlier_reply_is_no_mark_of_this_one() -> None:
         await call.speak("Go on.")
         await call.silence(1.5)
         call.session.interrupt()
-        heard = call.of(tell.AgentHeard)[-1]
+        heard = call.of(events.AgentHeard)[-1]
         assert (heard.text, heard.estimated, heard.interrupted) == ("", False, True)
         assert call.heard == ["Hi."]
 
@@ -178,7 +178,7 @@ async def test_what_is_heard_is_what_sounded() -> None:
             call.session.mark_playback(10**9)
             call.session.interrupt()
             sounded = call.sounded.split()
-            whole = call.one(tell.AgentHeard).text.split()
+            whole = call.one(events.AgentHeard).text.split()
             assert LONG.split()[: len(whole)] == whole
             assert len(sounded) - len(whole) in (0, 1)
 

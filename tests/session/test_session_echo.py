@@ -46,7 +46,7 @@ class Line:
                 mic[WINDOW - len(heard) :] += 0.3 * heard
             if user is not None:
                 mic += user[i * WINDOW : (i + 1) * WINDOW]
-            answers.append(self.guard.explained(end, mic.astype(np.int16), True))
+            answers.append(self.guard.echo_ratio(end, mic.astype(np.int16), True))
             self.at = end
         return answers
 
@@ -72,7 +72,7 @@ def test_what_the_client_forgot_is_no_longer_expected() -> None:
     line.guard.resumed(line.at)
     heard = line.playout[line.at : line.at + WINDOW]
     for n in range(1, 12):
-        share = line.guard.explained(line.at + n * WINDOW, np.roll(heard, n), True)
+        share = line.guard.echo_ratio(line.at + n * WINDOW, np.roll(heard, n), True)
     assert share < THRESHOLD
 
 
@@ -147,7 +147,7 @@ def test_silence_keeps_nobody_alert() -> None:
     line = Line()
     for n in range(1, 20):
         line.guard.played(line.at, bytes(2 * WINDOW))
-        assert line.guard.explained(n * WINDOW, np.zeros(WINDOW, np.int16), False) == 1.0
+        assert line.guard.echo_ratio(n * WINDOW, np.zeros(WINDOW, np.int16), False) == 1.0
     assert not line.guard.alert(20 * WINDOW)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.state import CallState
 from duologue.errors import ConfigError, StreamError
 from duologue.session.events import ErrorRaised, Subscription
@@ -14,12 +14,12 @@ from duologue.testing.virtual import VirtualCall
 pytestmark = pytest.mark.anyio
 
 
-def partial(n: int) -> tell.PartialTranscript:
-    return tell.PartialTranscript(n, 0.0, 1, f"word {n}")
+def partial(n: int) -> events.PartialTranscript:
+    return events.PartialTranscript(n, 0.0, 1, f"word {n}")
 
 
-def final(n: int) -> tell.TurnDecided:
-    return tell.TurnDecided(n, 0.0, n, f"turn {n}", 0, n, 0.3, 0.9, "words")
+def final(n: int) -> events.TurnDecided:
+    return events.TurnDecided(n, 0.0, n, f"turn {n}", 0, n, 0.3, 0.9, "words")
 
 
 def error(n: int) -> ErrorRaised:
@@ -114,9 +114,9 @@ async def test_each_reader_has_a_queue_of_its_own() -> None:
     few = slow.drain()
     assert told[-1] == few[-1] == call.events[-1]
     assert slow.dropped == len(told) - len(few) > 0
-    kept = [e for e in told if isinstance(e, tell.TurnDecided | tell.AgentHeard)]
+    kept = [e for e in told if isinstance(e, events.TurnDecided | events.AgentHeard)]
     assert len(kept) == 4
-    assert [e for e in few if isinstance(e, tell.TurnDecided | tell.AgentHeard)] == kept
+    assert [e for e in few if isinstance(e, events.TurnDecided | events.AgentHeard)] == kept
 
 
 async def test_a_slow_reader_is_cut_off_and_the_call_is_not() -> None:
@@ -136,8 +136,8 @@ async def test_the_end_tells_what_was_heard_last_and_then_ends_the_stream() -> N
         reader = call.session.events()
         await call.session.hang_up("hung_up")
         told = [event async for event in reader]
-        ended = next(e for e in told if isinstance(e, tell.CallChanged))
-        heard = next(e for e in told if isinstance(e, tell.AgentHeard))
+        ended = next(e for e in told if isinstance(e, events.CallChanged))
+        heard = next(e for e in told if isinstance(e, events.AgentHeard))
         assert (ended.state, ended.reason) == (CallState.ENDED, "hung_up")
         assert (heard.text, heard.interrupted) == ("This is a thing.", True)
         assert call.turns[0].heard_text == "This is a thing."
@@ -154,4 +154,4 @@ async def test_readers_that_left_are_forgotten() -> None:
         for _ in range(100):
             async with call.session.events():
                 pass
-        assert len(call.session._audience._subscriptions) <= 2
+        assert len(call.session._event_bus._subscriptions) <= 2

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from duologue.clock import VirtualClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import recognizers
 from duologue.engine.model_threads import ModelThreads
@@ -41,7 +41,7 @@ async def test_a_model_understands_through_the_engine() -> None:
 async def test_words_are_shown_while_the_user_speaks() -> None:
     async with VirtualCall(ScriptedAgent("Yes.")) as call:
         await call.say("I would like to have a table for four people.")
-        shown = [e.text for e in call.of(tell.PartialTranscript)]
+        shown = [e.text for e in call.of(events.PartialTranscript)]
         assert len(shown) == 2
         assert all("I would like to have a table for four people.".startswith(text.rstrip()) for text in shown)
 
@@ -58,7 +58,7 @@ async def test_one_partial_is_asked_for_at_a_time() -> None:
     stt = FakeSpeechToText(faults=[FOREVER])
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
         await call.say("I would like to have a table for four people.")
-        assert call.of(tell.PartialTranscript) == []
+        assert call.of(events.PartialTranscript) == []
         assert len(stt.asked) == 2  # the partial that hangs, and the final pass
         assert len(call.turns) == 1
 
@@ -113,7 +113,7 @@ async def test_speech_that_is_not_understood_makes_no_turn_and_an_apology(fault:
         error = call.one(ErrorRaised)
         assert (error.code, error.provider) == (code, None if isinstance(fault, ProviderError) else "fake-stt")
         assert error.turn == 1, "the one that is open"
-        assert call.one(tell.SpeechIgnored).reason == code
+        assert call.one(events.SpeechIgnored).reason == code
         assert (agent.turns, call.turns, call.heard) == ([], [], [PACK.apology])
         assert len(stt.asked) == tries
         await call.say("Hello again.")
@@ -152,14 +152,14 @@ async def test_a_words_policy_that_fails_keeps_the_words_away() -> None:
     async with VirtualCall(ScriptedAgent("Yes."), words=Broken(), config=quiet()) as call:
         await call.say("Hello.")
         assert "broken-policy failed" in call.one(ErrorRaised).message
-        assert call.one(tell.SpeechIgnored).reason == "provider_error"
+        assert call.one(events.SpeechIgnored).reason == "provider_error"
 
 
 async def test_speech_without_words_makes_no_turn_and_no_error() -> None:
     agent = ScriptedAgent("Yes.")
     async with VirtualCall(agent, stt=FakeSpeechToText("")) as call:
         await call.say("Hmmmmm")
-        assert call.one(tell.SpeechIgnored).reason == "no_words"
+        assert call.one(events.SpeechIgnored).reason == "no_words"
         assert (call.of(ErrorRaised), agent.turns) == ([], [])
 
 
@@ -232,7 +232,7 @@ async def test_a_provider_that_is_always_down_leaves_the_call_alive() -> None:
     async with VirtualCall(agent, stt=stt, config=quiet(max_retries=0)) as call:
         for _ in range(3):
             await call.say("Hello.")
-        assert len(call.of(ErrorRaised)) == len(call.of(tell.SpeechIgnored)) == 3
+        assert len(call.of(ErrorRaised)) == len(call.of(events.SpeechIgnored)) == 3
         call.session.send_text("I am typing now.")
         await call.settle()
         assert agent.turns[0].text == "I am typing now."
@@ -290,7 +290,7 @@ async def test_words_for_show_wait_for_a_thread_that_is_idle_if_they_need_one(
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt()) as call:
         monkeypatch.setattr(ModelThreads, "idle", False)
         await call.say("I would like to have a table for four people.")
-        assert len(call.of(tell.PartialTranscript)) == shown
+        assert len(call.of(events.PartialTranscript)) == shown
         assert call.heard == ["Yes."]
 
 
@@ -301,7 +301,7 @@ async def test_a_service_that_does_not_show_words_is_not_asked_for_them() -> Non
     stt = Whole()
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
         await call.say("I would like to have a table for four people.")
-        assert call.of(tell.PartialTranscript) == []
+        assert call.of(events.PartialTranscript) == []
     assert len(stt.asked) == 1
 
 
@@ -325,7 +325,7 @@ async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
         for _ in range(8):
             await call.play(speak("Hello."), waits=False)
             await call.silence(2.5, waits=False)
-        late = [e.pos for e in call.of(tell.EvidenceLate)]
+        late = [e.pos for e in call.of(events.EvidenceLate)]
         assert len(late) == (0 if declared else 3), "as often as it takes to know it"
         assert call.heard == ["Yes."] * 8
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from duologue.audio.resample import resample
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
 from duologue.testing.virtual import VirtualCall
@@ -62,5 +62,5 @@ async def test_the_agents_own_first_sound_is_no_turn(models: LocalModels, decibe
             heard = resample(echo.astype(np.int16), c.sink.rate, 16_000)[:320] * 10 ** (decibels / 20)
             await c.play((heard + random.normal(0, 8, 320)).astype("<i2").tobytes())
         await c.settle()
-        assert c.of(tell.Interrupted) == []
+        assert c.of(events.Interrupted) == []
         assert len(c.turns) == 1

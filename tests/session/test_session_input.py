@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.session import ErrorRaised, SessionConfig
@@ -59,7 +59,7 @@ async def test_the_length_of_chunks_changes_nothing(vad: Any, size: int) -> None
                 await call.silence(0.0)
         await call.settle()
         assert [t.user_text for t in call.turns] == [TEXT]
-        assert call.of(tell.AudioGap) == []
+        assert call.of(events.AudioGap) == []
 
 
 async def test_of_ten_seconds_at_once_the_last_is_kept() -> None:
@@ -67,7 +67,7 @@ async def test_of_ten_seconds_at_once_the_last_is_kept() -> None:
     async with VirtualCall(agent) as call:
         assert call.session.process_audio(noise(10.0)) == 32_000
         call.engine.step()
-        gap = call.one(tell.AudioGap)
+        gap = call.one(events.AudioGap)
         assert (gap.start, gap.end, gap.reason) == (0, 9 * RATE, "dropped")
         await still_works(call, agent)
 
@@ -78,7 +78,7 @@ async def test_a_client_that_is_always_too_fast_loses_the_oldest_and_is_told() -
         for _ in range(100):
             call.session.process_audio(bytes(12_800))  # 400 ms each 20 ms
             call.engine.step()
-        dropped = sum(gap.end - gap.start for gap in call.of(tell.AudioGap))
+        dropped = sum(gap.end - gap.start for gap in call.of(events.AudioGap))
         assert call.session._input.hearing.position + call.session._input.hearing.lag == 100 * 6_400
         assert dropped == pytest.approx(call.session._input.hearing.dropped, abs=100 * 512)
         assert call.session._input.hearing._ring.held_bytes <= call.session.config.max_buffer_bytes
@@ -91,7 +91,7 @@ async def test_minutes_of_silence_leave_the_user_away_and_the_session_small() ->
         await call.silence(240.0)
         assert call.session.state is SessionState.AWAY
         assert call.session._input.hearing._ring.allocated_bytes < 100_000
-        assert (agent.turns, call.of(tell.SpeechStarted)) == ([], [])
+        assert (agent.turns, call.of(events.SpeechStarted)) == ([], [])
         await still_works(call, agent)
 
 
@@ -114,7 +114,7 @@ async def test_sound_without_words_makes_no_turn(sound: bytes) -> None:
         await call.play(sound)
         assert agent.turns == []
         # What stays steady is the floor after 1.5 s, and speech must stand out from it.
-        assert len(call.of(tell.SpeechStarted)) <= 1
+        assert len(call.of(events.SpeechStarted)) <= 1
         await call.silence(2.0)
         await still_works(call, agent)
 
@@ -138,7 +138,7 @@ async def test_the_user_may_speak_after_noise_has_become_the_floor() -> None:
     hiss = pcm(rng.normal(0.0, 100.0, 10 * RATE))
     async with VirtualCall(agent, vad=Energy(), stt=FakeSpeechToText(TEXT)) as call:
         await call.play(hiss)
-        assert call.of(tell.SpeechStarted) == []
+        assert call.of(events.SpeechStarted) == []
         await call.play(speak(TEXT))
         await call.play(hiss)
         assert [turn.text for turn in agent.turns] == [TEXT]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duologue.agent import Reply, Turn
-from duologue.conversation import effects as do
+from duologue.conversation import effects
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine.tick import IDLE_TICKS
@@ -238,7 +238,7 @@ async def test_a_call_whose_provider_never_lets_go_ends(
     monkeypatch.setattr(listening, "MAX_STUCK", 3)
     async with VirtualCall(ScriptedAgent([]), stt=StubbornStt(release)) as call:
         for ask in range(100, 104):
-            call.session._listener.ask_words(do.AskWords(ask, 0, 0, 16_000), 1.0)
+            call.session._listener.request_transcript(effects.RequestTranscript(ask, 0, 0, 16_000), 1.0)
             await asyncio.sleep(0)
             call.session._listener.drop(ask)
     assert call.session.record.reason == "error"

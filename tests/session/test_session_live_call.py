@@ -11,7 +11,7 @@ import pytest
 
 from duologue.agent import CallInfo, Reply, Turn
 from duologue.audio.wav import write_wav
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
 from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSession
@@ -100,9 +100,9 @@ async def test_the_new_agent_is_given_the_call_and_speculates_as_it_declares() -
 
     async with VirtualCall(Desk, agents={"billing": Late}, call=CallInfo(id="c1", metadata={"order": 7})) as call:
         await call.say("To billing, please.")
-        assert call.of(tell.SpeculationStarted) == []
+        assert call.of(events.SpeculationStarted) == []
         await call.say("What do you know?")
-        assert len(call.of(tell.SpeculationStarted)) == 1
+        assert len(call.of(events.SpeculationStarted)) == 1
         assert call.session.id == "c1"
     (info,) = given
     assert (info.id, info.agent, info.metadata) == ("c1", "billing", {"order": 7})
@@ -268,11 +268,11 @@ async def test_settings_change_from_now_on() -> None:
         await call.say("Be patient.")
         await call.speak("Good.")
         await call.silence(1.0)
-        assert len(call.of(tell.TurnDecided)) == 1  # the turn that would have been decided by now is not
+        assert len(call.of(events.TurnDecided)) == 1  # the turn that would have been decided by now is not
         await call.silence(1.0)
-        assert len(call.of(tell.TurnDecided)) == 2
+        assert len(call.of(events.TurnDecided)) == 2
         await call.say("Wait, wait, stop it.")
-        assert call.of(tell.Interrupted) == []
+        assert call.of(events.Interrupted) == []
 
         for asked, message in (
             ({"voice": "eve"}, "no voice 'eve' here. Known: other, slow"),

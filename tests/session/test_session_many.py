@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duologue.clock import VirtualClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import OverloadedError, ProviderUnavailableError
 from duologue.recording.replayer import Replayer
@@ -156,7 +156,7 @@ async def test_a_long_monologue_is_cut_in_parts_and_delays_nobody() -> None:
         async with talker, other:
             told = talker.events(max_queue=10_000)
             await play(sounds, wait_for=sounds)
-            cuts = [event for event in told.drain() if isinstance(event, tell.UtteranceCut)]
+            cuts = [event for event in told.drain() if isinstance(event, events.UtteranceCut)]
         assert len(cuts) >= 1
         assert talker.record.turns[0].user_text == ("and so it goes " * 25 + "on.")
         assert [t.heard_text for t in other.record.turns] == ["Yes."] * 5

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.session import Metered
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
@@ -30,8 +30,8 @@ async def test_the_opinion_follows_the_turn_at_the_rate_that_was_asked_for() -> 
 
         await call.say("A table for")
         told = call.of(Metered)[len(quiet) :]
-        decided = call.one(tell.TurnDecided)
-        scored = call.one(tell.TurnScored)
+        decided = call.one(events.TurnDecided)
+        scored = call.one(events.TurnScored)
         assert max(m.speech for m in told) > 0.5
         judged = [m for m in told if m.end_of_turn is not None]
         assert {m.end_of_turn for m in judged} == {scored.probability}

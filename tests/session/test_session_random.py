@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from duologue.agent import EndCall, Reply, Turn
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.events import Event
 from duologue.errors import InvalidStateError, ProviderUnavailableError, SessionNotActiveError
@@ -166,13 +166,13 @@ async def play(
 
 def gives_up(e: Event) -> bool:
     """Whether the application gave up what is open, or the caller was asked to say it again."""
-    requested = isinstance(e, tell.Interrupted) and e.reason in ("request", "end")
-    return requested or (isinstance(e, tell.SayEnded) and e.text == APOLOGY)
+    requested = isinstance(e, events.Interrupted) and e.reason in ("request", "end")
+    return requested or (isinstance(e, events.SayEnded) and e.text == APOLOGY)
 
 
-def check(events: list[Event], agent: Agent, handles: list[SpeechHandle], sink: Sink, *, settled: bool) -> None:
-    ended = next(e for e in events if isinstance(e, tell.CallChanged) and e.state == "ended")
-    says = [e for e in events if isinstance(e, tell.SayEnded)]
+def check(seen: list[Event], agent: Agent, handles: list[SpeechHandle], sink: Sink, *, settled: bool) -> None:
+    ended = next(e for e in seen if isinstance(e, events.CallChanged) and e.state == "ended")
+    says = [e for e in seen if isinstance(e, events.SayEnded)]
     # What was to be said was heard, or an event says why not.
     every = [*handles, *agent.handles]
     assert all(handle._over.is_set() for handle in every)
@@ -182,46 +182,46 @@ def check(events: list[Event], agent: Agent, handles: list[SpeechHandle], sink: 
     assert all(e.reason for e in says)
     assert all(said.interrupted or said.heard == said.text for said in says)
     # Nothing is in the history that was not heard.
-    for e in events:
-        if isinstance(e, tell.AgentHeard):
+    for e in seen:
+        if isinstance(e, events.AgentHeard):
             assert len(e.text) * CHARACTER - TAIL <= sink.sent[e.generation] / sink.rate + 0.1 * e.text.count(".")
     # No call ends by itself while speech is owed.
-    cut = [e for e in events if isinstance(e, tell.Interrupted) and e.reason == "end"]
+    cut = [e for e in seen if isinstance(e, events.Interrupted) and e.reason == "end"]
     if ended.reason in ("agent_done", "idle_timeout", "timeout") or (ended.reason == "closed" and settled):
         assert cut == []
         assert [e for e in says if e.reason == "end"] == []
     # Every decided turn is answered, continued, given up on request, or apologized for.
     if settled or ended.reason == "agent_done":
         waiting: set[int] = set()
-        for e in events:
-            if isinstance(e, tell.TurnDecided):
+        for e in seen:
+            if isinstance(e, events.TurnDecided):
                 waiting.add(e.turn)
-            elif isinstance(e, tell.TurnContinued | tell.AgentHeard):
+            elif isinstance(e, events.TurnContinued | events.AgentHeard):
                 waiting.discard(e.turn)
             elif gives_up(e) or (ended.reason == "agent_done" and getattr(e, "reason", "") == "empty"):
                 waiting.clear()
         assert waiting == set()
     # A failure in mid-answer is not silent.
-    for i, e in enumerate(events):
+    for i, e in enumerate(seen):
         if isinstance(e, ErrorRaised) and e.turn and ended.reason != "client_gone":
-            after = events[i:]
+            after = seen[i:]
             over = next(
-                (o for o in after if isinstance(o, tell.AgentHeard | tell.TurnContinued) and o.turn == e.turn), None
+                (o for o in after if isinstance(o, events.AgentHeard | events.TurnContinued) and o.turn == e.turn), None
             )
-            if isinstance(over, tell.AgentHeard) and not over.interrupted:
-                assert any(isinstance(said, tell.SayEnded) and said.text == APOLOGY for said in after)
+            if isinstance(over, events.AgentHeard) and not over.interrupted:
+                assert any(isinstance(said, events.SayEnded) and said.text == APOLOGY for said in after)
     # The agent is asked once for each decision.
     asked = Counter(agent.asked)
-    decided = Counter(e.turn for e in events if isinstance(e, tell.TurnDecided))
+    decided = Counter(e.turn for e in seen if isinstance(e, events.TurnDecided))
     assert all(asked[turn] <= decided[turn] for turn in asked)
-    continued = Counter(e.turn for e in events if isinstance(e, tell.TurnContinued))
+    continued = Counter(e.turn for e in seen if isinstance(e, events.TurnContinued))
     assert all(decided[turn] <= 1 + continued[turn] for turn in decided)
     texts: dict[int, str] = {}
     reasons: dict[int, str] = {}
-    for e in events:
-        if isinstance(e, tell.TurnContinued):
+    for e in seen:
+        if isinstance(e, events.TurnContinued):
             reasons[e.turn] = e.reason
-        elif isinstance(e, tell.TurnDecided):
+        elif isinstance(e, events.TurnDecided):
             again = texts.get(e.turn) == e.text
             assert not again or reasons[e.turn] in ("agent_error", "provider_unavailable", "timeout")
             texts[e.turn] = e.text

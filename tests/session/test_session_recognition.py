@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 
 from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.engine.latency import LatencyEstimate
 from duologue.engine.recognizers import ServiceSpeechToText
 from duologue.errors import DuologueError
@@ -49,17 +47,17 @@ class Host:
     def __init__(self) -> None:
         self.words: dict[int, str] = {}
         self.failed: dict[int, str] = {}
-        self.told: list[got.Input] = []
+        self.told: list[inputs.Input] = []
         self.errors: list[DuologueError] = []
         self.faults = 0
 
-    def answer_words(self, ask: do.AskWords, text: str) -> None:
+    def answer_words(self, ask: effects.RequestTranscript, text: str) -> None:
         self.words[ask.ask] = text
 
-    def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
+    def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
         self.failed[ask.ask] = error.code
 
-    def tell_rules(self, input_: got.Input) -> None:
+    def tell_rules(self, input_: inputs.Input) -> None:
         self.told.append(input_)
 
     def report(self, error: DuologueError) -> None:
@@ -106,8 +104,8 @@ async def until(done: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-def ask(number: int, start: int, end: int, *, final: bool = True) -> do.AskWords:
-    return do.AskWords(number, start, end, end + 8_000, final=final)
+def ask(number: int, start: int, end: int, *, final: bool = True) -> effects.RequestTranscript:
+    return effects.RequestTranscript(number, start, end, end + 8_000, final=final)
 
 
 END = len(speak(TEXT)) // 2 + 1600
@@ -198,7 +196,7 @@ async def test_after_the_end_nothing_is_answered() -> None:
     b = Bench(FakeStreamingSpeechToText())
     async with b:
         await b.hear(0, END)
-        b.live.show(do.AskPartial(1, 0, END))
+        b.live.show(effects.RequestPartial(1, 0, END))
     b.live.request(ask(1, 0, END))
     b.live.push(END, END + 512)
     b.live.take(Final("Late.", 0, 100))
@@ -366,7 +364,7 @@ async def test_the_agents_own_echo_is_not_heard() -> None:
                 echo[: len(piece)] = (piece * 0.9).astype(np.int16)
             await call.play(echo.tobytes())
             held |= {window.start for window in call.session._input.doubtful}
-        assert (agent.turns, call.of(tell.PartialTranscript), call.of(ErrorRaised)) == ([], [], [])
+        assert (agent.turns, call.of(events.PartialTranscript), call.of(ErrorRaised)) == ([], [], [])
         assert max(loud) + 512 == call.session._input.hearing.position
         assert len(held) >= 2
         assert {loud[position] for position in held} == {0}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.session import CallRecord, ErrorRaised, SessionConfig, TurnMeasured, TurnRecord
 from duologue.session.record import MAX_ERRORS, MAX_TURNS
@@ -80,7 +80,7 @@ async def test_the_first_audible_sample_is_what_counts() -> None:
 
     async with VirtualCall(ScriptedAgent("Yes."), tts=Breathing()) as call:
         await call.say("Hello.")
-        started = next(e for e in call.of(tell.AgentChanged) if e.state == "speaking")
+        started = next(e for e in call.of(events.AgentChanged) if e.state == "speaking")
         # Half a second of silence, of which the lead goes out at once.
         assert call.one(TurnMeasured).wall - started.wall == pytest.approx(0.5 - 0.06, abs=0.04)
 
@@ -100,7 +100,7 @@ async def test_a_turn_that_is_open_again_is_one_turn() -> None:
         assert call.session.state == "processing"
         await call.play(speak("like a table."), waits=False)
         await call.settle()
-        assert len(call.of(tell.TurnContinued)) == 1
+        assert len(call.of(events.TurnContinued)) == 1
         assert [(t.turn, t.user_text) for t in call.turns] == [(1, "I would. like a table.")]
 
 
@@ -134,7 +134,7 @@ async def test_the_record_counts_what_was_missing_and_says_how_the_call_ended() 
 def test_the_record_is_bounded() -> None:
     record = CallRecord("id")
     for n in range(MAX_TURNS + 10):
-        record.take(tell.TurnDecided(n, 0.0, n, "text", -5, n, 0.3, 0.9, "words"))
+        record.take(events.TurnDecided(n, 0.0, n, "text", -5, n, 0.3, 0.9, "words"))
         record.take(ErrorRaised(n, 0.0, "timeout", "late", "", True, None, 0))
     assert (len(record.turns), len(record.errors)) == (MAX_TURNS, MAX_ERRORS)
     assert record.turns[0] == TurnRecord(10, "text", 0.0, 10 / 16_000, "words")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duologue.agent import EndCall, Progress, Reply, Turn
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError, ProviderUnavailableError
@@ -114,9 +114,9 @@ async def test_only_the_first_clause_of_a_prepared_reply_is_spoken_before_its_tu
     async with VirtualCall(agent, tts=tts, words=Unsure()) as call:
         await call.speak("May I ask")
         await call.silence(0.6)
-        call.one(tell.SpeculationStarted)
+        call.one(events.SpeculationStarted)
         assert tts.asked == ["That is a good question."]
-        assert (call.sounded, call.of(tell.TurnDecided)) == ("", [])
+        assert (call.sounded, call.of(events.TurnDecided)) == ("", [])
         await call.settle()
         assert tts.asked == ["That is a good question.", "I will look.", "And see."]
         assert call.heard == ["That is a good question. I will look. And see."]
@@ -300,7 +300,7 @@ async def test_the_agent_ends_the_call_when_its_last_words_were_heard() -> None:
         assert await call.session.wait_ended() == "done"
         assert call.sounded == "Good bye."
         assert call.heard == ["Good bye."]
-        assert [type(e) for e in call.events][-1] is tell.CallChanged
+        assert [type(e) for e in call.events][-1] is events.CallChanged
 
 
 async def test_an_agent_that_only_ends_the_call_ends_it_at_once() -> None:
@@ -401,7 +401,7 @@ async def test_an_agent_that_may_stay_silent_is_silent(answer: list[str], specul
         await call.say("Hello.")
         assert (call.heard, call.sounded, call.of(ErrorRaised)) == ([], "", [])
         assert call.session.settled
-        assert call.of(tell.AgentChanged)[-1].reason == "empty"
+        assert call.of(events.AgentChanged)[-1].reason == "empty"
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ async def test_an_agent_that_fails_while_it_prepares_is_asked_again() -> None:
     agent = ScriptedAgent([ValueError("broken")], "Here I am.", speculative=True)
     async with VirtualCall(agent, words=Unsure()) as call:
         await call.say("Are you there")
-        assert call.one(tell.SpeculationDiscarded).reason == "agent_error"
+        assert call.one(events.SpeculationDiscarded).reason == "agent_error"
         assert call.heard == ["Here I am."]
 
 

@@ -3,7 +3,7 @@
 import pytest
 from stacks import GREETING, LONG, STACKS, converse, said, told
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.session import ErrorRaised
 
 pytestmark = pytest.mark.anyio
@@ -17,7 +17,7 @@ async def test_a_conversation_takes_the_same_course_over_every_stack(stack: str)
     assert call.heard == reference.heard
     assert said(call) == said(reference)
     assert [t.user_text for t in call.turns] == [t.user_text for t in reference.turns]
-    assert (call.of(ErrorRaised), call.of(tell.EvidenceLate)) == ([], [])
+    assert (call.of(ErrorRaised), call.of(events.EvidenceLate)) == ([], [])
 
 
 async def test_the_conversation_has_everything_in_it() -> None:

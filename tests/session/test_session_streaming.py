@@ -9,7 +9,7 @@ import pytest
 
 from duologue.agent import EndCall, Reply, Turn
 from duologue.audio.format import RATE
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.errors import AuthenticationError, ConfigError
@@ -72,8 +72,8 @@ async def test_one_stream_hears_the_whole_call_in_order() -> None:
 async def test_words_are_shown_while_the_user_speaks() -> None:
     async with VirtualCall(ScriptedAgent("Yes."), stt=FakeStreamingSpeechToText()) as call:
         await call.say(TEXT)
-        stopped = call.of(tell.SpeechStopped)[-1].pos
-        shown = [e.text for e in call.of(tell.PartialTranscript) if e.pos < stopped]
+        stopped = call.of(events.SpeechStopped)[-1].pos
+        shown = [e.text for e in call.of(events.PartialTranscript) if e.pos < stopped]
         assert len(shown) >= 8, "one each 0.2 s, from the first word on"
         assert shown == sorted(shown, key=len)
         assert all(TEXT.startswith(text) for text in shown)
@@ -83,7 +83,7 @@ async def test_partials_can_be_turned_off() -> None:
     config = SessionConfig(rules=ConversationConfig(partial_every=0.0))
     async with VirtualCall(ScriptedAgent("Yes."), stt=FakeStreamingSpeechToText(), config=config) as call:
         await call.say(TEXT)
-        assert call.of(tell.PartialTranscript) == []
+        assert call.of(events.PartialTranscript) == []
         assert len(call.turns) == 1
 
 
@@ -101,7 +101,7 @@ async def test_a_long_turn_is_joined_from_its_parts() -> None:
     text = "and so it goes " * 25 + "on."
     async with VirtualCall(ScriptedAgent("I see."), stt=FakeStreamingSpeechToText()) as call:
         await call.say(text)
-        assert call.of(tell.UtteranceCut)
+        assert call.of(events.UtteranceCut)
         assert [t.user_text for t in call.turns] == [text]
 
 
@@ -146,8 +146,8 @@ async def test_speech_over_the_agent_is_checked_without_cutting_it() -> None:
         await call.speak("Hello.")
         await call.silence(1.5)
         await call.say("Wait a moment please, I have another question for you now.")
-        assert call.one(tell.Interrupted).reason == "words"
-        assert call.one(tell.Interrupted).pos < call.of(tell.SpeechStopped)[-1].pos
+        assert call.one(events.Interrupted).reason == "words"
+        assert call.one(events.Interrupted).pos < call.of(events.SpeechStopped)[-1].pos
     assert len(stt.streams[0].finalized) == 2, "once for each turn: words so far come from partials"
 
 
@@ -159,7 +159,7 @@ async def test_the_language_of_the_session_is_asked_for_and_refused_once() -> No
             await call.say("Hello.")
             await call.say("Hello.")
             assert [e.code for e in call.of(ErrorRaised)] == codes
-            assert len(call.of(tell.SpeechIgnored)) == 2 * len(codes)
+            assert len(call.of(events.SpeechIgnored)) == 2 * len(codes)
 
 
 # --- latency ---
@@ -169,22 +169,22 @@ async def decided_after(latency: float, typical: float | None) -> tuple[float, V
     stt = FakeStreamingSpeechToText(latency=latency, typical_latency=typical)
     async with virtual(stt) as call:
         await say(call, TEXT)
-        return call.one(tell.TurnDecided).silence, call
+        return call.one(events.TurnDecided).silence, call
 
 
 async def test_a_latency_of_250_ms_is_not_late_and_costs_little() -> None:
     instant, _ = await decided_after(0.0, 0.0)
     later, call = await decided_after(0.25, 0.25)
-    assert call.of(tell.EvidenceLate) == []
+    assert call.of(events.EvidenceLate) == []
     assert later - instant <= 0.06
-    stopped = call.one(tell.SpeechStopped).pos
-    assert len([e for e in call.of(tell.PartialTranscript) if e.pos < stopped]) >= 6
+    stopped = call.one(events.SpeechStopped).pos
+    assert len([e for e in call.of(events.PartialTranscript) if e.pos < stopped]) >= 6
 
 
 @pytest.mark.parametrize("latency", [0.05, 0.3, 0.8])
 async def test_whoever_declares_its_latency_is_never_late(latency: float) -> None:
     _, call = await decided_after(latency, latency)
-    assert call.of(tell.EvidenceLate) == []
+    assert call.of(events.EvidenceLate) == []
     assert call.heard == ["Yes."]
 
 
@@ -195,7 +195,7 @@ async def test_a_latency_that_was_not_declared_is_learned(monkeypatch: pytest.Mo
         late = []
         for _ in range(12):
             await say(call, "Hello there.")
-            late.append(len(call.of(tell.EvidenceLate)))
+            late.append(len(call.of(events.EvidenceLate)))
         assert late[0] == 1
         assert late[-1] == late[-5], "and is not late any more"
 
@@ -219,9 +219,9 @@ async def decides(end_of_turn: float | None, agent: ScriptedAgent | None = None)
 
 
 async def test_its_opinion_is_one_more_term() -> None:
-    without = (await decides(None)).one(tell.TurnDecided)
-    sure = (await decides(0.98)).one(tell.TurnDecided)
-    unsure = (await decides(0.1)).one(tell.TurnDecided)
+    without = (await decides(None)).one(events.TurnDecided)
+    sure = (await decides(0.98)).one(events.TurnDecided)
+    unsure = (await decides(0.1)).one(events.TurnDecided)
     assert sure.silence < without.silence <= unsure.silence
     assert unsure.probability < without.probability < sure.probability
 
@@ -237,7 +237,7 @@ async def test_an_early_opinion_starts_a_reply_in_advance() -> None:
         stt = FakeStreamingSpeechToText(end_of_turn=opinion)
         async with virtual(stt, ScriptedAgent("Yes.", speculative=True), words=Unlikely()) as call:
             await say(call, "so I thought")
-            assert len(call.of(tell.SpeculationStarted)) == prepared
+            assert len(call.of(events.SpeculationStarted)) == prepared
             assert call.heard == ["Yes."]
 
 
@@ -289,7 +289,7 @@ async def test_a_provider_that_stays_down_is_reported_once_and_comes_back(monkey
         for _ in range(2):
             await call.say("Hello.")
         assert call.one(ErrorRaised).code == "provider_unavailable"
-        assert [e.reason for e in call.of(tell.SpeechIgnored)] == ["provider_unavailable"] * 2
+        assert [e.reason for e in call.of(events.SpeechIgnored)] == ["provider_unavailable"] * 2
         assert call.heard == [APOLOGY] * 2
         assert len(stt.streams) == 2, "and it is left alone for a while"
         monkeypatch.setattr(reopening, "COOLDOWN_S", 0.0)
@@ -414,8 +414,8 @@ async def test_what_was_not_declared_is_not_used() -> None:
         assert "sends Partial without declaring partials" in messages
         assert "sends EndOfTurn without declaring end_of_turn" in messages
         assert len(call.of(ErrorRaised)) == 2
-        stopped = call.one(tell.SpeechStopped).pos
-        assert [e for e in call.of(tell.PartialTranscript) if e.pos < stopped] == []
+        stopped = call.one(events.SpeechStopped).pos
+        assert [e for e in call.of(events.PartialTranscript) if e.pos < stopped] == []
         assert [t.user_text for t in call.turns] == [TEXT]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import (
@@ -51,7 +51,7 @@ async def test_sound_that_waits_too_long_makes_room_for_what_comes() -> None:
         assert call.session.process_audio(bytes(4_000)) == 2_000
         assert call.session.process_audio(bytes(4_000)) == 0
         call.engine.step()
-        gap = call.one(tell.AudioGap)
+        gap = call.one(events.AudioGap)
         assert (gap.start, gap.end, gap.reason) == (0, 3_000, "dropped")
         assert call.session.record.missing == pytest.approx(3_000 / 16_000)
 
@@ -79,7 +79,7 @@ async def test_lost_sound_is_a_gap() -> None:
         call.session.skip_audio(8_000)
         call.session.process_audio(bytes(640))
         call.engine.step()
-        gap = call.one(tell.AudioGap)
+        gap = call.one(events.AudioGap)
         assert (gap.start, gap.end, gap.reason) == (0, 8_000, "lost")
         assert call.engine.vad.resets == [call.session.vad_row]  # type: ignore[attr-defined]  # it is a PeakVad
         with pytest.raises(ConfigError):
@@ -94,7 +94,7 @@ async def test_a_file_is_fed_as_fast_as_it_is_understood() -> None:
             await asyncio.sleep(0.001)
             assert call.session.accepted / 16_000 <= call.session._input.hearing.position / 16_000 + 1.0
         assert call.session.accepted == 48_000
-        assert call.of(tell.AudioGap) == []
+        assert call.of(events.AudioGap) == []
 
 
 # --- before, in and after its life ---
@@ -277,14 +277,14 @@ async def test_interrupt_silences_the_agent_and_forgets_what_waits() -> None:
         sounded = call.sounded
         await call.settle()
         assert call.sounded == sounded
-        assert call.one(tell.Interrupted).reason == "request"
+        assert call.one(events.Interrupted).reason == "request"
         assert ("flush", 1) in call.sink.calls
 
 
 async def test_interrupt_while_nobody_speaks_is_nothing() -> None:
     async with unstarted() as call:
         call.session.interrupt()
-        assert call.of(tell.Interrupted) == []
+        assert call.of(events.Interrupted) == []
 
 
 async def test_clear_buffers_forgets_both_sides() -> None:
@@ -409,6 +409,6 @@ async def test_the_agents_own_voice_is_not_the_users(echo: Any) -> None:
             frame = out[at : at + 320] if len(out) >= at + 320 else np.zeros(320, np.int16)
             await call.play((frame * 0.95).astype(np.int16).tobytes())
         if echo == "server":
-            assert (call.heard, call.of(tell.Interrupted)) == ([text], [])
+            assert (call.heard, call.of(events.Interrupted)) == ([text], [])
         else:
-            assert call.of(tell.Interrupted)
+            assert call.of(events.Interrupted)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.errors import AuthenticationError, OverloadedError, ProviderUnavailableError, RateLimitedError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -265,4 +265,4 @@ async def test_speech_that_comes_slowly_starves_and_is_counted_and_loses_nothing
         await call.settle()
         assert call.heard == [TWO]
         assert call.sounded == TWO
-        assert call.one(tell.AgentHeard).interrupted is False
+        assert call.one(events.AgentHeard).interrupted is False

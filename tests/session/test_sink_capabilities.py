@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from duologue.clock import VirtualClock
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.errors import ConfigError
 from duologue.session import AudioSink, SinkCapabilities
 from duologue.testing.agents import ScriptedAgent
@@ -66,7 +66,7 @@ async def test_an_answer_is_heard(capabilities: SinkCapabilities) -> None:
         assert call.heard == [LONG]
         assert understand(client_of(call).heard(), 8_000) == LONG
         assert client_of(call).calls == []
-        heard = call.one(tell.AgentHeard)
+        heard = call.one(events.AgentHeard)
         assert (heard.interrupted, heard.estimated) == (False, not capabilities.reports_marks)
 
 
@@ -76,9 +76,9 @@ async def test_after_a_false_interruption_the_rest_is_heard_once(capabilities: S
         await speaking(call, 1.5)
         await call.speak("Uh-huh.")
         await call.settle()
-        assert [e.state for e in call.of(tell.AgentChanged)][2:] == ["ducked", "paused", "speaking", "idle"]
+        assert [e.state for e in call.of(events.AgentChanged)][2:] == ["ducked", "paused", "speaking", "idle"]
         assert call.heard == [LONG]
-        assert call.one(tell.AgentHeard).interrupted is False
+        assert call.one(events.AgentHeard).interrupted is False
         client = client_of(call)
         assert client.calls == (["pause", "resume"] if capabilities.can_pause else ["flush"])
         # What sounded softly before the pause is not read; a sink that cannot pause is sent one frame again.
@@ -96,7 +96,7 @@ async def test_what_was_heard_before_a_barge_in_is_the_same_for_all(frames: int)
             await speaking(call, frames * 0.02)
             await call.play(speak("Wait, I have another question."))
             await call.settle()
-            heard.append(call.of(tell.AgentHeard)[0].text)
+            heard.append(call.of(events.AgentHeard)[0].text)
             assert "flush" in client_of(call).calls
             whole = heard[-1].split()
             sounded = understand(client_of(call).heard(), 8_000).split()

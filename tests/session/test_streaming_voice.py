@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duologue.agent import EndCall, FunctionCall, Reply, Turn
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.errors import ConfigError, ProviderUnavailableError
 from duologue.session import ErrorRaised, FunctionCallRequested, SessionConfig
 from duologue.testing.agents import ScriptedAgent
@@ -45,14 +45,14 @@ def tokens(text: str) -> list[str]:
     return re.findall(r"\s?\S+", text)
 
 
-async def cut_off_after(call: VirtualCall, seconds: float) -> tell.AgentHeard:
+async def cut_off_after(call: VirtualCall, seconds: float) -> events.AgentHeard:
     """Have the agent interrupted after so many seconds of its answer."""
     await call.speak("Hello.")
     while not call.session._output.playout.started:
         await call.silence(0.02)
     await call.silence(seconds)
     call.session.interrupt()
-    return call.one(tell.AgentHeard)
+    return call.one(events.AgentHeard)
 
 
 # --- text as it comes ---
@@ -111,9 +111,9 @@ async def test_only_the_first_clause_of_a_prepared_reply_is_given_before_its_tur
     async with VirtualCall(agent, tts=tts, words=Unsure()) as call:
         await call.speak("May I ask")
         await call.silence(0.6)
-        call.one(tell.SpeculationStarted)
+        call.one(events.SpeculationStarted)
         assert tts.given == [["That is a good question."]]
-        assert (call.sounded, call.of(tell.TurnDecided)) == ("", [])
+        assert (call.sounded, call.of(events.TurnDecided)) == ("", [])
         await call.settle()
         assert call.heard == ["That is a good question. I will look. And see."]
     assert tts.given == [["That is a good question.", " I will look. And see."]]
@@ -153,7 +153,7 @@ async def test_texts_before_the_answer_and_inside_it_are_streams_of_their_own() 
             "Please hold the line. It may take a while.",
             "It is free.",
         ]
-        assert [e.reason for e in call.of(tell.SayEnded)] == ["finished", "finished"]
+        assert [e.reason for e in call.of(events.SayEnded)] == ["finished", "finished"]
     assert tts.given == [
         ["This call is recorded."],
         ["Well, ", "let me see."],
@@ -168,7 +168,7 @@ async def test_a_function_call_is_passed_on_between_the_texts_around_it() -> Non
     async with VirtualCall(agent, tts=StreamingVoice(), words=Unsure()) as call:
         await call.speak("For four")
         await call.silence(0.6)
-        call.one(tell.SpeculationStarted)
+        call.one(events.SpeculationStarted)
         assert call.of(FunctionCallRequested) == [], "nothing but text comes before the turn is decided"
         await call.settle()
         called = call.one(FunctionCallRequested)
@@ -238,7 +238,7 @@ async def heard_until(tts: StreamingVoice, cut: float) -> str:
         await call.silence(cut + 0.1)
         call.session.mark_playback(playout.began + round(cut * tts.rate))
         call.session.interrupt()
-        return call.of(tell.AgentHeard)[0].text
+        return call.of(events.AgentHeard)[0].text
 
 
 # --- what a voice must not do ---

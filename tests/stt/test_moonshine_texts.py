@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from duologue.stt.moonshine import Moonshine
-from duologue.stt.steps import Step, Stepwise, Unfinished
+from duologue.stt.steps import Pending, ResumableModel, Step
 from duologue.testing.speech import real_speech
 
 pytestmark = pytest.mark.models
@@ -19,16 +19,16 @@ def moonshine() -> Moonshine:
     return Moonshine()
 
 
-def begun(first: Step, name: str) -> Unfinished:
+def begun(first: Step, name: str) -> Pending:
     clips = {clip.name: clip.samples() for clip in real_speech()}
     (found,) = first.run([clips[name]])
-    assert isinstance(found, Unfinished)
+    assert isinstance(found, Pending)
     return found
 
 
 def test_it_is_a_stepwise_model_of_one_name(moonshine: Moonshine) -> None:
-    model: Stepwise = moonshine
-    assert isinstance(model, Stepwise)
+    model: ResumableModel = moonshine
+    assert isinstance(model, ResumableModel)
     unfinished = begun(model.first, "cards-1")
     assert model.first.name == unfinished.step.name == moonshine.name
     assert unfinished.step.size(unfinished.item) == 0
@@ -43,7 +43,7 @@ def test_texts_that_join_later_are_written_as_alone(moonshine: Moonshine) -> Non
     names = ["austen-0880", "command-1", "cards-1", "cards-4"]
     alone = {name: moonshine.run([clip.samples()])[0] for name in names for clip in real_speech() if clip.name == name}
     step = begun(moonshine.first, names[0]).step
-    under_way: dict[str, Unfinished] = {}
+    under_way: dict[str, Pending] = {}
     written: dict[str, str] = {}
     companies = set()
     waiting = list(names)
@@ -70,7 +70,7 @@ def test_what_is_written_is_let_go_at_once(moonshine: Moonshine) -> None:
         step = under_way[0].step
         memories = [weakref.ref(one.item.memory) for one in under_way]
         while under_way:
-            under_way = [one for one in step.run([u.item for u in under_way]) if isinstance(one, Unfinished)]
+            under_way = [one for one in step.run([u.item for u in under_way]) if isinstance(one, Pending)]
         assert all(memory() is None for memory in memories)
     finally:
         gc.enable()

@@ -8,7 +8,7 @@ from duologue.turn.silence import Silence
 def test_words_say_nothing(text: str) -> None:
     policy: WordsPolicy = Silence()
     judgement = policy.judge(text)
-    assert (policy.name, judgement.probability, judgement.reason, judgement.patience) == (
+    assert (policy.name, judgement.probability, judgement.reason, judgement.timeout_factor) == (
         "silence",
         1.0,
         "silence",

@@ -454,7 +454,7 @@ def test_the_reason_names_the_ending(text: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "patience"),
+    ("text", "timeout_factor"),
     [
         ("Yes.", 0.6),
         ("Two people,", 0.6),
@@ -467,12 +467,12 @@ def test_the_reason_names_the_ending(text: str, reason: str) -> None:
         ("My code is 4 8 1", 0.55),
     ],
 )
-def test_short_turns_that_nothing_need_follow_are_waited_for_less(text: str, patience: float) -> None:
-    assert WORDS.judge(text).patience == patience
+def test_short_turns_that_nothing_need_follow_are_waited_for_less(text: str, timeout_factor: float) -> None:
+    assert WORDS.judge(text).timeout_factor == timeout_factor
 
 
 def test_the_table_is_within_bounds_and_always_has_an_answer() -> None:
-    assert all(0 <= rule.probability <= 1 and 0.5 <= rule.patience <= 3 for rule in RULES)
+    assert all(0 <= rule.probability <= 1 and 0.5 <= rule.timeout_factor <= 3 for rule in RULES)
     assert WORDS.judge("qwxyz qwxyz zzyx wvut").reason == RULES[-1].reason
 
 
@@ -531,7 +531,7 @@ VOCABULARY = [" ".join(phrase.split()) for rows in (FINISHED, GOING_ON, DICTATED
 def test_any_text_has_a_judgement_and_always_the_same(text: str) -> None:
     judgement = WORDS.judge(text)
     assert 0 <= judgement.probability <= 1
-    assert 0.5 <= judgement.patience <= 3
+    assert 0.5 <= judgement.timeout_factor <= 3
     assert judgement.reason in {rule.reason for rule in RULES}
     assert WORDS.judge(text) == judgement
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duologue.errors import DuologueError
-from duologue.server import closing
+from duologue.server import close_codes
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 from duologue.wire.reference import message_tables
 
@@ -41,11 +41,11 @@ def test_the_document_names_each_error_code() -> None:
 
 def test_the_document_names_each_close_code() -> None:
     for code in (
-        closing.NORMAL,
-        closing.GOING_AWAY,
-        closing.POLICY,
-        closing.SERVER_ERROR,
-        closing.TRY_AGAIN,
+        close_codes.NORMAL,
+        close_codes.GOING_AWAY,
+        close_codes.POLICY,
+        close_codes.SERVER_ERROR,
+        close_codes.TRY_AGAIN,
         1009,
         1012,
     ):

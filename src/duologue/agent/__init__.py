@@ -18,11 +18,11 @@ __all__ = [
     "Cloneable",
     "EndCall",
     "FunctionCall",
+    "HasCommonPhrases",
     "HasStartupWarning",
     "Progress",
     "Reply",
     "Stateful",
-    "Stocked",
     "ToolCall",
     "Turn",
 ]
@@ -129,7 +129,7 @@ class Agent(Protocol):
 
 
 @runtime_checkable
-class Stocked(Protocol):
+class HasCommonPhrases(Protocol):
     """An agent that says some things often, so that they can be spoken ahead and kept."""
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from duologue.agent.faults import FaultLog, is_fault
-from duologue.errors import AgentError, because
+from duologue.errors import AgentError, with_cause
 
 __all__ = ["close_agents", "close_unused"]
 
@@ -35,7 +35,7 @@ async def close_unused(agent: object, call: str) -> None:
         cause = error
     if cause is not None:
         what = AgentError(f"An agent that was not used failed to close: {type(cause).__name__}.")
-        _faults.write(f"The call {call}", because(what, cause))
+        _faults.write(f"The call {call}", with_cause(what, cause))
 
 
 async def _close(agent: object) -> BaseException | None:

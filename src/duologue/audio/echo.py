@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from duologue.audio.format import RATE, WINDOW
 from duologue.errors import InvalidAudioError
 
-__all__ = ["EchoExplainer"]
+__all__ = ["EchoEstimator"]
 
 _PARTS: Final = 16
 """Windows of delay that are searched: 16 are 512 ms."""
@@ -45,7 +45,7 @@ _LOOK_EVERY: Final = 4
 """...but in one of so many windows."""
 _FOREIGN: Final = 0.5
 """A window of which the filter leaves more than this share teaches it nothing, where the one before was explained..."""
-_PATIENCE: Final = 16
+_MAX_FOREIGN_WINDOWS: Final = 16
 """...for so many windows at most: then it is the echo that has changed..."""
 _TAUGHT: Final = 24
 """...and only once so many windows have taught it."""
@@ -59,7 +59,7 @@ _FLOOR_START: Final = WINDOW * 16.0**2
 _EYE: Final = np.eye(_TAPS, dtype=np.float32)
 
 
-class EchoExplainer:
+class EchoEstimator:
     """Says which fraction of the microphone's energy one session's playout explains.
 
     Playout is remembered for 1.5 s. The memory for it is taken at the first `play` and given back by `stop` (about
@@ -151,7 +151,7 @@ class EchoExplainer:
         self._spectra = np.zeros((0, 0), np.complex64)
         self._seen = -1
 
-    def explained(self, pos_end: int, mic: NDArray[np.int16]) -> float:
+    def echo_ratio(self, pos_end: int, mic: NDArray[np.int16]) -> float:
         """The fraction, 0 to 1, of the microphone's sound before `pos_end` that playout explains.
 
         `mic` (512,) is the window that ends at `pos_end`. The answer weighs it with the windows just before, so call
@@ -210,7 +210,7 @@ class EchoExplainer:
             left = heard - echo
             if self._share >= _SURE:
                 self._foreign = 0
-            if left @ left > _FOREIGN * (heard @ heard) and self._foreign < _PATIENCE:
+            if left @ left > _FOREIGN * (heard @ heard) and self._foreign < _MAX_FOREIGN_WINDOWS:
                 self._foreign += 1
                 return echo
         self._taught += 1

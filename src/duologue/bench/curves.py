@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from duologue.bench.estimate import quantile
+from duologue.bench.bootstrap import quantile
 from duologue.bench.scoring import ItemOutcome
 from duologue.bench.turns import Run
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.bench.estimate import quantile
+from duologue.bench.bootstrap import quantile
 
 __all__ = ["LATE_S", "SessionsRun", "Spread"]
 

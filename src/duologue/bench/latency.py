@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from duologue.agent import Agent
 from duologue.audio.format import FRAME, RATE
+from duologue.bench.bootstrap import Estimate, quantile_of
 from duologue.bench.corpus import Item, Turn
-from duologue.bench.estimate import Estimate, quantile_of
 from duologue.clock import VirtualClock
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.events import Event, TurnDecided

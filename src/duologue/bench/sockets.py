@@ -13,8 +13,8 @@ from duologue.audio.format import FRAME_SAMPLES, RATE
 from duologue.bench.echoing import MAX_CLIENTS
 from duologue.bench.figures import LATE_S, Spread
 from duologue.bench.server import ServerProcess
-from duologue.callers.dial import open_line
-from duologue.callers.line import Line
+from duologue.callers.connection import CallerConnection
+from duologue.callers.dial import open_connection
 from duologue.callers.ticker import Ticker
 from duologue.errors import ConfigError, StreamError
 from duologue.wire import frames
@@ -112,7 +112,7 @@ class _Client:
     """Sends silence on the tick, and counts what comes back."""
 
     def __init__(self, frames_a_chunk: int) -> None:
-        self.line: Line | None = None
+        self.line: CallerConnection | None = None
         self.started = asyncio.Event()
         self.failure = ""
         self.sent = self.returned = 0
@@ -165,7 +165,7 @@ class _Run:
         self._ticker.start()
         for _ in range(clients):
             client = _Client(self._frames_a_chunk)
-            line = await open_line(self._server.url, client)
+            line = await open_connection(self._server.url, client)
             line.say(start)
             self._clients.append(client)
             try:

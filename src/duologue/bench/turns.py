@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from duologue.bench.answers import Voice
+from duologue.bench.bootstrap import Estimate, quantile_of, rate_of
+from duologue.bench.cached_recognition import Ears, hear
 from duologue.bench.corpus import Item
-from duologue.bench.estimate import Estimate, quantile_of, rate_of
-from duologue.bench.heard import Ears, hear
 from duologue.bench.policies import Setting
 from duologue.bench.scoring import EndOutcome, ItemOutcome, score
 from duologue.errors import ConfigError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from duologue.bench.estimate import Estimate, quantile_of, rate_of
+from duologue.bench.bootstrap import Estimate, quantile_of, rate_of
 from duologue.bench.yielding import Outcome, Yield
 
 __all__ = ["GROUPS", "figures", "group", "summary", "yield_latency"]

@@ -9,24 +9,24 @@ from typing import Any, Final
 
 from duologue.audio.format import FRAME, FRAME_SAMPLES, RATE
 from duologue.audio.level import first_audible
-from duologue.callers.line import Line
+from duologue.callers.connection import CallerConnection
 from duologue.callers.load import Pace
 from duologue.callers.log import CUT_OFF_S, Log, Turn
 from duologue.callers.playback import Playback
 from duologue.callers.script import HangUp, Say, Script
-from duologue.callers.story import story_of
+from duologue.callers.transcript_match import story_of
 from duologue.callers.voice import Utterance
 from duologue.errors import DuologueError, OverloadedError, StreamError
 from duologue.wire import messages as wire
 from duologue.wire.fields import VERSION, Audio
 from duologue.wire.frames import HEADER_BYTES
 
-__all__ = ["PATIENCE_S", "PLAY_RATE", "Call", "Mouth"]
+__all__ = ["ANSWER_TIMEOUT_S", "PLAY_RATE", "Call", "VoiceBank"]
 
 PLAY_RATE: Final = 24_000
 """Samples a second of the agent's voice: what most synthesisers make, so that nobody has to convert it."""
 
-PATIENCE_S: Final = 8.0
+ANSWER_TIMEOUT_S: Final = 8.0
 """A caller who gets no answer for this long says it again."""
 
 _MOST_REPEATS: Final = 3
@@ -40,7 +40,7 @@ _IMPROPER: Final = ("", "timeout", "idle_timeout")
 
 
 @dataclass(frozen=True, slots=True)
-class Mouth:
+class VoiceBank:
     """What a caller can say, ready to be sent."""
 
     utterances: Mapping[str, Utterance]
@@ -53,7 +53,7 @@ class Call:
     def __init__(
         self,
         script: Script,
-        mouth: Mouth,
+        mouth: VoiceBank,
         pace: Pace,
         log: Log,
         *,
@@ -74,7 +74,7 @@ class Call:
         self._pace = pace
         self._log = log
         self._caller, self._call, self._run_began = caller, call, began
-        self._line: Line | None = None
+        self._line: CallerConnection | None = None
         self._now = now
         self._on_over = on_over
         self._playback = Playback(PLAY_RATE)
@@ -97,7 +97,7 @@ class Call:
         self._starved = 0
         self._cut_at = _NEVER
         self._cut_in: Say | None = None
-        self._patience_at = _NEVER
+        self._timeout_at = _NEVER
         self._repeats = 0
         self._marked = 0
         self._gaps = self._duplicates = 0
@@ -109,7 +109,7 @@ class Call:
 
     # --- the line ---
 
-    def begin(self, line: Line) -> None:
+    def begin(self, line: CallerConnection) -> None:
         """The line is open."""
         self._line = line
         start = wire.Start(version=VERSION, audio_out=Audio(rate=PLAY_RATE), greeting=self.script.greeted, marks=True)
@@ -133,7 +133,7 @@ class Call:
         position, generation = _HEADER.unpack_from(message)
         pcm = message[HEADER_BYTES:]
         start = self._playback.add(now, position, generation, len(pcm) // 2)
-        self._patience_at = now + PATIENCE_S
+        self._timeout_at = now + ANSWER_TIMEOUT_S
         if start is None or generation <= self._audible:
             return
         first = first_audible(pcm)
@@ -197,11 +197,11 @@ class Call:
         elif due >= self._cut_at and self._cut_in is not None and self._playback.sounding(due):
             say, self._cut_in, self._cut_at = self._cut_in, None, _NEVER
             return self._speak(say, interrupts=True)
-        elif due >= self._patience_at:
-            self._lost_patience(due)
+        elif due >= self._timeout_at:
+            self._answer_timed_out(due)
         return self._mouth.noise[self._ticks % len(self._mouth.noise)]
 
-    def _mark(self, line: Line) -> None:
+    def _mark(self, line: CallerConnection) -> None:
         played = self._playback.played(self._now())
         if played > self._marked:
             self._marked = played
@@ -214,7 +214,7 @@ class Call:
         wanted = self._pace.length()
         options = [self._mouth.utterances[text] for text in say.texts]
         utterance = min(options, key=lambda option: abs(option.seconds - wanted))
-        self._say, self._speak_at, self._patience_at = say, _NEVER, _NEVER
+        self._say, self._speak_at, self._timeout_at = say, _NEVER, _NEVER
         self._frames, self._next = utterance.frames, 0
         onset, end = (self._position + utterance.onset) / RATE, (self._position + utterance.end) / RATE
         since = self._base - self._run_began
@@ -236,11 +236,11 @@ class Call:
             self._answer("", due)
         else:
             self._pace.spoke(turn.spoken_s)
-            self._patience_at = due + PATIENCE_S
+            self._timeout_at = due + ANSWER_TIMEOUT_S
 
     def _answer(self, said: str, free: float) -> None:
         act = self.script.answer(said)
-        self._patience_at = _NEVER
+        self._timeout_at = _NEVER
         match act:
             case Say(goes_on=True):
                 self._say, self._speak_at = act, free
@@ -249,15 +249,15 @@ class Call:
             case HangUp():
                 self.end()
 
-    def _lost_patience(self, due: float) -> None:
+    def _answer_timed_out(self, due: float) -> None:
         if self._turns and self._turns[-1].generation is None:
             self._turns[-1].unanswered = True
         self._repeats += 1
         if self._repeats > _MOST_REPEATS:
-            self._patience_at = _NEVER
+            self._timeout_at = _NEVER
             self.end()
         elif self._turns and self._say is not None:
-            self._speak_at, self._patience_at = due, _NEVER
+            self._speak_at, self._timeout_at = due, _NEVER
         else:
             self._answer("", due)
 
@@ -283,7 +283,7 @@ class Call:
         self.started = True
         self._log.calls += 1
         if self.script.greeted:
-            self._patience_at = self._now() + PATIENCE_S
+            self._timeout_at = self._now() + ANSWER_TIMEOUT_S
         else:
             self._answer("", self._now())
 
@@ -299,7 +299,7 @@ class Call:
         self._cut_at = _NEVER
         if message.interrupted or self._frames:
             if not self._frames:
-                self._patience_at = self._now() + PATIENCE_S
+                self._timeout_at = self._now() + ANSWER_TIMEOUT_S
             return
         if message.generation >= self._before:
             self._repeats = 0

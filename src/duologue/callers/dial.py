@@ -9,22 +9,24 @@ from typing import Literal
 
 from websockets.exceptions import InvalidURI
 
-from duologue.callers.line import Ears, Line
+from duologue.callers.connection import CallerConnection, ConnectionObserver
 from duologue.errors import DeadlineError, StreamError
 
-__all__ = ["Kind", "best_kind", "open_line"]
+__all__ = ["Kind", "best_kind", "open_connection"]
 
 Kind = Literal["picows", "websockets"]
 
 
-async def open_line(url: str, ears: Ears, *, timeout: float = 10.0, kind: Kind | None = None) -> Line:
+async def open_connection(
+    url: str, observer: ConnectionObserver, *, timeout: float = 10.0, kind: Kind | None = None
+) -> CallerConnection:
     """Connect; over the best package that is installed, unless `kind` names one.
 
     Raises OverloadedError where the server is full, DeadlineError after `timeout` seconds, else StreamError.
     """
     try:
         async with asyncio.timeout(timeout):
-            return await _open(url, ears, kind or best_kind())
+            return await _open(url, observer, kind or best_kind())
     except TimeoutError:
         raise DeadlineError(f"{url} did not answer in {timeout:g} s.") from None
     except InvalidURI as error:
@@ -39,11 +41,11 @@ def best_kind() -> Kind:
     return "picows" if find_spec("picows") is not None else "websockets"
 
 
-async def _open(url: str, ears: Ears, kind: Kind) -> Line:
+async def _open(url: str, observer: ConnectionObserver, kind: Kind) -> CallerConnection:
     if kind == "picows":
-        from duologue.callers.line_picows import open_picows
+        from duologue.callers.connection_picows import open_picows
 
-        return await open_picows(url, ears)
-    from duologue.callers.line_websockets import open_websockets
+        return await open_picows(url, observer)
+    from duologue.callers.connection_websockets import open_websockets
 
-    return await open_websockets(url, ears)
+    return await open_websockets(url, observer)

@@ -70,7 +70,7 @@ class Turn:
     silenced_s: float | None = None
     """From the decision to silence."""
     unanswered: bool = False
-    """No reply began before the caller lost patience."""
+    """No reply began before the caller stopped waiting."""
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -72,7 +72,7 @@ class Result:
     turns: int
     answered: int
     unanswered: int
-    """Turns to which no reply began before the caller lost patience."""
+    """Turns to which no reply began before the caller stopped waiting."""
     cut_offs: int
     """Turns that were decided 0.3 s or more before their end."""
     voice_to_voice_s: Percentiles

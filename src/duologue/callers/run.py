@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from duologue.callers.call import Call, Mouth
-from duologue.callers.dial import best_kind, open_line
+from duologue.callers.call import Call, VoiceBank
+from duologue.callers.dial import best_kind, open_connection
 from duologue.callers.goals import draw_goal, draw_habits
 from duologue.callers.load import Pace
 from duologue.callers.log import Log, Refusal
@@ -122,14 +122,14 @@ async def run(
 
     All is written down in `log`, which may be read meanwhile.
     """
-    callers = _Callers(plan, Mouth(utterances, room_noise()), on_progress, Log() if log is None else log)
+    callers = _Callers(plan, VoiceBank(utterances, room_noise()), on_progress, Log() if log is None else log)
     return await callers.run()
 
 
 class _Callers:
     """All callers of one run."""
 
-    def __init__(self, plan: Plan, mouth: Mouth, on_progress: Callable[[Progress], None] | None, log: Log) -> None:
+    def __init__(self, plan: Plan, mouth: VoiceBank, on_progress: Callable[[Progress], None] | None, log: Log) -> None:
         self._plan = plan
         self._mouth = mouth
         self._on_progress = on_progress
@@ -238,7 +238,7 @@ class _Callers:
     async def _hold(self, number: int, call: Call, over: asyncio.Event) -> None:
         """One call, from dialling to its end."""
         try:
-            line = await open_line(self._plan.url, call)
+            line = await open_connection(self._plan.url, call)
         except DuologueError as error:
             call.error = error
             return

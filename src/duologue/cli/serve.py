@@ -87,7 +87,7 @@ def serve(
     from duologue.agent.function import AgentFactory
     from duologue.conversation.config import ConversationConfig
     from duologue.engine import EngineConfig
-    from duologue.server.door import listen
+    from duologue.server.acceptor import listen
     from duologue.server.logs import logging_to
     from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run

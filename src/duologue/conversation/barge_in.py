@@ -33,7 +33,7 @@ class BargeInWatch:
     doubt_run: int = 0
     """Samples in a row that may be speech."""
 
-    def window(self, samples: int, probability: float, explained: float, state: str) -> BargeInAction:
+    def window(self, samples: int, probability: float, echo_ratio: float, state: str) -> BargeInAction:
         """Take one window while the agent is `speaking`, `ducked` or `paused`, and return what is to be done.
 
         Until the agent is paused, a speech window that may be partly echo counts three quarters, and one that may be
@@ -43,14 +43,14 @@ class BargeInWatch:
         Args:
             samples: Length of the window.
             probability: That of speech.
-            explained: Share of the window's energy that our own playout explains.
+            echo_ratio: Share of the window's energy that our own playout explains.
             state: The agent's state.
         """
         c = self.config.barge_in
-        may_be = probability >= c.doubt_threshold and explained < NO_ECHO
+        may_be = probability >= c.doubt_threshold and echo_ratio < NO_ECHO
         before, self.doubt_run = self.doubt_run, self.doubt_run + samples if may_be else 0
         if probability >= self.config.speech.start_threshold:
-            self.certain, share = True, 1.0 if explained < LITTLE_ECHO or state == "paused" else 0.75
+            self.certain, share = True, 1.0 if echo_ratio < LITTLE_ECHO or state == "paused" else 0.75
         elif may_be and state != "paused":
             self.certain = self.certain or before < c.doubt_after * RATE <= self.doubt_run
             share = 0.5 if self.certain or self.speech < samples else 0.0

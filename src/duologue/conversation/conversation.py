@@ -1,7 +1,7 @@
 """One conversation: every input goes through `handle`, and what is to be done comes back as effects.
 
 A turn passes through the parts in this order: the user speaks and falls silent (`UserTurn.hear`), their words are
-requested (`PendingRequests.ask_words`) and understood (`Endpointer.apply_due`), the turn is decided
+requested (`PendingRequests.request_transcript`) and understood (`Endpointer.apply_due`), the turn is decided
 (`Endpointer.evaluate`, `Endpointer.decide`), and the reply is prepared, played, and heard or interrupted (`Floor`).
 
 The parts refer to each other in one direction only: `Keyboard` → `Endpointer` → `UserTurn` → `Speculation` → `Floor`.
@@ -134,14 +134,14 @@ class Conversation:
 
     def _window(self, w: inputs.VadScored) -> None:
         c, u, detector = self.config, self.user_turn, self.user_turn.detector
-        p = w.probability if w.explained < c.barge_in.echo_threshold else 0.0
+        p = w.probability if w.echo_ratio < c.barge_in.echo_threshold else 0.0
         is_quiet = p < c.speech.doubt_threshold and not detector.speaking
         if is_quiet and self.is_idle and self.context.pos < self.timers.next_at:
             detector.silence(w.start, w.end)  # most windows of most calls end here
             return
         if u.listens:
             u.hear(w.start, w.end, p)
-            self._barge_in(w.end - w.start, p, w.explained)
+            self._barge_in(w.end - w.start, p, w.echo_ratio)
             self.endpointer.check_waiting(w.end)
         u.follow(w.end, p)
         self._advance()
@@ -155,12 +155,12 @@ class Conversation:
             self.user_turn.pass_over_gap(g.start, g.end)
         self._advance()
 
-    def _barge_in(self, samples: int, probability: float, explained: float) -> None:
+    def _barge_in(self, samples: int, probability: float, echo_ratio: float) -> None:
         if self.floor.reply is None:
             return
         u = self.user_turn.utterance
         wordless = u is not None and u.wordless
-        if self.floor.hear_user(samples, probability, explained, wordless=wordless) and u:
+        if self.floor.hear_user(samples, probability, echo_ratio, wordless=wordless) and u:
             self.endpointer.check_words(u)
 
     def _advance(self) -> None:

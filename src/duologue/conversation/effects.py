@@ -9,9 +9,6 @@ from duologue.conversation.history import Message
 from duologue.conversation.inputs import SayRequested
 
 __all__ = [
-    "AskPartial",
-    "AskSound",
-    "AskWords",
     "CommitReply",
     "DiscardReply",
     "DropAsk",
@@ -21,6 +18,9 @@ __all__ = [
     "Hold",
     "Pause",
     "Release",
+    "RequestEndOfTurn",
+    "RequestPartial",
+    "RequestTranscript",
     "Resume",
     "StartReply",
     "StartSpeech",
@@ -29,7 +29,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class AskWords:
+class RequestTranscript:
     """Understand the audio from `start` to `end`; the answer is applied at `due`, or when it comes if that is later."""
 
     ask: int
@@ -47,7 +47,7 @@ class AskWords:
 
 
 @dataclass(frozen=True, slots=True)
-class AskSound:
+class RequestEndOfTurn:
     """Judge from the sound up to `end` whether the turn that began at `start` is over.
 
     `words`: the probability by the words alone; None where they are not there yet.
@@ -62,7 +62,7 @@ class AskSound:
 
 
 @dataclass(frozen=True, slots=True)
-class AskPartial:
+class RequestPartial:
     """Words so far, if there is time for them."""
 
     ask: int
@@ -168,9 +168,9 @@ class EndCall:
 
 
 Effect = (
-    AskWords
-    | AskSound
-    | AskPartial
+    RequestTranscript
+    | RequestEndOfTurn
+    | RequestPartial
     | DropAsk
     | StartReply
     | CommitReply

@@ -91,7 +91,7 @@ class Endpointer:
             return
         if words.text and not words.response:
             text = " ".join(t for t in (u.base, *u.parts, words.text) if t)
-            evidence = Evidence(text, words.probability, words.reason, words.patience)
+            evidence = Evidence(text, words.probability, words.reason, words.timeout_factor)
             self._speculation.prepare(u.turn, evidence, early=True)
 
     def _apply(self, u: Utterance, request: EvidenceRequest) -> None:
@@ -130,7 +130,9 @@ class Endpointer:
         self._user_turn.take_floor(u, "words")
         words = u.final
         against = (self._config.endpointing.opening if u.turn == 1 else 0.0) - words.ending_odds
-        u.evidence = Evidence(u.text, words.probability, words.reason, words.patience, u.sound, against, u.opinion)
+        u.evidence = Evidence(
+            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion
+        )
         self._publish_score(u, u.evidence)
 
     def _says_nothing(self, response: Response) -> bool:
@@ -189,7 +191,7 @@ class Endpointer:
     def _weigh(self, u: Utterance, e: Evidence) -> None:
         config = self._context.config.endpointing
         silence = self._context.seconds_since(u.last_speech)
-        sound_is_due = self._requests.open and silence < config.timeout * e.patience
+        sound_is_due = self._requests.open and silence < config.timeout * e.timeout_factor
         verdict = None if sound_is_due else decide(e, silence, config)
         if verdict:
             self.decide(u, e.text, verdict)
@@ -212,7 +214,7 @@ class Endpointer:
         if self._context.capabilities.judges_sound and wanted and u.scores < c.max_scores:
             u.scores += 1
             u.scored_at, u.put_off = pos, False
-            self._requests.ask_sound(u.start, e.words if e else None, u.turn)
+            self._requests.request_end_of_turn(u.start, e.words if e else None, u.turn)
 
     def _decide_full(self, u: Utterance) -> None:
         """Answer what was said so far of the longest turn there may be, and take what follows as the next turn."""
@@ -271,7 +273,7 @@ class Endpointer:
             return
         start = max(u.part_start, u.checked - round(OVERLAP * RATE)) if u.wordless else u.part_start
         u.checked, u.check_asked = pos, True
-        self._requests.ask_words("check", start, pos, u.turn)
+        self._requests.request_transcript("check", start, pos, u.turn)
 
     def _checked(self, u: Utterance, words: WordsArrived | None) -> None:
         """Act on the words so far; None if they cannot be had."""

@@ -26,7 +26,7 @@ class Evidence:
     text: str
     words: float
     reason: str
-    patience: float
+    timeout_factor: float
     sound: float | None = None
     against: float = 0.0
     """Log-odds subtracted: for the moment in the call, and for what the recognizer adds to the words."""
@@ -57,13 +57,13 @@ def combine(words: float, sound: float) -> float:
     return 1 / (1 + math.exp(-odds))
 
 
-def wait(probability: float, patience: float, config: Endpointing) -> float:
+def wait(probability: float, timeout_factor: float, config: Endpointing) -> float:
     """Seconds of silence after which a turn of this probability is decided.
 
     There are three levels: `action_delay`, `likely_delay`, and the timeout. Between the last two the wait falls in a
     straight line over the log-odds.
     """
-    timeout = max(config.timeout * patience, config.action_delay)
+    timeout = max(config.timeout * timeout_factor, config.action_delay)
     likely_delay = min(max(config.likely_delay, config.action_delay), timeout)
     if probability >= config.threshold:
         return config.action_delay
@@ -78,7 +78,7 @@ def wait(probability: float, patience: float, config: Endpointing) -> float:
 def decide(evidence: Evidence, silence: float, config: Endpointing) -> Verdict | None:
     """The verdict after `silence` seconds, or None while it is open."""
     p = evidence.probability
-    if silence < wait(p, evidence.patience, config):
+    if silence < wait(p, evidence.timeout_factor, config):
         return None
     if p >= config.threshold or p > config.wait_below:
         return Verdict(p, "words" if evidence.sound is None else "sound")

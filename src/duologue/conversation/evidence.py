@@ -58,7 +58,7 @@ class PendingRequests:
 
     # --- ask ---
 
-    def ask_words(
+    def request_transcript(
         self,
         kind: Kind,
         start: int,
@@ -84,7 +84,7 @@ class PendingRequests:
         """
         c, final = self._context, kind != "check"
         request = self._open(kind, self._words_budget(start, end, extra), part)
-        c.request(effects.AskWords(request.id, start, end, request.due, may_go_on, before, turn, final))
+        c.request(effects.RequestTranscript(request.id, start, end, request.due, may_go_on, before, turn, final))
 
     def note_no_words(self, start: int, end: int, *, extra: float, part: int) -> None:
         """Take a stretch in which the user has said nothing as transcribed; its answer is due as any other."""
@@ -102,16 +102,16 @@ class PendingRequests:
             return budget
         return max(extra if can.streams_words else budget, can.words_latency + can.words_latency_per_s * seconds)
 
-    def ask_sound(self, start: int, words: float | None, turn: int) -> None:
+    def request_end_of_turn(self, start: int, words: float | None, turn: int) -> None:
         """Request a judgment of the audio from `start`, where the turn began; `words` is what its words say."""
         c = self._context
         request = self._open("sound", c.config.endpointing.sound_budget)
-        c.request(effects.AskSound(request.id, start, c.pos, request.due, words, turn))
+        c.request(effects.RequestEndOfTurn(request.id, start, c.pos, request.due, words, turn))
 
-    def ask_partial(self, start: int, end: int) -> int:
+    def request_partial(self, start: int, end: int) -> int:
         """Request a transcript that is only shown; returns the id of its answer, which is not waited for."""
         self._last_id += 1
-        self._context.request(effects.AskPartial(self._last_id, start, end))
+        self._context.request(effects.RequestPartial(self._last_id, start, end))
         return self._last_id
 
     def _open(self, kind: Kind, budget: float, part: int = 0) -> EvidenceRequest:

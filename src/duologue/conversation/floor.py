@@ -216,7 +216,7 @@ class Floor:
         """Return True if the user's speech may cut the reply off."""
         return r.interruptible and self._context.config.barge_in.enabled and not r.is_protected
 
-    def hear_user(self, samples: int, probability: float, explained: float, *, wordless: bool) -> bool:
+    def hear_user(self, samples: int, probability: float, echo_ratio: float, *, wordless: bool) -> bool:
         """Duck, pause or restore the reply that is being played, by one window of the user's side.
 
         `wordless`: speech is going on in which there were no words. Returns True if the speech is long enough to be
@@ -230,7 +230,7 @@ class Floor:
             r.played += samples
         if wordless or not self.may_be_interrupted(r):
             return False
-        action = self._watch.window(samples, probability, explained, state)
+        action = self._watch.window(samples, probability, echo_ratio, state)
         if action == "duck":
             self._duck(r)
         elif action == "pause":

@@ -83,7 +83,7 @@ class VadScored(NamedTuple):
     start: int
     end: int
     probability: float
-    explained: float = 0.0
+    echo_ratio: float = 0.0
     """Share of the window's energy, 0 to 1, that our own playout explains."""
 
 
@@ -99,7 +99,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class WordsArrived:
-    """The answer to an AskWords."""
+    """The answer to an RequestTranscript."""
 
     ask: int
     text: str
@@ -107,7 +107,7 @@ class WordsArrived:
     """How finished the words sound, 0 to 1; of the last segment, where there are several."""
     reason: str = ""
     """Why, as a slug."""
-    patience: float = 1.0
+    timeout_factor: float = 1.0
     """Factor on the timeout."""
     response: Response = ""
     """What the words are if they are nothing but a short response."""
@@ -129,7 +129,7 @@ class TurnJudged:
 
 @dataclass(frozen=True, slots=True)
 class SoundScored:
-    """The answer to an AskSound."""
+    """The answer to an RequestEndOfTurn."""
 
     ask: int
     probability: float

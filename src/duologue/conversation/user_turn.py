@@ -94,7 +94,7 @@ class UserTurn:
         every = self._config.partial_every * RATE
         at_once = self._context.capabilities.streams_words and not u.partial
         if every and (at_once or end - max(u.partial_at, u.part_start) >= every):
-            u.partial, u.partial_at = self.requests.ask_partial(u.part_start, end), end
+            u.partial, u.partial_at = self.requests.request_partial(u.part_start, end), end
 
     def pass_over_gap(self, start: int, end: int) -> None:
         """Take missing input while the button is down: a part ends before it if it is long."""
@@ -138,14 +138,14 @@ class UserTurn:
             opened = self._floor.reply.text if u.continues and self._floor.reply else u.base
             before = " ".join(t for t in (opened, *u.parts) if t)
             may_go_on = not u.complete
-            self.requests.ask_words(
+            self.requests.request_transcript(
                 "words", u.part_start, end, u.turn, extra=extra, part=part, may_go_on=may_go_on, before=before
             )
         else:  # nothing was said since a part was cut off
             self.requests.note_no_words(u.part_start, end, extra=extra, part=part)
 
     def _cut(self, u: Utterance, at: int) -> None:
-        self.requests.ask_words("segment", u.part_start, at, u.turn, extra=1.0, part=len(u.parts))
+        self.requests.request_transcript("segment", u.part_start, at, u.turn, extra=1.0, part=len(u.parts))
         u.split(at, None)
         u.full = at - u.start >= self._config.max_turn * RATE
         self._context.publish(events.UtteranceCut, u.turn, at, "max_turn" if u.full else "max_utterance")

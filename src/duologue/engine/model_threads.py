@@ -16,8 +16,8 @@ from typing import Any
 from duologue.engine.accounting import OWNER, CostModel, Counters, FairShare, Lateness, Utilization
 from duologue.engine.job_queue import JobQueue
 from duologue.engine.jobs import Job
-from duologue.errors import DuologueError, OverloadedError, ProviderError, because
-from duologue.stt.steps import Step, Unfinished
+from duologue.errors import DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.stt.steps import Pending, Step
 
 __all__ = ["ModelThreads"]
 
@@ -244,7 +244,7 @@ class ModelThreads:
         self._on_loop(partial(self.costs.note, model.name, begun, sum(job.size for job in batch), took, cpu))
         unfinished, finished, found = [], [], []
         for job, result in zip(batch, results, strict=True):
-            if isinstance(result, Unfinished):
+            if isinstance(result, Pending):
                 job.go_on(result.step, result.item, now)
                 unfinished.append(job)
             else:
@@ -285,7 +285,9 @@ class ModelThreads:
 def _failure(model: Step, error: Exception) -> DuologueError:
     if isinstance(error, DuologueError):
         return error
-    return because(ProviderError(f"The model {model.name} failed: {type(error).__name__}.", provider=model.name), error)
+    return with_cause(
+        ProviderError(f"The model {model.name} failed: {type(error).__name__}.", provider=model.name), error
+    )
 
 
 def _closed(model: Step) -> ProviderError:

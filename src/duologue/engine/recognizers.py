@@ -17,7 +17,7 @@ from duologue.errors import ConfigError, InvalidAudioError
 from duologue.stt import RecognitionStream, SpeechToText, SttCapabilities, SttModel, Transcript
 from duologue.stt.buffered import BufferedStream
 from duologue.stt.language import check_language, language_code
-from duologue.stt.steps import Step, Stepwise
+from duologue.stt.steps import ResumableModel, Step
 
 __all__ = ["ModelSpeechToText", "Recognizer", "ServiceSpeechToText", "as_float"]
 
@@ -65,7 +65,7 @@ class ModelSpeechToText:
         self.model = model
         self.capabilities = SttCapabilities(languages=model.languages, cost=0.0)
         self._least = model.min_partial_s * RATE
-        self._work: Step = model.first if isinstance(model, Stepwise) else model
+        self._work: Step = model.first if isinstance(model, ResumableModel) else model
         self._engine = engine
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:

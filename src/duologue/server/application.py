@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict
 
-from duologue.agent import HasStartupWarning, Stocked
+from duologue.agent import HasCommonPhrases, HasStartupWarning
 from duologue.agent.faults import is_fault
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import ConfigError, DuologueError
@@ -208,7 +208,7 @@ class Application:
                 if on_ready is not None:
                     on_ready()
                 stocked: list[object] = [sample for sample in samples if sample is not None]
-                phrases = [phrase for each in stocked if isinstance(each, Stocked) for phrase in each.phrases]
+                phrases = [phrase for each in stocked if isinstance(each, HasCommonPhrases) for phrase in each.phrases]
                 warming = asyncio.create_task(_warm(running, models, phrases), name="duologue-warm")
                 records = None if self._records is None else CallRecords(self._records)
                 sessions = SessionFactory(running, models, self.options, voices=voices, records=records)

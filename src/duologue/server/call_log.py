@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from duologue.agent import CallInfo
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import HookError
 from duologue.server.repeats import CALLS
@@ -71,14 +71,14 @@ class CallFollower:
     def follow(self, event: Event) -> None:
         """Take what a session tells."""
         match event:
-            case told.CallChanged(state="live"):
+            case events.CallChanged(state="live"):
                 self._started()
             case ErrorRaised():
                 self._counters.errors += 1
                 self._counters.hooks_failed += event.code == HookError.code
-            case told.TurnDecided() if self._log_words:
+            case events.TurnDecided() if self._log_words:
                 self._write("call.user", "Call %s, turn %d, user: %s", event.turn, event.text, text=event.text)
-            case told.AgentHeard() if self._log_words:
+            case events.AgentHeard() if self._log_words:
                 self._write("call.agent", "Call %s, turn %d, agent: %s", event.turn, event.text, text=event.text)
             case TurnMeasured():
                 self._measured(event)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Final
 
 from duologue.errors import DuologueError, InvalidStateError, RateLimitedError, SessionNotActiveError
+from duologue.server.audio_io import AudioInput, AudioOutput
 from duologue.server.backend import Session
-from duologue.server.closing import NORMAL, POLICY, Closing, failure
+from duologue.server.close_codes import NORMAL, POLICY, Closing, failure
 from duologue.server.connection import Connection
 from duologue.server.limits import (
     BYTES_PER_S,
@@ -23,8 +24,7 @@ from duologue.server.limits import (
     StreamLimits,
 )
 from duologue.server.outbox import Outbox
-from duologue.server.pace import Pace
-from duologue.server.sound import SoundIn, SoundOut
+from duologue.server.rate_limiter import RateLimiter
 from duologue.wire import messages as wire
 
 __all__ = ["Inbox"]
@@ -52,18 +52,18 @@ class Inbox:
         self._waiting: deque[str | bytes] = deque()
         self._held: asyncio.TimerHandle | None = None
         self._mistakes: deque[float] = deque(maxlen=limits.max_errors)
-        self._pace = Pace(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
-        self._chatter = Pace(max_ahead=CHATTER_S, max_behind=0.0)
+        self._pace = RateLimiter(max_ahead=limits.max_ahead, max_behind=limits.max_behind)
+        self._chatter = RateLimiter(max_ahead=CHATTER_S, max_behind=0.0)
         self._warned = float("-inf")
         self._session: Session | None = None
         self._marks = False
         """The client has announced marks."""
-        self._sink: SoundOut
-        self._sound: SoundIn
+        self._sink: AudioOutput
+        self._sound: AudioInput
 
-    def open(self, session: Session, start: wire.Start, sink: SoundOut) -> None:
+    def open(self, session: Session, start: wire.Start, sink: AudioOutput) -> None:
         """Hand what waits, and what comes, to this session."""
-        self._session, self._sink, self._sound = session, sink, SoundIn(start.audio_in, session)
+        self._session, self._sink, self._sound = session, sink, AudioInput(start.audio_in, session)
         self._marks = start.marks
         self._go_on()
 

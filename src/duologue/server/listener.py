@@ -18,8 +18,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from duologue.errors import ConfigError
+from duologue.server.acceptor import Acceptor, descriptors, listen
 from duologue.server.app import VoiceApp
-from duologue.server.door import Door, descriptors, listen
 from duologue.server.gate import MAX_WAITING_PER_ADDRESS, SPARE_SOCKETS, Gate, Guest
 from duologue.server.http import HttpProtocol
 from duologue.server.repeats import count_repeats
@@ -44,7 +44,7 @@ def protocol_of(websockets: str) -> type[StreamProtocol]:
     if websockets == "uvicorn":
         return StreamProtocol
     if websockets == "picows":
-        from duologue.server.fast import PicowsProtocol
+        from duologue.server.picows import PicowsProtocol
 
         return PicowsProtocol
     raise ConfigError(f"There is no listener {websockets!r}.", hint=f"Choose one of: {', '.join(WEBSOCKETS)}.")
@@ -74,7 +74,7 @@ class Listener(uvicorn.Server):
         self._registry = app.registry
         self._registry.failure_is_raised = True
         self._max_waiting_per_address = max_waiting_per_address
-        self._door: Door | None = None
+        self._door: Acceptor | None = None
         self._signals = signals
         super().__init__(
             uvicorn.Config(
@@ -138,7 +138,7 @@ class Listener(uvicorn.Server):
             )
         self.gate = self._registry.gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
         (listening,) = sockets or [listen(self.config.host, self.config.port)]
-        self._door = Door(
+        self._door = Acceptor(
             listening,
             self.gate,
             self._make,
@@ -155,7 +155,7 @@ class Listener(uvicorn.Server):
     def _may_accept(self) -> bool:
         return True
 
-    def _open_at_start(self, door: Door) -> None:
+    def _open_at_start(self, door: Acceptor) -> None:
         door.open(True)
 
     async def on_tick(self, counter: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 from duologue.engine.admission import REASONS
 from duologue.errors import DuologueError, OverloadedError
 from duologue.server.backend import Backend
-from duologue.server.closing import GOING_AWAY, Closing
+from duologue.server.close_codes import GOING_AWAY, Closing
 from duologue.server.connection import Connection, Handshake
 from duologue.server.gate import Gate
 from duologue.server.limits import StreamLimits

@@ -14,10 +14,10 @@ from signal import SIG_DFL
 from typing import Any, Unpack
 
 from duologue.errors import ConfigError
+from duologue.server.acceptor import listen
 from duologue.server.address import address_of, exposure
 from duologue.server.app import VoiceApp
 from duologue.server.application import Application, ApplicationOptions, check_options
-from duologue.server.door import listen
 from duologue.server.listener import Listener, protocol_of
 from duologue.server.supervisor import Supervisor
 from duologue.server.worker import serve_as_worker

@@ -17,7 +17,7 @@ from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import AgentFactory, greeting_of, is_unused, name_of
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
-from duologue.errors import AgentError, ConfigError, DuologueError, HookError, because
+from duologue.errors import AgentError, ConfigError, DuologueError, HookError, with_cause
 from duologue.server.application_code import ApplicationCode, is_async
 from duologue.server.call_log import CallCounters, CallFollower
 from duologue.server.call_options import CallOptions, arguments_needed
@@ -276,4 +276,4 @@ def _languages_of(service: object) -> frozenset[str]:
 
 def _failed(kind: type[DuologueError], what: str, error: BaseException) -> DuologueError:
     """The client is told the type of what the application raised, and not its words, which may hold a secret."""
-    return because(kind(f"{what}: {type(error).__name__}."), error)
+    return with_cause(kind(f"{what}: {type(error).__name__}."), error)

@@ -11,13 +11,13 @@ from typing import Final
 from duologue.audio.format import AudioFormat
 from duologue.conversation.events import Event
 from duologue.errors import DeadlineError, DuologueError, InvalidMessageError, OverloadedError, SlowClientError
+from duologue.server.audio_io import AudioOutput
 from duologue.server.backend import Backend, Session
-from duologue.server.closing import Closing, close_code, ending, failure
+from duologue.server.close_codes import Closing, close_code, ending, failure
 from duologue.server.connection import Connection, Handshake
 from duologue.server.inbox import Inbox
 from duologue.server.limits import StreamLimits
 from duologue.server.outbox import Outbox
-from duologue.server.sound import SoundOut
 from duologue.server.translate import Translator
 from duologue.session import CallRequest, TurnTaking
 from duologue.wire import messages as wire
@@ -173,7 +173,7 @@ class Stream:
         return message
 
     async def _converse(self, backend: Backend, start: wire.Start) -> None:
-        sink = SoundOut(start.audio_out, self._outbox)
+        sink = AudioOutput(start.audio_out, self._outbox)
         session = await backend.open_session(call_request(start, self._handshake), sink)
         sink.rate = session.output_rate
         translator = Translator()

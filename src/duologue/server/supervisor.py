@@ -42,7 +42,7 @@ STALE: Final = 3.0
 SILENT: Final = 15.0
 """Seconds without a word after which a worker that was ready is taken for hung, and killed."""
 
-PATIENCE: Final = 15.0
+STOP_TIMEOUT_S: Final = 15.0
 """Seconds that workers have to say goodbye and end; those that remain are killed."""
 
 
@@ -231,7 +231,7 @@ class Supervisor:
         worker.close()
 
     def _end(self, now: float) -> None:
-        self._ending = now + PATIENCE
+        self._ending = now + STOP_TIMEOUT_S
         self._signals = 1
         self._tell_all(signal.SIGTERM)
 

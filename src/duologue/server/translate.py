@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Final
 
 from duologue.audio.format import RATE
-from duologue.conversation import events as told
+from duologue.conversation import events
 from duologue.conversation.state import AgentState, CallState, UserState, session_state
 from duologue.session.events import ErrorRaised, Metered, TurnMeasured
 from duologue.wire import messages as wire
@@ -16,7 +16,7 @@ __all__ = ["Translator"]
 
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
-_COMMON: Final = {field.name for field in fields(told.Event)}
+_COMMON: Final = {field.name for field in fields(events.Event)}
 
 
 class Translator:
@@ -28,25 +28,25 @@ class Translator:
         self._agent = AgentState.IDLE
         self._typed = 0
 
-    def translate(self, event: told.Event) -> wire.ServerMessage:
+    def translate(self, event: events.Event) -> wire.ServerMessage:
         """The message that tells of `event`: one of its own, or a `decision`."""
         match event:
-            case told.CallChanged():
+            case events.CallChanged():
                 self._call = event.state
                 return self._state(event)
-            case told.UserChanged():
+            case events.UserChanged():
                 self._user = event.state
                 return self._state(event)
-            case told.AgentChanged():
+            case events.AgentChanged():
                 self._agent = event.state
                 return self._state(event)
-            case told.SpeechStarted():
+            case events.SpeechStarted():
                 return wire.SpeechStarted(turn=event.turn, at_s=event.start / RATE, reason=event.reason)
-            case told.SpeechStopped():
+            case events.SpeechStopped():
                 return wire.SpeechStopped(turn=event.turn, at_s=event.end / RATE, reason=event.reason)
-            case told.PartialTranscript():
+            case events.PartialTranscript():
                 return wire.TranscriptPartial(turn=event.turn, text=event.text)
-            case told.TurnDecided():
+            case events.TurnDecided():
                 if event.reason == "text":
                     self._typed = event.turn
                 return wire.TranscriptFinal(
@@ -58,9 +58,9 @@ class Translator:
                     silence_s=event.silence,
                     probability=event.probability,
                 )
-            case told.AgentSaid():
+            case events.AgentSaid():
                 return wire.AgentText(generation=event.generation, text=event.text)
-            case told.AgentHeard():
+            case events.AgentHeard():
                 return wire.AgentHeard(
                     generation=event.generation,
                     turn=event.turn,
@@ -82,7 +82,7 @@ class Translator:
                 return wire.Meter(
                     at_s=event.pos / RATE,
                     speech=event.speech,
-                    explained=event.explained,
+                    echo_ratio=event.echo_ratio,
                     end_of_turn=event.end_of_turn,
                     silence_s=event.silence,
                 )
@@ -99,7 +99,7 @@ class Translator:
             case _:
                 return _decision(event)
 
-    def _state(self, event: told.CallChanged | told.UserChanged | told.AgentChanged) -> wire.State:
+    def _state(self, event: events.CallChanged | events.UserChanged | events.AgentChanged) -> wire.State:
         return wire.State(
             session=session_state(self._call, self._user, self._agent).value,
             user=self._user.value,
@@ -109,7 +109,7 @@ class Translator:
         )
 
 
-def _decision(event: told.Event) -> wire.Decision:
+def _decision(event: events.Event) -> wire.Decision:
     values = {field.name: getattr(event, field.name) for field in fields(event) if field.name not in _COMMON}
     return wire.Decision(
         name=_WORDS.sub("_", type(event).__name__).lower(),

@@ -10,8 +10,8 @@ import zlib
 from typing import Any, Final
 
 from duologue.errors import DuologueError
+from duologue.server.acceptor import Acceptor
 from duologue.server.app import VoiceApp
-from duologue.server.door import Door
 from duologue.server.listener import Listener
 from duologue.server.report import Report
 
@@ -44,7 +44,7 @@ class Worker(Listener):
         self._known = False
         """All have been told that it is ready."""
 
-    def _open_at_start(self, door: Door) -> None:
+    def _open_at_start(self, door: Acceptor) -> None:
         """The door stays closed until all know of this worker."""
         self._link.setblocking(False)
         asyncio.get_running_loop().add_reader(self._link, self._hear)

@@ -74,9 +74,9 @@ class WorkerProcess:
         code = os.waitstatus_to_exitcode(status)
         return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
 
-    def kill(self, patience: float = CLOSING) -> str:
-        """Make sure that the process is no more, and say how it ended; it has `patience` seconds to end by itself."""
-        deadline = time.monotonic() + patience
+    def kill(self, timeout: float = CLOSING) -> str:
+        """Make sure that the process is no more, and say how it ended; it has `timeout` seconds to end by itself."""
+        deadline = time.monotonic() + timeout
         while (how := self.reap()) is None:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)

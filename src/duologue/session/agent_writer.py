@@ -13,8 +13,8 @@ from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.reader import AnswerLimits, AnswerReader
 from duologue.agent.reasoning import Shown
 from duologue.engine.accounting import owned_by
-from duologue.errors import AgentError, DuologueError, because
-from duologue.session.cancellation import cancelled_from_outside, forget_why
+from duologue.errors import AgentError, DuologueError, with_cause
+from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.responder import ResponseRequest, current_writer
 from duologue.session.text_queue import Piece, TextQueue
 from duologue.tts.clauses import ClauseSplitter, clauses_of
@@ -56,7 +56,7 @@ class AgentWriter:
         self._task = asyncio.create_task(
             self._run(before), name=f"think-{self.request.generation}", context=owned_by(self.request.session)
         )
-        self._task.add_done_callback(forget_why)
+        self._task.add_done_callback(drop_cancel_traceback)
 
     @property
     def is_written(self) -> bool:
@@ -215,8 +215,8 @@ def agent_failed(cause: BaseException) -> DuologueError:
     if isinstance(cause, DuologueError):
         return cause
     if isinstance(cause, asyncio.CancelledError):
-        return because(AgentError("The agent's answer was cancelled by the agent itself."), cause)
-    return because(AgentError(f"The agent failed: {type(cause).__name__}."), cause)
+        return with_cause(AgentError("The agent's answer was cancelled by the agent itself."), cause)
+    return with_cause(AgentError(f"The agent failed: {type(cause).__name__}."), cause)
 
 
 def without_frames(error: DuologueError) -> None:

@@ -6,9 +6,9 @@ from typing import Final
 
 from duologue.audio.format import RATE
 
-__all__ = ["MAX_PATIENCE", "Arrivals"]
+__all__ = ["MAX_TIMEOUT_S", "Arrivals"]
 
-MAX_PATIENCE: Final = 1.6
+MAX_TIMEOUT_S: Final = 1.6
 """Seconds without audio after which any client's audio is missing: a chunk of a second, and a stall of 0.6 s."""
 
 MAX_CHUNK: Final = 1.0
@@ -30,8 +30,8 @@ JITTER: Final = 0.05
 class Arrivals:
     """Learns how large the chunks of a client are and how long it stalls, so that neither is mistaken for a gap.
 
-    Audio counts as missing once none has arrived for `patience` seconds: `base`, or 1.5 times the longest stall that
-    the client made up for recently, and the length of its largest recent chunk on top; MAX_PATIENCE at most, and that
+    Audio counts as missing once none has arrived for `timeout` seconds: `base`, or 1.5 times the longest stall that
+    the client made up for recently, and the length of its largest recent chunk on top; MAX_TIMEOUT_S at most, and that
     until the first chunk has arrived. `ahead` are samples of silence that were invented although the audio came later:
     the session's time is ahead of the client's by so much, until the session takes it back.
 
@@ -41,14 +41,28 @@ class Arrivals:
     """
 
     __slots__ = (
-        "_base", "_clock", "_invented", "_size", "_stall", "_stall_now", "_started", "_watch_stall", "_watch_until",
-        "ahead", "at", "filled", "largest", "patience", "relearn_at", "usual",
+        "_base",
+        "_clock",
+        "_invented",
+        "_size",
+        "_stall",
+        "_stall_now",
+        "_started",
+        "_watch_stall",
+        "_watch_until",
+        "ahead",
+        "at",
+        "filled",
+        "largest",
+        "relearn_at",
+        "timeout",
+        "usual",
     )  # fmt: skip
 
     def __init__(self, base: float) -> None:
         self.at = 0.0
         """Seconds of the session's clock until which the input is accounted for."""
-        self.patience = MAX_PATIENCE
+        self.timeout = MAX_TIMEOUT_S
         """Seconds after `at` from which on audio is missing."""
         self.largest = 0
         """Samples of the largest chunk since the last look back."""
@@ -101,7 +115,7 @@ class Arrivals:
             self._clock -= made_up / RATE
             self.ahead += made_up
         if self._invented <= JITTER * RATE and early >= -self._size - JITTER:
-            self._stall_now = max(self._stall_now, min(self._watch_stall, MAX_PATIENCE))
+            self._stall_now = max(self._stall_now, min(self._watch_stall, MAX_TIMEOUT_S))
             self._stall = max(self._stall, self._stall_now)
             self._watch_until = 0.0
 
@@ -112,7 +126,7 @@ class Arrivals:
         self.at += missing / RATE
         self.filled += missing
         self.usual = -1.0
-        self.patience = self._size + FILL_EVERY
+        self.timeout = self._size + FILL_EVERY
         return missing
 
     def cover(self, samples: int, now: float) -> int:
@@ -143,5 +157,5 @@ class Arrivals:
     def _settle(self, now: float) -> None:
         """Set what the next chunk is compared with."""
         wait = max(self._base, 1.5 * self._stall) + self._size
-        self.patience = min(max(MAX_PATIENCE, self._base), wait)
+        self.timeout = min(max(MAX_TIMEOUT_S, self._base), wait)
         self.usual = -1.0 if now < self._watch_until else self._limit

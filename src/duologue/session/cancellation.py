@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["cancelled_from_outside", "finishes", "forget_why"]
+__all__ = ["cancelled_from_outside", "drop_cancel_traceback", "finishes"]
 
 
 def cancelled_from_outside() -> bool:
@@ -15,7 +15,7 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def forget_why(task: asyncio.Task[Any]) -> None:
+def drop_cancel_traceback(task: asyncio.Task[Any]) -> None:
     """Take from a task what cancelled it, when it is done: the exception holds the frames, and they all they knew."""
     if task.cancelled():
         with suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.audio.echo import EchoExplainer
+from duologue.audio.echo import EchoEstimator
 from duologue.audio.format import FRAME, RATE
 from duologue.audio.resample import Resampler
 
@@ -38,7 +38,7 @@ LOUDER = 16.0
 """...what has so many times the energy of the loudest of them (12 dB) is no echo: chance often explains a piece of the
 user's voice."""
 MOST_NOTED = 1.5
-"""Seconds of frames that are kept as they were sent: as long as the explainer remembers."""
+"""Seconds of frames that are kept as they were sent: as long as the estimator remembers."""
 
 
 class EchoGuard:
@@ -52,10 +52,10 @@ class EchoGuard:
     def __init__(self, rate: int, threshold: float, chunk: float = FRAME) -> None:
         self._rate = rate
         self._threshold = threshold
-        self._explainer: EchoExplainer | None = None
+        self._echo_estimator: EchoEstimator | None = None
         self._resampler: Resampler | None = None
         self._noted: deque[tuple[int, bytes]] = deque(maxlen=math.ceil(MOST_NOTED / chunk))
-        """Position and frame, of what the explainer has not been told."""
+        """Position and frame, of what the estimator has not been told."""
         self._next = self._until = 0
         self._sounding = False
         self._held = np.zeros(0, np.int16)
@@ -75,8 +75,8 @@ class EchoGuard:
 
     def played(self, pos: int, frame: bytes) -> None:
         """Note a frame of ours, sent when the input was at `pos`."""
-        if self._explainer is None:
-            self._explainer = EchoExplainer()
+        if self._echo_estimator is None:
+            self._echo_estimator = EchoEstimator()
             self._first = pos
         start = max(pos, self._next)
         self._noted.append((start, frame))
@@ -84,18 +84,18 @@ class EchoGuard:
 
     def paused(self, pos: int) -> None:
         """Note that the client fell silent when the input was at `pos`, and keeps what has not sounded."""
-        if self._explainer is not None:
+        if self._echo_estimator is not None:
             self._tell()
-            self._held = self._explainer.take_back(pos)
+            self._held = self._echo_estimator.take_back(pos)
             self._next = pos
 
     def resumed(self, pos: int) -> None:
         """Note that the client went on where it had paused."""
         held, self._held = self._held, self._held[:0]
         if len(held):
-            assert self._explainer is not None, "it held them"
+            assert self._echo_estimator is not None, "it held them"
             start = max(pos, self._next)
-            self._explainer.play(start, held)
+            self._echo_estimator.play(start, held)
             self._sounds_until(start + len(held))
 
     def flushed(self, pos: int) -> None:
@@ -111,8 +111,8 @@ class EchoGuard:
         self._sounding = True
 
     def _tell(self) -> None:
-        """Tell the explainer what was noted; frames that follow each other as one piece."""
-        assert self._explainer is not None, "noted frames are for it"
+        """Tell the estimator what was noted; frames that follow each other as one piece."""
+        assert self._echo_estimator is not None, "noted frames are for it"
         if self._resampler is None:
             self._resampler = Resampler(self._rate, RATE)
         while self._noted:
@@ -121,12 +121,12 @@ class EchoGuard:
             while self._noted and self._noted[0][0] == end:
                 piece.append(self._noted.popleft()[1])
                 end += self._samples(piece[-1])
-            self._explainer.play(start, np.frombuffer(self._resampler.process(b"".join(piece)), np.int16))
+            self._echo_estimator.play(start, np.frombuffer(self._resampler.process(b"".join(piece)), np.int16))
 
     def active(self, pos: int) -> bool:
         """True while our own voice may be in what is heard at `pos`; the playout is forgotten when that is over."""
-        if self._explainer is not None and self._sounding and pos >= self._until:
-            self._explainer.stop()
+        if self._echo_estimator is not None and self._sounding and pos >= self._until:
+            self._echo_estimator.stop()
             self._noted.clear()
             self._sounding = False
         return self._sounding
@@ -142,16 +142,16 @@ class EchoGuard:
             self._unheard += 1
             self._loudest = max(self._loudest, _energy(mic))
 
-    def explained(self, end: int, mic: NDArray[np.int16], is_speech: bool) -> float:
+    def echo_ratio(self, end: int, mic: NDArray[np.int16], is_speech: bool) -> float:
         """The share of the energy of `mic`, the window that ends at `end`, that our own voice explains; 0 to 1.
 
         To be asked while `active` for the windows that may be speech, and for all while `alert`; the others need no
         explanation, and this costs more than all else that is done for a window. `is_speech`: it may be speech. Where
         our voice went `unheard` for long, nothing is explained of what is much louder.
         """
-        assert self._explainer is not None, "asked only while active"
+        assert self._echo_estimator is not None, "asked only while active"
         self._tell()
-        share = self._explainer.explained(end, mic)
+        share = self._echo_estimator.echo_ratio(end, mic)
         if not is_speech:
             return share
         if self._first is not None:
@@ -184,8 +184,8 @@ class EchoGuard:
     @property
     def left(self) -> NDArray[np.int16]:
         """The last window that was explained, without our own voice."""
-        assert self._explainer is not None, "asked only after an explanation"
-        return self._explainer.left
+        assert self._echo_estimator is not None, "asked only after an explanation"
+        return self._echo_estimator.left
 
 
 def _energy(mic: NDArray[np.int16]) -> float:

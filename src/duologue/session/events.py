@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
 
@@ -99,7 +99,7 @@ class Metered(Event):
 
     speech: float
     """Probability of speech, 0 to 1: the highest since the last of these events."""
-    explained: float
+    echo_ratio: float
     """Share of that sound which the agent's own voice explains, 0 to 1."""
     end_of_turn: float | None
     """Probability that the open turn is over, as scored last; None where no turn is open or none was scored."""
@@ -121,10 +121,10 @@ class ErrorRaised(Event):
 
 
 KEPT = (
-    tell.TurnDecided,
-    tell.AgentHeard,
-    tell.Interrupted,
-    tell.CallChanged,
+    events.TurnDecided,
+    events.AgentHeard,
+    events.Interrupted,
+    events.CallChanged,
     TurnMeasured,
     ErrorRaised,
 )

@@ -7,13 +7,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from duologue.audio.format import RATE
-from duologue.conversation import effects as do
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, inputs
 from duologue.engine import Engine, Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
-from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, because
-from duologue.session.cancellation import cancelled_from_outside, forget_why
+from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
@@ -39,7 +38,7 @@ MAX_STUCK = 16
 """Pieces of work that are not let go of; with one more the call ends."""
 
 
-def leaves_open(ask: do.AskSound) -> bool:
+def leaves_open(ask: effects.RequestEndOfTurn) -> bool:
     """True where its words do, so that its sound is worth judging where there is much to do."""
     return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
 
@@ -74,11 +73,11 @@ class Listener:
         """All that have not ended, those that were dropped among them."""
         self._partial: asyncio.Task[None] | None = None
 
-    def call(self, *, agent_speculates: bool) -> got.CallRequested:
+    def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
         """What the rules are to know of the evidence that this session can have."""
         can, latency = self._stt.capabilities, self._stt.latency
         self._told_latency = latency.expected if latency is not None else None
-        return got.CallRequested(
+        return inputs.CallRequested(
             agent_speculates,
             judges_sound=self._engine.turn_model is not None,
             streams_words=self.live is not None,
@@ -91,24 +90,24 @@ class Listener:
         if self.live is not None:
             self.live.start(self, self.host.id)
 
-    def ask_words(self, ask: do.AskWords, due_in: float) -> None:
+    def request_transcript(self, ask: effects.RequestTranscript, due_in: float) -> None:
         """Understand a stretch; `due_in` seconds from now its words are wanted."""
         if self.live is not None:
             self.live.request(ask)
         else:
             self._start(ask.ask, self._hear(ask, self._audio.read(ask.start, ask.end).tobytes(), due_in))
 
-    def ask_sound(self, ask: do.AskSound, due_in: float) -> None:
+    def request_end_of_turn(self, ask: effects.RequestEndOfTurn, due_in: float) -> None:
         """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
         threads = self._engine.model_threads
         if threads.backlog > due_in or (threads.utilization > SOUND_SHARE and not leaves_open(ask)):
             threads.counters.rationed += 1
-            self.host.tell_rules(got.EvidenceFailed(ask.ask, OverloadedError.code))
+            self.host.tell_rules(inputs.EvidenceFailed(ask.ask, OverloadedError.code))
             return
         pcm = self._audio.read(max(ask.start, ask.end - SOUND_WINDOW), ask.end)
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
 
-    def ask_partial(self, ask: do.AskPartial) -> None:
+    def request_partial(self, ask: effects.RequestPartial) -> None:
         """Show words so far: as they stream, or one pass at a time if the recognizer has room for it."""
         if self.live is not None:
             self.live.show(ask)
@@ -155,10 +154,10 @@ class Listener:
         task = asyncio.create_task(work, name=name, context=owned_by(self.host.id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(forget_why)
+        task.add_done_callback(drop_cancel_traceback)
         return task
 
-    async def _hear(self, ask: do.AskWords, pcm: bytes, due_in: float) -> None:
+    async def _hear(self, ask: effects.RequestTranscript, pcm: bytes, due_in: float) -> None:
         limit = self._config.words_timeout
         deadline = asyncio.get_running_loop().time() + due_in
         if ask.may_go_on:
@@ -184,9 +183,9 @@ class Listener:
         latency = self._measured.expected
         if latency is not None and abs(latency - (self._told_latency or 0.0)) >= LATENCY_STEP_S:
             self._told_latency = latency
-            self.host.tell_rules(got.WordsLatencyMeasured(latency))
+            self.host.tell_rules(inputs.WordsLatencyMeasured(latency))
 
-    def answer_words(self, ask: do.AskWords, text: str, ending_odds: float = 0.0) -> None:
+    def answer_words(self, ask: effects.RequestTranscript, text: str, ending_odds: float = 0.0) -> None:
         """Judge the words that were asked for, and tell the rules."""
         try:
             j = self._words.judge(joined(ask.before, text, self._language))
@@ -194,16 +193,18 @@ class Listener:
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            self._answer(got.WordsArrived(ask.ask, text, j.probability, j.reason, j.patience, response, ending_odds))
+            self._answer(
+                inputs.WordsArrived(ask.ask, text, j.probability, j.reason, j.timeout_factor, response, ending_odds)
+            )
 
-    def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
+    def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
         """Tell the rules that the words will not come, and everyone else unless that was `reported`."""
         if reported:
-            self._answer(got.EvidenceFailed(ask.ask, error.code))
+            self._answer(inputs.EvidenceFailed(ask.ask, error.code))
         else:
             self._fail(ask, error)
 
-    def tell_rules(self, input_: got.Input) -> None:
+    def tell_rules(self, input_: inputs.Input) -> None:
         """Tell the rules of the session."""
         self.host.tell_rules(input_)
 
@@ -237,7 +238,7 @@ class Listener:
             await asyncio.sleep(pause)
             attempt += 1
 
-    async def _judge(self, ask: do.AskSound, pcm: bytes, due_in: float) -> None:
+    async def _judge(self, ask: effects.RequestEndOfTurn, pcm: bytes, due_in: float) -> None:
         model = self._engine.turn_model
         assert model is not None, "the rules ask for the sound only where a model is at hand"
         deadline = asyncio.get_running_loop().time() + due_in
@@ -253,9 +254,9 @@ class Listener:
         except Exception as cause:
             self._fail(ask, _failed(model.name, cause))
         else:
-            self._answer(got.SoundScored(ask.ask, probability))
+            self._answer(inputs.SoundScored(ask.ask, probability))
 
-    async def _show(self, ask: do.AskPartial, pcm: bytes) -> None:
+    async def _show(self, ask: effects.RequestPartial, pcm: bytes) -> None:
         deadline = asyncio.get_running_loop().time() + PARTIAL_TIMEOUT_S
         try:
             async with asyncio.timeout(self._config.words_timeout):
@@ -263,16 +264,16 @@ class Listener:
                 check_transcript(self._stt.name, transcript)
         except Exception:
             return  # words for show: the final pass over the same sound tells of what is wrong
-        self.host.tell_rules(got.PartialArrived(ask.ask, transcript.text))
+        self.host.tell_rules(inputs.PartialArrived(ask.ask, transcript.text))
 
-    def _answer(self, answer: got.WordsArrived | got.SoundScored | got.EvidenceFailed) -> None:
+    def _answer(self, answer: inputs.WordsArrived | inputs.SoundScored | inputs.EvidenceFailed) -> None:
         self._asks.pop(answer.ask, None)
         self.host.tell_rules(answer)
 
-    def _fail(self, ask: do.AskWords | do.AskSound, error: DuologueError) -> None:
+    def _fail(self, ask: effects.RequestTranscript | effects.RequestEndOfTurn, error: DuologueError) -> None:
         self.host.failed(error, ask.turn)
-        self._answer(got.EvidenceFailed(ask.ask, error.code))
+        self._answer(inputs.EvidenceFailed(ask.ask, error.code))
 
 
 def _failed(name: str, cause: BaseException) -> ProviderError:
-    return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
+    return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from duologue.agent.faults import is_fault
-from duologue.errors import DuologueError, HookError, OverloadedError, because
+from duologue.errors import DuologueError, HookError, OverloadedError, with_cause
 from duologue.session.cancellation import cancelled_from_outside, finishes
 
 __all__ = ["Hook", "Hooks"]
@@ -80,4 +80,4 @@ class Hooks:
             cause = error
         name = getattr(hook, "__name__", type(hook).__name__)
         what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {type(cause).__name__}"
-        return because(HookError(f"The hook {name} {what}."), cause)
+        return with_cause(HookError(f"The hook {name} {what}."), cause)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from duologue.agent import ToolCall
 from duologue.audio.level import first_audible
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.session.events import TurnMeasured
 
 __all__ = ["Stopwatch"]
@@ -42,13 +42,13 @@ class Stopwatch:
     tools: dict[int, list[ToolCall]] = field(default_factory=dict)
     """Calls for replies whose turn is not decided, by generation."""
 
-    def scored(self, event: tell.TurnScored) -> None:
+    def scored(self, event: events.TurnScored) -> None:
         """The words are in, or the sound has been judged as well."""
         self.score = event.silence
         if event.sound is None:
             self.words = event.silence
 
-    def turn_decided(self, event: tell.TurnDecided, wall: float, lag: float) -> None:
+    def turn_decided(self, event: events.TurnDecided, wall: float, lag: float) -> None:
         """The turn is decided; `lag` is input that has arrived and is not scored yet, in seconds."""
         self.turn = event.turn
         self.decided = event.silence + lag

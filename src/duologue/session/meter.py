@@ -18,16 +18,16 @@ class Meter:
 
     every: float
     speech: float = 0.0
-    explained: float = 0.0
+    echo_ratio: float = 0.0
     due: int = 0
 
     def take(self, window: VadScored, rules: Conversation, wall: float) -> Metered | None:
         """Note a window that the rules have been told of; the sum, where one is due."""
         if window.probability >= self.speech:
-            self.speech, self.explained = window.probability, window.explained
+            self.speech, self.echo_ratio = window.probability, window.echo_ratio
         if window.end < self.due:
             return None
-        measured = Metered(window.end, wall, self.speech, self.explained, rules.end_of_turn, rules.silence)
-        self.speech = self.explained = 0.0
+        measured = Metered(window.end, wall, self.speech, self.echo_ratio, rules.end_of_turn, rules.silence)
+        self.speech = self.echo_ratio = 0.0
         self.due = window.end + round(self.every * RATE)
         return measured

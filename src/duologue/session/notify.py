@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from duologue.agent.faults import is_fault
-from duologue.errors import DuologueError, ProviderError, because
+from duologue.errors import DuologueError, ProviderError, with_cause
 from duologue.session.responder import Responder
 
 __all__ = ["notify", "responder_failed"]
@@ -36,4 +36,4 @@ def responder_failed(responder: Responder, cause: BaseException, what: str = "")
     if isinstance(cause, DuologueError):
         return cause
     name, doing = responder.name, f" to {what}" if what else ""
-    return because(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)
+    return with_cause(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)

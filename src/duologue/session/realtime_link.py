@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from duologue.agent.faults import is_fault
 from duologue.engine.accounting import owned_by
-from duologue.errors import DeadlineError, DuologueError, ProviderError, because
+from duologue.errors import DeadlineError, DuologueError, ProviderError, with_cause
 from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeModel
-from duologue.session.cancellation import forget_why
+from duologue.session.cancellation import drop_cancel_traceback
 
 __all__ = ["ModelResponse", "RealtimeLink"]
 
@@ -145,7 +145,7 @@ class RealtimeLink:
         self._was_opened = True
         self._opened, self._error = asyncio.Event(), None
         self._task = asyncio.create_task(self._run(self._opened), name="realtime", context=owned_by(session))
-        self._task.add_done_callback(forget_why)
+        self._task.add_done_callback(drop_cancel_traceback)
 
     async def connected(self, session: str) -> RealtimeConnection:
         """Return the open connection. Raises ProviderError if it cannot be opened."""
@@ -233,7 +233,7 @@ class RealtimeLink:
         if isinstance(cause, ProviderError):
             return cause
         name, doing = self._model.name, f" to {what}" if what else ""
-        return because(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)
+        return with_cause(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)
 
     def _dispatch(self, event: RealtimeEvent) -> None:
         name = self._model.name

@@ -11,7 +11,7 @@ from typing import Any, Final
 from duologue.agent import EndCall
 from duologue.agent.faults import is_fault
 from duologue.conversation.inputs import SayRequested
-from duologue.errors import AgentError, InvalidStateError, ProviderError, because
+from duologue.errors import AgentError, InvalidStateError, ProviderError, with_cause
 from duologue.realtime import RealtimeToolCall
 from duologue.session.cancellation import cancelled_from_outside
 from duologue.session.responder import ResponseRequest, current_writer
@@ -72,7 +72,7 @@ class ModelReply:
             if cancelled_from_outside():
                 raise asyncio.CancelledError from None
             error = AgentError(f"The tool {call.name[:MAX_NAME]} failed: {type(cause).__name__}.")
-            output.failed(because(error, cause), turn.id)
+            output.failed(with_cause(error, cause), turn.id)
             return json.dumps({"error": f"The tool failed: {type(cause).__name__}."})
         finally:
             current_writer.reset(token)

@@ -9,8 +9,7 @@ from typing import Final as Constant
 from typing import Protocol
 
 from duologue.audio.format import RATE
-from duologue.conversation import effects as do
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, inputs
 from duologue.engine import Recognizer
 from duologue.errors import DeadlineError, DuologueError
 from duologue.session.config import SessionConfig
@@ -35,15 +34,15 @@ STALL_LATENCIES: Constant = 4.0
 class WordsHost(Protocol):
     """Who asks for words."""
 
-    def answer_words(self, ask: do.AskWords, text: str) -> None:
+    def answer_words(self, ask: effects.RequestTranscript, text: str) -> None:
         """Take the words that were asked for."""
         ...
 
-    def fail_words(self, ask: do.AskWords, error: DuologueError, *, reported: bool) -> None:
+    def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
         """Take note that they will not come; `reported`: the error has been published."""
         ...
 
-    def tell_rules(self, input_: got.Input) -> None:
+    def tell_rules(self, input_: inputs.Input) -> None:
         """Tell the rules."""
         ...
 
@@ -60,7 +59,7 @@ class WordsHost(Protocol):
 class Request:
     """Words that were asked for and have not come."""
 
-    ask: do.AskWords
+    ask: effects.RequestTranscript
     span: Span
     asked_at: float
     """Seconds of the session's clock."""
@@ -100,7 +99,7 @@ class LiveRecognition:
         self._requests: dict[int, Request] = {}
         self._last: Span | None = None
         """The span that was asked for last, of speech that has ended."""
-        self._shown: do.AskPartial | None = None
+        self._shown: effects.RequestPartial | None = None
         self._shown_text = ""
         self._told_latency = self.latency
         self._outage_reported = False
@@ -148,7 +147,7 @@ class LiveRecognition:
 
     # --- what the rules ask for ---
 
-    def request(self, ask: do.AskWords) -> None:
+    def request(self, ask: effects.RequestTranscript) -> None:
         """Answer with the words from `ask.start` to `ask.end` as soon as they are known."""
         host, down = self._host, self.stream.down
         if host is None:
@@ -175,7 +174,7 @@ class LiveRecognition:
         if not self._try(request):
             self.stream.finalize(ask.end)
 
-    def show(self, ask: do.AskPartial) -> None:
+    def show(self, ask: effects.RequestPartial) -> None:
         """Show the words from `ask.start` on as they come."""
         if self._shown is None or self._shown.start != ask.start:
             self._shown_text = ""
@@ -209,7 +208,7 @@ class LiveRecognition:
         if checked is None or host is None:
             return
         if isinstance(checked, EndOfTurn):
-            host.tell_rules(got.TurnJudged(checked.position, checked.probability, checked.eager))
+            host.tell_rules(inputs.TurnJudged(checked.position, checked.probability, checked.eager))
             return
         if isinstance(checked, Final):
             self.stream.works()
@@ -248,7 +247,7 @@ class LiveRecognition:
         text = self._buffer.text(span, so_far=True)
         if text and text != self._shown_text:
             self._shown_text = text
-            self._host.tell_rules(got.PartialArrived(ask.ask, text))
+            self._host.tell_rules(inputs.PartialArrived(ask.ask, text))
 
     def _try(self, request: Request) -> bool:
         """Answer a request if its words are there."""
@@ -278,7 +277,7 @@ class LiveRecognition:
         latency = self.latency
         if abs(latency - self._told_latency) >= LATENCY_STEP_S:
             self._told_latency = latency
-            self._host.tell_rules(got.WordsLatencyMeasured(latency))
+            self._host.tell_rules(inputs.WordsLatencyMeasured(latency))
 
     def _stall(self, ask: int) -> None:
         """The words do not come: another stream may be better."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duologue.audio.format import RATE
-from duologue.conversation import events as tell
+from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.session.events import ErrorRaised, ToolCalled, TurnMeasured
 
@@ -80,7 +80,7 @@ class CallRecord:
         """Note what an event tells."""
         self.audio = event.pos / RATE
         match event:
-            case tell.TurnDecided():
+            case events.TurnDecided():
                 self.turns.append(
                     TurnRecord(
                         event.turn,
@@ -90,16 +90,16 @@ class CallRecord:
                         event.reason,
                     )
                 )
-            case tell.TurnContinued():
+            case events.TurnContinued():
                 if self.turns and self.turns[-1].turn == event.turn:
                     self.turns.pop()
-            case tell.AgentHeard():
+            case events.AgentHeard():
                 self._heard(event)
-            case tell.Interrupted(reason="duration" | "words" | "manual" | "text"):
+            case events.Interrupted(reason="duration" | "words" | "manual" | "text"):
                 self.interruptions += 1
-            case tell.FalseInterruption() | tell.Backchannel():
+            case events.FalseInterruption() | events.Backchannel():
                 self.false_interruptions += 1
-            case tell.AudioGap():
+            case events.AudioGap():
                 self.missing += (event.end - event.start) / RATE
             case TurnMeasured():
                 if turn := self._find(event.turn):
@@ -109,12 +109,12 @@ class CallRecord:
                     turn.tools.append(event)
             case ErrorRaised():
                 self.errors.append(event)
-            case tell.CallChanged(state="ended"):
+            case events.CallChanged(state="ended"):
                 self.reason = event.reason
             case _:
                 pass
 
-    def _heard(self, event: tell.AgentHeard) -> None:
+    def _heard(self, event: events.AgentHeard) -> None:
         turn = self._find(event.turn)
         if turn:
             turn.agent_text, turn.heard_text, turn.interrupted = event.said, event.text, event.interrupted

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from duologue.audio.format import RATE
 from duologue.engine import Recognizer
 from duologue.engine.accounting import owned_by
-from duologue.errors import DuologueError, OverloadedError, ProviderError, because
+from duologue.errors import DuologueError, OverloadedError, ProviderError, with_cause
 from duologue.session.agent_writer import without_frames
-from duologue.session.cancellation import cancelled_from_outside, forget_why
+from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.retry import pause_before_retry
 from duologue.stt import RecognitionStream
@@ -123,7 +123,7 @@ class ReopeningStream:
         """Open the first stream, for the work of this session."""
         self.owner = owner
         self._task = asyncio.create_task(self._run(), name="recognition", context=owned_by(session))
-        self._task.add_done_callback(forget_why)
+        self._task.add_done_callback(drop_cancel_traceback)
 
     def stop(self) -> None:
         """Stop reading; the task closes the stream."""
@@ -299,4 +299,4 @@ class ReopeningStream:
 def _as_error(name: str, cause: BaseException) -> DuologueError:
     if isinstance(cause, DuologueError):
         return cause
-    return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
+    return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

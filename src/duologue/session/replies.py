@@ -17,7 +17,7 @@ from duologue.agent.faults import is_fault
 from duologue.conversation import effects, events
 from duologue.conversation.history import Message
 from duologue.conversation.inputs import SayRequested
-from duologue.errors import AgentError, DuologueError, ProviderError, because
+from duologue.errors import AgentError, DuologueError, ProviderError, with_cause
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
@@ -154,7 +154,7 @@ class Replies:
             self.hears_audio = False
             name = self._responder.name
             error = ProviderError(f"{name} failed to hear: {type(cause).__name__}.", provider=name)
-            self._host.failed(because(error, cause))
+            self._host.failed(with_cause(error, cause))
 
     # --- the end of the session ---
 
@@ -178,7 +178,7 @@ class Replies:
             self._host.failed(AgentError(f"The agent did not close within {RESPONDER_CLOSING:g} s."))
         elif (cause := closing.result()) is not None:
             error = AgentError(f"The agent failed to close: {type(cause).__name__}.")
-            self._host.failed(cause if isinstance(cause, DuologueError) else because(error, cause))
+            self._host.failed(cause if isinstance(cause, DuologueError) else with_cause(error, cause))
 
 
 def _report_tool(output: weakref.ref[RepliesOutput], turn: int, generation: int, call: ToolCall) -> None:

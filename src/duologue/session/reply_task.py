@@ -12,7 +12,7 @@ from duologue.audio.format import FRAME
 from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, ProviderError
 from duologue.session.agent_writer import closable
-from duologue.session.cancellation import forget_why
+from duologue.session.cancellation import drop_cancel_traceback
 from duologue.session.notify import notify, responder_failed
 from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
 from duologue.session.response_checks import check_item
@@ -66,7 +66,7 @@ class ReplyTask:
         self._task = asyncio.create_task(
             self._run(), name=f"reply-{self.generation}", context=owned_by(request.session)
         )
-        self._task.add_done_callback(forget_why)
+        self._task.add_done_callback(drop_cancel_traceback)
 
     @property
     def is_answer(self) -> bool:

@@ -26,9 +26,7 @@ from duologue.agent.closing import close_unused
 from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import as_agent, greeting_of
 from duologue.audio.format import FRAME, RATE, WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
@@ -43,12 +41,12 @@ from duologue.errors import (
     InvalidStateError,
     SessionAlreadyActiveError,
     SessionNotActiveError,
-    because,
+    with_cause,
 )
-from duologue.session.audience import Audience
 from duologue.session.cancellation import finishes
 from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
+from duologue.session.event_bus import EventBus
 from duologue.session.events import (
     ErrorRaised,
     FunctionCallRequested,
@@ -60,9 +58,9 @@ from duologue.session.events import (
     YieldMeasured,
 )
 from duologue.session.evidence import Listener
-from duologue.session.hearing import Hearing
 from duologue.session.hooks import Hook, Hooks
 from duologue.session.host import WeakHost
+from duologue.session.input_buffer import InputBuffer
 from duologue.session.live_call import LiveCall
 from duologue.session.meter import Meter
 from duologue.session.output import OutputController
@@ -130,7 +128,7 @@ class VoiceSession:
         self.has_pending_audio = False
         self._rules = Conversation(c.rules_of_call())
         self._window = engine.vad.window
-        hearing = Hearing(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
+        hearing = InputBuffer(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
         self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, hearing)
         self._responder = responder or _cascade(engine, tts, agent, self.info)
@@ -143,7 +141,7 @@ class VoiceSession:
         self._output.replies.call_of = partial(_live_call, weakref.ref(self))
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
-        self._audience = Audience()
+        self._event_bus = EventBus()
         self._inputs: deque[Input] = deque()
         self._taps: tuple[Tap, ...] = ()
         self._telling = False
@@ -176,7 +174,7 @@ class VoiceSession:
         at once if it is called by the agent or by a hook, which would wait for themselves.
         """
         if self._is_live:
-            self.tell_rules(got.EndRequested(reason, after_speech=True))
+            self.tell_rules(inputs.EndRequested(reason, after_speech=True))
             if self._answering() is not None or self._hooks.is_running_here:
                 return
             await self._finish_speech()
@@ -184,7 +182,7 @@ class VoiceSession:
 
     async def hang_up(self, reason: str = "closed") -> None:
         """End the call at once, drop all work, and wait until the hooks have been called."""
-        self.tell_rules(got.EndRequested(reason))
+        self.tell_rules(inputs.EndRequested(reason))
         self.engine.detach(self)
         await self._listener.close()
         await self._output.replies.close()
@@ -252,14 +250,14 @@ class VoiceSession:
 
     def events(self, *, max_queue: int = 256) -> Subscription:
         """All events from now on, for one reader; ends when the session does."""
-        return self._audience.subscribe(max_queue)
+        return self._event_bus.subscribe(max_queue)
 
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         """Call `on_event` with each event from now on, and `on_end` with the reason after the last.
 
         For transports: plain calls on the loop's thread, which must neither wait nor raise. Others read `events()`.
         """
-        self._audience.watch(on_event, on_end)
+        self._event_bus.watch(on_event, on_end)
 
     def meter(self, every: float) -> None:
         """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about."""
@@ -320,12 +318,12 @@ class VoiceSession:
         if recording is not None:
             self._says.recordings[key] = recording
         writer = self._answering()
-        self._request_say(got.SayRequested(text, interruptible, key, writer.request.generation if writer else 0))
+        self._request_say(inputs.SayRequested(text, interruptible, key, writer.request.generation if writer else 0))
         if writer is not None:
             await writer.say_within(text, key, interruptible=interruptible)
         return handle
 
-    def _request_say(self, say: got.SayRequested) -> None:
+    def _request_say(self, say: inputs.SayRequested) -> None:
         try:
             self.tell_rules(say)
         except DuologueError:
@@ -368,12 +366,12 @@ class VoiceSession:
         self._roster.current = agent
         cascade.change_agent(made)
         self.record.agents.append(agent)
-        self.tell_rules(got.SettingsChanged(agent_speculates=made.speculative))
+        self.tell_rules(inputs.SettingsChanged(agent_speculates=made.speculative))
         self._publish(HandedOver(self._input.hearing.position, self.engine.clock.now(), agent))
         if text:
             key, _ = self._says.add(text)
             try:
-                self._request_say(got.SayRequested(text, True, key))
+                self._request_say(inputs.SayRequested(text, True, key))
             except DuologueError as error:  # too much waits to be said: the agent answers, and does not greet
                 self.failed(error)
 
@@ -399,7 +397,7 @@ class VoiceSession:
                 hint="Change to a voice of the same rate.",
             )
         new = None if tts is None else VoiceState(tts)
-        self.tell_rules(got.SettingsChanged(action_delay, timeout, barge_in))
+        self.tell_rules(inputs.SettingsChanged(action_delay, timeout, barge_in))
         if new is not None:
             self._check_cascade().change_voice(new)
 
@@ -411,28 +409,28 @@ class VoiceSession:
     def interrupt(self) -> None:
         """Silence the agent, and forget what waits to be said."""
         self._check_live()
-        self.tell_rules(got.InterruptRequested())
+        self.tell_rules(inputs.InterruptRequested())
 
     def clear_buffers(self) -> None:
         """Forget everything pending on both sides: the utterance, the reply, what waits to be said."""
         self._check_live()
-        self.tell_rules(got.ClearRequested())
+        self.tell_rules(inputs.ClearRequested())
 
     def begin_turn(self) -> None:
         """The button to talk is down: all until `end_turn` is one turn. Interrupts the agent."""
         self._check_live()
-        self.tell_rules(got.TurnBegun())
+        self.tell_rules(inputs.TurnBegun())
 
     def end_turn(self) -> None:
         """The button is up: the turn is over."""
         self._check_live()
-        self.tell_rules(got.TurnEnded())
+        self.tell_rules(inputs.TurnEnded())
 
     def send_text(self, text: str) -> None:
         """The user typed a turn."""
         self._check_live()
         if text.strip():
-            self.tell_rules(got.TextArrived(text.strip()))
+            self.tell_rules(inputs.TextArrived(text.strip()))
 
     def mark_playback(self, position: int) -> None:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""
@@ -509,7 +507,7 @@ class VoiceSession:
                 raise
             self._taps = tuple(other for other in self._taps if other is not tap)
             failure = HookError(f"An input tap raised {type(error).__name__}, and is removed.")
-            self.failed(because(failure, error))
+            self.failed(with_cause(failure, error))
 
     def failed(self, error: DuologueError, turn: int = 0) -> None:
         """Log and publish an error, of this turn if of any."""
@@ -532,9 +530,9 @@ class VoiceSession:
         if not isinstance(error, DuologueError):
             # Its words may hold what is not the client's to read; the log has them.
             hint = "Start a new one; the server's log says why."
-            error = because(DuologueError(f"The session broke off: {type(error).__name__}.", hint=hint), error)
+            error = with_cause(DuologueError(f"The session broke off: {type(error).__name__}.", hint=hint), error)
         self.failed(error)
-        self.tell_rules(got.EndRequested("error"))
+        self.tell_rules(inputs.EndRequested("error"))
 
     def measured(self, measured: TurnMeasured) -> None:
         """A turn was answered audibly."""
@@ -548,23 +546,23 @@ class VoiceSession:
     def _publish(self, event: Event) -> None:
         self.record.take(event)
         match event:
-            case tell.TurnScored():
+            case events.TurnScored():
                 self._output.stopwatch.scored(event)
-            case tell.TurnDecided():
+            case events.TurnDecided():
                 self._output.turn_decided(event, self._input.hearing.lag / RATE)
-            case tell.AgentHeard():
+            case events.AgentHeard():
                 self._output.replies.heard(event.generation, event.text)
-            case tell.SayEnded():
+            case events.SayEnded():
                 self._says.end(event.say, event.heard, interrupted=event.interrupted)
             case _:
                 pass
-        self._audience.tell(event)
+        self._event_bus.tell(event)
 
-    def _pause(self, e: do.Pause) -> None:
+    def _pause(self, e: effects.Pause) -> None:
         self._output.pause(e)
         self._yielded(e.generation, "pause")
 
-    def _discard_reply(self, e: do.DiscardReply) -> None:
+    def _discard_reply(self, e: effects.DiscardReply) -> None:
         sounded = self._output.sounds(e.generation)
         self._output.discard(e)
         if sounded:
@@ -578,13 +576,13 @@ class VoiceSession:
             YieldMeasured(self._input.hearing.position, now, generation, reason, now - self._handled_at, behind)
         )
 
-    def _ask_words(self, e: do.AskWords) -> None:
-        self._listener.ask_words(e, (e.due - self._input.hearing.position) / RATE)
+    def _ask_words(self, e: effects.RequestTranscript) -> None:
+        self._listener.request_transcript(e, (e.due - self._input.hearing.position) / RATE)
 
-    def _ask_sound(self, e: do.AskSound) -> None:
-        self._listener.ask_sound(e, (e.due - self._input.hearing.position) / RATE)
+    def _ask_sound(self, e: effects.RequestEndOfTurn) -> None:
+        self._listener.request_end_of_turn(e, (e.due - self._input.hearing.position) / RATE)
 
-    def _end_call(self, _: do.EndCall) -> None:
+    def _end_call(self, _: effects.EndCall) -> None:
         self.engine.detach(self)
 
     def _finish(self) -> None:
@@ -594,7 +592,7 @@ class VoiceSession:
         self._ended.set()
         self._listener.stop()
         self._hooks.call(self._on_end, self, self.record)
-        self._audience.end(self.record.reason)
+        self._event_bus.end(self.record.reason)
 
     # --- for those who drive it with recorded sound ---
 
@@ -628,21 +626,21 @@ def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, ca
 
 
 DO: dict[type, Callable[[VoiceSession, Any], None]] = {
-    do.AskWords: VoiceSession._ask_words,
-    do.AskSound: VoiceSession._ask_sound,
-    do.AskPartial: lambda s, e: s._listener.ask_partial(e),
-    do.DropAsk: lambda s, e: s._listener.drop(e.ask),
-    do.StartReply: lambda s, e: s._output.reply(e),
-    do.CommitReply: lambda s, e: s._output.commit(e),
-    do.StartSpeech: lambda s, e: s._output.say(e),
-    do.Hold: lambda s, e: s._output.hold(e),
-    do.Release: lambda s, e: s._output.release(e),
-    do.DiscardReply: VoiceSession._discard_reply,
-    do.Duck: lambda s, e: s._output.duck(e),
-    do.Unduck: lambda s, e: s._output.unduck(e),
-    do.Pause: VoiceSession._pause,
-    do.Resume: lambda s, e: s._output.resume(e),
-    do.EndCall: VoiceSession._end_call,
+    effects.RequestTranscript: VoiceSession._ask_words,
+    effects.RequestEndOfTurn: VoiceSession._ask_sound,
+    effects.RequestPartial: lambda s, e: s._listener.request_partial(e),
+    effects.DropAsk: lambda s, e: s._listener.drop(e.ask),
+    effects.StartReply: lambda s, e: s._output.reply(e),
+    effects.CommitReply: lambda s, e: s._output.commit(e),
+    effects.StartSpeech: lambda s, e: s._output.say(e),
+    effects.Hold: lambda s, e: s._output.hold(e),
+    effects.Release: lambda s, e: s._output.release(e),
+    effects.DiscardReply: VoiceSession._discard_reply,
+    effects.Duck: lambda s, e: s._output.duck(e),
+    effects.Unduck: lambda s, e: s._output.unduck(e),
+    effects.Pause: VoiceSession._pause,
+    effects.Resume: lambda s, e: s._output.resume(e),
+    effects.EndCall: VoiceSession._end_call,
 }
 
 

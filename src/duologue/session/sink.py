@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from duologue.agent.faults import is_fault
 from duologue.audio.format import RATES
 from duologue.conversation.inputs import EndRequested
-from duologue.errors import ConfigError, StreamError, because
+from duologue.errors import ConfigError, StreamError, with_cause
 from duologue.session.host import Host
 
 __all__ = ["AudioSink", "SinkCapabilities", "SinkOutput"]
@@ -123,5 +123,5 @@ class SinkOutput:
             error = StreamError(
                 f"The sink failed to {call}: {type(cause).__name__}.", hint="A sink never raises; correct it."
             )
-            self._host.failed(because(error, cause))
+            self._host.failed(with_cause(error, cause))
             self._host.tell_rules(EndRequested("sink_failed"))

@@ -10,7 +10,7 @@ from typing import Final
 
 from duologue.agent import FunctionCall
 from duologue.agent.faults import is_fault
-from duologue.errors import ConfigError, DuologueError, ProviderError, because
+from duologue.errors import ConfigError, DuologueError, ProviderError, with_cause
 from duologue.session.agent_writer import AgentWriter, closable, without_frames
 from duologue.session.responder import ResponseItem, ResponseRequest, SaySpoken, SpokenAudio, SpokenText
 from duologue.session.retry import pause_before_retry
@@ -215,7 +215,7 @@ class SpokenResponse:
         if isinstance(cause, DuologueError):
             return cause
         name = self._tts.name
-        return because(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
+        return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
 
 
 def _connect(feed: TextFeed, reader: SpeechReader, placer: TextPlacer) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from duologue.audio.format import RATE
-from duologue.conversation import inputs as got
+from duologue.conversation import inputs
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.state import CallState
 from duologue.engine import Engine
 from duologue.session.arrivals import Arrivals
 from duologue.session.config import SessionConfig
-from duologue.session.hearing import Hearing
 from duologue.session.host import Host
+from duologue.session.input_buffer import InputBuffer
 from duologue.session.meter import Meter
 from duologue.session.output import OutputController
 from duologue.session.recognition import LiveRecognition
@@ -32,14 +32,14 @@ class UserInput:
         engine: Engine,
         rules: Conversation,
         output: OutputController,
-        hearing: Hearing,
+        hearing: InputBuffer,
         live: LiveRecognition | None,
         config: SessionConfig,
     ) -> None:
         self.hearing = hearing
         """The audio of which something is still needed."""
         self.arrivals = Arrivals(config.missing_after)
-        self.doubtful: list[got.VadScored] = []
+        self.doubtful: list[inputs.VadScored] = []
         """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self.meter: Meter | None = None
         self._host = host
@@ -68,7 +68,7 @@ class UserInput:
     def tick(self, now: float, *, paced: bool) -> bool:
         """Forget the audio that is not needed any more. True if audio is missing, which is silence from now on."""
         arrivals = self.arrivals
-        missing = paced and now - arrivals.at >= arrivals.patience
+        missing = paced and now - arrivals.at >= arrivals.timeout
         if missing:
             self.hearing.skip(arrivals.fill(now), "missing")
         elif now >= arrivals.relearn_at:
@@ -80,7 +80,7 @@ class UserInput:
     def window_scored(self, probability: float) -> None:
         """Take the score of the window that was read last."""
         end = self.hearing.position
-        explained = 0.0
+        echo_ratio = 0.0
         echo = self._output.echo
         window = self._window
         if self.arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
@@ -91,14 +91,14 @@ class UserInput:
             alert, may_be_speech = echo.alert(end), probability >= doubtful
             mic = self.hearing.read(end - window, end)
             if alert or may_be_speech:
-                explained = echo.explained(end, mic, may_be_speech)
+                echo_ratio = echo.echo_ratio(end, mic, may_be_speech)
             else:
                 echo.unheard(end, mic)
             if alert:
                 self.hearing.replace(end - window, echo.left)
         if self._output.replies.hears_audio:
             self._output.replies.hear(self.hearing.read(end - window, end))
-        score = got.VadScored(end - window, end, probability, explained)
+        score = inputs.VadScored(end - window, end, probability, echo_ratio)
         if echo and echo.in_doubt(end):
             self.doubtful.append(score)
             return
@@ -112,12 +112,12 @@ class UserInput:
         self.doubtful = []
         for score in scores:
             if echo and echo.is_heard:
-                score = score._replace(explained=1.0)
+                score = score._replace(echo_ratio=1.0)
                 if self._live is not None:  # it takes part in the conversation, and must not hear the agent
                     self.hearing.replace(score.start, np.zeros(score.end - score.start, np.int16))
             self._tell_score(score)
 
-    def _tell_score(self, score: got.VadScored) -> None:
+    def _tell_score(self, score: inputs.VadScored) -> None:
         if self._live is not None:
             self._live.push(score.start, score.end)
         self._host.tell_rules(score)

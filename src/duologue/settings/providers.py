@@ -19,7 +19,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from duologue.errors import ConfigError, DuologueError, NotInstalledError, because
+from duologue.errors import ConfigError, DuologueError, NotInstalledError, with_cause
 
 if TYPE_CHECKING:
     from duologue.stt import SpeechToText, SttModel
@@ -115,7 +115,7 @@ def _make(kind: Kind, name: str, options: dict[str, Any]) -> Any:
     except DuologueError:
         raise
     except Exception as error:
-        raise because(ConfigError(f"The {what} {name!r} cannot be made: {type(error).__name__}."), error) from error
+        raise with_cause(ConfigError(f"The {what} {name!r} cannot be made: {type(error).__name__}."), error) from error
 
 
 def _load(point: EntryPoint, what: str) -> Any:

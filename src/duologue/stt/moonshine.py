@@ -18,7 +18,7 @@ from duologue.stt.moonshine_ending import ending_odds
 from duologue.stt.moonshine_graphs import FRAMES, HEAD_WIDTH, HEADS, LAYERS, STEP, load_graphs
 from duologue.stt.moonshine_texts import Text, write
 from duologue.stt.recognition import Recognition
-from duologue.stt.steps import Unfinished
+from duologue.stt.steps import Pending
 from duologue.stt.tokens import TokenTable
 
 __all__ = ["Moonshine"]
@@ -72,9 +72,9 @@ class Moonshine:
         """
         for item in items:
             self.check(item)
-        found: list[str | Unfinished] = self.first.run(items)
-        while waiting := [i for i, one in enumerate(found) if isinstance(one, Unfinished)]:
-            texts = [one.item for one in found if isinstance(one, Unfinished)]
+        found: list[str | Pending] = self.first.run(items)
+        while waiting := [i for i, one in enumerate(found) if isinstance(one, Pending)]:
+            texts = [one.item for one in found if isinstance(one, Pending)]
             for i, one in zip(waiting, self._writing.run(texts), strict=True):
                 found[i] = one
         return [one for one in found if isinstance(one, str)]
@@ -106,17 +106,17 @@ class _Listening:
         self._encoder = encoder
         self._writing = writing
 
-    def run(self, items: Sequence[NDArray[np.float32]]) -> list[str | Unfinished]:
+    def run(self, items: Sequence[NDArray[np.float32]]) -> list[str | Pending]:
         """An empty string for a segment in which nobody speaks; for any other, its text is to be written."""
         return [self._begin(item) for item in items]
 
-    def _begin(self, item: NDArray[np.float32]) -> str | Unfinished:
+    def _begin(self, item: NDArray[np.float32]) -> str | Pending:
         self._check(item)
         peak = np.abs(item).max(initial=0)
         if peak <= _SILENCE:
             return ""
         limit = int(self.size(item) * _TOKENS_PER_S) + _SPARE_TOKENS
-        return Unfinished(self._writing, Text(self._encode(item, peak), Decoded(limit)))
+        return Pending(self._writing, Text(self._encode(item, peak), Decoded(limit)))
 
     def _encode(self, item: NDArray[np.float32], peak: np.floating[Any]) -> NDArray[np.float32]:
         """What the decoder reads of the sound: (12, 8, T, 36), keys and values of each layer by head."""
@@ -142,10 +142,10 @@ class _Writing:
         """Nothing: the sound was counted when it was encoded."""
         return 0.0
 
-    def run(self, items: Sequence[Text]) -> list[str | Unfinished]:
+    def run(self, items: Sequence[Text]) -> list[str | Pending]:
         """The words of what is finished."""
         return [
-            self._recognition(text) if finished else Unfinished(self, text)
+            self._recognition(text) if finished else Pending(self, text)
             for text, finished in zip(items, write(self._decoder, items), strict=True)
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["Step", "Stepwise", "Unfinished"]
+__all__ = ["Pending", "ResumableModel", "Step"]
 
 
 class Step(Protocol):
@@ -26,7 +26,7 @@ class Step(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class Pending:
     """In place of a result: `item` is to be run by `step` next, with whatever else waits for that by then.
 
     One run of such a step goes on at a time, as a run of many costs little more than a run of one.
@@ -37,7 +37,7 @@ class Unfinished:
 
 
 @runtime_checkable
-class Stepwise(Protocol):
+class ResumableModel(Protocol):
     """A model whose work may be done in steps; its `run` does them all at once."""
 
     @property

@@ -17,8 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from duologue.audio.format import RATE, WINDOW
-from duologue.conversation import effects as do
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, inputs
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
@@ -92,16 +91,16 @@ class Script:
         self.understand("Hello.")
         self.judge(0.95)
         if start:
-            self.give(got.CallRequested(speculates, judges_sound))
+            self.give(inputs.CallRequested(speculates, judges_sound))
 
     # --- what the user does ---
 
-    def speech(self, seconds: float, probability: float = 0.95, *, explained: float = 0.0) -> None:
+    def speech(self, seconds: float, probability: float = 0.95, *, echo_ratio: float = 0.0) -> None:
         """The user speaks, in whole windows of 32 ms."""
         for _ in range(round(seconds * RATE / WINDOW)):
             self._deliver()
             start, self.pos = self.pos, self.pos + WINDOW
-            self.give(got.VadScored(start, self.pos, probability, explained))
+            self.give(inputs.VadScored(start, self.pos, probability, echo_ratio))
             self._play_on(WINDOW)
 
     def silence(self, seconds: float, probability: float = 0.02) -> None:
@@ -112,7 +111,7 @@ class Script:
         """Input is missing, in one piece."""
         self._deliver()
         start, self.pos = self.pos, self.pos + round(seconds * RATE)
-        self.give(got.Gap(start, self.pos, reason))
+        self.give(inputs.Gap(start, self.pos, reason))
         self._play_on(self.pos - start)
 
     def say_turn(self, text: str = "Hello.", *, seconds: float = 0.64, pause: float = 0.64) -> None:
@@ -128,7 +127,7 @@ class Script:
         *texts: str,
         probability: float = 0.95,
         reason: str = "sentence",
-        patience: float = 1.0,
+        timeout_factor: float = 1.0,
         ending_odds: float = 0.0,
         after: float = 0.0,
     ) -> None:
@@ -136,13 +135,15 @@ class Script:
 
         def reading(text: str) -> Reading:
             response = ENGLISH.response(text)
-            return lambda ask: got.WordsArrived(ask, text, probability, reason, patience, response, ending_odds)
+            return lambda ask: inputs.WordsArrived(
+                ask, text, probability, reason, timeout_factor, response, ending_odds
+            )
 
         self._words.answers = deque((reading(text), after) for text in texts)
 
     def fail_words(self, code: str = "provider_error", *, after: float = 0.0) -> None:
         """Fail each ask for words."""
-        self._words.answers = deque([(lambda ask: got.EvidenceFailed(ask, code), after)])
+        self._words.answers = deque([(lambda ask: inputs.EvidenceFailed(ask, code), after)])
 
     def lose_words(self) -> None:
         """Never answer an ask for words."""
@@ -152,13 +153,13 @@ class Script:
         """Answer each ask for the sound with the next of `probabilities`."""
 
         def reading(probability: float) -> Reading:
-            return lambda ask: got.SoundScored(ask, probability)
+            return lambda ask: inputs.SoundScored(ask, probability)
 
         self._sound.answers = deque((reading(p), after) for p in probabilities)
 
     def fail_sound(self, code: str = "provider_error", *, after: float = 0.0) -> None:
         """Fail each ask for the sound."""
-        self._sound.answers = deque([(lambda ask: got.EvidenceFailed(ask, code), after)])
+        self._sound.answers = deque([(lambda ask: inputs.EvidenceFailed(ask, code), after)])
 
     def lose_sound(self) -> None:
         """Never answer an ask for the sound."""
@@ -172,15 +173,15 @@ class Script:
             start = self._queued_until
             asks = question_start(clause, seconds, ENGLISH)
             segment = Segment(clause, start, start + seconds, asks_from=None if asks is None else start + asks)
-            self.give(got.SpeechQueued(self.on_order, segment))
+            self.give(inputs.SpeechQueued(self.on_order, segment))
 
     def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:
         """The reply on order is synthesised and begins to sound; it finishes when audio for all of it has passed."""
         self.queue(*clauses, seconds=seconds)
         if end_call:
-            self.give(got.HangUpRequested(self.on_order, end_call))
+            self.give(inputs.HangUpRequested(self.on_order, end_call))
         self.playing = Playing(self.on_order, self._queued_until)
-        self.give(got.PlayoutStarted(self.on_order))
+        self.give(inputs.PlayoutStarted(self.on_order))
 
     def finish(self) -> None:
         """The reply has been played to its end."""
@@ -189,7 +190,7 @@ class Script:
 
     def fail_reply(self, code: str = "agent_error") -> None:
         """The reply on order breaks off."""
-        self.give(got.ReplyFailed(self.on_order, code))
+        self.give(inputs.ReplyFailed(self.on_order, code))
 
     # --- what came of it ---
 
@@ -233,7 +234,7 @@ class Script:
 
     def _tell(self, input_: Input) -> list[Effect]:
         self.inputs.append((input_, self.now))
-        if isinstance(input_, got.SpeechQueued) and input_.generation == self.on_order:
+        if isinstance(input_, inputs.SpeechQueued) and input_.generation == self.on_order:
             self._queued_until = input_.segment.end
         effects = self.conversation.handle(input_, self.now)
         for effect in effects:
@@ -243,17 +244,17 @@ class Script:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case do.AskWords():
+            case effects.RequestTranscript():
                 self._answer_later(effect.ask, self._words)
-            case do.AskSound():
+            case effects.RequestEndOfTurn():
                 self._answer_later(effect.ask, self._sound)
-            case do.StartReply() | do.StartSpeech():
+            case effects.StartReply() | effects.StartSpeech():
                 self.on_order, self._queued_until = effect.generation, 0.0
-            case do.Pause() if self.playing:
+            case effects.Pause() if self.playing:
                 self.playing.paused = True
-            case do.Resume() if self.playing:
+            case effects.Resume() if self.playing:
                 self.playing.paused = False
-            case do.DiscardReply() if self.playing and self.playing.generation == effect.generation:
+            case effects.DiscardReply() if self.playing and self.playing.generation == effect.generation:
                 self._over(self.playing.played)
             case _:
                 pass
@@ -280,4 +281,4 @@ class Script:
     def _over(self, played: float) -> None:
         p, self.playing = self.playing, None
         assert p is not None, "nothing is playing"
-        self.give(got.PlayoutFinished(p.generation, played, estimated=False))
+        self.give(inputs.PlayoutFinished(p.generation, played, estimated=False))

@@ -21,7 +21,7 @@ from duologue.errors import (
     ProviderError,
     ProviderUnavailableError,
     StreamError,
-    because,
+    with_cause,
 )
 from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, read_key, retry_after, validated
@@ -200,7 +200,7 @@ class OpenAIVoice(TextToSpeech):
             if whole:
                 yield data[:whole]
         if len(half) % 2:
-            raise because(
+            raise with_cause(
                 ProviderUnavailableError(f"{self.name} ended in the middle of a sample.", provider=self.name),
                 StreamError("odd number of bytes"),
             )

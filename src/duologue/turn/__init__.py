@@ -20,7 +20,7 @@ class Judgement:
     """0 to 1: how likely the user has finished."""
     reason: str
     """A short slug that an event can name: `sentence`, `trailing_conjunction`, `filler`, `spelling`, `digits`, …"""
-    patience: float = 1.0
+    timeout_factor: float = 1.0
     """Factor on the silence allowed before the timeout: above 1 where people pause inside (spelling, numbers)."""
 
 

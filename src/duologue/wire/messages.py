@@ -280,7 +280,7 @@ class Meter(Model):
     type: Literal["meter"] = "meter"
     at_s: Seconds = Field(description="End of the sound that it is about, from the start of the input.")
     speech: float = Field(description="Probability of speech, 0 to 1: the highest since the last `meter`.")
-    explained: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
+    echo_ratio: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
     end_of_turn: float | None = Field(
         description="Probability that the open turn is over, as scored last; null where there is none."
     )

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from duologue.bench.peers import peers_in
+from duologue.bench.peers.duologue_peer import Duologue
 from duologue.bench.peers.livekit import LiveKit
-from duologue.bench.peers.ourselves import Duologue
 from duologue.bench.peers.pipecat import Pipecat
 from duologue.bench.peers.trial import Trial, last_object
 

@@ -11,8 +11,8 @@ import pytest
 from served_here import Voice, served_here
 
 from duologue.bench.soak.churn import Churned, Sample, check, churn
+from duologue.bench.soak.churn_callers import KINDS
 from duologue.bench.soak.plot import draw_churn
-from duologue.bench.soak.visitors import KINDS
 
 CALLS = 20
 DEADLINE = 20.0

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from served_here import Voice, served_here
 
+from duologue.bench.soak.machine_speed import Piece
 from duologue.bench.soak.monologue import Monologue, Phase, check, monologue
-from duologue.bench.soak.yardstick import Piece
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Story, Turn
 from duologue.callers.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.bench.soak.yardstick import Piece, Yardstick, alike
+from duologue.bench.soak.machine_speed import Piece, Yardstick, alike
 from duologue.callers.run import Progress
 
 

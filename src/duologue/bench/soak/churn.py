@@ -12,8 +12,8 @@ from itertools import combinations
 from typing import Any, Final
 
 from duologue.bench.conversations import Held
+from duologue.bench.soak.churn_callers import WORDS, Visit, Visitors
 from duologue.bench.soak.served import Served, at_least, at_most
-from duologue.bench.soak.visitors import WORDS, Visit, Visitors
 from duologue.callers.run import load_voice
 from duologue.callers.ticker import Ticker
 from duologue.callers.voice import prepare, room_noise
@@ -163,7 +163,7 @@ async def _idle(server: Served) -> Sample:
 
 
 async def _quiet(server: Served, sessions: int, idle: Sample) -> Sample:
-    """What it holds once it is as idle as it was, or patience ends."""
+    """What it holds once it is as idle as it was, or timeout_factor ends."""
     deadline = time.monotonic() + _QUIET_S
     while True:
         found = await _look(server, sessions)

@@ -21,10 +21,10 @@ from duologue.wire.messages import Pong
 
 __all__ = ["Fuzzed", "frame", "fuzz", "pieces", "send_pieces"]
 
-PATIENCE: Final = 0.3
+REPLY_TIMEOUT_S: Final = 0.3
 """Seconds in which the server may answer or close before the attacker leaves."""
 
-PONG_PATIENCE: Final = 20.0
+PONG_TIMEOUT_S: Final = 20.0
 """Seconds in which an ordinary call must be answered."""
 
 LOOK_EVERY: Final = 20
@@ -78,8 +78,8 @@ async def _call(address: str) -> str:
     """An ordinary call: empty where it was answered, else what went wrong."""
     try:
         async with (
-            asyncio.timeout(PONG_PATIENCE),
-            connect(f"ws://{address}/v1/stream", greeting=False, timeout=PONG_PATIENCE) as call,
+            asyncio.timeout(PONG_TIMEOUT_S),
+            connect(f"ws://{address}/v1/stream", greeting=False, timeout=PONG_TIMEOUT_S) as call,
         ):
             await call.send_audio(bytes(2 * FRAME_SAMPLES))
             await call.ping(7)
@@ -104,7 +104,7 @@ async def send_pieces(address: str, sends: Sequence[bytes]) -> None:
                     writer.write(piece)
                     await writer.drain()
                     await asyncio.sleep(0)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
                 while await reader.read(65_536):
                     pass
         finally:

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 from duologue.audio.format import RATE
 from duologue.bench.conversations import CHUNK_MS, Held
 from duologue.bench.machine import busy_s
+from duologue.bench.soak.machine_speed import Piece, Yardstick, alike
 from duologue.bench.soak.served import Served, at_least, at_most
-from duologue.bench.soak.yardstick import Piece, Yardstick, alike
 from duologue.callers.load import Load
 from duologue.callers.log import Log, Story, Turn
 from duologue.callers.plan import Plan, Wave

@@ -68,7 +68,7 @@ def report_labels(
 
 def _measure(items: list[Any], version: str, cache: Path | None) -> Runs:
     from duologue.bench.cache import RecognitionCache
-    from duologue.bench.heard import Ears
+    from duologue.bench.cached_recognition import Ears
     from duologue.bench.policies import settings
     from duologue.bench.turns import play
     from duologue.settings.local import load_local

@@ -50,7 +50,7 @@ def peers(
     """
     from duologue.bench.document import check_document, write_between
     from duologue.bench.peers import peers_in
-    from duologue.bench.peers.ourselves import Duologue
+    from duologue.bench.peers.duologue_peer import Duologue
     from duologue.bench.peers.picture import draw_race
     from duologue.bench.peers.race import run_race
     from duologue.bench.peers.report import report

@@ -15,7 +15,7 @@ from duologue.cli.output import AsJson, console, notes, print_json, progress, wr
 from duologue.errors import ConfigError
 
 if TYPE_CHECKING:
-    from duologue.bench.estimate import Estimate
+    from duologue.bench.bootstrap import Estimate
     from duologue.bench.turns import Run
 
 __all__ = ["turns"]
@@ -79,7 +79,7 @@ def _measure(items: list[Any], versions: tuple[str, ...], cache: Path | None) ->
     from duologue.agent.booking import BookingAgent
     from duologue.bench.answers import Voice
     from duologue.bench.cache import open_cache
-    from duologue.bench.heard import Ears
+    from duologue.bench.cached_recognition import Ears
     from duologue.bench.policies import POLICIES, settings
     from duologue.bench.turns import play
     from duologue.settings.local import load_local

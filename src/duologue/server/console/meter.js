@@ -19,7 +19,7 @@ export class Meter {
     this.columns = [];
     this.frames = 0;
     this.peak = 0;
-    this.opinion = { speech: null, explained: 0 };
+    this.opinion = { speech: null, echo_ratio: 0 };
     this.score = null;
     this.fresh = 0;
     for (const readout of Object.values(this.readouts)) show(readout, null, "–");
@@ -29,8 +29,8 @@ export class Meter {
   /** The server's opinion: a `meter` message. */
   told(opinion) {
     this.opinion = opinion;
-    const { speech, explained, end_of_turn, silence_s } = opinion;
-    show(this.readouts.speech, speech, explained >= OWN_VOICE ? `${speech.toFixed(2)} own voice` : speech.toFixed(2));
+    const { speech, echo_ratio, end_of_turn, silence_s } = opinion;
+    show(this.readouts.speech, speech, echo_ratio >= OWN_VOICE ? `${speech.toFixed(2)} own voice` : speech.toFixed(2));
     if (end_of_turn !== null) this.scored(end_of_turn, silence_s);
   }
 
@@ -52,9 +52,9 @@ export class Meter {
     this.peak = Math.max(this.peak, peak);
     if (++this.frames % COLUMN_FRAMES) return;
     const decibels = Math.max(-60, 20 * Math.log10(this.peak || 1e-3));
-    const { speech, explained } = this.opinion;
+    const { speech, echo_ratio } = this.opinion;
     const end = this.fresh-- > 0 ? this.score : null;
-    this.columns.push({ level: 1 + decibels / 60, speech: explained >= OWN_VOICE ? 0 : speech, end });
+    this.columns.push({ level: 1 + decibels / 60, speech: echo_ratio >= OWN_VOICE ? 0 : speech, end });
     const text = decibels > -60 ? `${Math.round(decibels)} dB`.replace("-", "−") : "silent";
     show(this.readouts.level, Math.round(decibels), off || text);
     this.peak = 0;

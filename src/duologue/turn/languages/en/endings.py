@@ -24,7 +24,7 @@ FEW = 4
 """Words of a short turn: an answer, a greeting, a command."""
 OPEN = 0.1
 """After endings of at most this probability something must follow."""
-FEW_PATIENCE = 0.6
+FEW_WORDS_TIMEOUT_FACTOR = 0.6
 """Of short turns that nothing need follow: the pauses after those that do go on are seldom longer than a second."""
 GAP_REACH = 7
 """Words back from a gap within which what fills it can stand."""
@@ -38,17 +38,17 @@ def judge(text: str) -> Judgement:
     """
     tail = read_tail(text)
     rule = next(rule for rule in RULES if rule.fits(tail))
-    patience = rule.patience
-    if patience == 1.0 and rule.probability > OPEN and tail.start == 0 and len(tail.words) <= FEW:
-        patience = FEW_PATIENCE
-    return Judgement(rule.probability, rule.reason, patience)
+    timeout_factor = rule.timeout_factor
+    if timeout_factor == 1.0 and rule.probability > OPEN and tail.start == 0 and len(tail.words) <= FEW:
+        timeout_factor = FEW_WORDS_TIMEOUT_FACTOR
+    return Judgement(rule.probability, rule.reason, timeout_factor)
 
 
 class _Rule(NamedTuple):
     reason: str
     fits: Callable[[Tail], bool]
     probability: float
-    patience: float = 1.0
+    timeout_factor: float = 1.0
 
 
 def _ends(phrases: frozenset[str]) -> Callable[[Tail], bool]:
@@ -289,4 +289,4 @@ RULES: tuple[_Rule, ...] = (
     _Rule("phrase", _is_short, 0.5),
     _Rule("unmarked", lambda _: True, 0.5),
 )
-"""Reason, test, probability, patience."""
+"""Reason, test, probability, timeout_factor."""

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from duologue.audio.ring import Ring
 from duologue.conversation.inputs import Gap
 
-__all__ = ["Hearing"]
+__all__ = ["InputBuffer"]
 
 MAX_GAPS = 64
 """Gaps that may wait to be told; a client that leaves more loses the sound between the last ones."""
 
 
-class Hearing:
+class InputBuffer:
     """Audio on its way to the rules. `position` is where the rules are: everything before it has been scored, or is in
     a gap that has been told.
 

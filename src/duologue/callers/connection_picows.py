@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import picows
 
-from duologue.callers.line import Ears, Line, refusal
+from duologue.callers.connection import CallerConnection, ConnectionObserver, refusal
 from duologue.errors import StreamError
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
 __all__ = ["open_picows"]
 
 
-async def open_picows(url: str, ears: Ears) -> Line:
+async def open_picows(url: str, observer: ConnectionObserver) -> CallerConnection:
     """Connect. Raises OverloadedError where the server is full, OSError and StreamError as websockets' line does."""
     try:
         _, line = await picows.ws_connect(
-            lambda: _Listener(ears), url, enable_auto_ping=False, max_frame_size=MAX_MESSAGE_BYTES
+            lambda: _Listener(observer), url, enable_auto_ping=False, max_frame_size=MAX_MESSAGE_BYTES
         )
     except picows.WSError as error:
         response = getattr(error, "response", None)
@@ -28,8 +28,8 @@ async def open_picows(url: str, ears: Ears) -> Line:
 
 
 class _Listener(picows.WSListener):  # type: ignore[misc]  # a compiled class without types
-    def __init__(self, ears: Ears) -> None:
-        self._ears = ears
+    def __init__(self, observer: ConnectionObserver) -> None:
+        self._ears = observer
         self._transport: picows.WSTransport | None = None
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:

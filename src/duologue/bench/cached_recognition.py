@@ -14,9 +14,7 @@ from duologue.bench.cache import RecognitionCache
 from duologue.bench.corpus import Item
 from duologue.bench.policies import SURE, UNSURE, Setting
 from duologue.bench.scoring import Decision
-from duologue.conversation import effects as do
-from duologue.conversation import events as tell
-from duologue.conversation import inputs as got
+from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
@@ -97,7 +95,7 @@ class Heard:
         self._ears = ears
         self.samples = samples
         window = ears.vad.window
-        self.windows = [got.VadScored(n * window, (n + 1) * window, p) for n, p in enumerate(scores)]
+        self.windows = [inputs.VadScored(n * window, (n + 1) * window, p) for n, p in enumerate(scores)]
         self._words: dict[tuple[int, int], Recognition] = {}
         self._sound: dict[tuple[int, int], float] = {}
 
@@ -112,9 +110,9 @@ class Heard:
         )
         conversation = Conversation(rules)
         play = Play(conversation, self, setting)
-        play.tell(got.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
+        play.tell(inputs.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
         if is_later:
-            play.tell(got.TextArrived("Hello."), Now(0, 0.0))
+            play.tell(inputs.TextArrived("Hello."), Now(0, 0.0))
             play.decisions.clear()
         for window in self.windows:
             play.tell(window, Now(window.end, window.end / RATE))
@@ -149,33 +147,33 @@ class Play:
         self._prepared: tuple[str, int] = ("", 0)
         """The text that a reply was prepared for last, and where."""
 
-    def tell(self, input_: got.Input, now: Now) -> None:
+    def tell(self, input_: inputs.Input, now: Now) -> None:
         """Tell the rules, and whatever follows from what they want."""
-        waiting: list[got.Input] = [input_]
+        waiting: list[inputs.Input] = [input_]
         while waiting:
             for effect in self._conversation.handle(waiting.pop(0), now):
                 answer = self.answer(effect)
                 if answer is not None:
                     waiting.append(answer)
 
-    def answer(self, effect: Effect) -> got.Input | None:
+    def answer(self, effect: Effect) -> inputs.Input | None:
         """Return the answer to an effect, if it has one."""
         match effect:
-            case do.AskWords():
+            case effects.RequestTranscript():
                 return self._words(effect)
-            case do.AskSound() if self._setting.policy == "busy" and not leaves_open(effect):
-                return got.EvidenceFailed(effect.ask, OverloadedError.code)
-            case do.AskSound():
+            case effects.RequestEndOfTurn() if self._setting.policy == "busy" and not leaves_open(effect):
+                return inputs.EvidenceFailed(effect.ask, OverloadedError.code)
+            case effects.RequestEndOfTurn():
                 self.asked += 1
-                return got.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))
-            case do.StartReply(speculative=True):
+                return inputs.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))
+            case effects.StartReply(speculative=True):
                 if not keeps("discard", self._prepared[0], effect.text):
                     self._prepared = effect.text, self._conversation.pos
-            case do.StartReply():
-                return got.ReplyFailed(effect.generation, "empty")
-            case do.CommitReply():
-                return got.ReplyFailed(effect.generation, "empty")
-            case tell.TurnDecided():
+            case effects.StartReply():
+                return inputs.ReplyFailed(effect.generation, "empty")
+            case effects.CommitReply():
+                return inputs.ReplyFailed(effect.generation, "empty")
+            case events.TurnDecided():
                 text, at = self._prepared
                 ahead = (effect.pos - at) / RATE if keeps("discard", text, effect.text) else None
                 self.decisions.append(Decision(effect.pos / RATE, effect.reason, effect.text, ahead))
@@ -184,13 +182,15 @@ class Play:
                 pass
         return None
 
-    def _words(self, ask: do.AskWords) -> got.WordsArrived:
+    def _words(self, ask: effects.RequestTranscript) -> inputs.WordsArrived:
         if not self._setting.hears_words:
             probability = UNSURE if self._setting.hears_sound else SURE
-            return got.WordsArrived(ask.ask, "(speech)", probability, "silence")
+            return inputs.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
         j = self._heard.judge(joined(ask.before, text, language_pack("en")))
-        return got.WordsArrived(ask.ask, str(text), j.probability, j.reason, j.patience, ending_odds=text.ending_odds)
+        return inputs.WordsArrived(
+            ask.ask, str(text), j.probability, j.reason, j.timeout_factor, ending_odds=text.ending_odds
+        )
 
 
 def _scores(sounds: Sequence[NDArray[np.int16]], ears: Ears) -> list[Sequence[float]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Pace"]
+__all__ = ["RateLimiter"]
 
 
-class Pace:
+class RateLimiter:
     """Compares the sound of one client with the clock. Durations are seconds.
 
     Sound that was held up on its way comes in a burst: it makes up for the time in which nothing came, and is no hurry.

@@ -15,12 +15,12 @@ from duologue.wire import frames
 from duologue.wire.fields import Audio
 from duologue.wire.messages import Ack, Interrupted, Pause, Resume
 
-__all__ = ["SoundIn", "SoundOut"]
+__all__ = ["AudioInput", "AudioOutput"]
 
 ACK_EVERY_S: Final = 0.2
 
 
-class SoundIn:
+class AudioInput:
     """Frames of a client become 16 kHz PCM for its session."""
 
     def __init__(self, audio: Audio, session: Session) -> None:
@@ -69,7 +69,7 @@ class SoundIn:
         return Ack(position=position, gaps=self._continuity.gaps, duplicates=self._continuity.duplicates)
 
 
-class SoundOut(AudioSink):
+class AudioOutput(AudioSink):
     """The session's sink: its PCM becomes frames in the encoding and at the rate that the client asked for."""
 
     def __init__(self, audio: Audio, outbox: Outbox) -> None:

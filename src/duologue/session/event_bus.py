@@ -1,4 +1,4 @@
-"""Who is told of a session's events: transports by a call, everyone else through a queue of their own."""
+"""The events of one session: transports get them by a call, everyone else through a queue of their own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from duologue.conversation.events import Event
 from duologue.session.events import Subscription
 
-__all__ = ["Audience"]
+__all__ = ["EventBus"]
 
 
-class Audience:
-    """All that listen to one session, until it ends."""
+class EventBus:
+    """Delivers the events of one session until it ends."""
 
     def __init__(self) -> None:
         self.over = False

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from duologue.conversation.inputs import Gap
 from duologue.errors import ConfigError, InvalidStateError
-from duologue.session.hearing import MAX_GAPS, Hearing
+from duologue.session.input_buffer import MAX_GAPS, InputBuffer
 
 WINDOW = 4
 MAX_LAG = 16
 
 
-def hearing(max_bytes: int = 65_536, window: int = WINDOW, max_lag: int = MAX_LAG) -> Hearing:
-    return Hearing(window=window, max_bytes=max_bytes, max_lag=max_lag)
+def hearing(max_bytes: int = 65_536, window: int = WINDOW, max_lag: int = MAX_LAG) -> InputBuffer:
+    return InputBuffer(window=window, max_bytes=max_bytes, max_lag=max_lag)
 
 
 def sound(start: int, samples: int) -> bytes:
@@ -25,7 +25,7 @@ def sound(start: int, samples: int) -> bytes:
     return np.arange(start, start + samples).astype("<i2").tobytes()
 
 
-def windows(h: Hearing) -> list[list[int]]:
+def windows(h: InputBuffer) -> list[list[int]]:
     """All windows that can be read now."""
     read = []
     while h.window_ready():
@@ -35,7 +35,7 @@ def windows(h: Hearing) -> list[list[int]]:
     return read
 
 
-def gaps(h: Hearing) -> list[tuple[int, int, str]]:
+def gaps(h: InputBuffer) -> list[tuple[int, int, str]]:
     found = []
     while gap := h.next_gap():
         found.append((gap.start, gap.end, gap.reason))

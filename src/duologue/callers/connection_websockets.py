@@ -15,7 +15,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
-from duologue.callers.line import Ears, Line, refusal
+from duologue.callers.connection import CallerConnection, ConnectionObserver, refusal
 from duologue.errors import StreamError
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
@@ -30,14 +30,14 @@ _LENGTH: Final = struct.Struct(">H")
 _SHORT, _MEDIUM = 126, 65536
 
 
-async def open_websockets(url: str, ears: Ears) -> Line:
+async def open_websockets(url: str, observer: ConnectionObserver) -> CallerConnection:
     """Connect. Raises OverloadedError where the server is full, InvalidURI, OSError and StreamError."""
     uri = parse_uri(url)
     loop = asyncio.get_running_loop()
     connected: asyncio.Future[None] = loop.create_future()
     context = ssl.create_default_context() if uri.secure else None
     transport, line = await loop.create_connection(
-        lambda: _WebSocket(uri, ears, connected), uri.host, uri.port, ssl=context
+        lambda: _WebSocket(uri, observer, connected), uri.host, uri.port, ssl=context
     )
     try:
         await connected
@@ -50,9 +50,9 @@ async def open_websockets(url: str, ears: Ears) -> Line:
 class _WebSocket(asyncio.Protocol):
     """websockets' protocol without its tasks, queues and locks; frames of sound are masked and written here."""
 
-    def __init__(self, uri: WebSocketURI, ears: Ears, connected: asyncio.Future[None]) -> None:
+    def __init__(self, uri: WebSocketURI, observer: ConnectionObserver, connected: asyncio.Future[None]) -> None:
         self._uri = uri
-        self._ears = ears
+        self._ears = observer
         self._connected = connected
         self._protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES)
         self._transport: asyncio.Transport | None = None

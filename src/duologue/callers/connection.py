@@ -6,10 +6,10 @@ from typing import Protocol
 
 from duologue.errors import DuologueError, OverloadedError, StreamError
 
-__all__ = ["Ears", "Line", "refusal"]
+__all__ = ["CallerConnection", "ConnectionObserver", "refusal"]
 
 
-class Ears(Protocol):
+class ConnectionObserver(Protocol):
     """Who is told what comes over a line. Plain calls on the loop's thread."""
 
     def text(self, message: str) -> None:
@@ -25,7 +25,7 @@ class Ears(Protocol):
         ...
 
 
-class Line(Protocol):
+class CallerConnection(Protocol):
     """An open connection."""
 
     def say(self, message: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from duologue.errors import ConfigError
 from duologue.server.gate import Gate, Guest
 
-__all__ = ["Door", "descriptors", "listen"]
+__all__ = ["Acceptor", "descriptors", "listen"]
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _open_descriptors() -> int:
     return 64
 
 
-class Door:
+class Acceptor:
     """Accepts connections on one listening socket while it is open.
 
     `make` makes the protocol of an accepted socket. `may_accept` is asked before each.

@@ -12,8 +12,8 @@ from typing import Final, Literal, get_args
 from urllib.parse import urlsplit
 
 from duologue.audio.format import FRAME_SAMPLES
-from duologue.callers.dial import open_line
-from duologue.callers.line import Line
+from duologue.callers.connection import CallerConnection
+from duologue.callers.dial import open_connection
 from duologue.callers.log import Refusal
 from duologue.callers.ticker import Ticker
 from duologue.callers.voice import Utterance
@@ -103,7 +103,7 @@ class Visitors:
 
     async def _call(self, kind: Kind, how: str, draw: random.Random) -> Visit:
         visitor = _Visitor(kind, how, draw, self._said, self._noise)
-        line = await open_line(self._url, visitor)
+        line = await open_connection(self._url, visitor)
         try:
             visitor.begin(line)
             self._ticker.join(visitor.tick)
@@ -154,7 +154,7 @@ async def _exchange(url: str, request: bytes, message: bytes) -> bytes:
         writer.transport.abort()
 
 
-def _talk_nonsense(how: str, line: Line, draw: random.Random) -> None:
+def _talk_nonsense(how: str, line: CallerConnection, draw: random.Random) -> None:
     match how:
         case "sound_first":
             line.send(draw.randbytes(652))
@@ -186,7 +186,7 @@ class _Visitor:
         self._said = draw.choice(said).frames
         self._cut_at = draw.randrange(len(self._said))
         """The frame before which one who vanishes is gone."""
-        self._line: Line | None = None
+        self._line: CallerConnection | None = None
         self._started = False
         self._sent = 0
         self._asked = False
@@ -197,7 +197,7 @@ class _Visitor:
         self._now: Callable[[], float] = asyncio.get_running_loop().time
         self._give_up = self._now() + _ANSWER_S
 
-    def begin(self, line: Line) -> None:
+    def begin(self, line: CallerConnection) -> None:
         self._line = line
         if self._how in _INSTEAD_OF_START:
             _talk_nonsense(self._how, line, self._draw)

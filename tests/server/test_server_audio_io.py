@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from duologue.audio import g711
 from duologue.errors import InvalidAudioError
+from duologue.server.audio_io import AudioInput, AudioOutput
 from duologue.server.outbox import Outbox
-from duologue.server.sound import SoundIn, SoundOut
 from duologue.session import CallRequest
 from duologue.wire.fields import Audio
 from duologue.wire.frames import pack, unpack
@@ -36,13 +36,13 @@ def tone(rate: int, seconds: float) -> bytes:
 
 def new_session() -> FakeSession:
     outbox = new_outbox()
-    return FakeSession(CallRequest(), SoundOut(Audio(), outbox), FakeBackend())
+    return FakeSession(CallRequest(), AudioOutput(Audio(), outbox), FakeBackend())
 
 
 @pytest.mark.parametrize("audio", AUDIOS, ids=str)
 async def test_a_second_in_is_a_second_heard(audio: Audio) -> None:
     session = new_session()
-    sound = SoundIn(audio, session)
+    sound = AudioInput(audio, session)
     data = g711.encode(tone(audio.rate, 1), audio.encoding)
     step = audio.rate // 50 * audio.bytes_per_sample
     seconds = sum(
@@ -56,7 +56,7 @@ async def test_a_second_in_is_a_second_heard(audio: Audio) -> None:
 
 async def test_pcm_at_the_sessions_rate_is_handed_over_as_it_is() -> None:
     session = new_session()
-    SoundIn(Audio(), session).take(pack(0, 0, b"\1\2\3\4"))
+    AudioInput(Audio(), session).take(pack(0, 0, b"\1\2\3\4"))
     assert session.heard == b"\1\2\3\4"
 
 
@@ -64,7 +64,7 @@ async def test_pcm_at_the_sessions_rate_is_handed_over_as_it_is() -> None:
 @given(audio=st.sampled_from(AUDIOS), gaps=st.lists(st.integers(0, 3000), min_size=1, max_size=8))
 async def test_gaps_keep_the_time(audio: Audio, gaps: list[int]) -> None:
     session = new_session()
-    sound = SoundIn(audio, session)
+    sound = AudioInput(audio, session)
     position = 0
     for gap in gaps:
         position += gap
@@ -75,7 +75,7 @@ async def test_gaps_keep_the_time(audio: Audio, gaps: list[int]) -> None:
 
 async def test_a_frame_holds_a_second_at_most() -> None:
     session = new_session()
-    sound = SoundIn(Audio(rate=8000), session)
+    sound = AudioInput(Audio(rate=8000), session)
     with pytest.raises(InvalidAudioError, match=r"holds 2\.0 s of sound, and may hold 1 s"):
         sound.take(pack(0, 0, bytes(32_000)))
     assert sound.take(pack(0, 0, bytes(16_000))) == 1
@@ -83,7 +83,7 @@ async def test_a_frame_holds_a_second_at_most() -> None:
 
 async def test_duplicates_are_heard_once() -> None:
     session = new_session()
-    sound = SoundIn(Audio(), session)
+    sound = AudioInput(Audio(), session)
     assert sound.take(pack(0, 0, b"aabb")) == 2 / 16_000
     assert sound.take(pack(0, 0, b"aabb")) == 0
     assert sound.take(pack(1, 0, b"bbcc")) == 1 / 16_000
@@ -91,7 +91,7 @@ async def test_duplicates_are_heard_once() -> None:
 
 
 async def test_an_acknowledgement_is_due_each_200_ms_of_sound() -> None:
-    sound = SoundIn(Audio(rate=8000), new_session())
+    sound = AudioInput(Audio(rate=8000), new_session())
     acks = []
     for number in range(100):
         sound.take(pack(number * 160, 0, bytes(320)))
@@ -107,7 +107,7 @@ async def test_an_acknowledgement_is_due_each_200_ms_of_sound() -> None:
 
 async def test_what_is_no_frame_is_refused_and_changes_nothing() -> None:
     session = new_session()
-    sound = SoundIn(Audio(), session)
+    sound = AudioInput(Audio(), session)
     for message in (b"", bytes(12), bytes(13)):
         with pytest.raises(InvalidAudioError):
             sound.take(message)
@@ -127,7 +127,7 @@ def sent(outbox: Outbox) -> list[tuple[int, int, bytes]]:
 @pytest.mark.parametrize("audio", AUDIOS, ids=str)
 async def test_a_second_said_is_a_second_out(audio: Audio) -> None:
     outbox = new_outbox()
-    sink = SoundOut(audio, outbox)
+    sink = AudioOutput(audio, outbox)
     sink.rate = 24_000
     pcm = tone(24_000, 1)
     for at in range(0, len(pcm), 960):
@@ -143,7 +143,7 @@ async def test_a_second_said_is_a_second_out(audio: Audio) -> None:
 
 async def test_a_new_reply_begins_with_nothing_of_the_old_one_in_the_filter() -> None:
     outbox = new_outbox()
-    sink = SoundOut(Audio(rate=8000), outbox)
+    sink = AudioOutput(Audio(rate=8000), outbox)
     sink.rate = 24_000
     loud = tone(24_000, 0.1)
     sink.send(loud, 0, 1)
@@ -155,7 +155,7 @@ async def test_a_new_reply_begins_with_nothing_of_the_old_one_in_the_filter() ->
 
 async def test_a_flush_drops_the_sound_here_and_tells_the_client() -> None:
     outbox = new_outbox()
-    sink = SoundOut(Audio(rate=24_000), outbox)
+    sink = AudioOutput(Audio(rate=24_000), outbox)
     sink.rate = 24_000
     sink.send(b"\1\0", 0, 1)
     sink.send(b"\2\0", 1, 2)
