@@ -98,14 +98,25 @@ def test_a_refused_judgment_is_not_late_and_can_be_forgotten() -> None:
 def test_dropped_requests_take_no_answer_and_are_late_if_overdue() -> None:
     r, context = requests()
     ask(r, "words", "sound")
-    context.pos, context.effects = WINDOW, []
+    context.pos, context.effects = WINDOW + 160, []
     r.drop("words", "segment")
-    assert context.effects == [events.EvidenceLate(WINDOW, 0.0, "words", WINDOW, 0.0), effects.DropAsk(1)]
+    assert context.effects == [
+        events.EvidenceLate(WINDOW + 160, 0.0, "words", WINDOW, 0.01),
+        effects.DropAsk(1),
+    ]
     assert r.answer(WORDS) is None
     assert list(r.open) == [2]
     r.drop_all()
     assert context.effects[2:] == [effects.DropAsk(2)]
     assert r.open == {}
+
+
+def test_a_request_dropped_at_its_due_position_is_not_late() -> None:
+    r, context = requests()
+    ask(r, "words")
+    context.pos, context.effects = WINDOW, []
+    r.drop("words")
+    assert context.effects == [effects.DropAsk(1)]
 
 
 def test_a_request_for_the_last_part_can_become_one_for_an_earlier_part() -> None:

@@ -171,7 +171,7 @@ class PendingRequests:
         """Cancel the requests of these kinds, and report those as late whose answer is overdue."""
         for request in [r for r in self.open.values() if r.kind in kinds]:
             del self.open[request.id]
-            if request.answer is None and request.due <= self._context.pos:
+            if request.answer is None and request.due < self._context.pos:
                 self._report_late(request)
             self._context.request(effects.DropAsk(request.id))
 
