@@ -15,17 +15,8 @@ from duologue.conversation import inputs
 from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Input, Now
 from duologue.errors import InvalidRecordingError
-from duologue.recording.inputs import (
-    MAX_ITEMS,
-    MAX_LINE_BYTES,
-    MAX_TEXT,
-    VERSION,
-    decode,
-    encode,
-    from_line,
-    read,
-    to_line,
-)
+from duologue.recording.codec import MAX_ITEMS, MAX_TEXT
+from duologue.recording.inputs import MAX_LINE_BYTES, VERSION, decode, encode, from_line, read, to_line
 
 repeatable = settings(
     derandomize=True, deadline=None, database=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow]

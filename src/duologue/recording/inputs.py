@@ -16,30 +16,20 @@ JSON does not have are the strings `nan`, `inf` and `-inf`. Records hold what th
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, BinaryIO, Final, Literal, SupportsFloat, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, BinaryIO, Final, cast, get_args
 
 from duologue.conversation.inputs import Input, Now
 from duologue.errors import InvalidRecordingError
+from duologue.recording.codec import decode_value, encode_value, json_name
 
-__all__ = ["MAX_ITEMS", "MAX_LINE_BYTES", "MAX_TEXT", "VERSION", "decode", "encode", "from_line", "read", "to_line"]
+__all__ = ["MAX_LINE_BYTES", "VERSION", "decode", "encode", "from_line", "read", "to_line"]
 
 VERSION: Final = 1
 """Changes when a recorded input changes its name, its fields or their meaning."""
-MAX_TEXT: Final = 250_000
-"""Characters of one text."""
-MAX_ITEMS: Final = 10_000
-"""Elements of one list, such as the timed words of a segment."""
 MAX_LINE_BYTES: Final = 4 * 2**20
 """Bytes of one line: room for a text of the longest length with each character escaped."""
 
-_MAX_INT: Final = 2**63 - 1
-_EXPECTED: Final = {bool: "true or false", str: "a string", int: "an integer", float: "a number"}
-_NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _KEYS: Final = frozenset(("version", "pos", "wall", "input", "fields"))
 _KINDS: Final[dict[str, Any]] = {kind.__name__: kind for kind in get_args(Input)}
 
@@ -54,10 +44,10 @@ def encode(input_: Input, now: Now) -> dict[str, Any]:
         raise InvalidRecordingError(f"{name} is not an input to the rules.")
     return {
         "version": VERSION,
-        "pos": _encode(int, now.pos, "pos"),
-        "wall": _encode(float, now.wall, "wall"),
+        "pos": encode_value(int, now.pos, "pos"),
+        "wall": encode_value(float, now.wall, "wall"),
         "input": name,
-        "fields": _encode(type(input_), input_, name),
+        "fields": encode_value(type(input_), input_, name),
     }
 
 
@@ -67,18 +57,18 @@ def decode(record: object) -> tuple[Input, Now]:
     Raises InvalidRecordingError for anything that `encode` does not return.
     """
     if not isinstance(record, dict):
-        raise InvalidRecordingError(f"A record is {_named(record)}, and must be an object.")
+        raise InvalidRecordingError(f"A record is {json_name(record)}, and must be an object.")
     version = record.get("version")
     if type(version) is not int or version != VERSION:
-        shown = version if type(version) is int and abs(version) < 10**6 else _named(version)
+        shown = version if type(version) is int and abs(version) < 10**6 else json_name(version)
         raise InvalidRecordingError(f"The record has version {shown}; this release reads version {VERSION}.")
     if record.keys() != _KEYS:
         raise InvalidRecordingError(f"A record must have exactly the keys {', '.join(sorted(_KEYS))}.")
     name = record["input"]
     if not isinstance(name, str) or name not in _KINDS:
         raise InvalidRecordingError("The record names no input that this release knows.")
-    now = Now(_decode(int, record["pos"], "pos"), _decode(float, record["wall"], "wall"))
-    return cast(Input, _decode(_KINDS[name], record["fields"], name)), now
+    now = Now(decode_value(int, record["pos"], "pos"), decode_value(float, record["wall"], "wall"))
+    return cast(Input, decode_value(_KINDS[name], record["fields"], name)), now
 
 
 def to_line(input_: Input, now: Now) -> bytes:
@@ -112,114 +102,5 @@ def read(file: BinaryIO) -> Iterator[tuple[Input, Now]]:
             raise InvalidRecordingError(f"Line {number}: {error.message}") from None
 
 
-def _encode(kind: Any, value: Any, at: str) -> Any:
-    """`value`, which `kind` declares, as plain JSON types; `at` names it in errors."""
-    if (union := _choices(kind)) is not None:
-        return None if value is None else _encode(union, value, at)
-    if _is_record(kind):
-        hints = _hints(kind)
-        if type(value) is not kind:
-            raise _wrong(at, kind.__name__, value)
-        return {name: _encode(hint, getattr(value, name), f"{at}.{name}") for name, hint in hints.items()}
-    if kind is float and not isinstance(value, int) and isinstance(value, SupportsFloat):
-        number = float(value)  # numpy's numbers, too
-        return number if math.isfinite(number) else repr(number)
-    if isinstance(value, tuple):
-        return [_encode(item, each, at) for item, each in _items(kind, value, at)]
-    return _scalar(kind, value, at)
-
-
-def _decode(kind: Any, value: Any, at: str) -> Any:
-    """The reverse of `_encode`."""
-    if (union := _choices(kind)) is not None:
-        return None if value is None else _decode(union, value, at)
-    if _is_record(kind):
-        hints = _hints(kind)
-        if not isinstance(value, dict):
-            raise _wrong(at, "an object", value)
-        if value.keys() != hints.keys():
-            raise InvalidRecordingError(f"{at} must have exactly the fields {', '.join(hints) or '(none)'}.")
-        return kind(**{name: _decode(hint, value[name], f"{at}.{name}") for name, hint in hints.items()})
-    if kind is float and isinstance(value, str):
-        if value not in _NOT_FINITE:
-            raise _wrong(at, "a number", value)
-        return _NOT_FINITE[value]
-    if isinstance(value, list):
-        return tuple([_decode(item, each, at) for item, each in _items(kind, value, at)])
-    return _scalar(kind, value, at)
-
-
-def _scalar(kind: Any, value: Any, at: str) -> Any:
-    """`value` if it is a single value of `kind`, within the limits."""
-    if get_origin(kind) is Literal:
-        if not isinstance(value, str) or value not in get_args(kind):
-            raise _wrong(at, f"one of {', '.join(map(repr, get_args(kind)))}", value)
-        return value
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is str and isinstance(value, str):
-        if len(value) > MAX_TEXT:
-            raise InvalidRecordingError(f"{at} has {len(value)} characters; the limit is {MAX_TEXT}.")
-        return value
-    if kind in (int, float) and isinstance(value, int) and not isinstance(value, bool):
-        if not -_MAX_INT <= value <= _MAX_INT:
-            raise InvalidRecordingError(f"{at} does not fit into 64 bits.")
-        return kind(value)
-    if kind is float and isinstance(value, float) and math.isfinite(value):
-        return value
-    raise _wrong(at, _EXPECTED.get(kind, "a list"), value)
-
-
-def _items(kind: Any, values: Any, at: str) -> list[tuple[Any, Any]]:
-    """The elements of a tuple, each with its declared type."""
-    if get_origin(kind) is not tuple:
-        raise _wrong(at, "a single value", values)
-    hints = get_args(kind)
-    if hints[-1] is ...:
-        hints = (hints[0],) * len(values)
-    if len(values) > MAX_ITEMS:
-        raise InvalidRecordingError(f"{at} has {len(values)} elements; the limit is {MAX_ITEMS}.")
-    if len(values) != len(hints):
-        raise InvalidRecordingError(f"{at} has {len(values)} elements, and must have {len(hints)}.")
-    return list(zip(hints, values, strict=True))
-
-
-def _choices(kind: Any) -> Any:
-    """`T` of an optional `T | None`; None for any other type."""
-    if get_origin(kind) not in (Union, UnionType):
-        return None
-    (only,) = (each for each in get_args(kind) if each is not NoneType)
-    return only
-
-
-def _is_record(kind: Any) -> bool:
-    return is_dataclass(kind) or hasattr(kind, "_fields")
-
-
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    """The fields of a dataclass or a named tuple, with their types."""
-    hints = get_type_hints(kind)
-    names = [f.name for f in fields(kind)] if is_dataclass(kind) else kind._fields
-    return {name: hints[name] for name in names}
-
-
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _wrong(at: str, expected: str, value: object) -> InvalidRecordingError:
-    return InvalidRecordingError(f"{at} is {_named(value)}, and must be {expected}.")
-
-
-def _named(value: object) -> str:
-    """The JSON name of a value's type: the value itself may be what the caller said."""
-    names = {
-        dict: "an object",
-        list: "a list",
-        str: "a string",
-        bool: "true or false",
-        int: "an integer",
-        float: "a number",
-    }
-    return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

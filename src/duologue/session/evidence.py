@@ -73,6 +73,16 @@ class Listener:
         """All that have not ended, those that were dropped among them."""
         self._partial: asyncio.Task[None] | None = None
 
+    @property
+    def stt_name(self) -> str:
+        """The name of the recognizer."""
+        return self._stt.name
+
+    @property
+    def words_name(self) -> str:
+        """The name of what judges the words."""
+        return self._words.name
+
     def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
         """What the rules are to know of the evidence that this session can have."""
         can, latency = self._stt.capabilities, self._stt.latency

@@ -16,6 +16,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
 from duologue.session.host import Host
 from duologue.session.measure import Stopwatch
+from duologue.session.observer import Observers
 from duologue.session.playout import Playout
 from duologue.session.replies import Replies
 from duologue.session.reply_task import ReplyTask
@@ -49,8 +50,10 @@ class OutputController:
         config: SessionConfig,
         sink: AudioSink | None,
         user_data: Any,
+        observers: Observers,
     ) -> None:
         self.host = host
+        self._observers = observers
         if not isinstance(responder.capabilities, ResponderCapabilities):
             raise ConfigError(f"{responder.name} declares no ResponderCapabilities.", hint="Derive it from Responder.")
         self.replies = Replies(host, responder, config, user_data)
@@ -301,6 +304,7 @@ class OutputController:
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self.sink.send(frame, position, generation)
         pos = self.host.accepted
+        self._observers.spoke(frame, position, generation, pos, self._engine.clock.now())
         if self.echo is not None:
             self.echo.played(pos, frame)
         if position == self.playout.began:

@@ -28,6 +28,7 @@ from duologue.agent.function import as_agent, greeting_of
 from duologue.audio.format import FRAME, RATE, WINDOW
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.conversation import Conversation
+from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
 from duologue.conversation.inputs import Input, Now
@@ -63,6 +64,7 @@ from duologue.session.host import WeakHost
 from duologue.session.input_buffer import InputBuffer
 from duologue.session.live_call import LiveCall
 from duologue.session.meter import Meter
+from duologue.session.observer import CallObserver, Observers
 from duologue.session.output import OutputController
 from duologue.session.record import CallRecord
 from duologue.session.recorded import RECORDING, read_recording
@@ -130,13 +132,16 @@ class VoiceSession:
         self._window = engine.vad.window
         hearing = InputBuffer(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
+        self._observers = Observers(host)
         self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, hearing)
         self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
         self._voices = dict(voices or {})
         self._says = SpeechHandles()
-        self._output = OutputController(host, engine, self._responder, c, sink, user_data)
-        self._input = UserInput(host, engine, self._rules, self._output, hearing, self._listener.live, c)
+        self._output = OutputController(host, engine, self._responder, c, sink, user_data, self._observers)
+        self._input = UserInput(
+            host, engine, self._rules, self._output, hearing, self._listener.live, c, self._observers
+        )
         self._output.replies.recordings = self._says.recordings
         self._output.replies.call_of = partial(_live_call, weakref.ref(self))
         self._hooks = Hooks(host.failed)
@@ -234,6 +239,18 @@ class VoiceSession:
         return self._output.playout.rate
 
     @property
+    def components(self) -> dict[str, str]:
+        """The names of what hears, judges and answers in this call."""
+        turn_model = self.engine.turn_model
+        return {
+            "vad": self.engine.vad.name,
+            "stt": self._listener.stt_name,
+            "words": self._listener.words_name,
+            "turn_model": "" if turn_model is None else turn_model.name,
+            "responder": self._responder.name,
+        }
+
+    @property
     def starved(self) -> int:
         """Frames of 20 ms in which speech was owed and none was ready."""
         return self._output.playout.starved
@@ -273,6 +290,15 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise InvalidStateError(f"Session {self.id} has been started.", hint="Register taps before the start.")
         self._taps += (tap,)
+
+    def observe(self, observer: CallObserver) -> None:
+        """Show `observer` both sides' audio, each input to the rules and its effects, until the call has ended.
+
+        Raises InvalidStateError once the session has been started, as `tap` does.
+        """
+        if self._rules.call.state is not CallState.INITIAL:
+            raise InvalidStateError(f"Session {self.id} has been started.", hint="Register observers before the start.")
+        self._observers.add(observer)
 
     # --- what a transport and an application call ---
 
@@ -461,7 +487,9 @@ class VoiceSession:
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
-        self._input.hearing.read_window(out)
+        hearing = self._input.hearing
+        hearing.read_window(out)
+        self._observers.heard(hearing.position - self._window, out)
 
     def window_scored(self, probability: float) -> None:
         """The score of the window that was read last."""
@@ -488,7 +516,7 @@ class VoiceSession:
                 input_ = self._inputs.popleft()
                 for tap in self._taps:
                     self._observe(tap, input_, now)
-                for effect in self._rules.handle(input_, now):
+                for effect in self._handle(input_, now):
                     if isinstance(effect, Event):
                         self._publish(effect)
                     else:
@@ -498,6 +526,15 @@ class VoiceSession:
             self.progressed()
             if self._rules.call.state is CallState.ENDED:
                 self._finish()
+
+    def _handle(self, input_: Input, now: Now) -> list[Effect]:
+        try:
+            effects = self._rules.handle(input_, now)
+        except Exception:
+            self._observers.told(input_, now, ())
+            raise
+        self._observers.told(input_, now, effects)
+        return effects
 
     def _observe(self, tap: Tap, input_: Input, now: Now) -> None:
         try:
@@ -591,6 +628,7 @@ class VoiceSession:
             return
         self._ended.set()
         self._listener.stop()
+        self._observers.ended(self.record)
         self._hooks.call(self._on_end, self, self.record)
         self._event_bus.end(self.record.reason)
 

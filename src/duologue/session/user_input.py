@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from duologue.audio.format import RATE
 from duologue.conversation import inputs
@@ -14,6 +15,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.host import Host
 from duologue.session.input_buffer import InputBuffer
 from duologue.session.meter import Meter
+from duologue.session.observer import Observers
 from duologue.session.output import OutputController
 from duologue.session.recognition import LiveRecognition
 
@@ -35,6 +37,7 @@ class UserInput:
         hearing: InputBuffer,
         live: LiveRecognition | None,
         config: SessionConfig,
+        observers: Observers,
     ) -> None:
         self.hearing = hearing
         """The audio of which something is still needed."""
@@ -50,6 +53,7 @@ class UserInput:
         self._window = engine.vad.window
         self._clock = engine.clock
         self._config = config
+        self._observers = observers
 
     def write(self, pcm: bytes, now: float) -> int:
         """Take audio that has just come; returns the samples that had to be dropped for it."""
@@ -95,7 +99,7 @@ class UserInput:
             else:
                 echo.unheard(end, mic)
             if alert:
-                self.hearing.replace(end - window, echo.left)
+                self._replace(end - window, echo.left)
         if self._output.replies.hears_audio:
             self._output.replies.hear(self.hearing.read(end - window, end))
         score = inputs.VadScored(end - window, end, probability, echo_ratio)
@@ -114,8 +118,12 @@ class UserInput:
             if echo and echo.is_heard:
                 score = score._replace(echo_ratio=1.0)
                 if self._live is not None:  # it takes part in the conversation, and must not hear the agent
-                    self.hearing.replace(score.start, np.zeros(score.end - score.start, np.int16))
+                    self._replace(score.start, np.zeros(score.end - score.start, np.int16))
             self._tell_score(score)
+
+    def _replace(self, start: int, samples: NDArray[np.int16]) -> None:
+        self.hearing.replace(start, samples)
+        self._observers.cleaned(start, samples)
 
     def _tell_score(self, score: inputs.VadScored) -> None:
         if self._live is not None:
