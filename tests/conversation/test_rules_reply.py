@@ -11,7 +11,10 @@ from duologue.conversation.reply import HeardPart, Reply
 
 
 def reply(*segments: Segment, played: float = 0.0) -> Reply:
-    return Reply(1, 1, "Hello.", segments=list(segments), played=round(played * RATE))
+    r = Reply(1, 1, "Hello.", played=round(played * RATE))
+    for segment in segments:
+        r.add(segment)
+    return r
 
 
 @pytest.mark.parametrize(("turn", "started", "thinking"), [(1, False, True), (1, True, False), (0, False, False)])
@@ -78,3 +81,10 @@ def test_a_segment_replaces_the_one_with_its_id() -> None:
     assert not r.add(Segment("Yes.", 0.0, 1.0, id=1))
     assert r.add(Segment("Final.", 4.0, 5.0)), "without an id it replaces none"
     assert [(s.text, s.end) for s in r.segments] == [("Yes.", 1.0), ("It is.", 4.0), ("Final.", 5.0)]
+
+
+def test_a_segment_that_becomes_protected_is_protected() -> None:
+    r = reply(Segment("One", 0.0, 1.0, id=1))
+    assert not r.is_protected
+    r.add(Segment("One.", 0.0, 1.0, interruptible=False, id=1))
+    assert r.is_protected

@@ -125,7 +125,7 @@ def test_a_client_that_leaves_gap_after_gap_is_bounded() -> None:
     for _ in range(500):
         h.write(sound(h.end, 1))
         h.skip(2, "lost")
-    assert len(h._gaps) <= MAX_GAPS
+    assert len(h.gaps) <= MAX_GAPS
     assert h.dropped == 500 - MAX_GAPS
     assert gaps(h)[-1][1] == h.end == 1500
     h.write(sound(1500, 4))

@@ -145,7 +145,9 @@ class PendingRequests:
         if not self.open:
             return []
         pos = self._context.pos
-        due = sorted((r for r in self.open.values() if r.answer and r.due <= pos), key=lambda r: (r.due, r.id))
+        due = [r for r in self.open.values() if r.answer and r.due <= pos]
+        if len(due) > 1:
+            due.sort(key=lambda r: (r.due, r.id))
         for request in due:
             del self.open[request.id]
         return due

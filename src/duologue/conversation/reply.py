@@ -58,6 +58,8 @@ class Reply:
     end_call: str = ""
     """The reason if the agent asked for the call to end after it."""
     segments: list[Segment] = field(default_factory=list)
+    has_protected: bool = False
+    """Some segment must not be interrupted."""
     reported: int = 0
     """How many segments are in the history already."""
     played: int = 0
@@ -88,6 +90,8 @@ class Reply:
     @property
     def is_protected(self) -> bool:
         """True while the part that is being played must not be interrupted."""
+        if not self.has_protected:
+            return False
         played = self.played / RATE
         return next((not segment.interruptible for segment in self.segments if played < segment.end), False)
 
@@ -97,8 +101,10 @@ class Reply:
             for at in range(len(self.segments) - 1, -1, -1):
                 if self.segments[at].id == segment.id:
                     self.segments[at] = segment
+                    self.has_protected = self.has_protected or not segment.interruptible
                     return False
         self.segments.append(segment)
+        self.has_protected = self.has_protected or not segment.interruptible
         return True
 
     def unspoken(self, says: Sequence[SayRequested]) -> list[SayRequested]:

@@ -92,10 +92,10 @@ class Cascade(Responder):
         if (cause := await close_agents(self._agents)) is not None:
             raise cause
 
-    async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
-        """Answer a turn, or say a text."""
+    def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+        """Answer a turn, or say a text. The agent is asked at once, before the first item is read."""
         queue = TextQueue(MAX_PIECES if self._voice.in_clauses else MAX_TOKENS)
-        agent, writer = self.agent, None  # the call may be handed over while this one answers
+        writer = None
         if request.say is None:
             writer = self._start_writer(request, queue)
         else:
@@ -106,9 +106,15 @@ class Cascade(Responder):
                 for part in clauses_of(text) if self._voice.in_clauses else [text]:
                     queue.put_ahead(Piece(part, interruptible=say.interruptible))
             queue.put_nowait(None)
+        # The call may be handed over, and its voice changed, while this response goes on.
+        return self._items(SpokenResponse(self._voice, request, queue, writer), writer, self.agent)
+
+    async def _items(
+        self, response: SpokenResponse, writer: AgentWriter | None, agent: Agent
+    ) -> AsyncIterator[ResponseItem]:
         has_sound = False
         try:
-            async with aclosing(SpokenResponse(self._voice, request, queue, writer).items()) as items:
+            async with aclosing(response.items()) as items:
                 async for item in items:
                     has_sound = has_sound or isinstance(item, SpokenAudio)
                     yield item

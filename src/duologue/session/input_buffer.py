@@ -34,7 +34,8 @@ class InputBuffer:
         self._max_lag = max_lag
         self.waiting = 0
         """Samples that arrived and wait to be scored; what is missing does not count."""
-        self._gaps: deque[Gap] = deque()
+        self.gaps: deque[Gap] = deque()
+        """What is missing and was not told yet, oldest first."""
 
     @property
     def first(self) -> int:
@@ -50,11 +51,6 @@ class InputBuffer:
     def lag(self) -> int:
         """Samples between the newest and the rules, those that never came among them."""
         return self._ring.end - self.position
-
-    @property
-    def has_gaps(self) -> bool:
-        """True where a gap waits to be told."""
-        return bool(self._gaps)
 
     def write(self, pcm: bytes) -> int:
         """Add 16-bit mono PCM; returns how many samples that waited were dropped for it, oldest first, as a gap."""
@@ -73,11 +69,11 @@ class InputBuffer:
         excess = self.waiting - self._max_lag
         start = end = self.position
         left = excess
-        while self._gaps and self._gaps[0].start - end < left:
-            gap = self._gaps.popleft()
+        while self.gaps and self.gaps[0].start - end < left:
+            gap = self.gaps.popleft()
             left -= gap.start - end
             end = gap.end
-        self._gaps.appendleft(Gap(start, end + left, "dropped"))
+        self.gaps.appendleft(Gap(start, end + left, "dropped"))
         self.waiting -= excess
         self.dropped += excess
         return excess
@@ -89,18 +85,18 @@ class InputBuffer:
         self.missing += samples
         if not samples:
             return
-        last = self._gaps[-1] if self._gaps else None
-        if last and (len(self._gaps) >= MAX_GAPS or (last.end == start and last.reason == reason)):
-            self._gaps.pop()
+        last = self.gaps[-1] if self.gaps else None
+        if last and (len(self.gaps) >= MAX_GAPS or (last.end == start and last.reason == reason)):
+            self.gaps.pop()
             self.waiting -= start - last.end
             self.dropped += start - last.end
             start = last.start
-        self._gaps.append(Gap(start, self._ring.end, reason))
+        self.gaps.append(Gap(start, self._ring.end, reason))
 
     def window_ready(self) -> bool:
         """True where a whole window without a gap waits."""
         end = self.position + self._window
-        return end <= self._ring.end and not (self._gaps and self._gaps[0].start < end)
+        return end <= self._ring.end and not (self.gaps and self.gaps[0].start < end)
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
@@ -113,16 +109,16 @@ class InputBuffer:
 
         What waits moves to their place.
         """
-        if self._gaps or not self._ring.remove(self.position - samples, self.position):
+        if self.gaps or not self._ring.remove(self.position - samples, self.position):
             return False
         self.position -= samples
         return True
 
     def next_gap(self) -> Gap | None:
         """The gap that comes before another whole window can, if there is one; the position goes past it."""
-        if not self._gaps or self._gaps[0].start >= self.position + self._window:
+        if not self.gaps or self.gaps[0].start >= self.position + self._window:
             return None
-        gap = self._gaps.popleft()
+        gap = self.gaps.popleft()
         self.waiting -= gap.start - self.position
         start, self.position = self.position, gap.end
         return Gap(start, gap.end, gap.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import aclosing
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from duologue.agent.faults import is_fault
 from duologue.audio.format import FRAME
@@ -63,8 +63,9 @@ class ReplyTask:
         self.is_cancelled = False
         self._output = output
         self._responder = responder
+        items = self._open(request)  # before the task is made: an agent that is asked here runs ahead of it
         self._task = asyncio.create_task(
-            self._run(), name=f"reply-{self.generation}", context=owned_by(request.session)
+            self._run(items), name=f"reply-{self.generation}", context=owned_by(request.session)
         )
         self._task.add_done_callback(drop_cancel_traceback)
 
@@ -98,11 +99,19 @@ class ReplyTask:
         """Return when nothing of it runs any more, or after `timeout` seconds."""
         await asyncio.wait([self._task], timeout=timeout)
 
-    async def _run(self) -> None:
+    def _open(self, request: ResponseRequest) -> Any:
+        try:
+            return closable(self._responder.respond(request))
+        except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(cause):
+                raise
+            return closable(_Failing(cause))
+
+    async def _run(self, items: Any) -> None:
         error: DuologueError | None = None
         try:
             try:
-                await self._read()
+                await self._read(items)
             except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
                 if not is_fault(cause):
                     raise
@@ -122,8 +131,8 @@ class ReplyTask:
                 raise
             self._output.failed(responder_failed(self._responder, cause, "let go of a response"), self.turn)
 
-    async def _read(self) -> None:
-        async with aclosing(closable(self._responder.respond(self.request))) as items:
+    async def _read(self, items: Any) -> None:
+        async with aclosing(items):
             read = without_audio = 0
             async for item in items:
                 if self.is_cancelled:
@@ -140,3 +149,16 @@ class ReplyTask:
                     raise ProviderError(f"{name} gave {without_audio} items without audio.", provider=name)
                 if read % AT_ONCE == 0:
                     await asyncio.sleep(0)
+
+
+class _Failing:
+    """Items of a responder that failed before it gave any: the error is handled where items are read."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self._cause = cause
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ResponseItem:
+        raise self._cause

@@ -129,6 +129,7 @@ class VoiceSession:
         self.vad_row = -1
         self.has_pending_audio = False
         self._rules = Conversation(c.rules_of_call())
+        self._call = self._rules.call
         self._window = engine.vad.window
         hearing = InputBuffer(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
@@ -464,7 +465,7 @@ class VoiceSession:
 
     @property
     def _is_live(self) -> bool:
-        return self._rules.call.state is CallState.LIVE
+        return self._call.state is CallState.LIVE
 
     def _check_live(self) -> None:
         if not self._is_live:
@@ -479,11 +480,13 @@ class VoiceSession:
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True where a whole one waits to be scored."""
-        if self._is_live and self._input.hearing.has_gaps:
+        hearing, live = self._input.hearing, self._call.state is CallState.LIVE
+        if hearing.gaps and live:
             self.engine.vad.reset(self.vad_row)
             self._input.tell_gaps()
-        self.has_pending_audio = self._is_live and self._input.hearing.window_ready()
-        return self.has_pending_audio
+            live = self._call.state is CallState.LIVE
+        self.has_pending_audio = ready = live and hearing.window_ready()
+        return ready
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
@@ -493,7 +496,11 @@ class VoiceSession:
 
     def window_scored(self, probability: float) -> None:
         """The score of the window that was read last."""
-        self._input.window_scored(probability)
+        score = self._input.window_scored(probability)
+        if score is not None:
+            self.tell_rules(score)
+            if self._input.meter is not None:
+                self._input.measure(self._input.meter, score)
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""
@@ -524,7 +531,7 @@ class VoiceSession:
         finally:
             self._telling = False
             self.progressed()
-            if self._rules.call.state is CallState.ENDED:
+            if self._call.state is CallState.ENDED:
                 self._finish()
 
     def _handle(self, input_: Input, now: Now) -> list[Effect]:

@@ -23,6 +23,8 @@ __all__ = ["UserInput"]
 
 DOUBT_PADDING = RATE
 """Samples kept before windows that are held back: more than an utterance reaches back."""
+DISCARD_EVERY_S = 0.25
+"""Seconds after which audio that is not needed any more is let go of: each tick would cost more than it saves."""
 
 
 class UserInput:
@@ -54,6 +56,8 @@ class UserInput:
         self._clock = engine.clock
         self._config = config
         self._observers = observers
+        self._call = rules.call
+        self._discard_at = 0.0
 
     def write(self, pcm: bytes, now: float) -> int:
         """Take audio that has just come; returns the samples that had to be dropped for it."""
@@ -77,18 +81,23 @@ class UserInput:
             self.hearing.skip(arrivals.fill(now), "missing")
         elif now >= arrivals.relearn_at:
             arrivals.relearn(now)
-        needed = self.doubtful[0].start - DOUBT_PADDING if self.doubtful else self._rules.needs_from
-        self.hearing.discard(needed if self._live is None else self._live.needs_from(needed))
+        if now >= self._discard_at:
+            self._discard_at = now + DISCARD_EVERY_S
+            needed = self.doubtful[0].start - DOUBT_PADDING if self.doubtful else self._rules.needs_from
+            self.hearing.discard(needed if self._live is None else self._live.needs_from(needed))
         return missing
 
-    def window_scored(self, probability: float) -> None:
-        """Take the score of the window that was read last."""
+    def window_scored(self, probability: float) -> inputs.VadScored | None:
+        """Take the score of the window that was read last, and return what the rules are to be told of it.
+
+        None if they are told later, because the window may be the agent's own echo, or not at all.
+        """
         end = self.hearing.position
         echo_ratio = 0.0
         echo = self._output.echo
         window = self._window
         if self.arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
-            return
+            return None
         if echo and echo.active(end):
             rules = self._config.rules
             doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
@@ -105,10 +114,12 @@ class UserInput:
         score = inputs.VadScored(end - window, end, probability, echo_ratio)
         if echo and echo.in_doubt(end):
             self.doubtful.append(score)
-            return
+            return None
         if self.doubtful:
             self._resolve_doubt()
-        self._tell_score(score)
+        if self._live is not None:
+            self._live.push(score.start, score.end)
+        return score
 
     def _resolve_doubt(self) -> None:
         """Report the windows that were held back until it was known whether they are the agent's own echo."""
@@ -119,20 +130,21 @@ class UserInput:
                 score = score._replace(echo_ratio=1.0)
                 if self._live is not None:  # it takes part in the conversation, and must not hear the agent
                     self._replace(score.start, np.zeros(score.end - score.start, np.int16))
-            self._tell_score(score)
+            if self._live is not None:
+                self._live.push(score.start, score.end)
+            self._host.tell_rules(score)
+            if self.meter is not None:
+                self.measure(self.meter, score)
 
     def _replace(self, start: int, samples: NDArray[np.int16]) -> None:
         self.hearing.replace(start, samples)
         self._observers.cleaned(start, samples)
 
-    def _tell_score(self, score: inputs.VadScored) -> None:
-        if self._live is not None:
-            self._live.push(score.start, score.end)
-        self._host.tell_rules(score)
-        if self.meter is not None:
-            measured = self.meter.take(score, self._rules, self._clock.now())
-            if measured is not None and self._rules.call.state is CallState.LIVE:
-                self._host.publish(measured)
+    def measure(self, meter: Meter, score: inputs.VadScored) -> None:
+        """Show a score that the rules have been told of to those who watch."""
+        measured = meter.take(score, self._rules, self._clock.now())
+        if measured is not None and self._call.state is CallState.LIVE:
+            self._host.publish(measured)
 
     def _take_back(self, probability: float) -> bool:
         """Leave a silent window out where silence was invented for audio that came late; False where that is unsafe.
@@ -149,7 +161,7 @@ class UserInput:
         """Report the audio that is missing before the next window."""
         if self.doubtful:
             self._resolve_doubt()
-        while self._rules.call.state is CallState.LIVE and (gap := self.hearing.next_gap()):
+        while self._call.state is CallState.LIVE and (gap := self.hearing.next_gap()):
             if self._live is not None:
                 self._live.skip(gap.start, gap.end)
             self._host.tell_rules(gap)
