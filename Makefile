@@ -42,7 +42,7 @@ test: system $(VENV)/.dev
 
 # First of all, so that what is missing is the first line.
 system:
-	@tools/system-packages chromium=chromium nginx=nginx openssl=openssl
+	@tools/system-packages chromium=chromium nginx=nginx openssl=openssl prometheus=prometheus
 
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev

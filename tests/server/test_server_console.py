@@ -109,13 +109,13 @@ async def test_the_words_of_both_sides(page: Page, backend: FakeBackend) -> None
     assert await text(page, ".entry.agent p") == "For two. At what time?"
     assert await text(page, ".latency summary") == "400 ms30 ms processing, prepared"
     assert await page.evaluate("[...document.querySelectorAll('.waterfall i')].map(step => step.className)") == [
-        "words",
-        "decided",
-        "first_audio",
+        "transcript",
+        "input_lag",
+        "playout",
     ]
     assert await text(page, "#vitals") == "400 ms median of 1 turn"
     rows = "[...document.querySelectorAll('.stages dt')].map(dt => dt.textContent + dt.nextSibling.textContent)"
-    assert await page.evaluate(rows) == ["Speech end0 ms", "Words200 ms", "Decided300 ms", "First audio400 ms"]
+    assert await page.evaluate(rows) == ["Transcript200 ms", "Input lag100 ms", "Playout100 ms"]
 
     session.tell(
         events.Interrupted(**at(1), generation=1, reason="words"),

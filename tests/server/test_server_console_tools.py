@@ -49,13 +49,12 @@ async def test_tools_stand_among_the_stages_of_their_turn(page: Page, backend: F
     session.tell(measured())
     await until(page, "document.querySelector('.latency')")
     assert await page.evaluate(ROWS) == [
-        ["Speech end", "0 ms"],
-        ["Words", "200 ms"],
-        ["Decided", "300 ms"],
+        ["Transcript", "200 ms"],
+        ["Input lag", "100 ms"],
         ["check_weather", "failed, +100 ms"],
         ["find_table", "+400 ms"],
-        ["First token", "900 ms"],
-        ["First audio", "1000 ms"],
+        ["Agent", "600 ms"],
+        ["Playout", "100 ms"],
     ]
     assert await text(page, ".latency .detail") == "700 ms processing, 2 tools"
     edges = """(name) => {

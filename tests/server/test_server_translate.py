@@ -108,7 +108,13 @@ def test_latency_and_errors() -> None:
         stages={"words": 0.2},
     )
     assert Translator().translate(measured) == wire.Latency(
-        turn=1, generation=2, processing_s=0.03, voice_to_voice_s=0.4, stages={"words": 0.2}, speculation="hit"
+        turn=1,
+        generation=2,
+        processing_s=0.03,
+        voice_to_voice_s=0.4,
+        stages={"words": 0.2},
+        parts=measured.parts,
+        speculation="hit",
     )
     typed = events.TurnDecided(**COMMON, turn=1, text="Hi", start=0, end=0, silence=0.0, probability=1.0, reason="text")
     translator = Translator()

@@ -8,6 +8,7 @@ from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.session import CallRecord, ErrorRaised, SessionConfig, TurnMeasured, TurnRecord
 from duologue.session.record import MAX_ERRORS, MAX_TURNS
+from duologue.telemetry.waterfall import PARTS
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import speak
@@ -34,8 +35,12 @@ async def test_a_turn_as_plain_types() -> None:
         "interrupted": False,
     }
     stages = latency.pop("stages")
-    assert set(latency) == {"processing_s", "voice_to_voice_s", "speculation"}
-    assert list(stages) == ["words", "score", "decided", "first_text", "first_clause", "first_audio"]
+    assert set(latency) == {"processing_s", "voice_to_voice_s", "speculation", "parts"}
+    assert list(latency["parts"]) == list(PARTS)
+    assert sum(latency["parts"].values()) == pytest.approx(latency["voice_to_voice_s"], abs=1e-3)
+    assert list(stages) == [
+        "speech_stopped", "words", "score", "due", "decided", "first_text", "clause", "first_clause", "first_audio",
+    ]  # fmt: skip
     assert list(stages.values()) == sorted(stages.values())
     assert stages["decided"] >= 0.256
     assert (
@@ -53,6 +58,7 @@ async def test_a_turn_that_was_not_answered_has_no_latency() -> None:
             "processing_s": None,
             "voice_to_voice_s": None,
             "speculation": None,
+            "parts": {},
             "stages": {},
         }
 

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = ["print_turns"]
 
-STAGES = (
-    ("words", "cyan"),
-    ("decided", "yellow"),
-    ("first_text", "magenta"),
-    ("first_clause", "blue"),
-    ("first_audio", "green"),
-)
-"""In order; each is drawn from the end of the one before to its own."""
+COLOURS = {
+    "speech_end": "bright_black",
+    "transcript": "cyan",
+    "end_of_turn": "yellow",
+    "input_lag": "red",
+    "agent": "magenta",
+    "clause": "bright_magenta",
+    "voice": "blue",
+    "playout": "green",
+}
+"""By part, in order."""
 WIDTH = 24
 
 
@@ -43,7 +46,9 @@ def print_turns(console: Console, record: CallRecord) -> None:
     if not record.turns:
         console.print("No turn was taken: nothing that could be understood was said.")
     if longest:
-        console.print(Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in STAGES))
+        console.print(
+            Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in COLOURS.items())
+        )
         console.print(f"bars: 0 to {longest * 1000:.0f} ms after the user's last sample", style="dim")
 
 
@@ -58,11 +63,12 @@ def _waterfall(turn: TurnRecord, longest: float) -> Text:
     m = turn.measured
     if m is None:
         return Text(f"decided by {turn.end_reason}", style="dim")
-    bar, drawn = Text(), 0
-    for name, colour in STAGES:
-        until = round(m.stages.get(name, 0.0) / longest * WIDTH)
+    bar, drawn, end = Text(), 0, 0.0
+    for name, seconds in m.parts.items():
+        end += seconds
+        until = round(end / longest * WIDTH)
         if until > drawn:
-            bar.append("█" * (until - drawn), style=colour)
+            bar.append("█" * (until - drawn), style=COLOURS[name])
             drawn = until
     bar.append(" " * (WIDTH - drawn))
     prepared = ", prepared" if m.speculation == "hit" else ""

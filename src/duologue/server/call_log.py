@@ -13,7 +13,7 @@ from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import HookError
 from duologue.server.repeats import CALLS
-from duologue.session import CallRecord, ErrorRaised, TurnMeasured
+from duologue.session import BudgetExceeded, CallRecord, ErrorRaised, TurnMeasured
 
 __all__ = ["CallCounters", "CallFollower"]
 
@@ -82,6 +82,8 @@ class CallFollower:
                 self._write("call.agent", "Call %s, turn %d, agent: %s", event.turn, event.text, text=event.text)
             case TurnMeasured():
                 self._measured(event)
+            case BudgetExceeded():
+                self._over_budget(event)
             case _:
                 pass
 
@@ -126,15 +128,36 @@ class CallFollower:
         )
 
     def _measured(self, event: TurnMeasured) -> None:
-        if log.isEnabledFor(logging.DEBUG):
-            fields = {"turn": event.turn, "voice_to_voice_s": round(event.voice_to_voice, 4)}
-            log.debug(
-                "Call %s, turn %d: answered %.0f ms after the user's last sound.",
-                self._info.id,
-                event.turn,
-                1000 * event.voice_to_voice,
-                extra=self._extra("call.turn", fields),
-            )
+        if not log.isEnabledFor(logging.INFO):
+            return
+        parts = {name: round(seconds, 4) for name, seconds in event.parts.items()}
+        fields = {
+            "turn": event.turn,
+            "voice_to_voice_s": round(event.voice_to_voice, 4),
+            "processing_s": round(event.processing, 4),
+            "speculation": event.speculation,
+            "parts": parts,
+        }
+        log.info(
+            "Call %s, turn %d: answered %.0f ms after the user's last sound: %s.",
+            self._info.id,
+            event.turn,
+            1000 * event.voice_to_voice,
+            ", ".join(f"{name.replace('_', ' ')} {1000 * took:.0f}" for name, took in parts.items() if took >= 0.0005),
+            extra=self._extra("call.turn", fields),
+        )
+
+    def _over_budget(self, event: BudgetExceeded) -> None:
+        fields = {"turn": event.turn, "part": event.reason, "took_s": round(event.took, 4), "budget_s": event.budget}
+        log.warning(
+            "Call %s, turn %d: %s took %.0f ms, and its budget is %.0f ms.",
+            self._info.id,
+            event.turn,
+            event.reason.replace("_", " "),
+            1000 * event.took,
+            1000 * event.budget,
+            extra=self._extra("call.over_budget", fields),
+        )
 
     def _write(self, event: str, line: str, turn: int, words: str, **fields: Any) -> None:
         log.info(line, self._info.id, turn, words, extra=self._extra(event, {"turn": turn, **fields}))

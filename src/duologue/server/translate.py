@@ -76,6 +76,7 @@ class Translator:
                     processing_s=event.processing,
                     voice_to_voice_s=None if event.turn == self._typed else event.voice_to_voice,
                     stages=event.stages,
+                    parts=event.parts,
                     speculation=event.speculation,
                 )
             case Metered():

@@ -3,6 +3,7 @@
 from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
 from duologue.session.events import (
+    BudgetExceeded,
     ErrorRaised,
     FunctionCallRequested,
     HandedOver,
@@ -21,6 +22,7 @@ from duologue.session.sink import AudioSink, SinkCapabilities
 
 __all__ = [
     "AudioSink",
+    "BudgetExceeded",
     "CallRecord",
     "CallRequest",
     "Cascade",

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from duologue.audio.format import FRAME, RATE
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError
+from duologue.telemetry.budget import LatencyBudget
 from duologue.turn.languages import language_pack
 
 __all__ = ["SessionConfig"]
@@ -67,6 +68,8 @@ class SessionConfig:
     """Fixes the random part of the voice."""
     agent_name: str = ""
     """The name of the agent that clients show, up to 40 characters; empty: the server derives it from the agent."""
+    budget: LatencyBudget = field(default_factory=LatencyBudget)
+    """How long a turn and its parts may take before `BudgetExceeded` is published."""
     rules: ConversationConfig = field(default_factory=ConversationConfig)
 
     def rules_of_call(self) -> ConversationConfig:

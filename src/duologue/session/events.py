@@ -12,8 +12,10 @@ from typing import Literal, Self
 from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import ConfigError, StreamError
+from duologue.telemetry.waterfall import waterfall
 
 __all__ = [
+    "BudgetExceeded",
     "ErrorRaised",
     "FunctionCallRequested",
     "HandedOver",
@@ -38,7 +40,25 @@ class TurnMeasured(Event):
     speculation: Literal["hit", "none"]
     """Whether the reply had been prepared before the turn was decided."""
     stages: dict[str, float] = field(default_factory=dict)
-    """Seconds after the last sample: `words`, `score`, `decided`, `first_text`, `first_clause`, `first_audio`."""
+    """Seconds after the last sample: `speech_stopped`, `words`, `score`, `due`, `decided`, `first_text`, `clause`,
+    `first_clause`, `first_audio`."""
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The waterfall: seconds by part, which add up to `voice_to_voice`."""
+        return waterfall(self.stages, self.voice_to_voice)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetExceeded(Event):
+    """A part of a turn took longer than the latency budget allows; told after the turn's `TurnMeasured`. Seconds."""
+
+    turn: int
+    generation: int
+    reason: str
+    """The part, or `voice_to_voice`."""
+    took: float
+    budget: float
 
 
 @dataclass(frozen=True, slots=True)

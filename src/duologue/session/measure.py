@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from duologue.agent import ToolCall
+from duologue.audio.format import RATE
 from duologue.audio.level import first_audible
 from duologue.conversation import events
 from duologue.session.events import TurnMeasured
@@ -25,22 +26,32 @@ are prepared have their calls kept.
 class Stopwatch:
     """Measures one turn at a time; walls are seconds of the real clock, also where audio runs faster."""
 
+    speech_stopped: float = 0.0
+    """When the VAD reported the end of speech, in seconds after the user's last sample, as for the stages."""
     words: float = 0.0
-    """Seconds after the user's last sample, as for the stages."""
     score: float = 0.0
     """The last score before the decision."""
+    due: float = 0.0
+    """When the turn was decided, in time of the audio..."""
     decided: float = 0.0
+    """...and with the input that had arrived and was not scored by then."""
     decided_wall: float = 0.0
     turn: int = 0
     generation: int = 0
     first_text: dict[int, float] = field(default_factory=dict)
     """Wall, by generation: a speculation's comes before its turn is decided."""
+    clause: dict[int, float] = field(default_factory=dict)
+    """When the voice was given the first text of the answer."""
     first_clause: dict[int, float] = field(default_factory=dict)
     speculation: Literal["hit", "none"] = "none"
     speech_ends: dict[int, float] = field(default_factory=dict)
     """Wall of the user's last sample, by the generation of the reply."""
     tools: dict[int, list[ToolCall]] = field(default_factory=dict)
     """Calls for replies whose turn is not decided, by generation."""
+
+    def stopped(self, event: events.SpeechStopped) -> None:
+        """The user fell silent."""
+        self.speech_stopped = (event.pos - event.end) / RATE
 
     def scored(self, event: events.TurnScored) -> None:
         """The words are in, or the sound has been judged as well."""
@@ -51,10 +62,12 @@ class Stopwatch:
     def turn_decided(self, event: events.TurnDecided, wall: float, lag: float) -> None:
         """The turn is decided; `lag` is input that has arrived and is not scored yet, in seconds."""
         self.turn = event.turn
+        self.due = event.silence
         self.decided = event.silence + lag
         self.decided_wall = wall
         self.words = min(self.words, self.decided)
         self.score = min(self.score, self.decided)
+        self.speech_stopped = min(self.speech_stopped, self.words)
 
     def answering(self, generation: int, *, prepared: bool) -> Iterable[ToolCall]:
         """The decided turn is answered by this reply; returns the tool calls that it has made already."""
@@ -64,7 +77,7 @@ class Stopwatch:
         while len(self.speech_ends) > MAX_ANSWERED:
             del self.speech_ends[next(iter(self.speech_ends))]
         made = self.tools.pop(generation, ())
-        for times in (self.first_text, self.first_clause, self.tools):
+        for times in (self.first_text, self.clause, self.first_clause, self.tools):
             for old in [g for g in times if g < generation]:
                 del times[old]
         return made
@@ -92,10 +105,13 @@ class Stopwatch:
             return max(0.0, self.decided + at - self.decided_wall)
 
         stages = {
+            "speech_stopped": self.speech_stopped,
             "words": self.words,
             "score": self.score,
+            "due": self.due,
             "decided": self.decided,
             "first_text": after_speech(self.first_text.get(generation, wall)),
+            "clause": after_speech(self.clause.get(generation, wall)),
             "first_clause": after_speech(self.first_clause.get(generation, wall)),
             "first_audio": self.decided + processing,
         }

@@ -202,6 +202,10 @@ class OutputController:
         """Note that the answer's first words are there."""
         self.stopwatch.first_text.setdefault(generation, time.perf_counter())
 
+    def speech_requested(self, generation: int) -> None:
+        """Note that the voice is given the first text of the answer."""
+        self.stopwatch.clause.setdefault(generation, time.perf_counter())
+
     def failed(self, error: DuologueError, turn: int = 0, *, repeated: bool = False) -> None:
         """Report an error that does not end the reply."""
         self._engine.counters.response_faults += 1

@@ -51,6 +51,7 @@ class TurnRecord:
                 "processing_s": round(m.processing, 4) if m else None,
                 "voice_to_voice_s": round(m.voice_to_voice, 4) if m else None,
                 "speculation": m.speculation if m else None,
+                "parts": {k: round(v, 4) for k, v in m.parts.items()} if m else {},
                 "stages": {k: round(v, 4) for k, v in m.stages.items()} if m else {},
             },
         }

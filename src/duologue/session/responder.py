@@ -103,6 +103,10 @@ class ResponseOutput(Protocol):
         """Note that the answer's first words are there."""
         ...
 
+    def speech_requested(self, generation: int) -> None:
+        """Note that the voice is given the first text of the answer."""
+        ...
+
     def failed(self, error: DuologueError, turn: int = 0, *, repeated: bool = False) -> None:
         """Report an error that does not end the response; one that is `repeated` is counted, and not reported again."""
         ...

@@ -49,6 +49,7 @@ from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
 from duologue.session.event_bus import EventBus
 from duologue.session.events import (
+    BudgetExceeded,
     ErrorRaised,
     FunctionCallRequested,
     HandedOver,
@@ -581,6 +582,9 @@ class VoiceSession:
     def measured(self, measured: TurnMeasured) -> None:
         """A turn was answered audibly."""
         self._publish(measured)
+        for part, took, budget in self.config.budget.overruns(measured.parts, measured.voice_to_voice):
+            turn, generation = measured.turn, measured.generation
+            self._publish(BudgetExceeded(measured.pos, measured.wall, turn, generation, part, took, budget))
         self._hooks.call(self._on_turn, self, measured)
 
     def publish(self, event: ToolCalled | FunctionCallRequested | Metered) -> None:
@@ -590,6 +594,8 @@ class VoiceSession:
     def _publish(self, event: Event) -> None:
         self.record.take(event)
         match event:
+            case events.SpeechStopped():
+                self._output.stopwatch.stopped(event)
             case events.TurnScored():
                 self._output.stopwatch.scored(event)
             case events.TurnDecided():

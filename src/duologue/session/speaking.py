@@ -90,6 +90,8 @@ class SpokenResponse:
                 await output.room()
             elif output.busy:
                 await committed.wait()  # nothing is spoken in vain
+            if piece.say is None and self._writer is not None:
+                output.speech_requested(request.generation)
             items = self._recorded(piece) if piece.audio else self._spoken(piece, self._deadline(is_first))
             async with aclosing(items):
                 async for item in items:

@@ -266,8 +266,13 @@ class Latency(Model):
         description="From the end of the user's speech, as heard here, to the same; null where the turn was typed."
     )
     stages: dict[str, Seconds] = Field(
-        description="When each was there, from the end of the user's speech: `words`, `score` (the last), `decided`, "
-        "`first_text`, `first_clause`, `first_audio`."
+        description="When each was there, from the end of the user's speech: `speech_stopped`, `words`, `score` (the "
+        "last), `due`, `decided`, `first_text`, `clause`, `first_clause`, `first_audio`."
+    )
+    parts: dict[str, Seconds] = Field(
+        default={},
+        description="The waterfall: how long each part took, in order: `speech_end`, `transcript`, `end_of_turn`, "
+        "`input_lag`, `agent`, `clause`, `voice`, `playout`. They add up to `voice_to_voice_s`.",
     )
     speculation: Literal["hit", "none"] = Field(
         description="`hit` where the reply had been prepared before the turn was decided."

@@ -84,6 +84,11 @@ const DECISIONS = {
     `End of turn scored ${percent(f.probability)}`,
     `${WORDS[reason] ?? plain(reason)} (${percent(f.words)})${f.sound === null ? "" : `, the sound says ${percent(f.sound)}`}, after ${ms(f.silence)} of silence.`,
   ],
+  budget_exceeded: ({ fields: f, reason }) => [
+    "trouble",
+    "The latency budget is exceeded",
+    `${plain(reason)} took ${ms(f.took)} of the ${ms(f.budget)} that it may take.`,
+  ],
   turn_continued: ({ reason }) => [
     "turn",
     "The turn is open again",

@@ -1,32 +1,38 @@
-// How long one turn took, stage by stage: a bar at a glance, and each number when it is opened. Tools that were called
-// stand among the stages, each with how long it took.
+// How long one turn took, part by part: a bar at a glance, and each part when it is opened. The parts add up to the
+// latency of the turn. Tools that were called stand among them, each with how long it took.
 
-const STAGES = {
-  words: "Words",
-  score: "Score",
-  decided: "Decided",
-  first_text: "First token",
-  first_clause: "First clause",
-  first_audio: "First audio",
+const PARTS = {
+  speech_end: "Speech end",
+  transcript: "Transcript",
+  end_of_turn: "End of turn",
+  input_lag: "Input lag",
+  agent: "Agent",
+  clause: "First clause",
+  voice: "Voice",
+  playout: "Playout",
 };
 const WRONG = ["failed", "stopped"]; // outcomes of a tool
+const LEAST = 0.0005; // seconds; shorter parts are not shown
 const SCALE = 0.6; // seconds from end to end, so that turns can be compared; slower turns fill it
 
 /** The element for a `latency` message and the `tool_called` of its reply. */
-export function waterfall({ processing_s, voice_to_voice_s, stages, speculation }, tools = []) {
-  const steps = Object.entries(stages).sort(([, a], [, b]) => a - b);
+export function waterfall({ processing_s, voice_to_voice_s, parts, speculation }, tools = []) {
+  const taken = Object.entries(parts).filter(([, seconds]) => seconds >= LEAST);
   const total = voice_to_voice_s ?? processing_s;
-  const scale = Math.max(SCALE, ...steps.map(([, at]) => at), ...tools.map(({ finished }) => finished));
+  const scale = Math.max(SCALE, total, ...tools.map(({ finished }) => finished));
 
   const bar = element("span", "waterfall");
-  const lines = [{ end: 0, line: row("Speech end", milliseconds(0), element("i", "speech_end")) }];
+  const lines = [];
   let from = 0;
-  for (const [name, at] of steps) {
+  for (const [name, seconds] of taken) {
     const part = element("i", name);
-    part.style.flexGrow = Math.max(0, at - from) / scale;
+    part.style.flexGrow = seconds / scale;
     bar.append(part);
-    lines.push({ end: at, line: row(STAGES[name] ?? plain(name), milliseconds(at), span(name, from, at, scale)) });
-    from = Math.max(from, at);
+    const end = from + seconds;
+    const line = row(PARTS[name] ?? plain(name), milliseconds(seconds), span(name, from, end, scale));
+    line[0].title = `From ${milliseconds(from)} to ${milliseconds(end)} after the end of your speech`;
+    lines.push({ end, line });
+    from = end;
   }
   for (const { name, started, finished, outcome } of tools) {
     const wrong = WRONG.includes(outcome);
