@@ -57,7 +57,7 @@ def test_turns_are_shown_with_where_their_time_went(recording: Path, duologue: C
     assert not outcome.err
     assert "You said: I would like to book" in outcome.out
     assert outcome.out.count(" ms (") == 2
-    assert "first audio" in outcome.out
+    assert "end of turn" in outcome.out
 
 
 def sounds_without_words() -> dict[str, np.ndarray[tuple[int], np.dtype[np.int16]]]:

@@ -25,6 +25,8 @@ COLOURS = {
 }
 """By part, in order."""
 WIDTH = 24
+LEAST = 0.0005
+"""Seconds; a part that was shorter in all turns is left out of the legend."""
 
 
 def print_turns(console: Console, record: CallRecord) -> None:
@@ -46,9 +48,9 @@ def print_turns(console: Console, record: CallRecord) -> None:
     if not record.turns:
         console.print("No turn was taken: nothing that could be understood was said.")
     if longest:
-        console.print(
-            Text("  ").join(Text(f"█ {name.replace('_', ' ')}", style=colour) for name, colour in COLOURS.items())
-        )
+        taken = {name for t in record.turns if t.measured for name, took in t.measured.parts.items() if took >= LEAST}
+        shown = [(name.replace("_", " "), colour) for name, colour in COLOURS.items() if name in taken]
+        console.print(Text("  ").join(Text(f"█ {name}", style=colour) for name, colour in shown))
         console.print(f"bars: 0 to {longest * 1000:.0f} ms after the user's last sample", style="dim")
 
 
