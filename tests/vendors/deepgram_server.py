@@ -150,7 +150,7 @@ class DeepgramServer:
         if fault == "hang_up":
             connection.transport.abort()
         if fault == "no_handshake":
-            await asyncio.sleep(FOREVER)
+            await connection.wait_closed()
         if fault in _REFUSALS:
             return _refuse(connection, *_REFUSALS[fault])
         parts = urlsplit(request.path)

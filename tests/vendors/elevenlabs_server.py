@@ -45,7 +45,7 @@ PARAMETERS = {
     "apply_text_normalization",
     "seed",
 }
-HALF_OPEN = 1.0
+HALF_OPEN = 0.6
 """Seconds in which a half-open connection reads nothing, pings among it."""
 DIALING: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "invalid_api_key"),

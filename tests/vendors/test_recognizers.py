@@ -1,6 +1,6 @@
-"""Recognizers that are services, each against its vendor's protocol: one suite of behaviors, one row a recognizer.
+"""Recognizers that are services, each against its vendor's protocol: one suite of behaviors, one row each.
 
-A new provider joins with a stand-in that has the faults of `deepgram_server.Fault`, and a row in ROWS.
+The rows are in provider_table.py. A stand-in has the faults of `deepgram_server.Fault`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any
 
-import deepgram_server
 import pytest
-from deepgram_server import RETRY_AFTER, DeepgramServer, Fault
+from deepgram_server import RETRY_AFTER, Fault
+from provider_table import RECOGNIZERS, Recognizer, recognizers
 
 from duologue.errors import (
     AuthenticationError,
@@ -28,9 +27,8 @@ from duologue.errors import (
     RateLimitedError,
 )
 from duologue.session import ErrorRaised, SessionConfig
+from duologue.settings.providers import provider_names
 from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, RecognitionStream
-from duologue.stt.base import StreamingSpeechToText
-from duologue.stt.deepgram import DeepgramSpeechToText
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
@@ -50,62 +48,19 @@ SHORT = 0.2
 IMPATIENT = {"stall_timeout": SHORT, "ping_interval": SHORT, "ping_timeout": SHORT, "connect_timeout": SHORT}
 
 
-class Server(Protocol):
-    """What the suite asks of a stand-in."""
-
-    url: str
-    problems: list[str]
-    received: list[str]
-    open: int
-    dialed: asyncio.Event
-    misbehaves: asyncio.Event
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(self, *args: Any) -> None: ...
-
-
-@dataclass(frozen=True)
-class Row:
-    """One recognizer."""
-
-    name: str
-    server: Callable[[Iterable[Fault]], Server]
-    recognizer: Callable[..., StreamingSpeechToText]
-    """Makes it from the URL of a server and the options that all recognizers have."""
-    key: str
-    goodbye: str = "CloseStream"
-    """The message with which a stream is closed."""
-
-    def __str__(self) -> str:
-        return self.name
-
-
-ROWS = [
-    Row(
-        model,
-        DeepgramServer,
-        lambda url, model=model, **options: DeepgramSpeechToText(**{"model": model, "base_url": url, **options}),
-        deepgram_server.KEY,
-    )
-    for model in ("nova-3", "flux-general-en")
-]
-
-rows = pytest.mark.parametrize("row", ROWS, ids=str)
-
-
 @asynccontextmanager
-async def served(row: Row, *faults: Fault, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
+async def served(row: Recognizer, *faults: Fault, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
     """A stand-in and a recognizer of it; in the end neither may hold anything, nor a rule of the vendor be broken."""
     async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
         server = await stack.enter_async_context(row.server(faults))
-        stt = row.recognizer(server.url, **{"api_key": row.key, **options})
+        stt = row.make(server.url, **{"api_key": row.key, **options})
         before = asyncio.all_tasks()
         try:
             yield server, stt
         finally:
             await stt.aclose()
-        while any(task.get_name().startswith("deepgram-") for task in asyncio.all_tasks() - before):
+        vendor = f"{row.name.partition('/')[0]}-"
+        while any(task.get_name().startswith(vendor) for task in asyncio.all_tasks() - before):
             await asyncio.sleep(0.001)
         assert server.problems == []
 
@@ -135,12 +90,16 @@ async def until_final(stream: RecognitionStream, end: int, *, count: int = 1) ->
     return events
 
 
+def test_every_recognizer_that_is_a_service_has_a_row() -> None:
+    assert {row.name.partition("/")[0] for row in RECOGNIZERS} == {*provider_names("stt")} - {"moonshine"}
+
+
 # --- what each recognizer does ---
 
 
-@rows
+@recognizers
 @pytest.mark.parametrize("fault", ["", "slow"])
-async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Row, fault: Fault) -> None:
+async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Recognizer, fault: Fault) -> None:
     async with served(row, fault) as (_, stt):
         stream, start = stt.stream(), 5 * RATE
         end = say(stream, TEXT, start)
@@ -159,8 +118,8 @@ async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Row, faul
         assert round(stt.usage.streamed_s, 3) == round((end - start) / RATE, 3)
 
 
-@rows
-async def test_audio_that_was_left_out_moves_what_follows(row: Row) -> None:
+@recognizers
+async def test_audio_that_was_left_out_moves_what_follows(row: Recognizer) -> None:
     async with served(row) as (_, stt):
         stream = stt.stream()
         end = say(stream, "One.", 0)
@@ -172,8 +131,8 @@ async def test_audio_that_was_left_out_moves_what_follows(row: Row) -> None:
         assert finals[1].end > end + 10 * RATE
 
 
-@rows
-async def test_a_call_is_held_through_it(row: Row) -> None:
+@recognizers
+async def test_a_call_is_held_through_it(row: Recognizer) -> None:
     async with served(row) as (server, stt):
         async with VirtualCall(ScriptedAgent("For when?", "Done."), stt=stt) as call:
             await call.say(TEXT)
@@ -183,8 +142,8 @@ async def test_a_call_is_held_through_it(row: Row) -> None:
         assert server.received[-1] == row.goodbye
 
 
-@rows
-async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Row) -> None:
+@recognizers
+async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Recognizer) -> None:
     async with served(row, "drop") as (_, stt):
         async with VirtualCall(ScriptedAgent("For when?"), stt=stt) as call:
             await call.say(TEXT)
@@ -192,7 +151,7 @@ async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Row)
         assert stt.usage.streams == 2
 
 
-@rows
+@recognizers
 @pytest.mark.parametrize(
     ("fault", "kind", "retryable"),
     [
@@ -218,7 +177,7 @@ async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Row)
     ],
 )
 async def test_each_fault_is_one_error_of_the_tree(
-    row: Row, fault: Fault, kind: type[DuologueError], retryable: bool
+    row: Recognizer, fault: Fault, kind: type[DuologueError], retryable: bool
 ) -> None:
     options = IMPATIENT if fault in ("no_handshake", "stall", "half_open") else {}
     async with served(row, fault, **options) as (_, stt):
@@ -234,27 +193,27 @@ async def test_each_fault_is_one_error_of_the_tree(
         assert "table" not in str(caught.value)
 
 
-@rows
-async def test_nobody_there_is_an_error_that_may_pass(row: Row) -> None:
+@recognizers
+async def test_nobody_there_is_an_error_that_may_pass(row: Recognizer) -> None:
     async with served(row) as (server, _):
         url = server.url
-    stream = row.recognizer(url, api_key=row.key).stream()
+    stream = row.make(url, api_key=row.key).stream()
     with pytest.raises(ProviderUnavailableError):
         await until_final(stream, 1)
     await stream.aclose()
 
 
-@rows
-async def test_a_wrong_key_is_refused(row: Row) -> None:
+@recognizers
+async def test_a_wrong_key_is_refused(row: Recognizer) -> None:
     async with served(row, api_key="dg-wrong") as (_, stt):
         with pytest.raises(AuthenticationError) as caught:
             await until_final(stt.stream(), 1)
         assert "dg-wrong" not in str(caught.value)
 
 
-@rows
+@recognizers
 @pytest.mark.parametrize("fault", ["no_handshake", ""])
-async def test_it_can_be_closed_while_it_dials_and_at_any_time(row: Row, fault: Fault) -> None:
+async def test_it_can_be_closed_while_it_dials_and_at_any_time(row: Recognizer, fault: Fault) -> None:
     async with served(row, fault) as (server, stt):
         stream = stt.stream()
         reading = asyncio.create_task(until_final(stream, FOREVER))
@@ -267,8 +226,8 @@ async def test_it_can_be_closed_while_it_dials_and_at_any_time(row: Row, fault: 
             await asyncio.sleep(0.001)
 
 
-@rows
-async def test_closing_says_goodbye_and_ends_the_iteration(row: Row) -> None:
+@recognizers
+async def test_closing_says_goodbye_and_ends_the_iteration(row: Recognizer) -> None:
     async with served(row) as (server, stt):
         stream = stt.stream()
         stream.push(speak("One.") + bytes(RATE), 0)
@@ -281,8 +240,8 @@ async def test_closing_says_goodbye_and_ends_the_iteration(row: Row) -> None:
         assert server.received == [row.goodbye]
 
 
-@rows
-async def test_a_half_open_connection_closes_in_time(row: Row) -> None:
+@recognizers
+async def test_a_half_open_connection_closes_in_time(row: Recognizer) -> None:
     async with served(row, "half_open") as (server, stt):
         stream = stt.stream()
         say(stream, TEXT)
@@ -293,8 +252,8 @@ async def test_a_half_open_connection_closes_in_time(row: Row) -> None:
         assert not any(isinstance(event, Final) for event in await reading)
 
 
-@rows
-async def test_a_reader_that_is_cancelled_leaves_nothing(row: Row) -> None:
+@recognizers
+async def test_a_reader_that_is_cancelled_leaves_nothing(row: Recognizer) -> None:
     async with served(row) as (server, stt):
         reading = asyncio.create_task(until_final(stt.stream(), FOREVER))
         while not server.open:
@@ -306,8 +265,8 @@ async def test_a_reader_that_is_cancelled_leaves_nothing(row: Row) -> None:
             await asyncio.sleep(0.001)
 
 
-@rows
-async def test_the_key_and_the_words_reach_no_log(row: Row, caplog: pytest.LogCaptureFixture) -> None:
+@recognizers
+async def test_the_key_and_the_words_reach_no_log(row: Recognizer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with served(row) as (_, stt):
         stream = stt.stream()
@@ -318,8 +277,8 @@ async def test_the_key_and_the_words_reach_no_log(row: Row, caplog: pytest.LogCa
         assert row.key not in f"{stt!r} {stt.settings!r}"
 
 
-@rows
-async def test_twenty_streams_at_once_keep_apart(row: Row) -> None:
+@recognizers
+async def test_twenty_streams_at_once_keep_apart(row: Recognizer) -> None:
     async with served(row) as (_, stt):
 
         async def one(i: int) -> str:
@@ -333,8 +292,8 @@ async def test_twenty_streams_at_once_keep_apart(row: Row) -> None:
     gc.collect()
 
 
-@rows
-async def test_an_outage_is_reported_once_and_the_call_recovers(row: Row) -> None:
+@recognizers
+async def test_an_outage_is_reported_once_and_the_call_recovers(row: Recognizer) -> None:
     async with served(row, "unauthorized") as (_, stt):
         config = SessionConfig(max_retries=0)
         async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=config) as call:

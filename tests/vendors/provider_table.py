@@ -1,0 +1,122 @@
+"""Every provider that calls a service, one row each: the suites of behaviors run over these two tables.
+
+A new provider joins with a stand-in for its service, and a row here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import deepgram_server
+import elevenlabs_server
+import openai_speech
+import pytest
+from deepgram_server import DeepgramServer
+from elevenlabs_server import ElevenLabsServer
+from openai_speech import OpenAISpeechServer
+
+from duologue.stt.base import StreamingSpeechToText
+from duologue.stt.deepgram import DeepgramSpeechToText
+from duologue.tts import TextToSpeech
+from duologue.tts.elevenlabs import ElevenLabsVoice
+from duologue.tts.openai import OpenAIVoice
+
+__all__ = ["RECOGNIZERS", "VOICES", "Recognizer", "Voice", "recognizers", "voices"]
+
+
+class StandIn(Protocol):
+    """What the suites ask of every stand-in. Its faults are for the first connections or requests, one each."""
+
+    url: str
+    problems: list[str]
+    """What clients did that the vendor's reference does not allow."""
+    open: int
+    """Connections that are open now."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *args: Any) -> None: ...
+
+
+class RecognizerStandIn(StandIn, Protocol):
+    received: list[str]
+    """Types of the messages that came."""
+    dialed: asyncio.Event
+    misbehaves: asyncio.Event
+
+
+class VoiceStandIn(StandIn, Protocol):
+    connections: int
+    """Connections that were made."""
+    faults: deque[Any]
+    """Faults that are still to come."""
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """A recognizer that streams."""
+
+    name: str
+    """As it is registered, with a model."""
+    server: Callable[[Iterable[Any]], RecognizerStandIn]
+    make: Callable[..., StreamingSpeechToText]
+    """Makes it from the URL of a server and the options that all recognizers have."""
+    key: str
+    goodbye: str
+    """The message with which a stream is closed."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice."""
+
+    name: str
+    """As it is registered."""
+    server: Callable[[Iterable[Any]], VoiceStandIn]
+    make: Callable[..., TextToSpeech]
+    """Makes it from the URL of a server and the options that all voices have."""
+    key: str
+    streams: int = 1
+    """Streams that share a connection at once."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _deepgram(model: str) -> Recognizer:
+    return Recognizer(
+        f"deepgram/{model}",
+        DeepgramServer,
+        lambda url, **options: DeepgramSpeechToText(**{"model": model, "base_url": url, **options}),
+        deepgram_server.KEY,
+        goodbye="CloseStream",
+    )
+
+
+RECOGNIZERS = [_deepgram("nova-3"), _deepgram("flux-general-en")]
+
+VOICES = [
+    Voice(
+        "openai",
+        OpenAISpeechServer,
+        lambda url, **options: OpenAIVoice("kokoro", **{"voice": "af_heart", "base_url": url, **options}),
+        openai_speech.KEY,
+    ),
+    Voice(
+        "elevenlabs",
+        ElevenLabsServer,
+        lambda url, **options: ElevenLabsVoice(**{"voice": "voice_1", "base_url": url, **options}),
+        elevenlabs_server.KEY,
+        streams=5,
+    ),
+]
+
+recognizers = pytest.mark.parametrize("row", RECOGNIZERS, ids=str)
+voices = pytest.mark.parametrize("row", VOICES, ids=str)
