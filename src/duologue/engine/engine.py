@@ -23,6 +23,8 @@ from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSp
 from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
+from duologue.resilience.stt import FallbackSpeechToText
+from duologue.resilience.tts import FallbackTextToSpeech
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.tts.clauses import clauses_of
@@ -145,12 +147,16 @@ class Engine:
             return provider
         if isinstance(provider, SttModel):
             return ModelSpeechToText(self, provider)
+        if isinstance(provider, FallbackSpeechToText):
+            provider = provider.with_models(self.stt)
         return ServiceSpeechToText(provider, self.latencies.of(provider.name, declared(provider).typical_latency))
 
     def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
         """Return `provider` itself, or a model as a service. Raises ConfigError for what is neither."""
         if isinstance(provider, TtsModel):
             return ModelTextToSpeech(self, provider)
+        if isinstance(provider, FallbackTextToSpeech):
+            return provider.with_models(self.tts)
         missing = [name for name in ("name", "rate", "capabilities", "stream") if not hasattr(provider, name)]
         if missing:
             raise ConfigError(

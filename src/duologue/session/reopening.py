@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final as Constant
 from typing import Protocol
 
@@ -108,6 +108,8 @@ class ReopeningStream:
         self._config = config
         self._audio = audio
         self._stream: RecognitionStream | None = None
+        self._reopen: Callable[[], RecognitionStream] | None = None
+        """Opens the stream that follows the last one, if that knows how: one of a list of providers does."""
         self._task: asyncio.Task[None] | None = None
         self._limit: asyncio.Timeout | None = None
         self._interrupted: DuologueError | None = None
@@ -174,7 +176,10 @@ class ReopeningStream:
 
     def give_up(self, error: DuologueError) -> None:
         """Close the stream that is open, because of `error`, and open another."""
+        blame = getattr(self._stream, "give_up", None)  # streams of a list of providers count faults
         self._stream = None
+        if blame is not None:
+            blame(error)
         if self._limit is not None and self._interrupted is None:
             self._interrupted = error
             self._limit.reschedule(asyncio.get_running_loop().time())
@@ -231,7 +236,9 @@ class ReopeningStream:
         self.opened += 1
         try:
             async with asyncio.timeout(None) as self._limit:
-                stream = self._stt.stream(language=self._config.language)
+                reopen, self._reopen = self._reopen, None
+                stream = reopen() if reopen else self._stt.stream(language=self._config.language)
+                self._reopen = getattr(stream, "reopen", None)
                 self.down = None
                 self._replay(stream, owner)
                 events = aiter(stream)

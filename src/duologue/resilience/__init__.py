@@ -1,0 +1,36 @@
+"""What stands between sessions and providers that fail: fallback, circuit breakers, deadlines, limits, pools.
+
+`resilient_stt`, `resilient_tts` and `resilient_model` take a list of providers and do all of it.
+"""
+
+from duologue.resilience.breaker import (
+    BREAKERS,
+    BreakerKey,
+    BreakerRegistry,
+    BreakerState,
+    BreakerStatus,
+    CircuitBreaker,
+)
+from duologue.resilience.compose import resilient_model, resilient_stt, resilient_tts
+from duologue.resilience.deadline import Deadline
+from duologue.resilience.hedge import Hedge
+from duologue.resilience.rate_limit import RateLimit
+from duologue.resilience.settings import BreakerSettings, HedgeSettings, ResilienceSettings
+
+__all__ = [
+    "BREAKERS",
+    "BreakerKey",
+    "BreakerRegistry",
+    "BreakerSettings",
+    "BreakerState",
+    "BreakerStatus",
+    "CircuitBreaker",
+    "Deadline",
+    "Hedge",
+    "HedgeSettings",
+    "RateLimit",
+    "ResilienceSettings",
+    "resilient_model",
+    "resilient_stt",
+    "resilient_tts",
+]

@@ -1,0 +1,185 @@
+"""Language models in a list, as one model of pydantic-ai: the next one is asked if one fails before its first token.
+
+pydantic-ai's FallbackModel asks the next model after an error. This adds what a call needs: a deadline on the first
+token, and the process's circuit breakers. Nothing is repeated once a token was passed on, because it may be spoken by
+then; and no tool runs twice, because tools run outside of a request. `LLMAgent` retries a request only if all have
+failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings
+
+from duologue.agent.llm.failures import as_ours
+from duologue.errors import DeadlineError, DuologueError, ProviderError
+from duologue.resilience.breaker import BreakerRegistry
+from duologue.resilience.chain import Member, attempts, check_members, none_left
+from duologue.resilience.guard import Guard
+from duologue.resilience.settings import ResilienceSettings
+
+__all__ = ["FallbackModel"]
+
+OWN_FAULT = (400, 404, 405, 413, 422)
+"""HTTP statuses by which a request is wrong; the provider is not down. The agent knows remedies for some."""
+
+
+class FallbackModel(WrapperModel):
+    """A language model over several: the first that is healthy answers.
+
+    Args:
+        models: Models of pydantic-ai. Name, profile and settings are those of the first, which is preferred, and is
+            returned to when it is healthy again.
+        settings: Limits of all of them.
+        breakers: The registry; that of the process by default.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        settings: ResilienceSettings | None = None,
+        *,
+        breakers: BreakerRegistry | None = None,
+    ) -> None:
+        check_members("language models", models)
+        super().__init__(models[0])
+        self._members = [Member(model, Guard.of("model", model, settings, breakers)) for model in models]
+        self._open: AsyncExitStack | None = None
+        self._users = 0
+
+    async def __aenter__(self) -> Self:
+        """Open all models; each is closed with its last user."""
+        self._users += 1
+        if self._users == 1:
+            async with AsyncExitStack() as stack:
+                for member in self._members:
+                    await stack.enter_async_context(member.provider)
+                self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all models."""
+        self._users -= 1
+        if self._users == 0 and self._open is not None:
+            stack, self._open = self._open, None
+            await stack.aclose()
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Ask for an answer as a whole. Raises what the last model failed with if none answers."""
+        failure: Exception | None = None
+        for attempt in attempts(self._members):
+            model, guard = attempt.member.provider, attempt.member.guard
+            try:
+                permit = await guard.enter(is_last=attempt.is_last)
+            except DuologueError as refusal:
+                failure = failure or refusal
+                continue
+            try:
+                prepared = model.prepare_messages(messages, model_request_parameters)
+                answer = model.request(prepared, model_settings, model_request_parameters)
+                response = await guard.deadline_for(is_last=attempt.is_last).call(guard.name, answer)
+                permit.succeeded()
+                return response
+            except Exception as error:
+                failure = error
+                permit.failed(_as_fault(error, guard.name))
+                if not _may_pass_on(error):
+                    raise
+            finally:
+                guard.leave(permit)
+        raise failure or none_left(self.model_name, None)
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Ask for an answer as a stream, and pass it on once it has begun."""
+        failure: Exception | None = None
+        for attempt in attempts(self._members):
+            model, guard = attempt.member.provider, attempt.member.guard
+            try:
+                permit = await guard.enter(is_last=attempt.is_last)
+            except DuologueError as refusal:
+                failure = failure or refusal
+                continue
+            began = False
+            try:
+                async with AsyncExitStack() as stack:
+                    limit = guard.deadline_for(is_last=attempt.is_last).first
+                    prepared = model.prepare_messages(messages, model_request_parameters)
+                    opening = model.request_stream(prepared, model_settings, model_request_parameters, run_context)
+                    response = await _begin(guard.name, limit, stack, opening)
+                    permit.succeeded()
+                    began = True
+                    yield response
+                return
+            except Exception as error:
+                failure = error
+                if began:
+                    raise  # it is the consumer's, or comes too late
+                permit.failed(_as_fault(error, guard.name))
+                if not _may_pass_on(error):
+                    raise
+            finally:
+                guard.leave(permit)
+        raise failure or none_left(self.model_name, None)
+
+
+async def _begin(name: str, limit: float, stack: AsyncExitStack, opening: Any) -> StreamedResponse:
+    """Open a stream, and wait for its first event, which the consumer gets, too."""
+    try:
+        async with asyncio.timeout(limit) as timeout:
+            response: StreamedResponse = await stack.enter_async_context(opening)
+            events = aiter(response)
+            try:
+                first = [await anext(events)]
+            except StopAsyncIteration:
+                first = []
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        raise DeadlineError(
+            f"The language model {name!r} sent no first token within {limit:g} s.", provider=name
+        ) from None
+    response._event_iterator = _joined(first, events)  # what iterating over the response returns
+    return response
+
+
+async def _joined(first: list[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    for event in first:
+        yield event
+    async for event in rest:
+        yield event
+
+
+def _as_fault(error: Exception, name: str) -> DuologueError:
+    ours = as_ours(error, name)
+    if isinstance(ours, DuologueError) and isinstance(error, ModelAPIError | DuologueError):
+        return ours
+    return ProviderError(f"The language model {name!r} failed: {type(error).__name__}.", provider=name)
+
+
+def _may_pass_on(error: Exception) -> bool:
+    """Return True if another model may do better: the request is not wrong, and nothing was cancelled."""
+    return not (isinstance(error, ModelHTTPError) and error.status_code in OWN_FAULT)
