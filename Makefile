@@ -69,8 +69,8 @@ soak: $(VENV)/.dev
 format: $(VENV)/.dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
-corpus: $(VENV)/.local
-	@$(BIN)/python -m corpus
+corpus: $(VENV)/.dev
+	@$(BIN)/python -m duologue_bench.corpus
 
 dist: $(VENV)/.dev
 	@rm -rf dist && $(BIN)/python -m build --outdir dist . && PYTHON="$$PWD/$(BIN)/python" tools/try-dist dist
@@ -101,7 +101,7 @@ $(VENV)/.smart-turn: $(VENV)/.local
 	  echo 'Going on without it: words alone judge the end of a turn. Later: $(BIN)/duologue models install smart-turn'
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml benchmarks/pyproject.toml
 	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
-	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local,llm,bench,dev]'
+	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local,llm,dev]' --editable ./benchmarks
 	@touch $@ $(VENV)/.local

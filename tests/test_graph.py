@@ -57,7 +57,7 @@ def test_without_onnxruntime_the_error_says_what_to_install(monkeypatch: pytest.
 PROGRAM = """
 import numpy as np
 from onnx import TensorProto
-from duologue.bench.memory import private_bytes
+from duologue_bench.memory import private_bytes
 from duologue.graph import Graph, open_session
 
 def chain():

@@ -63,7 +63,9 @@ def test_what_is_missing_is_said_plainly(python: str | None, told: str, goal: st
 def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    for name in ("pyproject.toml", ".venv/bin/python", ".venv/.dev"):  # in this order: nothing is to be made again
+    (tmp_path / "benchmarks").mkdir()
+    # In this order, so that nothing is made again.
+    for name in ("pyproject.toml", "benchmarks/pyproject.toml", ".venv/bin/python", ".venv/.dev"):
         (tmp_path / name).touch()
     (tmp_path / ".venv" / "bin" / "duologue").write_text(SOAKS)
     (tmp_path / ".venv" / "bin" / "duologue").chmod(0o755)

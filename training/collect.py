@@ -19,9 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio.format import RATE, WINDOW
-from duologue.bench.cached_recognition import Ears, Heard, Play, hear
-from duologue.bench.corpus import Item, Pause, Turn, load
-from duologue.bench.policies import Setting
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig, Endpointing
 from duologue.conversation.conversation import Conversation
@@ -34,6 +31,9 @@ from duologue.stt.moonshine_ending import ending_features
 from duologue.stt.moonshine_graphs import WIDTH
 from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
+from duologue_bench.cached_recognition import Ears, Heard, Play, hear
+from duologue_bench.corpus import Item, Pause, Turn, load
+from duologue_bench.policies import Setting
 
 NEVER = Endpointing(threshold=1.0, action_delay=60.0, timeout=60.0)
 SOUND_AFTER_S = 0.16

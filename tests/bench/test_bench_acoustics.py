@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from duologue.audio.format import RATE
-from duologue.bench.acoustics import active_dbfs, coloured, echo, from_int16, gain_of, reverberate, to_int16
 from duologue.errors import ConfigError
+from duologue_bench.acoustics import active_dbfs, coloured, echo, from_int16, gain_of, reverberate, to_int16
 
 
 def tone(seconds: float = 1.0, level: float = 0.1) -> np.ndarray:

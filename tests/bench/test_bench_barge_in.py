@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from duologue.bench.barge_in import DELAYS, LAST_DELAY, Ears, Echo, Play, play, plays
-from duologue.bench.barge_in_plot import draw_barge_in
-from duologue.bench.corpus import BargeIn, Sound
-from duologue.bench.yield_figures import summary
 from duologue.errors import ConfigError, ProviderError
 from duologue.testing.fakes import FakeSttModel, PeakVad, SentenceEnd
+from duologue_bench.barge_in import DELAYS, LAST_DELAY, Ears, Echo, Play, play, plays
+from duologue_bench.barge_in_plot import draw_barge_in
+from duologue_bench.corpus import BargeIn, Sound
+from duologue_bench.yield_figures import summary
 
 pytestmark = pytest.mark.anyio
 RATE = 16_000

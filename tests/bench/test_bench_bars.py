@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from duologue.bench.bars import draw_bars
 from duologue.errors import ConfigError
+from duologue_bench.bars import draw_bars
 
 
 def test_bars_are_drawn_to_a_picture_and_to_nothing_else(tmp_path: Path) -> None:

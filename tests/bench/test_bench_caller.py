@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from duologue.audio.format import FRAME_SAMPLES
-from duologue.bench.acoustics import EchoPath, echo, to_int16
-from duologue.bench.caller import TAIL, Caller
 from duologue.errors import ConfigError
+from duologue_bench.acoustics import EchoPath, echo, to_int16
+from duologue_bench.caller import TAIL, Caller
 
 RATE = 16_000
 

@@ -1,7 +1,7 @@
 import pytest
 
-from duologue.bench.capacity import climb
 from duologue.errors import ConfigError
+from duologue_bench.capacity import climb
 
 
 def found(start: int, limit: int, *, most: int = 4000, resolution: float = 0.05) -> tuple[int, list[int]]:

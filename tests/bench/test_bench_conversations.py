@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from duologue.bench.conversations import Measured, Memory, carry, check, counted, per_session, quarter
-from duologue.bench.conversations_plot import draw_run, draw_sizes
-from duologue.bench.conversations_report import names, report, rows, verdict
-from duologue.bench.server import ServerProcess
 from duologue.callers.load import BRISK, NORMAL
 from duologue.callers.log import Log, Turn
 from duologue.callers.plan import Plan
 from duologue.callers.result import Percentiles, Result
+from duologue_bench.conversations import Measured, Memory, carry, check, counted, per_session, quarter
+from duologue_bench.conversations_plot import draw_run, draw_sizes
+from duologue_bench.conversations_report import names, report, rows, verdict
+from duologue_bench.server import ServerProcess
 
 MB = 1e6
 

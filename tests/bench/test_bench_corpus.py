@@ -1,13 +1,14 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import duologue.bench.corpus as bench_corpus
-from duologue.bench.corpus import Pause, load, load_barge_ins, version
-from duologue.bench.recordings import recorded_turns
+import duologue_bench.corpus.dataset as dataset
 from duologue.errors import ConfigError, NotInstalledError
+from duologue_bench.corpus import Pause, load, load_barge_ins, version
+from duologue_bench.recordings import recorded_turns
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_what_people_said_in_recordings_is_cut_at_its_labels(folder: Path) -> No
     assert recorded_turns("dev") == {}  # a synthetic voice is no recording
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["items"][0]["source"] = "readings"
-    bench_corpus._manifest.cache_clear()
+    dataset._manifest.cache_clear()
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     ((text, sound),) = recorded_turns("dev").items()
     assert text == "Hello."
@@ -81,17 +82,18 @@ def test_the_samples_cannot_be_written_to(folder: Path) -> None:
         load("dev")[0].samples()[0] = 1
 
 
-def test_without_a_checkout_it_cannot_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DUOLOGUE_CORPUS", str(tmp_path / "none"))
-    monkeypatch.setattr(bench_corpus, "_CHECKOUT", tmp_path)
-    with pytest.raises(NotInstalledError, match="cannot build one"):
-        load("dev")
+def test_each_frozen_version_has_a_folder_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DUOLOGUE_CORPUS", raising=False)
+    monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
+    folder = dataset.corpus_dir()
+    assert folder.parent == tmp_path / "corpus"
+    (tmp_path / "CHECKSUMS").write_text("of another version")
+    monkeypatch.setattr(dataset, "_CHECKSUMS", tmp_path / "CHECKSUMS")
+    assert dataset.corpus_dir() != folder
 
 
 def test_a_build_that_fails_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "corpus").mkdir()
-    (tmp_path / "corpus" / "__main__.py").write_text("raise SystemExit(1)", "utf-8")
     monkeypatch.setenv("DUOLOGUE_CORPUS", str(tmp_path / "out"))
-    monkeypatch.setattr(bench_corpus, "_CHECKOUT", tmp_path)
+    monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(NotInstalledError, match="could not be built"):
         load("dev")

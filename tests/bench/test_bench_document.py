@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from duologue.bench.document import markers, table, write_between
 from duologue.errors import ConfigError
+from duologue_bench.document import markers, table, write_between
 
 
 def test_the_results_are_put_between_the_markers(tmp_path: Path) -> None:

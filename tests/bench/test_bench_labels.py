@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 
 from command_line import CommandLine
 from duologue.audio.wav import write_wav
-from duologue.bench.cache import RecognitionCache, open_cache
-from duologue.bench.cached_recognition import Ears
-from duologue.bench.curves import cross_validated, figures, grouped
-from duologue.bench.curves_plot import draw_curves
-from duologue.bench.labels import INCOMPLETE_S, load_labels
-from duologue.bench.policies import settings
-from duologue.bench.scoring import Decision, EndOutcome, ItemOutcome, PauseOutcome, score
-from duologue.bench.turns import Run, play
 from duologue.errors import ConfigError, NotInstalledError
 from duologue.settings import local
 from duologue.settings.local import LocalModels
 from duologue.stt.recognition import Recognition
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, FakeTurnModel, PeakVad
 from duologue.turn.words import Words
+from duologue_bench.cache import RecognitionCache, open_cache
+from duologue_bench.cached_recognition import Ears
+from duologue_bench.curves import cross_validated, figures, grouped
+from duologue_bench.curves_plot import draw_curves
+from duologue_bench.labels import INCOMPLETE_S, load_labels
+from duologue_bench.policies import settings
+from duologue_bench.scoring import Decision, EndOutcome, ItemOutcome, PauseOutcome, score
+from duologue_bench.turns import Run, play
 
 RATE = 16_000
 
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_decoded_or_is_too_long_is_refused(
         item.samples()
     soundfile.write(tmp_path / "one.flac", np.zeros(4 * RATE, np.int16), RATE)
     assert len(item.samples()) == 4 * RATE
-    monkeypatch.setattr("duologue.bench.labels.MAX_SECONDS", 3)
+    monkeypatch.setattr("duologue_bench.labels.MAX_SECONDS", 3)
     with pytest.raises(ConfigError, match="longer than 3 s"):
         item.samples()
 

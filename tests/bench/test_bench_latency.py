@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duologue.bench.corpus import Item, Sound, Turn
-from duologue.bench.distribution import draw_latencies
-from duologue.bench.latency import Answered, measure, summary
 from duologue.clock import VirtualClock
 from duologue.engine import Engine
 from duologue.errors import ConfigError, ProviderError
@@ -17,6 +14,9 @@ from duologue.stt import SpeechToText
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad
 from duologue.turn.silence import Silence
+from duologue_bench.corpus import Item, Sound, Turn
+from duologue_bench.distribution import draw_latencies
+from duologue_bench.latency import Answered, measure, summary
 
 RATE = 16_000
 

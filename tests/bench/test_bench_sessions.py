@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from duologue.audio.format import FRAME
-from duologue.bench import sessions
-from duologue.bench.calls import CallWatch, Notes
-from duologue.bench.chunk import flat_out
-from duologue.bench.figures import Spread
-from duologue.bench.load import Line, heard_line
-from duologue.bench.memory import private_bytes, threads
-from duologue.bench.sessions import Work, measure
 from duologue.conversation.events import AgentChanged, Interrupted
 from duologue.conversation.state import AgentState
 from duologue.errors import ConfigError
 from duologue.testing.fakes import PeakVad
+from duologue_bench import sessions
+from duologue_bench.calls import CallWatch, Notes
+from duologue_bench.chunk import flat_out
+from duologue_bench.figures import Spread
+from duologue_bench.load import Line, heard_line
+from duologue_bench.memory import private_bytes, threads
+from duologue_bench.sessions import Work, measure
 
 RATE = 16_000
 

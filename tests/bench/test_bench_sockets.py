@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from duologue.bench.figures import Spread
-from duologue.bench.server import ServerProcess
-from duologue.bench.sockets import SocketRun, measure
 from duologue.callers.dial import open_connection
 from duologue.errors import ConfigError
 from duologue.server.listener import WEBSOCKETS
 from duologue.wire import frames
 from duologue.wire import messages as wire
 from duologue.wire.fields import Audio
+from duologue_bench.figures import Spread
+from duologue_bench.server import ServerProcess
+from duologue_bench.sockets import SocketRun, measure
 
 
 class Ears:
@@ -45,7 +45,7 @@ async def test_each_message_is_counted_both_ways(listener: str) -> None:
 
 @pytest.mark.anyio
 async def test_the_echo_is_what_was_sent() -> None:
-    async with ServerProcess(["--listener", "uvicorn"], program=("duologue.bench.echoing",)) as server:
+    async with ServerProcess(["--listener", "uvicorn"], program=("duologue_bench.echoing",)) as server:
         ears = Ears()
         line = await open_connection(server.url, ears)
         line.say(wire.dump(wire.Start(version=1, audio_out=Audio(rate=16_000))))

@@ -14,14 +14,6 @@ from numpy.typing import NDArray
 
 from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
-from duologue.bench.answers import Voice
-from duologue.bench.bootstrap import quantile_of, rate_of
-from duologue.bench.cached_recognition import Ears
-from duologue.bench.corpus import Item, Pause, Sound, Turn
-from duologue.bench.plot import draw
-from duologue.bench.policies import POLICIES, settings
-from duologue.bench.scoring import Decision, score
-from duologue.bench.turns import best, frontier, play, raw, summary
 from duologue.clock import VirtualClock
 from duologue.conversation.config import Endpointing
 from duologue.conversation.events import Event, TurnDecided
@@ -35,6 +27,14 @@ from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeTextToSpeech, FakeTtsModel, FakeTurnModel, PeakVad
 from duologue.turn import Judgement
 from duologue.turn.words import Words
+from duologue_bench.answers import Voice
+from duologue_bench.bootstrap import quantile_of, rate_of
+from duologue_bench.cached_recognition import Ears
+from duologue_bench.corpus import Item, Pause, Sound, Turn
+from duologue_bench.plot import draw
+from duologue_bench.policies import POLICIES, settings
+from duologue_bench.scoring import Decision, score
+from duologue_bench.turns import best, frontier, play, raw, summary
 
 RATE = 16_000
 HALF_S, WHOLE_S = 1.0, 3.0
@@ -244,7 +244,7 @@ class TestCommand:
     def fakes(self, item: Item, monkeypatch: pytest.MonkeyPatch) -> None:
         models = LocalModels(PeakVad(), Halves(), FakeTtsModel(), Words(), FakeTurnModel(0.9))
         monkeypatch.setattr(local, "load_local", lambda: models)
-        monkeypatch.setattr("duologue.bench.corpus.load", lambda half: [item])
+        monkeypatch.setattr("duologue_bench.corpus.load", lambda half: [item])
 
     def test_it_prints_a_line_for_each_policy(self, duologue: CommandLine) -> None:
         told = duologue("bench", "turns")

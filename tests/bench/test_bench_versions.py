@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from duologue.audio.format import RATE
-from duologue.bench.acoustics import active_dbfs, coloured, from_int16, to_int16
-from duologue.bench.versions import g711_line, noisy
 from duologue.errors import ConfigError
+from duologue_bench.acoustics import active_dbfs, coloured, from_int16, to_int16
+from duologue_bench.versions import g711_line, noisy
 
 BABBLE = to_int16(0.05 * coloured(2 * RATE, 1))
 

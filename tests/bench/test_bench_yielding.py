@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import pytest
 
-from duologue.bench.barge_in import Echo
-from duologue.bench.corpus import BargeIn, Sound
-from duologue.bench.yield_figures import figures, group, summary, yield_latency
-from duologue.bench.yielding import Moment, Outcome, judge
+from duologue_bench.barge_in import Echo
+from duologue_bench.corpus import BargeIn, Sound
+from duologue_bench.yield_figures import figures, group, summary, yield_latency
+from duologue_bench.yielding import Moment, Outcome, judge
 
 Kind = Literal["barge_in", "backchannel", "noise", "nothing"]
 NOWHERE = Sound(Path("nowhere.npy"), 0, 0)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import duologue.bench.recordings as recordings
 import duologue.callers.run as running
+import duologue_bench.recordings as recordings
 from command_line import CommandLine
 from duologue.callers.log import Log, Turn
 from duologue.callers.plan import Plan

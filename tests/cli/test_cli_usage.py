@@ -22,11 +22,15 @@ COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload
 COMMANDS |= {"bench", "soak"}
 
 
+CONTEXT: Any = None  # neither of the two methods looks at it
+
+
 def commands() -> Iterator[tuple[str, Any]]:
     waiting: list[tuple[str, Any]] = [("", get_command(app))]
     while waiting:
         path, group = waiting.pop()
-        for name, command in group.commands.items():
+        for name in group.list_commands(CONTEXT):
+            command = group.get_command(CONTEXT, name)
             full = f"{path} {name}".strip()
             yield full, command
             if isinstance(command, TyperGroup):

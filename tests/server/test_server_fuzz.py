@@ -9,9 +9,9 @@ import os
 import pytest
 from fake_backend import DEADLINE, FakeBackend, listening
 
-from duologue.bench.soak.fuzz import LOOK_EVERY, fuzz, pieces, send_pieces
 from duologue.server.app import create_app
 from duologue.server.listener import WEBSOCKETS
+from duologue_bench.soak.fuzz import LOOK_EVERY, fuzz, pieces, send_pieces
 
 pytestmark = pytest.mark.anyio
 

@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from duologue import __version__
-from duologue.cli.bench import bench
 from duologue.cli.call import call
 from duologue.cli.callers import callers
 from duologue.cli.doctor import doctor
+from duologue.cli.extensions import ExtensibleGroup
 from duologue.cli.models import models
 from duologue.cli.output import fail
 from duologue.cli.serve import serve
-from duologue.cli.soak import soak
 from duologue.cli.speech import say, transcribe
 from duologue.errors import DuologueError
 
@@ -24,6 +23,7 @@ __all__ = ["app", "run"]
 
 app = typer.Typer(
     name="duologue",
+    cls=ExtensibleGroup,
     help="Spoken conversations between people and software agents.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -33,8 +33,6 @@ app = typer.Typer(
 for command in (serve, call, callers, transcribe, say, doctor):
     app.command()(command)
 app.add_typer(models, name="models")
-app.add_typer(bench, name="bench")
-app.add_typer(soak, name="soak")
 
 
 def _print_version(asked: bool) -> None:

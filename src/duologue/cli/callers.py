@@ -74,9 +74,9 @@ def callers(
     plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp, chunk_ms)
     recordings = None
     if recorded:
-        from duologue.bench.recordings import recorded_turns
+        from duologue.cli.extensions import RECORDINGS, load_extension
 
-        recordings = recorded_turns("test")
+        recordings = load_extension(RECORDINGS, "corpus")("test")
         plan = replace(plan, story=tuple(recordings))
     if find_capacity:
         from duologue.cli.callers_capacity import find

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from duologue.audio.wav import read_wav_16k, write_wav
-from duologue.bench.peers.picture import draw_race
-from duologue.bench.peers.race import Lap, Race, per_session_mb, run_race
-from duologue.bench.peers.report import report
-from duologue.bench.peers.sound import write_cycles
-from duologue.bench.peers.trial import Figures, Trial, pick
 from duologue.errors import ConfigError
+from duologue_bench.peers.picture import draw_race
+from duologue_bench.peers.race import Lap, Race, per_session_mb, run_race
+from duologue_bench.peers.report import report
+from duologue_bench.peers.sound import write_cycles
+from duologue_bench.peers.trial import Figures, Trial, pick
 
 
 class Someone:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from duologue.bench.peers import peers_in
-from duologue.bench.peers.duologue_peer import Duologue
-from duologue.bench.peers.livekit import LiveKit
-from duologue.bench.peers.pipecat import Pipecat
-from duologue.bench.peers.trial import Trial, last_object
+from duologue_bench.peers import peers_in
+from duologue_bench.peers.duologue_peer import Duologue
+from duologue_bench.peers.livekit import LiveKit
+from duologue_bench.peers.pipecat import Pipecat
+from duologue_bench.peers.trial import Trial, last_object
 
 # As the scripts print them, with what they say besides.
 PIPECAT_FLAT_OUT = """{"mode": "vad", "observers": true, "uvloop": false, "content": "speech", "chunks": 1060,

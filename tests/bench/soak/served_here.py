@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.agent.booking import BookingAgent
-from duologue.bench.memory import private_bytes, threads
-from duologue.bench.server import Footprint
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import Admission, EngineConfig
 from duologue.server.app import create_app
@@ -26,6 +24,8 @@ from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak
 from duologue.tts import Speech, SpeechRequest
+from duologue_bench.memory import private_bytes, threads
+from duologue_bench.server import Footprint
 
 
 class Same(FakeSttModel):

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from served_here import Voice, served_here
 
-from duologue.bench.soak.machine_speed import Piece
-from duologue.bench.soak.monologue import Monologue, Phase, check, monologue
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Story, Turn
 from duologue.callers.plan import Plan
 from duologue.callers.result import Result
+from duologue_bench.soak.machine_speed import Piece
+from duologue_bench.soak.monologue import Monologue, Phase, check, monologue
 
 
 @pytest.mark.anyio

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from served_here import Voice, served_here
 
-from duologue.bench.soak.overload import Overload, Step, check, overload
-from duologue.bench.soak.plot import draw_overload
 from duologue.callers.load import NORMAL
 from duologue.callers.log import Log, Refusal
 from duologue.callers.plan import Plan
 from duologue.callers.result import Percentiles, Result
+from duologue_bench.soak.overload import Overload, Step, check, overload
+from duologue_bench.soak.plot import draw_overload
 
 DEADLINE = 60.0
 """Seconds after which a test that waits has failed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from duologue.bench.soak.machine_speed import Piece, Yardstick, alike
 from duologue.callers.run import Progress
+from duologue_bench.soak.machine_speed import Piece, Yardstick, alike
 
 
 def noted(costs: list[float], *, active: int = 10) -> Yardstick:
