@@ -63,7 +63,7 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     server = Server()
     async with serve(server.handle, "127.0.0.1", 0) as listening:
-        port = listening.sockets[0].getsockname()[1]
+        port = next(iter(listening.sockets)).getsockname()[1]
         server.url = f"ws://127.0.0.1:{port}"
         yield server
 

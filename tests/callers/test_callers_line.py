@@ -60,7 +60,7 @@ async def server(script: Script, *, status: HTTPStatus | None = None, retry: str
         return response
 
     async with serve(script, "127.0.0.1", 0, process_request=refuse, compression=None) as listening:
-        yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/stream"
+        yield f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/v1/stream"
 
 
 async def nothing(_: ServerConnection) -> None: ...

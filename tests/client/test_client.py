@@ -52,7 +52,7 @@ async def server(script: Script, status: HTTPStatus | None = None) -> AsyncItera
         return socket.respond(status, "no") if status else None
 
     async with serve(handle, "127.0.0.1", 0, process_request=refuse) as listening:
-        yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/stream"
+        yield f"ws://127.0.0.1:{next(iter(listening.sockets)).getsockname()[1]}/v1/stream"
 
 
 def says(*items: wire.ServerMessage | bytes | str, close: tuple[int, str] | None = None) -> Script:

@@ -133,7 +133,7 @@ class DeepgramServer:
         self._server = await serve(
             self._handle, "127.0.0.1", 0, process_request=self._admit, ping_interval=None, close_timeout=0.2
         )
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
         return self
 
     async def __aexit__(self, *args: object) -> None:
@@ -446,7 +446,7 @@ class DeepgramRecordings:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
         return self
 
     async def __aexit__(self, *args: object) -> None:
