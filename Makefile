@@ -14,13 +14,14 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test system bench soak format corpus dist clean
+.PHONY: help run test docs system bench soak format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (over an hour, on a quiet machine; results in bench-out)'
 	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two hours; results in bench-out)'
+	@echo 'make docs    build the documentation site in build/site'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
 	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
@@ -39,6 +40,9 @@ test: system $(VENV)/.dev
 	@$(SAY) 'tests of the rules: every branch of them';
 	@$(BIN)/pytest tests/conversation $(PARALLEL) --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation $(PARALLEL)
+
+docs: $(VENV)/.dev
+	@$(BIN)/zensical build --strict --clean
 
 # First of all, so that what is missing is the first line.
 system:
