@@ -1,3 +1,4 @@
+import asyncio
 import socket
 import sys
 from collections.abc import Iterator
@@ -84,3 +85,11 @@ def silence(tmp_path: Path) -> Path:
     path = tmp_path / "silence.wav"
     write_wav(path, bytes(32_000), 16_000)
     return path
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded call of five turns with an interruption, over fakes; tests only read it."""
+    from recorded_call import record
+
+    return asyncio.run(record(tmp_path_factory.mktemp("recorded"))).path

@@ -19,7 +19,8 @@ COMMANDS |= {
     for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "sockets", "turns")
 }
 COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload")}
-COMMANDS |= {"bench", "soak"}
+COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prune")}
+COMMANDS |= {"bench", "soak", "recordings", "replay"}
 
 
 CONTEXT: Any = None  # neither of the two methods looks at it

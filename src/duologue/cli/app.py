@@ -15,6 +15,8 @@ from duologue.cli.doctor import doctor
 from duologue.cli.extensions import ExtensibleGroup
 from duologue.cli.models import models
 from duologue.cli.output import fail
+from duologue.cli.recordings import recordings
+from duologue.cli.replay import replay
 from duologue.cli.serve import serve
 from duologue.cli.speech import say, transcribe
 from duologue.errors import DuologueError
@@ -30,8 +32,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, call, callers, transcribe, say, doctor):
+for command in (serve, call, callers, transcribe, say, replay, doctor):
     app.command()(command)
+app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")
 
 

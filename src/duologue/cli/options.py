@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn", "Stt", "Tts"]
+__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn", "RecordingFolder", "Stt", "Tts"]
 
 AgentName = Annotated[
     str | None,
@@ -41,4 +42,8 @@ Stt = Annotated[
 Tts = Annotated[
     str | None,
     typer.Option("--tts", metavar="NAME", help="What speaks; by default a local voice.", show_default=False),
+]
+RecordingFolder = Annotated[
+    Path,
+    typer.Option("--folder", metavar="DIR", help="The folder of recordings, for calls named by their id."),
 ]

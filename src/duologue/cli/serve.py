@@ -66,6 +66,24 @@ def serve(
             metavar="DIR", help="Folder for a record of each call, with what was said: JSON Lines, up to 1 GB in all."
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for recordings of calls: both voices, and every decision. Needs --record-consent.",
+        ),
+    ] = None,
+    record_consent: Annotated[
+        bool,
+        typer.Option("--record-consent", help="State that all callers have agreed to be recorded."),
+    ] = False,
+    record_days: Annotated[float, typer.Option(min=0.001, help="Days after which a recording is deleted.")] = 30.0,
+    record_gb: Annotated[
+        float, typer.Option(min=0.001, help="Gigabytes of recordings; beyond them the oldest are deleted.")
+    ] = 10.0,
+    record_no_audio: Annotated[
+        bool, typer.Option("--record-no-audio", help="Record what was decided, and neither voice.")
+    ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="The lowest level of the log's lines.")
     ] = "info",
@@ -87,6 +105,7 @@ def serve(
     from duologue.agent.function import AgentFactory
     from duologue.conversation.config import ConversationConfig
     from duologue.engine import EngineConfig
+    from duologue.recording.config import DAY, RecordingConfig
     from duologue.server.acceptor import listen
     from duologue.server.logs import logging_to
     from duologue.server.origins import TRUSTED_PROXIES
@@ -95,6 +114,15 @@ def serve(
     from duologue.session.config import MAX_AGENT_NAME
     from duologue.settings.agents import agent_factories, greeting_of
 
+    recording = None
+    if record is not None:
+        recording = RecordingConfig(
+            record,
+            consent=record_consent,
+            max_age=record_days * DAY,
+            max_bytes=int(record_gb * 1e9),
+            audio=not record_no_audio,
+        )
     # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
     with logging_to(level=log_level, log_format=log_format), listen(host, port) as sock:
         factory = agent_factories(
@@ -134,6 +162,7 @@ def serve(
             workers=workers,
             listener=listener,
             records=records,
+            recording=recording,
             log_words=log_words,
             say=(lambda _: None) if as_json else notes.print,
             on_ready=_print_ready if as_json else None,

@@ -11,12 +11,13 @@ from typing import Final
 from duologue.agent import CallInfo
 from duologue.errors import ConfigError
 
-__all__ = ["REFUSAL", "Consent", "RecordingConfig", "refuses"]
+__all__ = ["DAY", "REFUSAL", "Consent", "RecordingConfig", "refuses"]
 
 Consent = bool | Callable[[CallInfo], bool | Awaitable[bool]]
 REFUSAL: Final = "record"
 """The key in a client's metadata that refuses a recording, if its value is false."""
 DAY: Final = 86_400.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class RecordingConfig:
         if self.consent is not True and not callable(self.consent):
             raise ConfigError(
                 "Calls are not recorded without consent.",
-                hint="Ask callers before the call; then set consent=True, or a function that decides for each call.",
+                hint="Ask callers first. Then give --record-consent (consent=True), or a function that decides.",
             )
         if not self.max_age > 0 or self.max_bytes < 1 or self.max_waiting_bytes < 1:
             raise ConfigError("max_age, max_bytes and max_waiting_bytes of recordings must be more than 0.")

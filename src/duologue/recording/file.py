@@ -67,7 +67,7 @@ def preamble() -> bytes:
     return _MAGIC % FORMAT_VERSION
 
 
-def pack_block(kind: Kind, content: bytes) -> bytes:
+def pack_block(kind: int, content: bytes) -> bytes:
     """Return a block as it is appended to the file."""
     return _HEAD.pack(kind, len(content), zlib.crc32(content)) + content
 
@@ -111,6 +111,11 @@ def unpack_speech(block: Block) -> tuple[int, int, int, float, bytes]:
     return input_position, position, generation, wall, block.content[_SPEECH.size :]
 
 
+def is_audio(kind: int) -> bool:
+    """Return True for the kinds of block that hold audio."""
+    return kind in (Kind.HEARD, Kind.CLEANED, Kind.SPOKEN)
+
+
 def open_blocks(path: Path, *, audio: bool = True) -> Iterator[Block]:
     """Return the whole blocks of a file, in order; without `audio`, those that hold no audio.
 
@@ -131,7 +136,7 @@ def _blocks(file: BinaryIO, end: int, *, audio: bool) -> Iterator[Block]:
         kind, size, checksum = _HEAD.unpack(head)
         if size > MAX_BLOCK_BYTES or file.tell() + size > end:
             return
-        if not audio and kind in (Kind.HEARD, Kind.CLEANED, Kind.SPOKEN):
+        if not audio and is_audio(kind):
             file.seek(size, 1)
             continue
         content = file.read(size)

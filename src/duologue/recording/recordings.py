@@ -20,7 +20,7 @@ from duologue.recording.file import SUFFIX, Kind, preamble
 from duologue.recording.recorder import Budget, CallRecorder, Noted
 from duologue.recording.retention import remove_old
 
-__all__ = ["FLUSH_EVERY", "Recordings"]
+__all__ = ["FLUSH_EVERY", "Recordings", "check_recording_folder"]
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +55,7 @@ class Recordings:
         self._is_broken = False
         """Writing failed, and the log says so."""
         self._is_closing = threading.Event()
-        try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"Calls cannot be recorded to {self.folder}: {error.strerror}.", hint="Choose another folder."
-            ) from None
-        if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise ConfigError(f"Calls cannot be recorded to {self.folder}: it is not writable.")
+        check_recording_folder(self.folder)
         self._thread = threading.Thread(target=self._run, name="duologue-recordings", daemon=True)
         self._thread.start()
 
@@ -194,6 +187,18 @@ class _File:
         call = re.sub(r"[^A-Za-z0-9_-]", "-", str(self._recorder.header["call"]["id"]))[:64]
         path = self._folder / f"{stamp}-{call}{SUFFIX}"
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+
+def check_recording_folder(folder: Path) -> None:
+    """Make the folder for recordings. Raises ConfigError if it cannot be made or written to."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"Calls cannot be recorded to {folder}: {error.strerror}.", hint="Choose another folder."
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"Calls cannot be recorded to {folder}: it is not writable.")
 
 
 def _reason(error: Exception) -> str:

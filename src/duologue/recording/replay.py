@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from duologue.audio.format import RATE
 from duologue.conversation.conversation import Conversation
+from duologue.conversation.effects import Effect
 from duologue.conversation.inputs import Input, Now
 from duologue.recording.effects import EffectRecord, encode_effects
 from duologue.recording.recording import Recording, Step, read_recording
 
-__all__ = ["Difference", "Replay", "effects_of", "first_difference", "replay", "verify"]
+__all__ = ["Difference", "Replay", "first_difference", "handle", "replay", "verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def replay(recording: Recording) -> Replay:
     rules = Conversation(recording.settings)
     effects: list[list[EffectRecord]] = []
     for index, step in enumerate(recording.steps):
-        effects.append(effects_of(rules, step.input, step.now))
+        effects.append(encode_effects(handle(rules, step.input, step.now)))
         if (difference := first_difference(index, step, effects[-1])) is not None:
             return Replay(recording, effects, difference)
     return Replay(recording, effects, None)
@@ -88,11 +88,11 @@ def verify(path: str | Path) -> None:
     assert result.difference is None, f"{Path(path).name} is decided otherwise: {result.difference}"
 
 
-def effects_of(rules: Conversation, input_: Input, now: Now) -> list[EffectRecord]:
+def handle(rules: Conversation, input_: Input, now: Now) -> list[Effect]:
     """Return the effects of one input; none if the rules refuse it."""
     try:
-        return encode_effects(rules.handle(input_, now))
-    except Exception:  # it was refused, or broke the call, in the same way as then or not
+        return rules.handle(input_, now)
+    except Exception:  # it was refused, or broke the call, as it may have done then
         return []
 
 
@@ -105,11 +105,6 @@ def first_difference(index: int, step: Step, effects: list[EffectRecord]) -> Dif
     recorded = step.effects[at] if at < len(step.effects) else None
     replayed = effects[at] if at < len(effects) else None
     return Difference(index, step.now.pos, type(step.input).__name__, at, recorded, replayed)
-
-
-def inputs_of(steps: Iterable[Step]) -> Iterator[tuple[Input, Now]]:
-    """Return the inputs of steps."""
-    return ((step.input, step.now) for step in steps)
 
 
 def _shown(recorded: EffectRecord | None, replayed: EffectRecord | None) -> tuple[str, str]:

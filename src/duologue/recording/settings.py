@@ -77,7 +77,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
         if not equals or not name:
             raise ConfigError(f"{text[:40]!r} is no setting.", hint="Write name=value, as endpointing.threshold=0.6.")
         if name not in known:
-            near = get_close_matches(name, known, n=3) or [each for each in known if each.endswith(f".{name}")]
+            near = [each for each in known if each.endswith(f".{name}")] or get_close_matches(name, known, n=3)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"The settings are {', '.join(known)}."
             raise ConfigError(f"There is no setting {name!r}.", hint=hint)
         found[name] = value.strip()
@@ -86,16 +86,20 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, str]:
 
 def change_settings(config: ConversationConfig, changes: Mapping[str, str]) -> ConversationConfig:
     """Return the settings with others in place of those named. Raises ConfigError for what cannot be."""
-    for name, text in changes.items():
-        config = _changed(config, name.split("."), name, text)
-    return config
+    return cast(ConversationConfig, _changed(config, changes, ""))
 
 
-def _changed(config: Any, path: list[str], name: str, text: str) -> Any:
-    first, *rest = path
-    hint = get_type_hints(type(config))[first]
-    value = _changed(getattr(config, first), rest, name, text) if rest else _value(hint, text, name)
-    return replace(config, **{first: value})
+def _changed(config: Any, changes: Mapping[str, str], prefix: str) -> Any:
+    """Change all at once: settings that go together may not be valid one by one."""
+    hints = get_type_hints(type(config))
+    values: dict[str, Any] = {}
+    for first in dict.fromkeys(name.partition(".")[0] for name in changes):
+        below = {name.partition(".")[2]: text for name, text in changes.items() if name.partition(".")[0] == first}
+        if is_dataclass(hints[first]):
+            values[first] = _changed(getattr(config, first), below, f"{prefix}{first}.")
+        else:
+            values[first] = _value(hints[first], below[""], f"{prefix}{first}")
+    return replace(config, **values)
 
 
 def _value(hint: Any, text: str, name: str) -> Any:

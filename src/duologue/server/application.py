@@ -14,6 +14,8 @@ from duologue.agent import HasCommonPhrases, HasStartupWarning
 from duologue.agent.faults import is_fault
 from duologue.engine import Engine, EngineConfig
 from duologue.errors import ConfigError, DuologueError
+from duologue.recording.config import RecordingConfig
+from duologue.recording.recordings import Recordings, check_recording_folder
 from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
 from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
 from duologue.server.origins import TRUSTED_PROXIES, Origins
@@ -68,6 +70,8 @@ class ApplicationOptions(TypedDict, total=False):
     """Whether the log has what was said."""
     records: str | os.PathLike[str] | None
     """A folder to which a record of each call is written when it has ended, with what was said."""
+    recording: RecordingConfig | None
+    """Where calls are recorded, if callers agree: both voices, and every decision."""
     engine: EngineConfig | None
     """How much the process may carry."""
     smart_turn: bool
@@ -122,6 +126,7 @@ class Application:
         expose_headers: Sequence[str] = (),
         log_words: bool = False,
         records: str | os.PathLike[str] | None = None,
+        recording: RecordingConfig | None = None,
         engine: EngineConfig | None = None,
         smart_turn: bool = True,
         allowed_origins: Sequence[str] = (),
@@ -130,6 +135,7 @@ class Application:
         expected = {
             "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
             "voices": (voices, Mapping), "policy": (policy, CallPolicy), "engine": (engine, EngineConfig),
+            "recording": (recording, RecordingConfig),
         }  # fmt: skip
         for option, (value, kind) in expected.items():
             if value is not None and not isinstance(value, kind):
@@ -171,6 +177,9 @@ class Application:
         self._records = records
         if records is not None:
             check_folder(records)
+        self._recording = recording
+        if recording is not None:
+            check_recording_folder(recording.path)
 
     def _check_providers(self) -> None:
         named = {"stt": self._stt, "tts": self._tts, **{f"voices[{name!r}]": v for name, v in self._voices.items()}}
@@ -211,7 +220,10 @@ class Application:
                 phrases = [phrase for each in stocked if isinstance(each, HasCommonPhrases) for phrase in each.phrases]
                 warming = asyncio.create_task(_warm(running, models, phrases), name="duologue-warm")
                 records = None if self._records is None else CallRecords(self._records)
-                sessions = SessionFactory(running, models, self.options, voices=voices, records=records)
+                recordings = None if self._recording is None else Recordings(self._recording)
+                sessions = SessionFactory(
+                    running, models, self.options, voices=voices, records=records, recordings=recordings
+                )
                 try:
                     yield sessions
                 finally:
@@ -219,8 +231,9 @@ class Application:
                     checking.cancel()
                     await asyncio.wait([warming, checking])
                     sessions.close()
-                    if records is not None:
-                        await asyncio.to_thread(records.close)
+                    for written in (records, recordings):
+                        if written is not None:
+                            await asyncio.to_thread(written.close)
 
         return create_app(
             build,

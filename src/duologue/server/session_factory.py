@@ -18,6 +18,9 @@ from duologue.agent.function import AgentFactory, greeting_of, is_unused, name_o
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
 from duologue.errors import AgentError, ConfigError, DuologueError, HookError, with_cause
+from duologue.recording.config import refuses
+from duologue.recording.header import recording_header
+from duologue.recording.recordings import Recordings
 from duologue.server.application_code import ApplicationCode, is_async
 from duologue.server.call_log import CallCounters, CallFollower
 from duologue.server.call_options import CallOptions, arguments_needed
@@ -53,12 +56,14 @@ class SessionFactory:
         *,
         voices: Mapping[str, Any] | None = None,
         records: CallRecords | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         self._engine = engine
         self._models = models
         self._options = options
         self._voices = dict(voices or {})
         self._records = records
+        self._recordings = recordings
         self._code = ApplicationCode()
         self._hook_code = ApplicationCode()
         self._agents_failed = 0
@@ -120,6 +125,7 @@ class SessionFactory:
             **{f"ended_{reason}": count for reason, count in calls.by_reason.items()},
             "application_stuck": self._code.stuck + self._hook_code.stuck,
             **(self._records.counters() if self._records is not None else {}),
+            **(self._recordings.counters() if self._recordings is not None else {}),
         }
 
     async def open_session(self, request: CallRequest, sink: AudioSink) -> VoiceSession:
@@ -147,6 +153,7 @@ class SessionFactory:
             metadata=request.metadata,
         )
         info = replace(info, user_data=await self._user_data(request, info))
+        is_recorded = self._recordings is not None and await self._agrees(self._recordings, info)
         agent = await self._make_agent(options.agents[name], info)
         try:
             greeting = self._greeting(agent) if request.greeting else ""
@@ -172,10 +179,31 @@ class SessionFactory:
             await _close_unused(info.id, agent)
             raise
         session.record.agents.append(name)
+        if self._recordings is not None and is_recorded:
+            session.observe(self._recordings.recorder(recording_header(session)))
         keep = None if self._records is None else partial(self._keep, weakref.ref(session))
         follower = CallFollower(info, session.record, self._calls, log_words=options.log_words, keep=keep)
         session.watch(follower.follow, follower.end)
         return session
+
+    async def _agrees(self, recordings: Recordings, info: CallInfo) -> bool:
+        """Whether this call may be recorded. A function of the application that fails counts as a refusal."""
+        consent = recordings.config.consent
+        agrees: object = consent is True
+        if refuses(info):
+            agrees = False
+        elif callable(consent):
+            what = f"consent={function_name(consent)}"
+            try:
+                agrees = await self._code.call(consent, info, what=what)
+            except BaseException as error:
+                if not is_fault(error):
+                    raise
+                ours = error if isinstance(error, DuologueError) else _failed(HookError, f"{what} failed", error)
+                _faults.write(f"The call {info.id} is not recorded", ours)
+                agrees = False
+        recordings.refused += agrees is not True
+        return agrees is True
 
     def _keep(self, session: weakref.ref[VoiceSession], seconds: float) -> None:
         """Have the record of a call that has just ended written."""

@@ -26,7 +26,7 @@ ENOUGH = 500_000_000
 
 def recordings(folder: Path, **options: Any) -> Recordings:
     """A folder of recordings with room for a call that is faster than real time."""
-    return Recordings(RecordingConfig(folder, consent=True, **{"max_waiting_bytes": ENOUGH, **options}))
+    return Recordings(RecordingConfig(folder, **{"consent": True, "max_waiting_bytes": ENOUGH, **options}))
 
 
 class RecordedCall(VirtualCall):
