@@ -82,7 +82,7 @@ class Broken:
 
 
 @asynccontextmanager
-async def running(**options: int) -> AsyncIterator[ModelThreads]:
+async def running(**options: Any) -> AsyncIterator[ModelThreads]:
     threads = ModelThreads(asyncio.get_running_loop(), **options)
     try:
         yield threads

@@ -115,7 +115,20 @@ async def test_a_report_on_a_thread_that_has_ended_has_no_stack(caplog: pytest.L
     dog.close()
     dog._watched = -1
     with caplog.at_level(logging.WARNING, "duologue.engine.watchdog"):
-        dog._report(0.7)
+        dog._report(0.7, dog._stack())
     told = caplog.records[-1].getMessage()
     assert "held up for 0.7 s" in told
     assert "File " not in told
+
+
+async def test_the_function_of_the_application_that_blocked_is_counted() -> None:
+    async with engine() as running:
+        hold_up_the_loop(4 * LIMIT)
+        async with asyncio.timeout(DEADLINE):
+            while not running.telemetry.blocks:
+                await asyncio.sleep(0.02)
+        (block,) = running.telemetry.blocks
+        counted = running.telemetry.metrics.snapshot()["voice.event_loop.blocks"]
+    assert block["code"] == f"{__name__}.hold_up_the_loop"
+    assert block["seconds"] >= 2 * LIMIT
+    assert counted == {(block["code"],): 1}

@@ -55,6 +55,12 @@ class Served:
                 return shown
             await asyncio.sleep(0.02)
 
+    async def metrics(self, until: Callable[[str], bool]) -> str:
+        """The page for Prometheus, once it shows this."""
+        while not until(page := (await self.get("/metrics")).text):
+            await asyncio.sleep(0.02)
+        return page
+
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[ClientConnection]:
         async with connect(f"ws://127.0.0.1:{self.port}/v1/stream", proxy=None, close_timeout=1) as socket:
@@ -143,15 +149,20 @@ async def test_limits_are_divided_the_sum_is_shown_the_dead_are_replaced_and_all
         assert (await served.get("/ready")).status_code == 503
         async with served.conversation() as fifth:
             assert not await started(fifth)
-        await served.ops(lambda shown: shown["sum"]["refused"] == 1)
+        refused = await served.ops(lambda shown: shown["sum"]["refused"] == 1)
+        sums = ('voice_session_refused_total{reason="connections"} 1\n', "voice_connection_active 4\n")
+        await served.metrics(lambda page: all(line in page for line in sums))
 
-        victim = full["workers"][0]["pid"]
+        victim = next(worker["pid"] for worker in refused["workers"] if worker["refused"])
         os.kill(victim, signal.SIGKILL)
         told = await served.line(served.process.stderr)
         assert f"(process {victim}) was ended by signal 9; another takes its place in" in told
         again = await served.ops(lambda shown: len(shown["workers"]) == 2 and shown["sum"]["ready"] == 1)
         assert victim not in {worker["pid"] for worker in again["workers"]}
         assert again["sum"]["sessions"] == 2
+        # What the dead worker counted stays counted; its gauges go.
+        page = await served.metrics(lambda page: "voice_connection_active 2\n" in page)
+        assert sums[0] in page
         # One of the two is full still; the other gets whoever comes.
         for _ in range(2):
             assert await started(await calls.enter_async_context(served.conversation()))

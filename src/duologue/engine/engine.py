@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -19,13 +19,17 @@ from duologue.engine.latency import Latencies
 from duologue.engine.model_adapters import ModelTextToSpeech
 from duologue.engine.model_threads import ModelThreads
 from duologue.engine.phrases import PhraseCache
+from duologue.engine.readings import engine_readings
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSpeechToText, declared
 from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
-from duologue.engine.watchdog import LoopStalls, LoopWatchdog
+from duologue.engine.watchdog import LoopStalls, LoopWatchdog, Stall
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.resilience.stt import FallbackSpeechToText
 from duologue.resilience.tts import FallbackTextToSpeech
 from duologue.stt import SpeechToText, SttModel
+from duologue.telemetry import names
+from duologue.telemetry.hub import Telemetry
+from duologue.telemetry.metrics import Reading
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.tts.clauses import clauses_of
 from duologue.turn import TurnModel, WordsPolicy
@@ -54,6 +58,7 @@ class Engine:
         config: EngineConfig | None = None,
         clock: Clock | None = None,
         paced: bool = True,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.config = config or EngineConfig()
         self.vad = vad
@@ -61,6 +66,7 @@ class Engine:
         self.turn_model = turn_model
         self.clock = clock or WallClock()
         self.paced = paced
+        self.telemetry = telemetry or Telemetry()
         self.phrases = PhraseCache(self.config.cache_max_bytes)
         self.latencies = Latencies()
         self.admission = AdmissionController(self.config.admission)
@@ -68,13 +74,21 @@ class Engine:
         self._model_threads: ModelThreads | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._watchdog: LoopWatchdog | None = None
+        self._forget_readings: Callable[[], None] = lambda: None
         self._old_interval = sys.getswitchinterval()
 
     async def __aenter__(self) -> Self:
         if self._model_threads is not None:
             raise InvalidStateError("The engine has been started before.", hint="Make a new Engine.")
         loop = asyncio.get_running_loop()
-        self._model_threads = ModelThreads(loop, general=self.config.model_threads, max_waiting=self.config.max_waiting)
+        self._model_threads = ModelThreads(
+            loop,
+            general=self.config.model_threads,
+            max_waiting=self.config.max_waiting,
+            metrics=self.telemetry.metrics,
+        )
+        self.telemetry.process.rest()
+        self._forget_readings = self.telemetry.metrics.add_source(self._readings)
         self._old_interval = sys.getswitchinterval()
         sys.setswitchinterval(self.config.switch_interval)
         # More BLAS threads than one spin on cores that other work needs.
@@ -83,12 +97,15 @@ class Engine:
             gc.freeze()  # scanning the models' objects for cycles would stop all calls for 0.1 s
             self._ticking = asyncio.create_task(self._tick.run(self._model_threads.mend), name="duologue-tick")
             if self.config.stall_warning:
-                self._watchdog = LoopWatchdog(loop, limit=self.config.stall_warning, session_of=self._name)
+                self._watchdog = LoopWatchdog(
+                    loop, limit=self.config.stall_warning, session_of=self._name, on_stall=self._note_stall
+                )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._forget_readings()
         if self._watchdog is not None:
             self._watchdog.close()
         if self._ticking is not None:
@@ -205,6 +222,23 @@ class Engine:
         if isinstance(self.clock, VirtualClock):
             self.clock.advance(seconds)
         self.step()
+
+    def _readings(self) -> Iterable[Reading]:
+        load = self.load
+        self.telemetry.process.sessions = load.sessions
+        return engine_readings(self.counters, self.model_threads, load, self.phrases)
+
+    def _note_stall(self, stall: Stall) -> None:
+        """Called from the thread of the watchdog."""
+        self.telemetry.metrics.add(names.LOOP_BLOCKS, 1, stall.code)
+        self.telemetry.blocks.append(
+            {
+                "at": round(time.time(), 3),
+                "seconds": round(stall.seconds, 3),
+                "code": stall.code,
+                "session": stall.session,
+            }
+        )
 
     def _name(self, thing: object) -> str | None:
         """Return the id of a live session, or of the session that a request belongs to; None for anything else.

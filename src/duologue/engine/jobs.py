@@ -43,6 +43,8 @@ class Job:
     """...and has been waiting for one since then."""
     length: float = field(default=0.0, compare=False)
     """Its size before the first step."""
+    submitted: float = field(default=0.0, compare=False)
+    """When it was queued."""
     is_running: bool = field(default=False, compare=False)
     is_cancelled: bool = field(default=False, compare=False)
     """Cancelled while it waited: it keeps nothing but its place in the heap."""

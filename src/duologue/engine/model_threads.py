@@ -16,8 +16,11 @@ from typing import Any
 from duologue.engine.accounting import OWNER, CostModel, Counters, FairShare, Lateness, Utilization
 from duologue.engine.job_queue import JobQueue
 from duologue.engine.jobs import Job
-from duologue.errors import DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.engine.model_errors import model_closed, model_failure, thread_died
+from duologue.errors import DuologueError, OverloadedError, ProviderError
 from duologue.stt.steps import Pending, Step
+from duologue.telemetry import names
+from duologue.telemetry.metrics import Metrics
 
 __all__ = ["ModelThreads"]
 
@@ -43,9 +46,17 @@ class ModelThreads:
     more is refused. Where a batch fails, its items run one by one, so that a bad item fails for its own session alone.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, general: int = 2, max_waiting: int = 4096) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        general: int = 2,
+        max_waiting: int = 4096,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.counters = Counters()
         self.costs = CostModel()
+        self._metrics = metrics or Metrics(enabled=False)
         self.max_waiting = max_waiting
         self.running = 0
         """Threads that run a model now."""
@@ -133,18 +144,18 @@ class ModelThreads:
         except DuologueError:
             raise
         except Exception as error:
-            raise _failure(model, error) from error
+            raise model_failure(model, error) from error
         result = self._loop.create_future()
         now, owner = time.monotonic(), OWNER.get()
         rank = 0.0 if deadline is None else deadline + self._fair_share.delay(owner, now)
         wanted = now if deadline is None else rank
         charged = owner if count_usage and not is_speech else ""
         cost = self.costs.expect(model.name, size)
-        job = Job(rank, next(self._order), model, item, size, cost, wanted, result, charged)
+        job = Job(rank, next(self._order), model, item, size, cost, wanted, result, charged, submitted=now)
         result.add_done_callback(lambda _: self._forget(job))
         with self._lock:
             if self._closed:
-                raise _closed(model)
+                raise model_closed(model)
             self._queue.push(job, is_speech=is_speech or deadline is None)
             # Threads of both kinds wait on one condition: waking one alone might wake the one that does not take it.
             self._lock.notify_all()
@@ -169,7 +180,7 @@ class ModelThreads:
             self._closed = True
             waiting = self._queue.clear()
             self._lock.notify_all()
-        self._refuse(waiting, _closed)
+        self._refuse(waiting, model_closed)
         until = time.monotonic() + CLOSE_TIMEOUT_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
@@ -200,7 +211,7 @@ class ModelThreads:
                     self.running -= 1
                     if is_continued:
                         self._queue.continuous.is_running = False
-                self._refuse(lost, _lost)  # The thread dies, and nothing else will answer.
+                self._refuse(lost, thread_died)  # The thread dies, and nothing else will answer.
             with self._lock:
                 if not self._closed:
                     for job in unfinished:
@@ -209,7 +220,7 @@ class ModelThreads:
                     unfinished = []
                 if self._queue.continuous.waiting:
                     self._lock.notify_all()
-            self._refuse(unfinished, _closed)
+            self._refuse(unfinished, model_closed)
 
     def _take(self, speech_only: bool) -> list[Job]:
         """Wait for the next batch; empty when closed."""
@@ -234,14 +245,13 @@ class ModelThreads:
         except Exception as error:
             if len(batch) > 1:
                 return [job for one in batch for job in self._run([one])]
-            failure = _failure(model, error)
+            failure = model_failure(model, error)
             took = time.monotonic() - began
             self._deliver(batch, took, lambda job, _: job.result.set_exception(failure), failed=1)
             return []
-        now = time.monotonic()
-        took, cpu = now - began, time.thread_time() - cpu
-        begun = sum(not job.is_continued for job in batch)
-        self._on_loop(partial(self.costs.note, model.name, begun, sum(job.size for job in batch), took, cpu))
+        took, cpu = (now := time.monotonic()) - began, time.thread_time() - cpu
+        waits = [began - job.submitted for job in batch if not job.is_continued]
+        self._on_loop(partial(self._note_run, model.name, len(batch), waits, sum(job.size for job in batch), took, cpu))
         unfinished, finished, found = [], [], []
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, Pending):
@@ -252,6 +262,14 @@ class ModelThreads:
                 found.append(result)
         self._deliver(finished, took, lambda job, i: job.result.set_result(found[i]))
         return unfinished
+
+    def _note_run(self, model: str, items: int, waits: list[float], size: float, took: float, cpu: float) -> None:
+        self.costs.note(model, len(waits), size, took, cpu)
+        record = self._metrics.record
+        record(names.BATCH_SIZE, items, model)
+        record(names.INFERENCE_DURATION, took, model)
+        for wait in waits:
+            record(names.QUEUE_WAIT, wait, model)
 
     def _deliver(self, batch: list[Job], took: float, answer: Callable[[Job, int], None], failed: int = 0) -> None:
         def answer_all() -> None:
@@ -280,19 +298,3 @@ class ModelThreads:
     def _on_loop(self, callback: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed, and nothing waits for the result
             self._loop.call_soon_threadsafe(callback)
-
-
-def _failure(model: Step, error: Exception) -> DuologueError:
-    if isinstance(error, DuologueError):
-        return error
-    return with_cause(
-        ProviderError(f"The model {model.name} failed: {type(error).__name__}.", provider=model.name), error
-    )
-
-
-def _closed(model: Step) -> ProviderError:
-    return ProviderError(f"The engine is closed, and {model.name} was not run.", provider=model.name)
-
-
-def _lost(model: Step) -> ProviderError:
-    return ProviderError(f"The thread that ran {model.name} died.", provider=model.name)

@@ -66,6 +66,10 @@ class TickCounters:
 
     ticks: int = 0
     windows: int = 0
+    chunks: int = 0
+    """Chunks of input that sessions took."""
+    dropped_samples: int = 0
+    """Samples of input that were dropped because they waited too long."""
     late: int = 0
     """Ticks that began more than one tick late."""
     starved_frames: int = 0

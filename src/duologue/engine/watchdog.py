@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["LoopStalls", "LoopWatchdog"]
+__all__ = ["LoopStalls", "LoopWatchdog", "Stall"]
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,11 @@ REPORT_EVERY: Final = 30.0
 
 MAX_FRAMES: Final = 10
 """Innermost frames of the stack that are written."""
+
+_INSTALLED: Final = tuple(
+    {os.path.dirname(os.path.dirname(asyncio.__file__)), *map(sysconfig.get_path, ("purelib", "platlib")), "<frozen"}
+)
+"""Where code is that nobody calls their own."""
 
 _STEPS: Final = ("_host", "host", "on_error", "__self__", "request")
 """Attributes by which the parts of a session lead to it."""
@@ -40,18 +47,37 @@ class LoopStalls:
     """Seconds, of those that have ended."""
 
 
+@dataclass(slots=True)
+class Stall:
+    """One time that the loop was held up."""
+
+    code: str = ""
+    """The function that held it up, as `module.function`: the innermost that is not of Python or an installed package,
+    if there is one."""
+    session: str = ""
+    seconds: float = 0.0
+
+
 class LoopWatchdog:
     """Asks the loop for a sign each CHECK_EVERY seconds; where none comes for `limit` seconds, something blocks it.
 
     All calls of the process stand still then. The log is given the stack of the loop's thread, the task, and the
-    session where `session_of` knows an object on that stack: it returns the id of a session, and else None.
+    session where `session_of` knows an object on that stack: it returns the id of a session, and else None. `on_stall`
+    is called, on the thread of the watchdog, when a stall has ended.
     A process that was stopped as a whole, or got no time from the machine, is not reported: this thread was late too.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, *, limit: float, session_of: Callable[[object], str | None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        limit: float,
+        session_of: Callable[[object], str | None],
+        on_stall: Callable[[Stall], None] | None = None,
     ) -> None:
         self.stalls = LoopStalls()
+        self._on_stall = on_stall
+        self._stall = Stall()
         self._loop = loop
         self._limit = limit
         self._session_of = session_of
@@ -95,11 +121,13 @@ class LoopWatchdog:
         elif not self._reported and now - self._asked_at >= self._limit:
             self._reported = True
             self.stalls.count += 1
+            stack = self._stack()
+            self._stall = Stall(_culprit(stack), ", ".join(self._sessions_in(stack)))
             if now < self._quiet_until:
                 self._unreported += 1
             else:
                 self._quiet_until = now + REPORT_EVERY
-                self._report(now - self._asked_at)
+                self._report(now - self._asked_at, stack)
 
     def _note_end(self) -> None:
         if not self._reported:
@@ -107,20 +135,29 @@ class LoopWatchdog:
         self._reported = False
         took = self._answered_at - self._asked_at
         self.stalls.worst = max(self.stalls.worst, took)
+        self._stall.seconds = took
+        if self._on_stall is not None:
+            self._on_stall(self._stall)
         if self._unreported == 0:
             log.warning("The event loop goes on after %.1f s.", took)
 
-    def _report(self, seconds: float) -> None:
+    def _stack(self) -> list[tuple[FrameType, int]]:
+        """The frames of the loop's thread, the innermost first, without those that started the loop."""
         frame = sys._current_frames().get(self._watched)
-        task = None
-        with suppress(Exception):  # How a task is found from another thread differs between versions.
-            task = asyncio.current_task(self._loop)
         stack = list(traceback.walk_stack(frame)) if frame is not None else []
         for depth, (each, _) in enumerate(stack):
             if each.f_code.co_filename == asyncio.events.__file__:  # What started the loop says nothing.
                 del stack[depth:]
                 break
-        sessions = dict.fromkeys(found for each, _ in stack if (found := self._session_in(each)) is not None)
+        return stack
+
+    def _sessions_in(self, stack: list[tuple[FrameType, int]]) -> list[str]:
+        return list(dict.fromkeys(found for each, _ in stack if (found := self._session_in(each)) is not None))
+
+    def _report(self, seconds: float, stack: list[tuple[FrameType, int]]) -> None:
+        task = None
+        with suppress(Exception):  # How a task is found from another thread differs between versions.
+            task = asyncio.current_task(self._loop)
         lines = traceback.StackSummary.extract(iter(stack[:MAX_FRAMES]), lookup_lines=True)
         lines.reverse()
         more = f" It was held up {self._unreported} times more since the last such report." if self._unreported else ""
@@ -130,7 +167,7 @@ class LoopWatchdog:
             "for long belongs in `await asyncio.to_thread(...)`.%s It is here:\n%s",
             seconds,
             f"the task {task.get_name()!r}" if task is not None else "a callback",
-            f" of the session {', '.join(sessions)}" if sessions else "",
+            f" of the session {self._stall.session}" if self._stall.session else "",
             more,
             "".join(lines.format()).rstrip(),
         )
@@ -146,6 +183,16 @@ class LoopWatchdog:
                     if found is not None:
                         return found
         return None
+
+
+def _culprit(stack: list[tuple[FrameType, int]]) -> str:
+    """The function to name: the innermost of the application, else the innermost of all."""
+    frames = [frame for frame, _ in stack]
+    own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_INSTALLED)]
+    for frame in (*own[:1], *frames[:1]):
+        module = frame.f_globals.get("__name__", "?")
+        return f"{module}.{frame.f_code.co_qualname}"
+    return "unknown"
 
 
 def _related(value: Any) -> Iterator[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import ceil
@@ -10,7 +11,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -24,6 +25,10 @@ from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins, Refusal
 from duologue.server.registry import ConnectionRegistry
 from duologue.server.report import total
+from duologue.telemetry.hub import Telemetry
+from duologue.telemetry.metrics import decode
+from duologue.telemetry.prometheus import CONTENT_TYPE, render
+from duologue.telemetry.turns import summary
 
 __all__ = ["MAX_CONNECTIONS", "VoiceApp", "create_app"]
 
@@ -49,8 +54,9 @@ class VoiceApp(Starlette):
         origins: Origins,
         limits: StreamLimits,
         max_connections: int,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        self.registry = ConnectionRegistry(limits, max_connections)
+        self.registry = ConnectionRegistry(limits, max_connections, telemetry)
         self._build = build
         self._origins = origins
         super().__init__(
@@ -61,6 +67,7 @@ class VoiceApp(Starlette):
                 Route("/live", self._live),
                 Route("/ready", self._ready),
                 Route("/ops", self._ops),
+                Route("/metrics", self._metrics),
                 *console_routes(origins),
             ],
             lifespan=self.lifespan,
@@ -147,7 +154,21 @@ class VoiceApp(Starlette):
         if (refusal := self._origins.host_refusal(request)) is not None:
             return _denial(refusal)
         workers = [self.registry.report(), *self.registry.others]
-        return JSONResponse({"workers": workers, "sum": total(workers)}, headers={"Cache-Control": "no-store"})
+        state = self.registry.telemetry_state()
+        shown = {
+            "workers": workers,
+            "sum": total(workers),
+            "turns": summary(state["turns"], time.time()),
+            "blocks": state["blocks"],
+        }
+        return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+
+    async def _metrics(self, request: Request) -> Response:
+        """A page for Prometheus: what this process, or all workers together, have measured."""
+        if (refusal := self._origins.host_refusal(request)) is not None:
+            return _denial(refusal)
+        page = render(decode(self.registry.telemetry_state()["metrics"]))
+        return Response(page, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
 
 
 def create_app(
@@ -157,14 +178,16 @@ def create_app(
     limits: StreamLimits | None = None,
     max_connections: int = MAX_CONNECTIONS,
     trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
+    telemetry: Telemetry | None = None,
 ) -> VoiceApp:
     """The application over the backend that `build` makes; it is built while `/live` already answers.
 
     `allowed_origins` are pages of other hosts that may connect, as `https://example.com` or `example.com`; `*` is any.
-    `trusted_proxies` are addresses or networks whose forwarding headers are believed. Raises ConfigError where one of
-    these cannot be meant.
+    `trusted_proxies` are addresses or networks whose forwarding headers are believed. `telemetry` is what the backend
+    reports to. Raises ConfigError where one of these cannot be meant.
     """
-    return VoiceApp(build, Origins(allowed_origins, trusted_proxies), limits or StreamLimits(), max_connections)
+    origins = Origins(allowed_origins, trusted_proxies)
+    return VoiceApp(build, origins, limits or StreamLimits(), max_connections, telemetry)
 
 
 def _denial(refusal: Refusal) -> JSONResponse:

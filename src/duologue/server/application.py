@@ -27,6 +27,7 @@ from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
 from duologue.settings.providers import provider_factory
+from duologue.telemetry.hub import Telemetry
 
 __all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions", "check_options"]
 
@@ -207,13 +208,15 @@ class Application:
         )
         say = self._say if index == 0 else _nothing
 
+        telemetry = Telemetry()
+
         @asynccontextmanager
         async def build() -> AsyncIterator[SessionFactory]:
             samples = [factory.sample for factory in self.options.agents.values()]
             checking = asyncio.create_task(_check(samples if index == 0 else (), say), name="duologue-check")
             async with AsyncExitStack() as stack:
                 models, voices = await self._load(stack, say)
-                running = await stack.enter_async_context(models.engine(config=part))
+                running = await stack.enter_async_context(models.engine(config=part, telemetry=telemetry))
                 if on_ready is not None:
                     on_ready()
                 stocked: list[object] = [sample for sample in samples if sample is not None]
@@ -240,6 +243,7 @@ class Application:
             allowed_origins=self._allowed_origins,
             trusted_proxies=self._trusted_proxies,
             max_connections=share(MAX_CONNECTIONS, self._workers, index),
+            telemetry=telemetry,
         )
 
     async def _load(self, stack: AsyncExitStack, say: Callable[[str], None]) -> tuple[LocalModels, dict[str, Any]]:

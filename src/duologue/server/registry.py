@@ -6,10 +6,10 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from duologue.engine.admission import REASONS
 from duologue.errors import DuologueError, OverloadedError
@@ -20,6 +20,9 @@ from duologue.server.gate import Gate
 from duologue.server.limits import StreamLimits
 from duologue.server.report import Report
 from duologue.server.stream import Stream
+from duologue.telemetry import names
+from duologue.telemetry.hub import Telemetry
+from duologue.telemetry.metrics import Reading
 
 __all__ = ["REFUSALS", "ConnectionRegistry"]
 
@@ -38,8 +41,12 @@ DRAIN_TIMEOUT: Final = 3.0
 class ConnectionRegistry:
     """What the routes share: the backend, once it is there, and the open connections."""
 
-    def __init__(self, limits: StreamLimits, max_connections: int) -> None:
+    def __init__(self, limits: StreamLimits, max_connections: int, telemetry: Telemetry | None = None) -> None:
         self.limits = limits
+        self.telemetry = telemetry or Telemetry()
+        self.telemetry.metrics.add_source(self._readings)
+        self.others_telemetry: Mapping[str, Any] | None = None
+        """What all workers together have measured, where there are several."""
         self.failure: Exception | None = None
         """What kept the backend from being built."""
         self.max_connections = max_connections
@@ -90,6 +97,15 @@ class ConnectionRegistry:
             "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
             **(self._backend.counters() if self._backend is not None else {}),
         }
+
+    def _readings(self) -> Iterator[Reading]:
+        yield names.CONNECTIONS, len(self._streams), ()
+        for reason, count in self._refused.items():
+            yield names.SESSIONS_REFUSED, count, (reason,)
+
+    def telemetry_state(self) -> Mapping[str, Any]:
+        """What this process has measured, or all workers together where there are several."""
+        return self.others_telemetry or self.telemetry.state()
 
     def _sockets(self) -> Report:
         gate = self.gate

@@ -10,11 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from duologue.errors import ConfigError, DuologueError, error_class
 from duologue.server.worker import MAX_LETTER, read_letter, write_letter
 from duologue.server.worker_process import CLOSING, SIGNALS, WorkerProcess
+from duologue.telemetry.hub import Totals
 
 __all__ = ["MAX_WORKERS", "Supervisor", "share"]
 
@@ -24,6 +26,9 @@ MAX_WORKERS: Final = 64
 
 BROADCAST_EVERY: Final = 0.1
 """Seconds between what the workers are told of each other, at least."""
+
+TOTAL_EVERY: Final = 0.5
+"""Seconds between two sums of what the workers have measured, at least."""
 
 FIRST_DELAY: Final = 0.25
 """Seconds before a worker that died is replaced; doubles with each death that follows soon, up to LONGEST_DELAY."""
@@ -88,6 +93,10 @@ class Supervisor:
         self._failure: DuologueError | None = None
         self._news = False
         self._told_at = 0.0
+        self._totals = Totals()
+        self._has_total = False
+        """The sum of what the workers measured has changed."""
+        self._totalled_at = 0.0
 
     def run(self) -> None:
         """Run until a signal. Raises what kept the workers from working, where none ever did."""
@@ -148,6 +157,7 @@ class Supervisor:
             else:
                 self._hear(key.data)
         self._broadcast()
+        self._broadcast_totals()
         return True
 
     def _mind_silence(self, worker: WorkerProcess, now: float) -> None:
@@ -188,6 +198,9 @@ class Supervisor:
         told = read_letter(letter)
         if (failure := told.get("failure")) is not None:
             self._take_failure(failure)
+        elif (state := told.get("telemetry")) is not None:
+            self._totals.update(worker.pid, state)
+            self._has_total = True
         else:
             self._news = True
             worker.report, worker.told_at, worker.is_hung = told["report"], time.monotonic(), False
@@ -196,6 +209,7 @@ class Supervisor:
     def _bury(self, worker: WorkerProcess, how: str) -> None:
         """A worker is dead: another takes its place after a while."""
         self._close(worker)
+        self._totals.end(worker.pid)
         self._news = True
         if self._ending:
             return
@@ -239,6 +253,18 @@ class Supervisor:
         for worker in self._workers:
             worker.signal(number)
 
+    def _broadcast_totals(self) -> None:
+        """Tell the workers what all of them have measured; one that is busy learns it a second later."""
+        now = time.monotonic()
+        if not self._has_total or now - self._totalled_at < TOTAL_EVERY:
+            return
+        self._has_total, self._totalled_at = False, now
+        letter = write_letter({"telemetry": self._totals.total()})
+        for worker in self._workers:
+            if worker.link is not None and len(letter) <= MAX_LETTER:
+                with suppress(OSError):
+                    worker.link.send(letter)
+
     def _broadcast(self) -> None:
         now = time.monotonic()
         if not self._news or now - self._told_at < BROADCAST_EVERY:
@@ -246,7 +272,8 @@ class Supervisor:
         self._news = False
         self._told_at = now
         alive = [worker for worker in self._workers if not worker.is_hung]
-        letter = write_letter([worker.report for worker in alive if worker.report is not None])
+        reports = [worker.report for worker in alive if worker.report is not None]
+        letter = write_letter(reports)
         for worker in self._workers:
             if worker.link is not None:
                 try:

@@ -69,11 +69,15 @@ class Worker(Listener):
         if always or changed != self._told:
             self._told = changed
             self.tell({"report": report})
+            if always:
+                self.tell({"telemetry": self._registry.telemetry.state()})
 
     def tell(self, letter: dict[str, Any]) -> None:
         """Send something to the supervisor; where it does not keep up, what is told later says more."""
         try:
-            self._link.send(write_letter(letter))
+            packed = write_letter(letter)
+            if len(packed) <= MAX_LETTER:
+                self._link.send(packed)
         except BlockingIOError:
             pass
         except OSError:
@@ -92,7 +96,11 @@ class Worker(Listener):
             self.should_exit = True
             return
         mine = self._registry.pid
-        reports: list[Report] = read_letter(letter)
+        told = read_letter(letter)
+        if isinstance(told, dict):
+            self._registry.others_telemetry = told["telemetry"]
+            return
+        reports: list[Report] = told
         self._registry.others = [report for report in reports if report["pid"] != mine]
         self._known = self._known or any(report["pid"] == mine and report["ready"] for report in reports)
         self._mind_the_door()

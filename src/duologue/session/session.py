@@ -74,6 +74,7 @@ from duologue.session.roster import MakeAgent, Roster, agent_maker
 from duologue.session.saying import SpeechHandle, SpeechHandles
 from duologue.session.sink import AudioSink
 from duologue.session.speaking import VoiceState
+from duologue.session.turn_meter import TurnMeter
 from duologue.session.user_input import UserInput
 from duologue.stt import SpeechToText, SttModel
 from duologue.tts import TextToSpeech, TtsModel
@@ -149,6 +150,8 @@ class VoiceSession:
         self._hooks = Hooks(host.failed)
         self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
         self._event_bus = EventBus()
+        meter = TurnMeter(self.id, engine.telemetry)
+        self._event_bus.watch(meter.follow, meter.end)
         self._inputs: deque[Input] = deque()
         self._taps: tuple[Tap, ...] = ()
         self._telling = False
@@ -314,6 +317,9 @@ class VoiceSession:
         if len(pcm) & 1:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         dropped = self._input.write(pcm, self.engine.clock.now())
+        counters = self.engine.counters
+        counters.chunks += 1
+        counters.dropped_samples += dropped
         if self._input.hearing.waiting >= self._window:
             self.has_pending_audio = True
         return max(0, len(pcm) - 2 * dropped)

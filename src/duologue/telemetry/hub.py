@@ -1,0 +1,72 @@
+"""What the sessions of one process report to: its counters, its recent turns, and what exports them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from duologue.telemetry.metrics import Metrics, Snapshot, cumulative, decode, encode, merge
+from duologue.telemetry.process import ProcessMeter
+from duologue.telemetry.turns import RecentTurns, merge_turns
+
+__all__ = ["Telemetry", "Totals"]
+
+MAX_BLOCKS: Final = 20
+"""Times that the event loop was blocked which are kept, the last ones."""
+
+
+class Telemetry:
+    """The measurements of one process.
+
+    Args:
+        enabled: False counts nothing, to measure what counting costs.
+    """
+
+    def __init__(self, *, enabled: bool = True) -> None:
+        self.metrics = Metrics(enabled=enabled)
+        self.turns = RecentTurns()
+        self.process = ProcessMeter()
+        self.blocks: deque[dict[str, Any]] = deque(maxlen=MAX_BLOCKS)
+        """What blocked the event loop: `at` (Unix time), `code`, `seconds`, `session`."""
+        self.metrics.add_source(self.process.readings)
+
+    def state(self) -> dict[str, Any]:
+        """All that is measured, as plain JSON types, to be joined with that of other processes."""
+        return {
+            "metrics": encode(self.metrics.snapshot()),
+            "turns": self.turns.state(),
+            "blocks": list(self.blocks),
+        }
+
+
+class Totals:
+    """Adds up the states of several processes. What a process counted stays counted when it ends."""
+
+    def __init__(self) -> None:
+        self._states: dict[int, Mapping[str, Any]] = {}
+        self._ended: Snapshot = {}
+
+    def update(self, pid: int, state: Mapping[str, Any]) -> None:
+        """Take what a process told last."""
+        self._states[pid] = state
+
+    def end(self, pid: int) -> None:
+        """A process has ended: its gauges go, its counters stay."""
+        state = self._states.pop(pid, None)
+        if state is not None:
+            self._ended = merge([self._ended, cumulative(decode(state["metrics"]))])
+
+    def total(self) -> dict[str, Any]:
+        """The sum, as a state."""
+        states = list(self._states.values())
+        return {
+            "metrics": encode(merge([self._ended, *(decode(state["metrics"]) for state in states)])),
+            "turns": merge_turns([state["turns"] for state in states], time.time()),
+            "blocks": _latest(block for state in states for block in state["blocks"]),
+        }
+
+
+def _latest(blocks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(blocks, key=lambda block: block["at"])[-MAX_BLOCKS:]
