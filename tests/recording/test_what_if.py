@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded_call import RecordedCall, recordings
 
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError, InvalidRecordingError
@@ -19,6 +18,7 @@ from duologue.recording.settings import (
 )
 from duologue.session import SessionConfig
 from duologue.testing.agents import ScriptedAgent
+from recorded_call import RecordedCall, recordings
 
 pytestmark = pytest.mark.anyio
 
