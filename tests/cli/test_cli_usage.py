@@ -16,11 +16,22 @@ from duologue.cli.app import app
 COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
 COMMANDS |= {
     f"bench {name}"
-    for name in ("barge-in", "chunk", "conversations", "latency", "memory", "peers", "sessions", "sockets", "turns")
+    for name in (
+        "barge-in",
+        "chunk",
+        "conversations",
+        "latency",
+        "memory",
+        "peers",
+        "recording",
+        "sessions",
+        "sockets",
+        "turns",
+    )
 }
 COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload")}
 COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prune")}
-COMMANDS |= {"bench", "soak", "recordings", "replay"}
+COMMANDS |= {"bench", "bench recording", "soak", "recordings", "replay"}
 
 
 CONTEXT: Any = None  # neither of the two methods looks at it

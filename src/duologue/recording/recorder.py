@@ -84,7 +84,7 @@ class CallRecorder:
         if self.cut:
             return
         budget = self._budget
-        if budget.waiting >= budget.limit:
+        if budget.noted - budget.written >= budget.limit:
             self.cut = "too_slow"
             budget.cut += 1
             return
@@ -123,7 +123,7 @@ class CallRecorder:
         if not self._audio or self.cut:
             return False
         budget = self._budget
-        if 2 * budget.waiting < budget.limit:
+        if 2 * (budget.noted - budget.written) < budget.limit:
             return True
         self.audio_dropped += 1
         budget.audio_dropped += 1

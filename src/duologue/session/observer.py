@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,35 +56,47 @@ class Observers:
     def told(self, input_: Input, now: Now, effects: Sequence[Effect]) -> None:
         """The rules have handled an input."""
         for observer in self._all:
-            self._call(observer, "told", input_, now, effects)
+            try:
+                observer.told(input_, now, effects)
+            except BaseException as error:
+                self._remove(observer, error)
 
     def heard(self, position: int, samples: NDArray[np.int16]) -> None:
         """A window of the user's audio is about to be scored."""
         for observer in self._all:
-            self._call(observer, "heard", position, samples)
+            try:
+                observer.heard(position, samples)
+            except BaseException as error:
+                self._remove(observer, error)
 
     def cleaned(self, position: int, samples: NDArray[np.int16]) -> None:
         """The agent's echo was taken out of a window."""
         for observer in self._all:
-            self._call(observer, "cleaned", position, samples)
+            try:
+                observer.cleaned(position, samples)
+            except BaseException as error:
+                self._remove(observer, error)
 
     def spoke(self, pcm: bytes, position: int, generation: int, input_position: int, wall: float) -> None:
         """A frame of the agent's audio was sent."""
         for observer in self._all:
-            self._call(observer, "spoke", pcm, position, generation, input_position, wall)
+            try:
+                observer.spoke(pcm, position, generation, input_position, wall)
+            except BaseException as error:
+                self._remove(observer, error)
 
     def ended(self, record: CallRecord) -> None:
         """The call is over."""
         for observer in self._all:
-            self._call(observer, "ended", record)
+            try:
+                observer.ended(record)
+            except BaseException as error:
+                self._remove(observer, error)
         self._all = ()
 
-    def _call(self, observer: CallObserver, name: str, *args: Any) -> None:
-        try:
-            getattr(observer, name)(*args)
-        except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
-            if not is_fault(error):
-                raise
-            self._all = tuple(other for other in self._all if other is not observer)
-            failure = HookError(f"An observer of the call raised {type(error).__name__}, and is removed.")
-            self._host.failed(with_cause(failure, error))
+    def _remove(self, observer: CallObserver, error: BaseException) -> None:
+        if not is_fault(error):  # SystemExit is one: it would end the loop, and with it all other calls
+            raise error
+        self._all = tuple(other for other in self._all if other is not observer)
+        failure = HookError(f"An observer of the call raised {type(error).__name__}, and is removed.")
+        self._host.failed(with_cause(failure, error))
