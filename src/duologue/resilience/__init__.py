@@ -14,6 +14,7 @@ from duologue.resilience.breaker import (
 from duologue.resilience.compose import resilient_model, resilient_stt, resilient_tts
 from duologue.resilience.deadline import Deadline
 from duologue.resilience.hedge import Hedge
+from duologue.resilience.pool import Lease, PoolCounters, ProviderPool
 from duologue.resilience.rate_limit import RateLimit
 from duologue.resilience.settings import BreakerSettings, HedgeSettings, ResilienceSettings
 
@@ -28,6 +29,9 @@ __all__ = [
     "Deadline",
     "Hedge",
     "HedgeSettings",
+    "Lease",
+    "PoolCounters",
+    "ProviderPool",
     "RateLimit",
     "ResilienceSettings",
     "resilient_model",

@@ -14,6 +14,9 @@ T = TypeVar("T")
 MAX_IDLE_S: Final = 5.0
 """Real seconds for which other threads are waited for when nothing is scheduled; then the loop is stuck."""
 
+ROUNDING_S: Final = 1e-9
+"""Added to each step, so that a timer never fires before its time by an error of rounding, and is set again forever."""
+
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Use it for code that waits by the loop: `asyncio.sleep`, timeouts, `call_later`. `time.monotonic` stays real.
@@ -48,7 +51,7 @@ class _Selector(selectors.DefaultSelector):
             return ready
         ready = super().select(0)
         if not ready and timeout > 0:
-            self._loop._now += timeout
+            self._loop._now += timeout + ROUNDING_S
         return ready
 
 
