@@ -33,6 +33,8 @@ COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload
 COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prune")}
 COMMANDS |= {"bench", "bench recording", "soak", "recordings", "replay"}
 
+COMMANDS |= {f"config {name}" for name in ("check", "example", "schema", "show")}
+COMMANDS.add("config")
 
 CONTEXT: Any = None  # neither of the two methods looks at it
 

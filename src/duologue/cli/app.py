@@ -11,6 +11,7 @@ import typer
 from duologue import __version__
 from duologue.cli.call import call
 from duologue.cli.callers import callers
+from duologue.cli.config import config
 from duologue.cli.doctor import doctor
 from duologue.cli.extensions import ExtensibleGroup
 from duologue.cli.models import models
@@ -36,6 +37,7 @@ for command in (serve, call, callers, transcribe, say, replay, doctor):
     app.command()(command)
 app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")
+app.add_typer(config, name="config")
 
 
 def _print_version(asked: bool) -> None:

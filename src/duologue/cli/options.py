@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["AgentName", "BaseUrl", "Greeting", "Instructions", "Llm", "NoSmartTurn", "RecordingFolder", "Stt", "Tts"]
+__all__ = [
+    "AgentName",
+    "BaseUrl",
+    "Config",
+    "Greeting",
+    "Instructions",
+    "Llm",
+    "NoSmartTurn",
+    "RecordingFolder",
+    "Stt",
+    "Tts",
+]
 
 AgentName = Annotated[
     str | None,
@@ -22,6 +33,15 @@ Llm = Annotated[
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm: an endpoint that speaks the OpenAI API.")]
 Instructions = Annotated[str | None, typer.Option(help="With --llm: what the language model is told to be.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A file of settings; by default duologue.toml in this folder, if there is one.",
+        show_default=False,
+    ),
+]
 Greeting = Annotated[
     str | None,
     typer.Option(help='What the agent says first, in place of its own greeting; "" for nothing.', show_default=False),

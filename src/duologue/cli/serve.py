@@ -2,22 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from duologue.cli.options import AgentName, BaseUrl, Greeting, Instructions, Llm, NoSmartTurn, Stt, Tts
+from duologue.cli.options import AgentName, BaseUrl, Config, Greeting, Instructions, Llm, NoSmartTurn, Stt, Tts
 from duologue.cli.output import AsJson, notes, print_json
 
-__all__ = ["serve"]
+__all__ = ["FLAGS", "serve"]
+
+
+FLAGS: Final = {
+    "server.host": "--host",
+    "server.port": "--port",
+    "server.workers": "--workers",
+    "server.listener": "--listener",
+    "agent.name": "--agent",
+    "agent.llm": "--llm",
+    "agent.base_url": "--base-url",
+    "agent.instructions": "--instructions",
+    "agent.display_name": "--agent-name",
+    "agent.greeting": "--greeting",
+    "agent.first_text_timeout": "--first-text-timeout",
+    "agent.stall_timeout": "--stall-timeout",
+    "agent.text_timeout": "--text-timeout",
+    "providers.stt": "--stt",
+    "providers.tts": "--tts",
+    "providers.smart_turn": "--no-smart-turn",
+    "session.timeout": "--timeout",
+    "session.chunk": "--chunk-ms",
+    "session.lead": "--chunk-ms",
+    "limits.max_sessions": "--max-sessions",
+    "limits.cache_max_bytes": "--cache-mb",
+    "security.allowed_origins": "--allow-origin",
+    "security.trusted_proxies": "--trusted-proxy",
+    "records.folder": "--records",
+    "recording.folder": "--record",
+    "recording.consent": "--record-consent",
+    "recording.days": "--record-days",
+    "recording.gigabytes": "--record-gb",
+    "recording.audio": "--record-no-audio",
+    "log.level": "--log-level",
+    "log.format": "--log-format",
+    "log.words": "--log-words",
+}
+"""The flags, by the settings that they are."""
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.", envvar="HOST")] = "127.0.0.1",
+    config: Config = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on, also as HOST in the environment [default: 127.0.0.1].")
+    ] = None,
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", envvar="PORT", min=0, max=65535)
-    ] = 8000,
+        int | None,
+        typer.Option(
+            help="Port to listen on, also as PORT in the environment; 0 takes a free one [default: 8000].",
+            min=0,
+            max=65535,
+        ),
+    ] = None,
     agent: AgentName = None,
     llm: Llm = None,
     base_url: BaseUrl = None,
@@ -25,11 +71,16 @@ def serve(
     stt: Stt = None,
     tts: Tts = None,
     agent_name: Annotated[
-        str, typer.Option(metavar="NAME", help="What the page calls the agent; by default derived from the agent.")
-    ] = "",
+        str | None,
+        typer.Option(metavar="NAME", help="What the page calls the agent; by default derived from the agent."),
+    ] = None,
     greeting: Greeting = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="Conversations at once; more are refused.")] = 100,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that a conversation may last.")] = 1800.0,
+    max_sessions: Annotated[
+        int | None, typer.Option(min=1, help="Conversations at once; more are refused [default: 100].")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds that a conversation may last [default: 1800].")
+    ] = None,
     first_text_timeout: Annotated[
         float | None,
         typer.Option(
@@ -37,21 +88,32 @@ def serve(
         ),
     ] = None,
     stall_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds from one word or sign of work of the agent to the next.")
-    ] = 15.0,
+        float | None,
+        typer.Option(min=0.1, help="Seconds from one word or sign of work of the agent to the next [default: 15]."),
+    ] = None,
     text_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that the agent may work without a word, such as on reasoning.")
-    ] = 120.0,
+        float | None,
+        typer.Option(min=0.1, help="Seconds that the agent may work without a word [default: 120]."),
+    ] = None,
     chunk_ms: Annotated[
-        int, typer.Option("--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls.")
-    ] = 20,
-    cache_mb: Annotated[int, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none.")] = 32,
+        int | None,
+        typer.Option(
+            "--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls [default: 20]."
+        ),
+    ] = None,
+    cache_mb: Annotated[
+        int | None, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none [default: 33].")
+    ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes that share the port and the load; for more than two cores.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Processes that share the port and the load; for more than two cores [default: 1]."
+        ),
+    ] = None,
     listener: Annotated[
-        Literal["uvicorn", "picows"], typer.Option(help="What holds the WebSockets; picows takes less of a core.")
-    ] = "uvicorn",
+        Literal["uvicorn", "picows"] | None,
+        typer.Option(help="What holds the WebSockets; picows takes less of a core [default: uvicorn]."),
+    ] = None,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
@@ -77,19 +139,24 @@ def serve(
         bool,
         typer.Option("--record-consent", help="State that all callers have agreed to be recorded."),
     ] = False,
-    record_days: Annotated[float, typer.Option(min=0.001, help="Days after which a recording is deleted.")] = 30.0,
+    record_days: Annotated[
+        float | None, typer.Option(min=0.001, help="Days after which a recording is deleted [default: 30].")
+    ] = None,
     record_gb: Annotated[
-        float, typer.Option(min=0.001, help="Gigabytes of recordings; beyond them the oldest are deleted.")
-    ] = 10.0,
+        float | None,
+        typer.Option(min=0.001, help="Gigabytes of recordings; beyond them the oldest are deleted [default: 10]."),
+    ] = None,
     record_no_audio: Annotated[
         bool, typer.Option("--record-no-audio", help="Record what was decided, and neither voice.")
     ] = False,
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="The lowest level of the log's lines.")
-    ] = "info",
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="The lowest level of the log's lines [default: info]."),
+    ] = None,
     log_format: Annotated[
-        Literal["text", "json"], typer.Option(help="How the log is written to standard error.")
-    ] = "text",
+        Literal["text", "json"] | None,
+        typer.Option(help="How the log is written to standard error [default: text]."),
+    ] = None,
     log_words: Annotated[
         bool, typer.Option("--log-words", help="Write to the log what callers and agents say.")
     ] = False,
@@ -98,80 +165,75 @@ def serve(
 ) -> None:
     """Serve spoken conversations, with a page to talk from.
 
-    Everything runs on this machine, with no account, no key and no network, unless --llm, --stt or --tts names a
-    service. A browser gives a page the microphone only on
-    localhost or over HTTPS.
+    Settings come from duologue.toml, from DUOLOGUE_ variables, and from these options, of which the later wins
+    (docs/configuration.md).
+
+    Everything runs on this machine, with no account, no key and no network, unless a language model or a provider of
+    speech is named that is a service. A browser gives a page the microphone only on localhost or over HTTPS.
     """
-    from duologue.agent.function import AgentFactory
-    from duologue.conversation.config import ConversationConfig
-    from duologue.engine import EngineConfig
-    from duologue.recording.config import DAY, RecordingConfig
     from duologue.server.acceptor import listen
+    from duologue.server.configured import options_of
     from duologue.server.logs import logging_to
-    from duologue.server.origins import TRUSTED_PROXIES
     from duologue.server.run import serve as run
-    from duologue.session import SessionConfig
-    from duologue.session.config import MAX_AGENT_NAME
-    from duologue.settings.agents import agent_factories, greeting_of
+    from duologue.settings.load import load_settings
 
-    recording = None
-    if record is not None:
-        recording = RecordingConfig(
-            record,
-            consent=record_consent,
-            max_age=record_days * DAY,
-            max_bytes=int(record_gb * 1e9),
-            audio=not record_no_audio,
-        )
+    given: dict[str, Any] = {
+        "server.host": host,
+        "server.port": port,
+        "server.workers": workers,
+        "server.listener": listener,
+        "agent.name": agent,
+        "agent.llm": llm,
+        "agent.base_url": base_url,
+        "agent.instructions": instructions,
+        "agent.display_name": agent_name,
+        "agent.greeting": greeting,
+        "agent.first_text_timeout": first_text_timeout,
+        "agent.stall_timeout": stall_timeout,
+        "agent.text_timeout": text_timeout,
+        "providers.stt": stt,
+        "providers.tts": tts,
+        "providers.smart_turn": False if no_smart_turn else None,
+        "session.timeout": timeout,
+        "session.chunk": None if chunk_ms is None else chunk_ms / 1000,
+        "session.lead": None if chunk_ms is None else 3 * chunk_ms / 1000,
+        "limits.max_sessions": max_sessions,
+        "limits.cache_max_bytes": None if cache_mb is None else cache_mb * 1_000_000,
+        "security.allowed_origins": allow_origin or None,
+        "security.trusted_proxies": trusted_proxy or None,
+        "records.folder": records,
+        "recording.folder": record,
+        "recording.consent": record_consent or None,
+        "recording.days": record_days,
+        "recording.gigabytes": record_gb,
+        "recording.audio": False if record_no_audio else None,
+        "log.level": log_level,
+        "log.format": log_format,
+        "log.words": log_words or None,
+    }
+    loaded = load_settings(config, flags=given, flag_names=FLAGS)
+    settings = loaded.settings
+    say: Callable[[str], None] = (lambda _: None) if as_json else notes.print
+    if loaded.file is not None:
+        say(f"settings from {loaded.file}")
+    server = settings.server
     # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
-    with logging_to(level=log_level, log_format=log_format), listen(host, port) as sock:
-        factory = agent_factories(
-            agent,
-            llm=llm,
-            base_url=base_url,
-            instructions=instructions,
-            first_token_timeout=first_text_timeout,
-            stall_timeout=stall_timeout,
-        )
-        if greeting is None and isinstance(factory, AgentFactory) and factory.sample is not None:
-            greeting = greeting_of(factory)
-        defaults = SessionConfig()
+    with (
+        logging_to(level=settings.log.level, log_format=settings.log.format),
+        listen(server.host, server.port) as sock,
+    ):
+        options = options_of(loaded)
         run(
-            None if isinstance(factory, dict) else factory,
-            agents=factory if isinstance(factory, dict) else {},
-            host=host,
-            port=port,
+            options.pop("agent"),
+            host=server.host,
+            port=server.port,
             sock=sock,
-            greeting=greeting,
-            config=SessionConfig(
-                timeout=timeout,
-                agent_name=" ".join(agent_name.split()) or _model_name(llm or "")[:MAX_AGENT_NAME],
-                first_text_timeout=first_text_timeout or defaults.first_text_timeout,
-                stall_timeout=stall_timeout,
-                text_timeout=text_timeout,
-                rules=ConversationConfig(greeting=greeting or ""),
-                chunk=chunk_ms / 1000,
-                lead=3 * chunk_ms / 1000,
-            ),
-            engine=EngineConfig(max_sessions=max_sessions, cache_max_bytes=cache_mb * 1_000_000),
-            stt=stt,
-            tts=tts,
-            smart_turn=not no_smart_turn,
-            allowed_origins=allow_origin or (),
-            trusted_proxies=(*TRUSTED_PROXIES, *(trusted_proxy or ())),
-            workers=workers,
-            listener=listener,
-            records=records,
-            recording=recording,
-            log_words=log_words,
-            say=(lambda _: None) if as_json else notes.print,
+            workers=server.workers,
+            listener=server.listener,
+            say=say,
             on_ready=_print_ready if as_json else None,
+            **options,
         )
-
-
-def _model_name(llm: str) -> str:
-    """`gpt-4.1-mini` for `openai:gpt-4.1-mini`; empty without a language model."""
-    return (llm.partition(":")[2] or llm).rpartition("/")[2]
 
 
 def _print_ready(address: str, seconds: float) -> None:

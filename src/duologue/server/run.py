@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from signal import SIG_DFL
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from duologue.errors import ConfigError
 from duologue.server.acceptor import listen
@@ -22,6 +24,11 @@ from duologue.server.listener import Listener, protocol_of
 from duologue.server.supervisor import Supervisor
 from duologue.server.worker import serve_as_worker
 
+if TYPE_CHECKING:
+    from duologue.settings.load import Loaded
+
+    SettingsSource = str | os.PathLike[str] | Loaded
+
 __all__ = ["aserve", "asgi", "serve"]
 
 log = logging.getLogger(__name__)
@@ -30,10 +37,11 @@ log = logging.getLogger(__name__)
 def serve(
     agent: object = None,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    workers: int = 1,
-    listener: str = "uvicorn",
+    settings: SettingsSource | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    listener: str | None = None,
     sock: socket.socket | None = None,
     say: Callable[[str], None] | None = None,
     on_ready: Callable[[str, float], None] | None = None,
@@ -50,6 +58,10 @@ def serve(
     its own. `listener` holds the WebSockets: `uvicorn`, or `picows`. `sock` is a socket that listens already, in place
     of `port`: callers wait there from the moment it listens. The other options are in ApplicationOptions.
 
+    `settings` is a file such as `duologue.toml`, read with the environment, or what `load_settings` returned; options
+    that are given beside it come before it. Without it the port is 8000 on this machine, and the environment is not
+    read.
+
     Raises ConfigError if an option cannot be meant, if the port cannot be taken, if all calls would share an agent with
     state, or if an event loop runs already (`aserve` is for that), and NotInstalledError if a model or the listener is
     missing.
@@ -62,21 +74,23 @@ def serve(
         raise ConfigError(
             "serve() was called where an event loop runs already.", hint="Use `await duologue.aserve(...)` there."
         )
-    server = _Server(agent, host, port, workers, listener, sock, say or _print, on_ready, options)
+    where = _Where(host, port, workers, listener)
+    server = _Server(agent, where, settings, sock, say or _print, on_ready, options)
     with server.listening, suppress(KeyboardInterrupt), _terminated_as_interrupted():
-        if workers == 1:
+        if server.workers == 1:
             server.make_listener().run(sockets=[server.listening])
         else:
-            Supervisor(server.work, workers, on_ready=server.ready).run()
+            Supervisor(server.work, server.workers, on_ready=server.ready).run()
     server.say("ended")
 
 
 async def aserve(
     agent: object = None,
     *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    listener: str = "uvicorn",
+    settings: SettingsSource | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    listener: str | None = None,
     say: Callable[[str], None] | None = None,
     on_ready: Callable[[str, float], None] | None = None,
     **options: Unpack[ApplicationOptions],
@@ -85,7 +99,7 @@ async def aserve(
 
     Signals are left to the program. Clients are told goodbye before CancelledError goes on.
     """
-    server = _Server(agent, host, port, 1, listener, None, say or _print, on_ready, options)
+    server = _Server(agent, _Where(host, port, 1, listener), settings, None, say or _print, on_ready, options)
     with server.listening:
         listening = server.make_listener(signals=False)
         serving = asyncio.create_task(listening.serve([server.listening]), name="duologue-serve")
@@ -99,7 +113,11 @@ async def aserve(
 
 
 def asgi(
-    agent: object = None, *, say: Callable[[str], None] | None = None, **options: Unpack[ApplicationOptions]
+    agent: object = None,
+    *,
+    settings: SettingsSource | None = None,
+    say: Callable[[str], None] | None = None,
+    **options: Unpack[ApplicationOptions],
 ) -> VoiceApp:
     """An ASGI application that holds conversations: to be run by any ASGI server, or mounted in another application.
 
@@ -114,7 +132,51 @@ def asgi(
     cannot be meant.
     """
     check_options(options)
-    return Application(agent, say=say or log.info, **options).app()
+    merged: dict[str, Any] = {"agent": agent, **options}
+    if settings is not None:
+        merged = _merged(settings, agent, options)[1]
+    return Application(merged.pop("agent"), say=say or log.info, **merged).app()
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where is served, and how; None for what the settings or the defaults say."""
+
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    listener: str | None = None
+
+    def completed(self, loaded: Loaded | None) -> tuple[str, int, int, str]:
+        """All of it."""
+        server = None if loaded is None else loaded.settings.server
+        host, port, workers, listener = (
+            ("127.0.0.1", 8000, 1, "uvicorn")
+            if server is None
+            else (server.host, server.port, server.workers, server.listener)
+        )
+        return (
+            host if self.host is None else self.host,
+            port if self.port is None else self.port,
+            workers if self.workers is None else self.workers,
+            listener if self.listener is None else self.listener,
+        )
+
+
+def _merged(settings: SettingsSource, agent: object, options: ApplicationOptions) -> tuple[Loaded, dict[str, Any]]:
+    """The options of the settings with those that were given over them."""
+    from duologue.server.configured import loaded_from, options_of
+
+    loaded = loaded_from(settings)
+    has_agent = agent is not None or options.get("agents")
+    made = options_of(loaded, agent if agent is not None else options.get("agents"))
+    merged = {**made, **options}
+    if has_agent:
+        merged["agent"] = agent
+        merged["agents"] = options.get("agents")
+    if "voices" in options:
+        merged["tts"] = options.get("tts")
+    return loaded, merged
 
 
 class _Server:
@@ -123,10 +185,8 @@ class _Server:
     def __init__(
         self,
         agent: object,
-        host: str,
-        port: int,
-        workers: int,
-        listener: str,
+        where: _Where,
+        settings: SettingsSource | None,
         sock: socket.socket | None,
         say: Callable[[str], None],
         on_ready: Callable[[str, float], None] | None,
@@ -134,9 +194,12 @@ class _Server:
     ) -> None:
         self.say = say
         check_options(options)
+        loaded, merged = None, dict[str, Any]({"agent": agent, **options})
+        if settings is not None:
+            loaded, merged = _merged(settings, agent, options)
+        host, port, self.workers, listener = where.completed(loaded)
         protocol_of(listener)
-        self._application = Application(agent, say=say, workers=workers, **options)
-        self._workers = workers
+        self._application = Application(merged.pop("agent"), say=say, workers=self.workers, **merged)
         self._on_ready = on_ready
         config = self._application.config
         self._listening_options: dict[str, Any] = {

@@ -14,6 +14,7 @@ from duologue.agent.faults import is_fault
 from duologue.agent.function import AgentFactory, agents_from
 from duologue.agent.function import greeting_of as agent_greeting
 from duologue.errors import ConfigError, DuologueError, NotInstalledError
+from duologue.services import read_key
 
 __all__ = ["AgentFactory", "agent_factories", "agent_factory", "greeting_of"]
 
@@ -71,20 +72,26 @@ def agent_factories(
     *,
     llm: str | None = None,
     base_url: str | None = None,
+    api_key_file: Path | None = None,
     instructions: str | None = None,
     first_token_timeout: float | None = None,
     stall_timeout: float | None = None,
 ) -> AgentFactory | dict[str, AgentFactory]:
-    """As `agent_factory`; factories by name if `module:attribute` is a dictionary of agents."""
+    """As `agent_factory`; factories by name if `module:attribute` is a dictionary of agents.
+
+    `api_key_file` is a file that holds the language model's key, in place of the environment.
+    """
     if llm is not None and name is not None:
         raise ConfigError(f"Two agents were named, {llm!r} and {name!r}.", hint="Give --llm or --agent, and not both.")
-    if llm is None and (base_url or instructions):
-        raise ConfigError("base_url and instructions are for a language model.", hint="Name it with --llm.")
+    if llm is None and (base_url or instructions or api_key_file):
+        raise ConfigError(
+            "base_url, api_key_file and instructions are for a language model.", hint="Name it with --llm."
+        )
     try:
         if llm is not None:
             deadlines = {"first_token_timeout": first_token_timeout, "stall_timeout": stall_timeout}
             given = {option: value for option, value in deadlines.items() if value is not None}
-            return _language_model(llm, base_url, instructions, given)
+            return _language_model(llm, base_url, api_key_file, instructions, given)
         source = _named(name or "booking")
         if isinstance(source, dict) and source:
             return {str(key): agents_from(value) for key, value in source.items()}
@@ -101,7 +108,7 @@ def agent_factories(
 
 
 def _language_model(
-    llm: str, base_url: str | None, instructions: str | None, deadlines: dict[str, Any]
+    llm: str, base_url: str | None, api_key_file: Path | None, instructions: str | None, deadlines: dict[str, Any]
 ) -> AgentFactory:
     from duologue.agent.llm import LLMAgent, openai_model
 
@@ -110,7 +117,8 @@ def _language_model(
         raise ConfigError(f"{llm!r} names no model.", hint="Name one, as openai:gpt-4.1-mini.")
     try:
         # One model for all sessions: each would else have its own connections, and pay for making them.
-        model = openai_model(llm, base_url=base_url)
+        key = None if api_key_file is None else read_key(api_key_file, None)
+        model = openai_model(llm, base_url=base_url, api_key=key)
     except ImportError as error:
         raise NotInstalledError(
             f"The language model {llm!r} needs a package that is not installed: {error}.",

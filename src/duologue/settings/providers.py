@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from duologue.stt import SpeechToText, SttModel
     from duologue.tts import TextToSpeech, TtsModel
 
-__all__ = ["provider_factory", "provider_names", "stt_provider", "tts_provider"]
+__all__ = ["Kind", "check_provider", "provider_factory", "provider_names", "stt_provider", "tts_provider"]
 
 Kind = Literal["stt", "tts"]
 
@@ -52,10 +52,26 @@ def tts_provider(name: str, **options: Any) -> TextToSpeech | TtsModel:
     return provider
 
 
-def provider_factory(kind: Kind, name: str) -> Callable[[], Any]:
-    """A function that makes the provider called `name`. Raises ConfigError for a name that is not registered."""
+def provider_factory(kind: Kind, name: str, **options: Any) -> Callable[[], Any]:
+    """A function that makes the provider called `name` with `options`.
+
+    Raises ConfigError for a name that is not registered.
+    """
     _find(kind, name)
-    return lambda: _make(kind, name, {})
+    return lambda: _make(kind, name, options)
+
+
+def check_provider(kind: Kind, name: str, **options: Any) -> None:
+    """Load the class of a provider, and check its options, without loading a model.
+
+    A service is made, which opens no connection. Raises ConfigError and NotInstalledError as `stt_provider` does.
+    """
+    point, model = _find(kind, name)
+    factory = _load(point, KINDS[kind])
+    if inspect.isclass(factory) and hasattr(factory, "aclose"):
+        _make(kind, name, options)
+    else:
+        _check_options(factory, point.name, KINDS[kind], {"model": model, **options} if model else options)
 
 
 def provider_names(kind: Kind) -> list[str]:

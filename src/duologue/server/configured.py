@@ -1,0 +1,161 @@
+"""From settings to a server: the options of `serve` that a configuration stands for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from duologue.agent.function import AgentFactory
+from duologue.errors import ConfigError, DuologueError
+from duologue.resilience import resilient_stt, resilient_tts
+from duologue.server.listener import protocol_of
+from duologue.server.origins import TRUSTED_PROXIES, Origins
+from duologue.server.policy import CallPolicy
+from duologue.session.config import MAX_AGENT_NAME
+from duologue.settings.agents import agent_factories, greeting_of
+from duologue.settings.load import Loaded, load_settings
+from duologue.settings.providers import Kind, check_provider, provider_factory, provider_names
+
+__all__ = ["agents_of", "check_configuration", "check_tables", "loaded_from", "options_of", "provider_of"]
+
+KINDS: Final[tuple[Kind, ...]] = ("stt", "tts")
+DEFAULT_PROVIDERS: Final = {"stt": "moonshine", "tts": "hibari"}
+
+
+def loaded_from(settings: str | os.PathLike[str] | Loaded) -> Loaded:
+    """The settings themselves, or those of a file and the environment."""
+    return settings if isinstance(settings, Loaded) else load_settings(settings)
+
+
+def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
+    """The keyword arguments of `serve` that the settings stand for, except for `server`.
+
+    `agent` answers in place of the one in the settings. Raises ConfigError, which names the place of a value that is
+    wrong, and what cannot be loaded.
+    """
+    settings = loaded.settings
+    check_tables(loaded)
+    agents = agents_of(loaded) if agent is None else {}
+    greeting = settings.agent.greeting
+    if isinstance(agents, AgentFactory):
+        agent, agents = agents, {}
+        if greeting is None and agent.sample is not None:
+            greeting = greeting_of(agent)
+    settings = settings.model_copy(update={"agent": settings.agent.model_copy(update={"greeting": greeting})})
+    with loaded.naming(("session",), ("turn_taking",), ("agent",)):
+        config = settings.session_config(agent_name=_model_name(settings.agent.llm or "")[:MAX_AGENT_NAME])
+    with loaded.naming(("limits",)):
+        engine = settings.engine_config()
+    with loaded.naming(("policy",)):
+        policy = CallPolicy(**settings.policy.model_dump())
+    with loaded.naming(("recording",)):
+        recording = settings.recording_config()
+    return {
+        "agent": agent,
+        "agents": agents,
+        "greeting": greeting,
+        "config": config,
+        "engine": engine,
+        "policy": policy,
+        "stt": provider_of(loaded, "stt"),
+        "tts": provider_of(loaded, "tts"),
+        "smart_turn": settings.providers.smart_turn,
+        "allowed_origins": settings.security.allowed_origins,
+        "trusted_proxies": (*TRUSTED_PROXIES, *settings.security.trusted_proxies),
+        "expose_headers": settings.security.expose_headers,
+        "records": settings.records.folder,
+        "recording": recording,
+        "log_words": settings.log.words,
+    }
+
+
+def check_configuration(loaded: Loaded) -> None:
+    """Raise ConfigError for whatever would keep `serve` from working, as far as that shows without loading models."""
+    options_of(loaded)
+    protocol_of(loaded.settings.server.listener)
+    Origins(loaded.settings.security.allowed_origins, loaded.settings.security.trusted_proxies)
+    for kind in KINDS:
+        for name in getattr(loaded.settings.providers, kind):
+            with loaded.naming((kind, _key(name))):
+                check_provider(kind, name, **options_for(loaded, kind, name))
+
+
+def agents_of(loaded: Loaded) -> AgentFactory | dict[str, AgentFactory]:
+    """The agent of the settings, or several by name; a module beside the file is found. Raises ConfigError."""
+    table = loaded.settings.agent
+    if loaded.file is not None and (folder := str(loaded.file.resolve().parent)) not in sys.path:
+        sys.path.insert(0, folder)
+    return agent_factories(
+        table.name,
+        llm=table.llm,
+        base_url=table.base_url,
+        api_key_file=table.api_key_file,
+        instructions=table.instructions,
+        first_token_timeout=table.first_text_timeout,
+        stall_timeout=table.stall_timeout,
+    )
+
+
+def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:
+    """What makes the provider of speech that the settings name; None for the local model without options."""
+    names: tuple[str, ...] = getattr(loaded.settings.providers, kind)
+    where = loaded.origin(("providers", kind))
+    if not names:
+        raise ConfigError(f"{where}: providers.{kind} names no provider.", hint="Name one, or leave the line out.")
+    is_limited = any(keys[0] == "resilience" for keys in loaded.origins)
+    if names == (DEFAULT_PROVIDERS[kind],) and not options_for(loaded, kind, names[0]) and not is_limited:
+        return None
+    makers = [_maker(loaded, kind, name, where) for name in names]
+    if len(makers) == 1 and not is_limited:
+        return makers[0]
+    with loaded.naming(("resilience",)):
+        limits = loaded.settings.resilience_settings()
+    composed = resilient_stt if kind == "stt" else resilient_tts
+
+    def make() -> Any:
+        return composed([maker() for maker in makers], limits)
+
+    return make
+
+
+def _maker(loaded: Loaded, kind: Kind, name: str, where: str) -> Callable[[], Any]:
+    """What makes one provider, and says where an option stands that it does not take."""
+    try:
+        factory = provider_factory(kind, name, **options_for(loaded, kind, name))
+    except DuologueError as error:
+        raise ConfigError(f"{where}: {error.message}", hint=error.next_step) from None
+
+    def make() -> Any:
+        with loaded.naming((kind, _key(name))):
+            return factory()
+
+    return make
+
+
+def options_for(loaded: Loaded, kind: Kind, name: str) -> dict[str, Any]:
+    """The options in the table of a provider; those of `deepgram/nova-3` stand in `[stt.deepgram]`."""
+    tables: dict[str, dict[str, Any]] = getattr(loaded.settings, kind)
+    return tables.get(_key(name), {})
+
+
+def check_tables(loaded: Loaded) -> None:
+    """Raise ConfigError for a table of options whose provider is not registered."""
+    for kind in KINDS:
+        known = provider_names(kind)
+        for keys, origin in loaded.origins.items():
+            if keys[0] == kind and len(keys) > 1 and keys[1] not in known:
+                raise ConfigError(
+                    f"{origin}: there is no provider for the table [{kind}.{keys[1]}].",
+                    hint=f"Choose one of {', '.join(known)}, or install its package.",
+                )
+
+
+def _key(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _model_name(llm: str) -> str:
+    """`gpt-4.1-mini` for `openai:gpt-4.1-mini`; empty without a language model."""
+    return (llm.partition(":")[2] or llm).rpartition("/")[2]

@@ -1,0 +1,239 @@
+"""All settings of `duologue.toml`, the environment and the flags of `duologue serve`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_type_hints
+
+from pydantic import Field, WithJsonSchema
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from duologue.conversation.config import ConversationConfig
+from duologue.engine import EngineConfig
+from duologue.recording.config import DAY, RecordingConfig
+from duologue.resilience.settings import ResilienceSettings
+from duologue.services import validated
+from duologue.session import SessionConfig
+from duologue.settings.tables import Table, table_of
+
+__all__ = ["MAX_SESSIONS", "Settings"]
+
+MAX_SESSIONS: Final = 100
+"""What two cores carry with the local models."""
+
+Names = Annotated[
+    tuple[str, ...],
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+Options = dict[str, dict[str, Any]]
+
+AGENT_FIELDS: Final = ("agent_name", "first_text_timeout", "stall_timeout", "text_timeout")
+"""Fields of SessionConfig that stand in `[agent]`."""
+
+
+class ServerTable(Table):
+    """Where calls come in."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. The environment variable HOST sets it, too."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one. The environment variable PORT sets it, too."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port and the load; for more than two cores."""
+    listener: Literal["uvicorn", "picows"] = "uvicorn"
+    """What holds the WebSockets; picows takes less of a core."""
+
+
+class AgentTable(Table):
+    """Who answers: an agent, or a language model."""
+
+    name: str | None = None
+    """`booking` (the default), `echo`, or your own as `module:attribute`, found in the folder of this file first."""
+    llm: str | None = None
+    """A language model in place of `name`, as `openai:MODEL`. The key comes from OPENAI_API_KEY."""
+    base_url: str | None = None
+    """With `llm`: an endpoint that speaks the OpenAI API."""
+    api_key_file: Path | None = None
+    """With `llm`: a file that holds the key, in place of the environment variable."""
+    instructions: str | None = None
+    """With `llm`: what the language model is told to be."""
+    display_name: str = ""
+    """What the page calls the agent, up to 40 characters; by default derived from the agent."""
+    greeting: str | None = None
+    """What the agent says first, in place of its own greeting; "" for nothing."""
+    first_text_timeout: float | None = Field(default=None, gt=0)
+    """Seconds to the agent's first word or sign of work; by default 15, and 60 with `llm`."""
+    stall_timeout: float = Field(default=15.0, gt=0)
+    """Seconds from one word or sign of work of the agent to the next."""
+    text_timeout: float = Field(default=120.0, gt=0)
+    """Seconds that the agent may work without a word, such as on reasoning."""
+
+
+class ProvidersTable(Table):
+    """Who hears and speaks. Options of a provider stand in `[stt.NAME]` and `[tts.NAME]`."""
+
+    stt: Names = ("moonshine",)
+    """What recognizes speech, as `"deepgram/nova-3"`, or a list of names."""
+    tts: Names = ("hibari",)
+    """What speaks, likewise."""
+    smart_turn: bool = True
+    """Whether Smart Turn judges the end of turns, if it is installed."""
+
+
+class PolicyTable(Table):
+    """What clients may choose when they start a call. Bounds are seconds, both included."""
+
+    agents: tuple[str, ...] | None = None
+    """Agents that may be named; by default all. The others are reached by a hand-over only."""
+    action_delay: tuple[float, float] = (0.1, 2.0)
+    """Bounds of `turn_taking.action_delay_s`."""
+    timeout: tuple[float, float] = (0.5, 10.0)
+    """Bounds of `turn_taking.timeout_s`."""
+    barge_in: bool = True
+    """Whether a client may choose if the agent can be interrupted."""
+
+
+class SecurityTable(Table):
+    """Who may connect, and what is believed of them."""
+
+    allowed_origins: tuple[str, ...] = ()
+    """Pages of other hosts that may connect, as `https://example.com`."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Proxies, or networks, whose forwarding headers are believed, besides those of this machine."""
+    expose_headers: tuple[str, ...] = ()
+    """Headers that the agent may see although their names look like secrets."""
+
+
+class RecordsTable(Table):
+    """Records of calls."""
+
+    folder: Path | None = None
+    """Folder for a record of each call, with what was said: JSON Lines, up to 1 GB in all."""
+
+
+class RecordingTable(Table):
+    """Recordings of calls: both voices, what was understood, and every decision."""
+
+    folder: Path | None = None
+    """Where recordings are written; without it, calls are not recorded."""
+    consent: bool = False
+    """States that all callers have agreed to be recorded; nothing is recorded without it."""
+    days: float = Field(default=30.0, gt=0)
+    """Days after which a recording is deleted."""
+    gigabytes: float = Field(default=10.0, gt=0)
+    """Gigabytes of all recordings in the folder; the oldest are deleted when there are more."""
+    audio: bool = True
+    """Whether the two audio tracks are recorded. Without them a recording can be replayed, but not heard."""
+
+
+class LogTable(Table):
+    """The log on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level of its lines."""
+    format: Literal["text", "json"] = "text"
+    """How they are written."""
+    words: bool = False
+    """Whether it has what callers and agents say."""
+
+
+if TYPE_CHECKING:
+    SessionTable: TypeAlias = Table
+    TurnTakingTable: TypeAlias = Table
+    LimitsTable: TypeAlias = Table
+    ResilienceTable: TypeAlias = Table
+else:
+    SessionTable = table_of(SessionConfig, omit=("rules", *AGENT_FIELDS), name="SessionTable")
+    TurnTakingTable = table_of(ConversationConfig, omit=("greeting", "timeout", "idle_timeout"), name="TurnTakingTable")
+    LimitsTable = table_of(EngineConfig, defaults={"max_sessions": MAX_SESSIONS}, name="LimitsTable")
+    ResilienceTable = table_of(ResilienceSettings, name="ResilienceTable")
+
+
+class Settings(BaseSettings):
+    """The settings of `duologue serve`. Durations are seconds."""
+
+    model_config = SettingsConfigDict(
+        title="duologue.toml",
+        extra="forbid",
+        frozen=True,
+        env_prefix="DUOLOGUE_",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        validate_default=False,
+    )
+
+    server: ServerTable = ServerTable()
+    """Where calls come in."""
+    agent: AgentTable = AgentTable()
+    """Who answers: an agent, or a language model."""
+    providers: ProvidersTable = ProvidersTable()
+    """Who hears and speaks. Options of a provider stand in `[stt.NAME]` and `[tts.NAME]`."""
+    stt: Options = Field(default_factory=dict)
+    """Options of recognizers, each in the table of its name; docs/providers lists them."""
+    tts: Options = Field(default_factory=dict)
+    """Options of voices, likewise."""
+    resilience: ResilienceTable = ResilienceTable()
+    """What happens when a provider of a list fails or is slow. Applies to lists of two and more, or if set."""
+    session: SessionTable = SessionTable()
+    """Deadlines and bounds of one call."""
+    turn_taking: TurnTakingTable = TurnTakingTable()
+    """When a turn has ended, and what interrupts the agent."""
+    limits: LimitsTable = LimitsTable()
+    """How much the server may carry."""
+    policy: PolicyTable = PolicyTable()
+    """What clients may choose when they start a call. Bounds are seconds, both included."""
+    security: SecurityTable = SecurityTable()
+    """Who may connect, and what is believed of them."""
+    records: RecordsTable = RecordsTable()
+    """Records of calls."""
+    recording: RecordingTable = RecordingTable()
+    """Recordings of calls: both voices, what was understood, and every decision."""
+    log: LogTable = LogTable()
+    """The log on standard error."""
+
+    def session_config(self, *, agent_name: str = "") -> SessionConfig:
+        """The settings of a session. `agent_name` is used unless one is set. Raises ConfigError."""
+        rules = ConversationConfig(
+            **{**_values(self.turn_taking, ConversationConfig), "greeting": self.agent.greeting or ""}
+        )
+        deadlines = {name: getattr(self.agent, name) for name in AGENT_FIELDS[1:]}
+        return SessionConfig(
+            **_values(self.session, SessionConfig),
+            **{name: value for name, value in deadlines.items() if value is not None},
+            agent_name=" ".join(self.agent.display_name.split()) or agent_name,
+            rules=rules,
+        )
+
+    def recording_config(self) -> RecordingConfig | None:
+        """Where calls are recorded; None if they are not. Raises ConfigError without consent."""
+        table = self.recording
+        if table.folder is None:
+            return None
+        return RecordingConfig(
+            table.folder,
+            consent=table.consent,
+            max_age=table.days * DAY,
+            max_bytes=int(table.gigabytes * 1e9),
+            audio=table.audio,
+        )
+
+    def resilience_settings(self) -> ResilienceSettings:
+        """The limits around providers. Raises ConfigError."""
+        return validated(ResilienceSettings, "resilience", self.resilience.model_dump())
+
+    def engine_config(self) -> EngineConfig:
+        """The limits of the engine. Raises ConfigError."""
+        return EngineConfig(**_values(self.limits, EngineConfig))
+
+
+def _values(table: Any, kind: Any) -> dict[str, Any]:
+    """The fields of a table as arguments of the dataclass that it was made from."""
+    hints: dict[str, Any] = get_type_hints(kind)
+    values = {}
+    for field in fields(kind):
+        if field.name in type(table).model_fields:
+            value, hint = getattr(table, field.name), hints[field.name]
+            values[field.name] = hint(**_values(value, hint)) if isinstance(value, Table) else value
+    return values
