@@ -45,6 +45,7 @@ _AUTHENTICATION: Final = frozenset(
 _QUOTA: Final = frozenset({"billing_hard_limit_reached", "insufficient_quota", "payment_required", "quota_exceeded"})
 _RATE: Final = frozenset(
     {
+        "concurrency_limited",
         "concurrent_limit_exceeded",
         "max_active_conversations",
         "rate_limit_exceeded",

@@ -13,25 +13,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections import deque
 from collections.abc import Iterable
-from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from voice_faults import RETRY_AFTER, Fault
-from websockets.asyncio.server import Server, ServerConnection, serve
+from voice_faults import Fault
+from voice_server import VoiceSocketServer
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from websockets.http11 import Request
 
 from duologue.testing.spoken import CHARACTER, SPACE, speak
 
 KEY = "xi-test-0123456789"
 MAX_CONTEXTS = 5
-CHUNK = 0.25
-"""Seconds of audio in a message."""
 RATES = ("pcm_8000", "pcm_16000", "pcm_22050", "pcm_24000", "pcm_44100")
 PARAMETERS = {
     "model_id",
@@ -45,8 +41,6 @@ PARAMETERS = {
     "apply_text_normalization",
     "seed",
 }
-HALF_OPEN = 0.6
-"""Seconds in which a half-open connection reads nothing, pings among it."""
 DIALING: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "invalid_api_key"),
     "quota": (401, "quota_exceeded"),
@@ -98,97 +92,45 @@ ClientMessage = Begin | KeepAlive | Text | CloseContext | CloseSocket
 MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
 
 
-class ElevenLabsServer:
-    """Speaks each text as sound that carries its words. `faults` are for the first connections or contexts."""
+def _detail(code: str) -> dict[str, Any]:
+    return {"detail": {"status": code, "message": f"The key {KEY} is not for the first thing."}}
+
+
+class ElevenLabsServer(VoiceSocketServer):
+    """ElevenLabs."""
+
+    refusals: ClassVar = {fault: (status, _detail(code)) for fault, (status, code) in DIALING.items()}
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self.url = ""
+        super().__init__(faults)
         self.texts: list[list[str]] = []
         """The texts of each context."""
         self.settings: list[VoiceSettings | None] = []
         """The settings of each context."""
         self.kept_alive = 0
-        self.problems: list[str] = []
-        """What clients did that the protocol does not allow."""
-        self.connections = 0
-        """Connections that were made."""
-        self.open = 0
-        """Connections that are open now."""
         self.most = 0
         """The most contexts that a connection had at once."""
         self.refusal: dict[str, Any] | None = None
         """An error that the next text of a context is answered with."""
-        self.redirect = ""
-        """Where connections are redirected to."""
         self.releases: asyncio.Event | None = None
         """When contexts that are closed are confirmed, if not at once."""
-        self.faults = deque(faults)
-        """Faults that are still to come."""
-        self._server: Server | None = None
 
-    async def __aenter__(self) -> Self:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._handshake, compression=None)
-        self.url = f"ws://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        for connection in list(self._server.connections):
-            connection.transport.abort()
-        self._server.close()
-        await self._server.wait_closed()
-
-    def take_fault(self, *, of_dialing: bool = False) -> Fault:
-        """Return the next fault if it is one of its time, and else none."""
-        dialing = (*DIALING, "hang_up", "no_handshake")
-        if self.faults and (self.faults[0] in dialing) == of_dialing:
-            return self.faults.popleft()
-        return ""
-
-    async def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
-        self.connections += 1
-        fault = self.take_fault(of_dialing=True)
-        if fault == "hang_up":
-            connection.transport.abort()
-        if fault == "no_handshake":
-            await connection.wait_closed()
-        if self.redirect:
-            response = connection.respond(HTTPStatus.FOUND, "")
-            response.headers["Location"] = self.redirect + request.path
-            return response
-        if fault in DIALING:
-            status, code = DIALING[fault]
-            return self._refuse(connection, status, code, retry=fault == "rate_limited")
+    def admit(self, request: Request) -> tuple[int, Any] | None:
         if request.headers.get("xi-api-key") != KEY:
-            return self._refuse(connection, 401, "invalid_api_key")
+            return 401, _detail("invalid_api_key")
         url = urlsplit(request.path)
         query = dict(parse_qsl(url.query, strict_parsing=True))
         wrong = sorted(query.keys() - PARAMETERS)
         if wrong or url.path != "/v1/text-to-speech/voice_1/multi-stream-input":
             self.problems.append(f"unknown: {wrong} {url.path}")
-            return self._refuse(connection, 404, "not_found")
+            return 404, _detail("not_found")
         if query.get("output_format") not in RATES or not 1 <= int(query.get("inactivity_timeout", "20")) <= 180:
             self.problems.append(f"wrong parameters: {query}")
-            return self._refuse(connection, 400, "invalid_parameters")
+            return 400, _detail("invalid_parameters")
         return None
 
-    def _refuse(self, connection: ServerConnection, status: int, code: str, *, retry: bool = False) -> Response:
-        detail = {"status": code, "message": f"The key {KEY} is not for the first thing."}
-        response = connection.respond(HTTPStatus(status), json.dumps({"detail": detail}))
-        if retry:
-            response.headers["Retry-After"] = str(RETRY_AFTER)
-        return response
-
-    async def _serve(self, socket: ServerConnection) -> None:
-        self.open += 1
-        try:
-            await _Connection(self, socket).serve()
-        except ConnectionClosed:
-            pass
-        finally:
-            self.open -= 1
+    async def run(self, socket: ServerConnection) -> None:
+        await _Connection(self, socket).serve()
 
 
 class _Connection:
@@ -289,12 +231,8 @@ class _Context:
         await self._connection.socket.send(json.dumps({**message, "contextId": self._name}))
 
     async def _speak(self, text: str) -> None:
-        fault, rate, socket = self._fault, self._connection.rate, self._connection.socket
-        if fault == "stall_first":
-            await asyncio.Event().wait()
-        if fault == "garbage":
-            await socket.send("{]")
-            return
+        connection = self._connection
+        rate = connection.rate
         pcm = speak(text, rate)
         chars = list(text.strip())
         if not self._is_first:
@@ -303,24 +241,15 @@ class _Context:
         starts = [0.0]
         for char in chars:
             starts.append(starts[-1] + (SPACE if char == " " else CHARACTER))
-        size = 701 if fault == "slow" else round(CHUNK * rate) * 2
-        for at in range(0, len(pcm), size):
-            chunk = pcm[at : at + size]
-            begin, end = at / 2 / rate, (at + len(chunk)) / 2 / rate
+
+        async def send(data: bytes, begin: float, end: float) -> None:
             heard = [i for i in range(len(chars)) if begin <= starts[i] + 1e-9 < end]
             alignment = {
                 "chars": [chars[i] for i in heard],
                 "charStartTimesMs": [round((starts[i] - begin) * 1000) for i in heard],
                 "charDurationsMs": [round((starts[i + 1] - starts[i]) * 1000) for i in heard],
             }
-            audio = base64.b64encode(b"ID3" + chunk if fault == "wrong_format" else chunk).decode()
+            audio = base64.b64encode(data).decode()
             await self._send(audio=audio, alignment=alignment, normalizedAlignment=alignment)
-            if fault == "half_open":
-                transport = socket.transport
-                transport.pause_reading()
-                asyncio.get_running_loop().call_later(HALF_OPEN, transport.resume_reading)
-            if fault in ("stall", "half_open"):
-                await asyncio.Event().wait()
-            if fault == "drop":
-                socket.transport.abort()
-                return
+
+        await connection.server.utter(connection.socket, self._fault, pcm, rate, send)

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import cartesia_server
 import deepgram_server
 import elevenlabs_server
 import openai_speech
 import pytest
+from cartesia_server import CartesiaServer
 from deepgram_server import DeepgramServer
 from elevenlabs_server import ElevenLabsServer
 from openai_speech import OpenAISpeechServer
@@ -22,6 +24,7 @@ from openai_speech import OpenAISpeechServer
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram import DeepgramSpeechToText
 from duologue.tts import TextToSpeech
+from duologue.tts.cartesia import CartesiaVoice
 from duologue.tts.elevenlabs import ElevenLabsVoice
 from duologue.tts.openai import OpenAIVoice
 
@@ -85,6 +88,10 @@ class Voice:
     key: str
     streams: int = 1
     """Streams that share a connection at once."""
+    streams_text: bool = False
+    """It takes text while it is written."""
+    is_aligned: bool = False
+    """It says when each word sounds."""
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +122,19 @@ VOICES = [
         lambda url, **options: ElevenLabsVoice(**{"voice": "voice_1", "base_url": url, **options}),
         elevenlabs_server.KEY,
         streams=5,
+        streams_text=True,
+        is_aligned=True,
+    ),
+    Voice(
+        "cartesia",
+        CartesiaServer,
+        lambda url, **options: CartesiaVoice(
+            **{"voice": "voice_1", "base_url": url, "streams_per_connection": 3, **options}
+        ),
+        cartesia_server.KEY,
+        streams=3,
+        streams_text=True,
+        is_aligned=True,
     ),
 ]
 

@@ -17,7 +17,6 @@ from test_recognizers import FOREVER, TEXT, opinions, say, until_final
 
 from command_line import CommandLine
 from duologue.audio.wav import write_wav
-from duologue.cli.live_check import check_live
 from duologue.errors import (
     AuthenticationError,
     ConfigError,
@@ -30,7 +29,6 @@ from duologue.errors import (
     RateLimitedError,
     UnsupportedLanguageError,
 )
-from duologue.settings import providers
 from duologue.settings.providers import stt_provider
 from duologue.stt import Final, Partial
 from duologue.stt.deepgram import DeepgramSettings, DeepgramSpeechToText
@@ -280,19 +278,6 @@ async def test_each_fault_of_a_request_is_one_error_of_the_tree(fault: Fault, ki
 
 
 # --- duologue doctor --live ---
-
-
-@pytest.mark.parametrize("model", ["nova-3", FLUX])
-async def test_a_user_with_a_key_can_check_it(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with DeepgramServer(["", "unauthorized", "hang_up"]) as server, asyncio.timeout(20):
-        monkeypatch.setattr(providers, "stt_provider", lambda name: recognizer(server, model=name.partition("/")[2]))
-        said, seconds = await asyncio.to_thread(check_live, f"deepgram/{model}")
-        assert "2 s of silence" in said
-        assert 0 < seconds < 20
-        for kind in (AuthenticationError, ProviderUnavailableError):
-            with pytest.raises(kind):
-                await asyncio.to_thread(check_live, f"deepgram/{model}")
-        assert server.problems == []
 
 
 def test_the_check_says_what_is_wrong(duologue: CommandLine) -> None:

@@ -13,15 +13,10 @@ import pytest
 from elevenlabs_server import KEY, MAX_CONTEXTS, ElevenLabsServer, VoiceSettings
 from voice_faults import Fault
 
-from duologue.conversation import events
 from duologue.errors import ConfigError, ProviderError, ProviderUnavailableError, QuotaExceededError
 from duologue.settings.providers import tts_provider
-from duologue.testing.agents import ScriptedAgent
-from duologue.testing.spoken import understand, word_timings
-from duologue.testing.virtual import VirtualCall
-from duologue.tts import AudioChunk, SpeechItem, TextSpan
+from duologue.tts import SpeechItem, TextSpan
 from duologue.tts.elevenlabs import ElevenLabsVoice
-from duologue.tts.elevenlabs_stream import CLAUSE_PAUSE, SENTENCE_PAUSE
 
 pytestmark = pytest.mark.anyio
 
@@ -60,42 +55,6 @@ def spans(items: Iterable[SpeechItem]) -> list[TextSpan]:
 # --- words ---
 
 
-@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000, 44_100])
-async def test_each_word_has_its_place_in_the_audio(rate: int) -> None:
-    async with served(rate=rate) as (_, voice):
-        items = [item async for item in voice.stream(written(tokens(LONG)))]
-        words = [word for span in spans(items) for word in span.words]
-        expected = word_timings(LONG)
-        assert [word.text for word in words] == LONG.split()
-        for word, exact in zip(words, expected, strict=True):
-            assert (word.start, word.end) == pytest.approx((exact.start, exact.end), abs=0.01)
-        speech = await voice.synthesize(LONG)
-        assert speech.timings == "exact"
-        assert understand(speech.pcm, rate) == LONG
-
-
-@pytest.mark.parametrize("seconds", [0.4, 1.5, 2.5, 4.0])
-async def test_history_has_the_words_that_sounded_before_an_interruption(seconds: float) -> None:
-    async with served() as (_, voice), VirtualCall(ScriptedAgent(tokens(LONG)), tts=voice) as call:
-        await call.speak("Hello.")
-        while not call.session._output.playout.started:
-            await call.silence(0.02)
-        await call.silence(seconds)
-        call.session.interrupt()
-        heard = call.one(events.AgentHeard)
-        assert heard.interrupted
-        sounded = call.sounded
-        assert LONG.startswith(heard.text)
-        assert heard.text
-        # A word that was cut off sounds in part, and is not heard.
-        cut = sounded.removeprefix(heard.text).split()
-        assert sounded.startswith(heard.text)
-        assert len(cut) <= 1
-        assert cut != [LONG.split()[len(heard.text.split())]]
-        await call.settle()
-        assert call.heard == [heard.text]
-
-
 async def test_without_alignment_history_has_whole_clauses() -> None:
     async with served(alignment=False) as (_, voice):
         assert not voice.capabilities.aligned
@@ -104,44 +63,6 @@ async def test_without_alignment_history_has_whole_clauses() -> None:
 
 
 # --- text while it is written ---
-
-
-async def test_the_first_clause_is_spoken_while_the_rest_is_written() -> None:
-    more = asyncio.Event()
-    async with served() as (server, voice):
-        async with aclosing(voice.stream(written(tokens("Well, let me see now. It"), more, " is free."))) as items:  # type: ignore[type-var]  # it is a generator
-            pcm = b""
-            while understand(pcm, voice.rate) != "Well, let me see now.":
-                item = await anext(items)
-                pcm += item.pcm if isinstance(item, AudioChunk) else b""
-            more.set()
-            rest = [item async for item in items]
-        assert [span.text for span in spans(rest)][-1].endswith("free.")
-        assert server.texts == [["Well, let me see now. ", "It is free. "]]
-
-
-@pytest.mark.parametrize("text", ["That is a good question.", "Sure, I can do that,"])
-async def test_a_clause_is_spoken_when_the_writer_pauses_after_it(text: str) -> None:
-    more = asyncio.Event()
-    async with served() as (_, voice):
-        async with aclosing(voice.stream(written(tokens(text), more, " And this."))) as items:  # type: ignore[type-var]  # it is a generator
-            assert isinstance(await anext(items), TextSpan)
-            more.set()
-            said = [item async for item in items]
-        assert spans(said)[-1].text.endswith("this.")
-    assert SENTENCE_PAUSE <= 0.05 < CLAUSE_PAUSE
-
-
-async def test_a_number_is_not_cut_where_the_writer_pauses() -> None:
-    more = asyncio.Event()
-    async with served() as (server, voice):
-        stream = asyncio.create_task(_collect(voice, written(["It costs about", " $5,"], more, "000 in all.")))
-        while not server.texts:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(1.5 * CLAUSE_PAUSE)
-        more.set()
-        await stream
-        assert server.texts == [["It costs about $5,000 in all. "]]
 
 
 async def _collect(voice: ElevenLabsVoice, text: Any) -> list[SpeechItem]:
@@ -156,16 +77,6 @@ async def test_a_stream_that_waits_for_text_is_kept_alive() -> None:
             await asyncio.sleep(0.01)
         more.set()
         assert spans(await stream)[-1].text.endswith("is.")
-
-
-async def test_an_error_of_the_writer_is_raised_as_it_is() -> None:
-    async def broken() -> AsyncIterator[str]:
-        yield "One moment. "
-        raise KeyError("the agent's own")
-
-    async with served() as (_, voice):
-        with pytest.raises(KeyError):
-            await _collect(voice, broken())
 
 
 # --- connections ---
@@ -219,22 +130,6 @@ async def test_audio_that_is_not_base64_is_an_error() -> None:
         server.refusal = {"audio": "???", "contextId": "context-1"}
         with pytest.raises(ProviderError, match="base64"):
             await _collect(voice, LONG)
-
-
-async def test_warm_opens_one_connection_that_the_first_stream_uses() -> None:
-    async with served() as (server, voice):
-        await voice.warm()
-        await voice.warm()
-        await _collect(voice, LONG)
-        assert server.connections == 1
-
-
-async def test_a_redirect_does_not_take_the_key_elsewhere() -> None:
-    async with ElevenLabsServer() as other, served() as (server, voice):
-        server.redirect = other.url
-        with pytest.raises(ProviderError, match="302"):
-            await voice.warm()
-        assert other.connections == 0
 
 
 async def test_streams_and_warming_stay_within_the_limit_of_connections() -> None:

@@ -16,6 +16,7 @@ import pytest
 from deepgram_server import RETRY_AFTER, Fault
 from provider_table import RECOGNIZERS, Recognizer, recognizers
 
+from duologue.cli.live_check import check_live
 from duologue.errors import (
     AuthenticationError,
     DeadlineError,
@@ -27,6 +28,7 @@ from duologue.errors import (
     RateLimitedError,
 )
 from duologue.session import ErrorRaised, SessionConfig
+from duologue.settings import providers
 from duologue.settings.providers import provider_names
 from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, RecognitionStream
 from duologue.testing.agents import ScriptedAgent
@@ -290,6 +292,19 @@ async def test_twenty_streams_at_once_keep_apart(row: Recognizer) -> None:
         texts = await asyncio.gather(*map(one, range(20)))
         assert texts == [f"Number {i}." for i in range(20)]
     gc.collect()
+
+
+@recognizers
+async def test_a_user_with_a_key_can_check_it(row: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with row.server(["", "unauthorized", "hang_up"]) as server, asyncio.timeout(DEADLINE):
+        monkeypatch.setattr(providers, "stt_provider", lambda name: row.make(server.url, api_key=row.key))
+        said, seconds = await asyncio.to_thread(check_live, row.name)
+        assert "2 s of silence" in said
+        assert 0 < seconds < DEADLINE
+        for kind in (AuthenticationError, ProviderUnavailableError):
+            with pytest.raises(kind):
+                await asyncio.to_thread(check_live, row.name)
+        assert server.problems == []
 
 
 @recognizers

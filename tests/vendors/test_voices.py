@@ -12,9 +12,10 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
-from provider_table import VOICES, Voice, VoiceStandIn, voices
+from provider_table import VOICES, Voice, voices
 from voice_faults import RETRY_AFTER, Fault
 
+from duologue.cli.live_check import check_live
 from duologue.errors import (
     AuthenticationError,
     ConfigError,
@@ -26,6 +27,7 @@ from duologue.errors import (
     RateLimitedError,
 )
 from duologue.session import ErrorRaised, SessionConfig
+from duologue.settings import providers
 from duologue.settings.providers import provider_names
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import understand
@@ -42,7 +44,7 @@ SHORT = 0.4
 
 
 @asynccontextmanager
-async def served(row: Voice, *faults: Fault, **options: Any) -> AsyncIterator[tuple[VoiceStandIn, Any]]:
+async def served(row: Voice, *faults: Fault, **options: Any) -> AsyncIterator[tuple[Any, Any]]:
     """A stand-in and a voice that is connected to it; in the end neither may hold anything, nor a rule be broken."""
     async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
         server = await stack.enter_async_context(row.server(faults))
@@ -234,6 +236,19 @@ async def test_a_busy_pool_is_waited_for_no_longer_than_the_deadline(row: Voice)
             with pytest.raises(DeadlineError, match="max_connections"):
                 await collect(voice)
         assert said(voice, await collect(voice)) == TEXT
+
+
+@voices
+async def test_a_user_with_a_key_can_check_it(row: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with row.server(["", "unauthorized", "hang_up"]) as server, asyncio.timeout(DEADLINE):
+        monkeypatch.setattr(providers, "tts_provider", lambda name: row.make(server.url, api_key=row.key))
+        said, seconds = await asyncio.to_thread(check_live, row.name)
+        assert said.startswith("spoke ")
+        assert 0 < seconds < DEADLINE
+        for kind in (AuthenticationError, ProviderUnavailableError):
+            with pytest.raises(kind):
+                await asyncio.to_thread(check_live, row.name)
+        assert server.problems == []
 
 
 # --- settings ---

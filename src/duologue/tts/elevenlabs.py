@@ -6,39 +6,21 @@ the message types of the SDK elevenlabs 2.78 (November 2026).
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, Final
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus, WebSocketException
-
-from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.loopback import is_loopback
-from duologue.services import error_code, error_for, read_key, retry_after, validated
-from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
+from duologue.errors import ConfigError, ProviderError
+from duologue.services import error_code, error_for, read_key, validated
 from duologue.tts.elevenlabs_settings import DEFAULT_MODEL, ElevenLabsSettings, socket_url
-from duologue.tts.elevenlabs_socket import ConnectionPool, Context
-from duologue.tts.elevenlabs_stream import AudioReader, TextWriter
-from duologue.tts.service import VoiceUsage
+from duologue.tts.websocket import Reply, Timed, WebSocketVoice
 
 __all__ = ["ElevenLabsSettings", "ElevenLabsVoice"]
 
-MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 MAX_CONTEXTS: Final = 5
-"""Contexts of one connection, as the service limits them."""
+"""Contexts of one connection, as the service limits them: one that was closed counts until it says `isFinal`."""
 
 
-class _Connect(connect):
-    """A connection that follows no redirect: it would take the key to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-class ElevenLabsVoice(TextToSpeech):
+class ElevenLabsVoice(WebSocketVoice):
     """A voice that takes text while it is written, and says when each word sounds.
 
     All sessions share its connections, up to five streams on each.
@@ -69,97 +51,90 @@ class ElevenLabsVoice(TextToSpeech):
         )
         if not key:
             raise ConfigError("ElevenLabs' voices need a key.", hint="Set ELEVENLABS_API_KEY or api_key_file.")
-        self.name = f"elevenlabs/{settings.model}"
-        self.rate = settings.rate
-        self.capabilities = TtsCapabilities(
-            streams_text=True,
-            aligned=settings.alignment,
-            rates=(settings.rate,),
-            languages=settings.languages,
-            typical_latency=settings.typical_latency,
-            cost=settings.cost,
-        )
-        self.usage = VoiceUsage()
+        name = f"elevenlabs/{settings.model}"
         self.settings = settings
-        self._url = socket_url(settings)
-        self._key = key
-        self._pool = ConnectionPool(
-            self.name,
-            self._dial,
-            size=settings.max_connections,
-            places=MAX_CONTEXTS,
-            timeout=settings.connect_timeout,
+        super().__init__(
+            name,
+            settings.rate,
+            settings,
+            aligned=settings.alignment,
+            url=socket_url(settings),
+            headers={"xi-api-key": key},
+            wire=lambda: ElevenLabsWire(name, settings),
         )
 
-    async def stream(
-        self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
-    ) -> AsyncIterator[SpeechItem]:
-        """Speak `text`, clause by clause as it is written. There is no seed."""
-        if isinstance(text, str) and not text.strip():
-            return
-        context = await self._pool.lease()
-        writer = TextWriter(self.settings, self.usage, context)
-        task = asyncio.create_task(writer.run(text), name=f"{self.name} text")
+
+class ElevenLabsWire:
+    """The messages of the multi-context WebSocket."""
+
+    streams = MAX_CONTEXTS
+    confirms_cancel = True
+    idle_end: float | None = None
+    has_room = True
+
+    def __init__(self, name: str, settings: ElevenLabsSettings) -> None:
+        self._name = name
+        self.keep_alive: float | None = settings.keep_alive
+        names = ("stability", "similarity_boost", "style", "use_speaker_boost", "speed")
+        self._voice = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
+
+    def begin(self, context: str) -> tuple[str, ...]:
+        """Open a context with the settings of the voice."""
+        settings = {"voice_settings": self._voice} if self._voice else {}
+        return (json.dumps({"text": " ", "context_id": context, **settings}),)
+
+    def say(self, context: str, clause: str) -> tuple[str, ...]:
+        """Speak a clause: without the flush the service waits for more text."""
+        return (json.dumps({"text": f"{clause} ", "context_id": context, "flush": True}),)
+
+    def stay(self, context: str) -> tuple[str, ...]:
+        """Keep a context open."""
+        return (json.dumps({"text": "", "context_id": context}),)
+
+    def end(self, context: str) -> tuple[str, ...]:
+        """Close a context; what was flushed is still spoken."""
+        return (json.dumps({"context_id": context, "close_context": True}),)
+
+    def cancel(self, context: str, *, ended: bool) -> tuple[str, ...]:
+        """Close a context, if it is open."""
+        return () if ended else self.end(context)
+
+    def goodbye(self) -> tuple[str, ...]:
+        """Close the connection."""
+        return (json.dumps({"close_socket": True}),)
+
+    def read(self, data: str | bytes) -> Reply:
+        """Read one message."""
         try:
-            self.usage.streams += 1
-            reader = AudioReader(self.name, self.settings, self.usage, writer.words)
-            while (message := await self._next(context)) is not None:
-                for item in reader.read(message, writer.chars):
-                    yield item
-            if not context.is_closed:
-                raise ProviderUnavailableError(f"{self.name} ended before the text did.", provider=self.name)
-            if (rest := reader.end()) is not None:
-                yield rest
-        finally:
-            task.cancel()
-            writer.stop()
-            context.leave()
-            # What a half-open connection does not take is not waited for.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
-                    await context.connection.drain()
-                    await asyncio.wait([task])
+            message = json.loads(data)
+        except ValueError:
+            message = None
+        if not isinstance(message, dict):
+            raise ProviderError(f"{self._name} sent what is not a message.", provider=self._name)
+        found = message.get("contextId") or message.get("context_id")
+        context = found if isinstance(found, str) else None
+        if message.get("error") or message.get("code"):
+            return Reply(context, error=error_for(self._name, None, error_code(message)))
+        audio = message.get("audio") or ""
+        is_final = bool(message.get("isFinal") or message.get("is_final"))
+        if not isinstance(audio, str):
+            raise ProviderError(f"{self._name} sent audio that is not base64.", provider=self._name)
+        return Reply(context, audio, _timed(message) if audio else (), from_here=True, is_final=is_final)
 
-    async def _next(self, context: Context) -> dict[str, Any] | None:
-        return await context.next(self.settings.first_audio_timeout, self.settings.stall_timeout)
 
-    async def _dial(self) -> ClientConnection:
-        s = self.settings
-        try:
-            return await _Connect(
-                self._url,
-                additional_headers={"xi-api-key": self._key},
-                open_timeout=s.connect_timeout,
-                ping_interval=s.ping_interval,
-                ping_timeout=s.ping_interval,
-                close_timeout=1.0,
-                max_size=MAX_MESSAGE_BYTES,
-                compression=None,
-                # A service on this machine is never asked by way of a proxy.
-                proxy=None if is_loopback(self._url) else True,
-            )
-        except InvalidStatus as error:
-            answer = error.response
-            try:
-                code = error_code(json.loads(answer.body or b""))
-            except ValueError:
-                code = ""
-            raise error_for(
-                self.name, answer.status_code, code, retry_after(answer.headers.get("Retry-After"))
-            ) from None
-        except TimeoutError:
-            raise DeadlineError(
-                f"{self.name} could not be connected to within {s.connect_timeout:g} s.", provider=self.name
-            ) from None
-        except (OSError, WebSocketException, EOFError) as error:
-            raise ProviderUnavailableError(
-                f"{self.name} cannot be reached: {type(error).__name__}.", provider=self.name
-            ) from None
-
-    async def warm(self) -> None:
-        """Open a connection, which checks the key."""
-        await self._pool.warm()
-
-    async def aclose(self) -> None:
-        """Close all connections. A later stream opens new ones."""
-        await self._pool.close()
+def _timed(message: dict[str, Any]) -> tuple[Timed, ...]:
+    """Return each character with its times, counted from the audio of the message; nothing if they make no sense."""
+    alignment = message.get("alignment") or message.get("normalizedAlignment")
+    if not isinstance(alignment, dict):
+        return ()
+    chars, starts, lengths = (alignment.get(key) for key in ("chars", "charStartTimesMs", "charDurationsMs"))
+    if not (isinstance(chars, list) and isinstance(starts, list) and isinstance(lengths, list)):
+        return ()
+    if not len(chars) == len(starts) == len(lengths):
+        return ()
+    timed = []
+    for char, start, length in zip(chars, starts, lengths, strict=True):
+        if not (isinstance(char, str) and isinstance(start, int | float) and isinstance(length, int | float)):
+            return ()
+        timed.append((char, start / 1000, (start + length) / 1000))
+    return tuple(timed)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Final, Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
-from duologue.errors import ConfigError
-from duologue.tts.service import ServiceSettings
+from duologue.tts.websocket import SocketSettings, socket_base
 
 __all__ = ["DEFAULT_MODEL", "ElevenLabsSettings", "socket_url"]
 
 DEFAULT_MODEL: Final = "eleven_flash_v2_5"
 
 
-class ElevenLabsSettings(ServiceSettings):
+class ElevenLabsSettings(SocketSettings):
     """Settings of a voice of ElevenLabs."""
 
     voice: str = Field(min_length=1, max_length=200)
@@ -39,21 +38,11 @@ class ElevenLabsSettings(ServiceSettings):
     """Seconds after which a stream that waits for text asks the service to go on waiting."""
     inactivity_timeout: int = Field(20, ge=1, le=180)
     """Seconds after which the service ends a stream that says nothing."""
-    ping_interval: float = Field(5.0, gt=0, le=60)
-    """Seconds between two pings, and for each answer."""
 
 
 def socket_url(settings: ElevenLabsSettings) -> str:
     """Return the address of the multi-context WebSocket. Raises ConfigError for a base_url that is no address."""
-    base = settings.base_url.strip().rstrip("/").removesuffix("/v1")
-    try:
-        parts = urlsplit(base)
-        is_valid = bool(parts.hostname) and parts.username is None and not parts.query
-    except ValueError:
-        is_valid = False
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(base.partition("://")[0])
-    if not is_valid or scheme is None:
-        raise ConfigError("base_url is not a wss:// address.", hint="Write it as wss://api.elevenlabs.io")
+    base = socket_base(settings.base_url, "wss://api.elevenlabs.io")
     query = {
         "model_id": settings.model,
         "output_format": f"pcm_{settings.rate}",
@@ -65,5 +54,4 @@ def socket_url(settings: ElevenLabsSettings) -> str:
     }
     if settings.language is not None:
         query["language_code"] = settings.language
-    where = f"{scheme}://{base.partition('://')[2]}"
-    return f"{where}/v1/text-to-speech/{quote(settings.voice, safe='')}/multi-stream-input?{urlencode(query)}"
+    return f"{base}/v1/text-to-speech/{quote(settings.voice, safe='')}/multi-stream-input?{urlencode(query)}"

@@ -1,0 +1,77 @@
+"""What a vendor's WebSocket for speech says: messages out and replies in, without any I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from duologue.errors import DuologueError
+
+__all__ = ["Reply", "Timed", "Wire"]
+
+Timed = tuple[str, float, float]
+"""Text, and when it sounds: start and end in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One frame of the service."""
+
+    context: str | None = None
+    """The context that it is about; None if it is about the connection."""
+    audio: str | bytes = b""
+    """PCM, or PCM in base64."""
+    timed: tuple[Timed, ...] = ()
+    """Characters or words that sound; a word ends with a space."""
+    from_here: bool = False
+    """Times count from the start of `audio`; else from the start of the context's audio."""
+    is_final: bool = False
+    """Nothing more comes of the context."""
+    error: DuologueError | None = None
+
+
+class Wire(Protocol):
+    """The protocol of one connection. A context is one stream of speech; its methods return the messages to send."""
+
+    streams: int
+    """Contexts that a connection has at once."""
+    confirms_cancel: bool
+    """A context that was cancelled takes its place until the service confirms it."""
+    keep_alive: float | None
+    """Seconds between messages that keep a context open which waits for text; None if there is no such message."""
+    idle_end: float | None
+    """Seconds without text or audio after which a context is ended, because the service would drop it; None if it
+    does not."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the service takes another context now."""
+        ...
+
+    def begin(self, context: str) -> tuple[str, ...]:
+        """Open a context."""
+        ...
+
+    def say(self, context: str, clause: str) -> tuple[str, ...]:
+        """Speak a clause now."""
+        ...
+
+    def stay(self, context: str) -> tuple[str, ...]:
+        """Keep a context open that waits for text."""
+        ...
+
+    def end(self, context: str) -> tuple[str, ...]:
+        """Say that no text follows; what was sent is still spoken."""
+        ...
+
+    def cancel(self, context: str, *, ended: bool) -> tuple[str, ...]:
+        """Stop a context. `ended`: `end` was sent."""
+        ...
+
+    def goodbye(self) -> tuple[str, ...]:
+        """Close the connection."""
+        ...
+
+    def read(self, data: str | bytes) -> Reply | None:
+        """Read a frame; None if it says nothing of use. Raises ProviderError for what is no message."""
+        ...
