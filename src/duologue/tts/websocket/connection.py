@@ -35,8 +35,7 @@ class Context:
         self.error: Exception | None = None
         self.sent_at = self.audio_at = 0.0
         """When text was last sent and audio last came, on the clock of the loop."""
-        self._is_known = False
-        """The service has been sent something."""
+        self._is_known = False  # to the service
         self._is_left = False
         self._owed_at_end = True
         self._replies: deque[tuple[Reply, int]] = deque()
@@ -171,8 +170,7 @@ class Connection:
         self._socket = socket
         self._on_change = on_change
         self._contexts: dict[str, Context] = {}
-        self._leaving: dict[str, asyncio.TimerHandle] = {}
-        """Contexts that were closed and are not confirmed."""
+        self._leaving: dict[str, asyncio.TimerHandle] = {}  # closed and not confirmed
         self._made = 0
         self._outgoing: deque[str] = deque()
         self._sending = asyncio.Lock()
@@ -185,7 +183,8 @@ class Connection:
         return self.is_open and self._takes_more and len(self._contexts) < self.wire.streams and self.wire.has_room
 
     @property
-    def is_heard(self) -> bool:  # by any stream
+    def is_heard(self) -> bool:
+        """True if a stream listens."""
         return len(self._leaving) < len(self._contexts)
 
     def open(self) -> Context:
