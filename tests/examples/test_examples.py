@@ -189,4 +189,4 @@ async def test_a_voice_that_hums() -> None:
 
 def test_each_is_on_the_page_of_examples() -> None:
     page = (EXAMPLES.parent / "docs" / "examples.md").read_text("utf-8")
-    assert [path.name for path in EXAMPLES.glob("*.py") if f'"examples/{path.name}"' not in page] == []
+    assert [path.name for path in EXAMPLES.glob("*.py") if f"examples/{path.name}" not in page] == []
