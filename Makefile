@@ -46,7 +46,7 @@ docs: $(VENV)/.dev
 
 # First of all, so that what is missing is the first line.
 system:
-	@tools/system-packages chromium=chromium nginx=nginx openssl=openssl prometheus=prometheus
+	@tools/system-packages chromium=chromium nginx=nginx openssl=openssl prometheus=prometheus redis-server=redis-server
 
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev

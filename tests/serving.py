@@ -18,7 +18,7 @@ from duologue.settings.local import LocalModels
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.wire import messages as wire
 
-__all__ = ["PATIENT", "heard", "run_by_uvicorn", "serving", "use_fakes"]
+__all__ = ["DEADLINE", "PATIENT", "heard", "run_by_uvicorn", "serving", "use_fakes"]
 
 DEADLINE = 30.0
 """Seconds after which a test that waits has failed."""

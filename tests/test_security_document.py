@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from duologue.server.auth.keys import KeyFile, add_key
+from duologue.server.auth.tokens import verify_token
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
 
@@ -35,6 +39,16 @@ def default_of(name: str) -> float:
 @pytest.mark.parametrize(("name", "told"), ROWS, ids=[name for name, _ in ROWS])
 def test_each_default_is_as_the_document_says(name: str, told: float) -> None:
     assert default_of(name) == told
+
+
+def test_its_program_makes_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    add_key(tmp_path / "duologue.keys")
+    (program,) = re.findall(r"^```python\n(.*?)^```", DOCUMENT, re.DOTALL | re.MULTILINE)
+    (tmp_path / "tokens.py").write_text(program)
+    token = runpy.run_path(str(tmp_path / "tokens.py"))["token_for"]("ada")
+    claims = verify_token(KeyFile("duologue.keys"), token, "call")
+    assert (claims["sub"], claims["agent"], claims["plan"]) == ("ada", "desk", "gold")
 
 
 def test_all_rows_were_read() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duologue.conversation.history import Message
     from duologue.engine import Engine, EngineConfig
     from duologue.errors import DuologueError
+    from duologue.server.auth.options import Security
     from duologue.server.policy import CallPolicy
     from duologue.server.run import aserve, asgi, serve
     from duologue.session import SessionConfig, VoiceSession
@@ -38,6 +39,7 @@ __all__ = [
     "EngineConfig",
     "Message",
     "Progress",
+    "Security",
     "SessionConfig",
     "SpeechDetection",
     "Turn",
@@ -62,6 +64,7 @@ _HOMES = {
     "EngineConfig": "duologue.engine",
     "Message": "duologue.conversation.history",
     "Progress": "duologue.agent",
+    "Security": "duologue.server.auth.options",
     "SessionConfig": "duologue.session",
     "SpeechDetection": "duologue.conversation.config",
     "Turn": "duologue.agent",

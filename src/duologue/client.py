@@ -20,6 +20,7 @@ from duologue.errors import (
     DuologueError,
     InvalidStateError,
     OverloadedError,
+    RateLimitedError,
     StreamError,
     error_class,
 )
@@ -252,15 +253,16 @@ def connect(
     timeout: float = 10.0,
     ping_interval: float | None = 20.0,
     headers: Mapping[str, str] | None = None,
+    token: str | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> Conversation:
     """A conversation with the server at `url`, to be entered with `async with`.
 
-    `timeout` is the seconds in which it must have started. `headers` are sent with the request, such as one that
-    authorizes it; `ssl_context` is for a `wss` address whose certificate the system does not know. The rest is sent to
-    the server as `Start` describes it. `meter` is its `meter_s`: seconds between two `Meter` that tell what the
-    detectors make of the sound. `metadata` is a JSON object for the application. Raises InvalidMessageError if one of
-    these cannot be sent, such as metadata that is too large.
+    `timeout` is the seconds in which it must have started. `token` authorizes the call. `headers`
+    are sent with the request; `ssl_context` is for a `wss` address whose certificate the system does not know. The rest
+    is sent to the server as `Start` describes it. `meter` is its `meter_s`: seconds between two `Meter` that tell what
+    the detectors make of the sound. `metadata` is a JSON object for the application. Raises InvalidMessageError if one
+    of these cannot be sent, such as metadata that is too large.
     """
     start = make_start(
         version=VERSION,
@@ -276,6 +278,8 @@ def connect(
         meter_s=meter,
         metadata=dict(metadata or {}),
     )
+    if token is not None:
+        headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
     return Conversation(
         url, start, timeout=timeout, ping_interval=ping_interval, headers=headers, ssl_context=ssl_context
     )
@@ -292,7 +296,10 @@ def _refusal(url: str, status: int, body: bytes | bytearray | None) -> DuologueE
     if status == 503:
         return OverloadedError(f"{url} answers that it is full.")
     if status == 401:
-        return AuthenticationError(f"{url} does not let this client in.", hint="Check the key.")
+        hint = told.get("hint") or "Check the token."
+        return AuthenticationError(f"{url} does not let this client in. {told.get('message', '')}".rstrip(), hint=hint)
+    if status == 429:
+        return RateLimitedError(f"{url} takes no more calls of this client for now.", hint=told.get("hint"))
     if status == 403:
         hint = told.get("hint") or "Check the key, or the allowed origins."
         return AuthenticationError(f"{url} does not let this client in. {told.get('message', '')}".rstrip(), hint=hint)

@@ -13,7 +13,18 @@ from command_line import CommandLine
 from duologue import __version__
 from duologue.cli.app import app
 
-COMMANDS = {"serve", "call", "callers", "transcribe", "say", "doctor", "models", "models list", "models install"}
+COMMANDS = {
+    "serve",
+    "call",
+    "callers",
+    "transcribe",
+    "say",
+    "token",
+    "doctor",
+    "models",
+    "models list",
+    "models install",
+}
 COMMANDS |= {
     f"bench {name}"
     for name in (

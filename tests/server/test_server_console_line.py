@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 from between import between
@@ -26,6 +27,11 @@ from fake_backend import DEADLINE, FakeBackend, listening
 from playwright.async_api import Browser, Page
 
 from duologue.server.app import create_app
+from duologue.server.auth.authenticator import Authenticator
+from duologue.server.auth.keys import KeyFile, add_key
+from duologue.server.auth.options import Security
+from duologue.server.auth.tokens import make_token
+from duologue.server.store.memory import MemoryStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -42,6 +48,25 @@ async def test_a_server_that_goes_can_be_found_again(page: Page, backend: FakeBa
     await backend.session()
     await until(page, "duologue.phase === 'live'")
     assert not await page.is_visible("#notice")
+
+
+async def test_a_page_enters_with_a_token(chromium: Browser, tmp_path: Path) -> None:
+    backend = FakeBackend()
+    add_key(tmp_path / "keys")
+    token = make_token(KeyFile(tmp_path / "keys"))
+    app = create_app(backend.build, authenticator=Authenticator(Security(keys=tmp_path / "keys"), MemoryStore()))
+    async with listening(app) as (_, address), opened(chromium, f"http://{address}/?aec=0", lost=True) as page:
+        await page.click("#talk")
+        await noticed(page, "This server asks for a token")
+        await page.click("#notice-action")
+        await page.fill("#token", token)
+        await page.press("#token", "Tab")
+        await talk(page, backend)
+        await page.goto("about:blank")
+        await page.goto(f"http://{address}/?aec=0#token={token}")
+        session = await talk(page, backend)
+        assert session.request.query == {}
+        assert token not in page.url
 
 
 async def test_the_server_starts_anew_and_the_page_comes_back(chromium: Browser, unused_port: int) -> None:

@@ -3,12 +3,13 @@
 import io
 import json
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from duologue.errors import ConfigError
 from duologue.server.logs import logging_to
+from duologue.server.redaction import redact
 
 calls = logging.getLogger("duologue.calls")
 library = logging.getLogger("somebody.else")
@@ -50,6 +51,41 @@ def test_the_log_is_as_before_afterwards() -> None:
     with logging_to(io.StringIO(), level="error"):
         assert not calls.isEnabledFor(logging.WARNING)
     assert (root.handlers[:], root.level, ours.level) == before
+
+
+SECRETS = [
+    "Authorization: Bearer abc.DEF-123",
+    "authorization: basic YWxhZGRpbjpvcGVu",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    "GET /v1/stream?ticket=Zm9vYmFy&page=1",
+    "OPENAI_API_KEY=sk-proj-abcdefghijklmnop1234",
+    f"the key sk-{'ant'}-{'a1' * 12} was refused",
+    "'api_key': 'abcdef0123456789'",
+    "redis://user:hunter2@cache:6379/0",
+    "Set-Cookie: id=5f3a9",
+]
+HIDDEN = ("abc.DEF", "YWxh", "eyJ", "Zm9v", "sk-", "abcdef0", "hunter2", "5f3a9")
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("said", SECRETS)
+def test_what_looks_like_a_secret_is_left_out(said: str, log_format: Literal["text", "json"]) -> None:
+    written = io.StringIO()
+    with logging_to(written, log_format=log_format):
+        library.error("Failed: %s", said)
+        try:
+            raise ValueError(said)
+        except ValueError:
+            library.exception("It failed.", extra={"fields": {"seen": said}})
+    assert written.getvalue().count("[redacted]") >= 2
+    assert not [secret for secret in HIDDEN if secret in written.getvalue()]
+    if log_format == "json":
+        assert all(json.loads(line) for line in written.getvalue().splitlines())
+
+
+def test_ordinary_lines_stay_as_they_are() -> None:
+    line = "Session 9f: 3 tokens a second, task-1 of basic booking, http://host:80/x?page=1 (provider=openai)"
+    assert redact(line) == line
 
 
 @pytest.mark.parametrize("options", [{"level": "loud"}, {"log_format": "xml"}])

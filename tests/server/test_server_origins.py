@@ -311,9 +311,17 @@ def test_an_address_is_one_that_a_browser_takes(host: str, address: str) -> None
     assert address_of(host, 80) == address
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_server_for_this_machine_needs_no_keys(host: str) -> None:
+    assert exposure(host, 80) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1"])
 def test_a_server_that_others_reach_says_so(host: str) -> None:
-    assert bool(exposure(host, 80)) == (host in ("0.0.0.0", "::"))
-    for line in exposure(host, 80)[:1]:
-        assert "http://" in line
-        assert "0.0.0.0" not in line
+    with pytest.raises(ConfigError, match="Everyone who reaches"):
+        exposure(host, 80)
+    warned = exposure(host, 80, insecure=True)[0]
+    assert "http://" in warned
+    assert "0.0.0.0" not in warned
+    assert "HTTPS" in exposure(host, 80, authenticates=True)[0]
+    assert exposure(host, 80, authenticates=True, tls=True) == []

@@ -20,6 +20,7 @@ from duologue.cli.recordings import recordings
 from duologue.cli.replay import replay
 from duologue.cli.serve import serve
 from duologue.cli.speech import say, transcribe
+from duologue.cli.token import token
 from duologue.errors import DuologueError
 
 __all__ = ["app", "run"]
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, call, callers, transcribe, say, replay, doctor):
+for command in (serve, call, callers, token, transcribe, say, replay, doctor):
     app.command()(command)
 app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")

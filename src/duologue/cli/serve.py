@@ -36,6 +36,13 @@ FLAGS: Final = {
     "session.lead": "--chunk-ms",
     "limits.max_sessions": "--max-sessions",
     "limits.cache_max_bytes": "--cache-mb",
+    "server.store": "--store",
+    "security.keys": "--keys",
+    "security.insecure": "--insecure",
+    "security.certfile": "--certfile",
+    "security.keyfile": "--keyfile",
+    "security.calls_per_token": "--calls-per-token",
+    "security.calls_per_address": "--calls-per-address",
     "security.allowed_origins": "--allow-origin",
     "security.trusted_proxies": "--trusted-proxy",
     "records.folder": "--records",
@@ -113,6 +120,28 @@ def serve(
     listener: Annotated[
         Literal["uvicorn", "picows"] | None,
         typer.Option(help="What holds the WebSockets; picows takes less of a core [default: uvicorn]."),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ask callers for a token signed with a key of FILE; see `duologue token`."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let everybody call who reaches an address beyond this machine.")
+    ] = False,
+    certfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate for HTTPS, in PEM.")] = None,
+    keyfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, where it is in another file.")] = None,
+    calls_per_token: Annotated[
+        int | None, typer.Option(min=0, help="With --keys: calls at once with one token; 0: any number [default: 10].")
+    ] = None,
+    calls_per_address: Annotated[
+        int | None, typer.Option(min=0, help="Calls at once from one address; 0: any number [default: 0].")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where servers share tickets and calls that can be resumed: a folder, or redis://HOST:6379/0.",
+        ),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
@@ -199,6 +228,13 @@ def serve(
         "session.lead": None if chunk_ms is None else 3 * chunk_ms / 1000,
         "limits.max_sessions": max_sessions,
         "limits.cache_max_bytes": None if cache_mb is None else cache_mb * 1_000_000,
+        "server.store": store,
+        "security.keys": keys,
+        "security.insecure": insecure or None,
+        "security.certfile": certfile,
+        "security.keyfile": keyfile,
+        "security.calls_per_token": calls_per_token,
+        "security.calls_per_address": calls_per_address,
         "security.allowed_origins": allow_origin or None,
         "security.trusted_proxies": trusted_proxy or None,
         "records.folder": records,

@@ -18,6 +18,9 @@ from starlette.websockets import WebSocket
 
 from duologue.errors import ConfigError, DuologueError, InvalidStateError
 from duologue.server.asgi_connection import AsgiConnection
+from duologue.server.auth.authenticator import TICKET, Authenticator, Caller, NotAllowedError
+from duologue.server.auth.options import Security
+from duologue.server.auth.tokens import BOUND
 from duologue.server.backend import Backend
 from duologue.server.connection import Connection, Handshake, connection_of
 from duologue.server.console import console_routes
@@ -25,6 +28,7 @@ from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins, Refusal
 from duologue.server.registry import ConnectionRegistry
 from duologue.server.report import total
+from duologue.server.store.memory import MemoryStore
 from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import decode
 from duologue.telemetry.prometheus import CONTENT_TYPE, render
@@ -38,6 +42,13 @@ MAX_CONNECTIONS: Final = 1000
 STREAM_PATH: Final = "/v1/stream"
 
 NOT_A_SOCKET: Final = Refusal(426, "upgrade_required", "This is the address of a WebSocket.", "See docs/protocol.md.")
+
+_EXTRA: Final[dict[int, dict[str, str]]] = {
+    401: {"WWW-Authenticate": 'Bearer realm="duologue"'},
+    426: {"Upgrade": "websocket", "Connection": "Upgrade"},
+    429: {"Retry-After": "5"},
+}
+"""Headers of refusals by their status."""
 
 NO_LIFESPAN: Final = """Its lifespan does not run: the application that it is mounted in has to run it, as
     voice = duologue.asgi(agent)
@@ -54,11 +65,13 @@ class VoiceApp(Starlette):
         origins: Origins,
         limits: StreamLimits,
         max_connections: int,
+        authenticator: Authenticator,
         telemetry: Telemetry | None = None,
     ) -> None:
         self.registry = ConnectionRegistry(limits, max_connections, telemetry)
         self._build = build
         self._origins = origins
+        self._authenticator = authenticator
         super().__init__(
             routes=[
                 WebSocketRoute(STREAM_PATH, self._stream),
@@ -68,6 +81,7 @@ class VoiceApp(Starlette):
                 Route("/ready", self._ready),
                 Route("/ops", self._ops),
                 Route("/metrics", self._metrics),
+                Route("/tickets", self._tickets, methods=["POST"]),
                 *console_routes(origins),
             ],
             lifespan=self.lifespan,
@@ -106,7 +120,14 @@ class VoiceApp(Starlette):
         if refusal is not None:
             await socket.send_denial_response(_denial(refusal))
             return
-        handshake = self._handshake(socket)
+        try:
+            caller = await self._authenticator.caller(socket)
+            with self._authenticator.counted(caller.token, self._origins.client(socket)):
+                await self._converse(socket, self._handshake(socket, caller))
+        except NotAllowedError as error:
+            await socket.send_denial_response(_denial(error.refusal))
+
+    async def _converse(self, socket: WebSocket, handshake: Handshake) -> None:
         await socket.accept()
         connection = connection_of(socket.scope)
         if connection is not None:
@@ -118,13 +139,15 @@ class VoiceApp(Starlette):
 
         await AsgiConnection(socket).run(serve)
 
-    def _handshake(self, socket: HTTPConnection) -> Handshake:
+    def _handshake(self, socket: HTTPConnection, caller: Caller) -> Handshake:
         claims = socket.scope.get("state", {}).get("claims")
         return Handshake(
             client=self._origins.client(socket),
             headers=dict(socket.headers),
-            query=dict(socket.query_params),
-            claims=dict(claims) if isinstance(claims, dict) else {},
+            query={name: value for name, value in socket.query_params.items() if name != TICKET},
+            claims={**(claims if isinstance(claims, dict) else {}), **caller.claims},
+            bound={name: caller.claims[name] for name in BOUND if name in caller.claims},
+            must_resume=caller.must_resume,
         )
 
     async def _nowhere(self, socket: WebSocket) -> None:
@@ -135,7 +158,23 @@ class VoiceApp(Starlette):
 
     async def _no_socket(self, request: Request) -> JSONResponse:
         """Answer a page whose WebSocket was refused: a browser does not tell it why."""
-        return _denial(self._origins.refusal(request) or NOT_A_SOCKET)
+        if (refusal := self._origins.refusal(request)) is not None:
+            return _denial(refusal)
+        try:
+            self._authenticator.check(request, "call")
+        except NotAllowedError as error:
+            return _denial(error.refusal)
+        return _denial(NOT_A_SOCKET)
+
+    async def _tickets(self, request: Request) -> JSONResponse:
+        """Give the bearer of a token a ticket, with which a page of a browser may open one stream."""
+        try:
+            if (refusal := self._origins.refusal(request)) is not None:
+                raise NotAllowedError(refusal)
+            ticket = await self._authenticator.make_ticket(request)
+        except NotAllowedError as error:
+            return _denial(error.refusal)
+        return JSONResponse(ticket, headers={"Cache-Control": "no-store"})
 
     async def _live(self, _: Request) -> JSONResponse:
         return JSONResponse({"live": True})
@@ -150,8 +189,18 @@ class VoiceApp(Starlette):
             return JSONResponse({"ready": False, **error.as_dict()}, 503, headers)
         return JSONResponse({"ready": True})
 
-    async def _ops(self, request: Request) -> JSONResponse:
+    def _ops_refusal(self, request: HTTPConnection) -> Refusal | None:
+        """Why this request may not read what the server does; None where it may."""
         if (refusal := self._origins.host_refusal(request)) is not None:
+            return refusal
+        try:
+            self._authenticator.check(request, "ops")
+        except NotAllowedError as error:
+            return error.refusal
+        return None
+
+    async def _ops(self, request: Request) -> JSONResponse:
+        if (refusal := self._ops_refusal(request)) is not None:
             return _denial(refusal)
         workers = [self.registry.report(), *self.registry.others]
         state = self.registry.telemetry_state()
@@ -165,7 +214,7 @@ class VoiceApp(Starlette):
 
     async def _metrics(self, request: Request) -> Response:
         """A page for Prometheus: what this process, or all workers together, have measured."""
-        if (refusal := self._origins.host_refusal(request)) is not None:
+        if (refusal := self._ops_refusal(request)) is not None:
             return _denial(refusal)
         page = render(decode(self.registry.telemetry_state()["metrics"]))
         return Response(page, headers={"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"})
@@ -179,17 +228,25 @@ def create_app(
     max_connections: int = MAX_CONNECTIONS,
     trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
     telemetry: Telemetry | None = None,
+    authenticator: Authenticator | None = None,
 ) -> VoiceApp:
     """The application over the backend that `build` makes; it is built while `/live` already answers.
 
     `allowed_origins` are pages of other hosts that may connect, as `https://example.com` or `example.com`; `*` is any.
-    `trusted_proxies` are addresses or networks whose forwarding headers are believed. `telemetry` is what the backend
-    reports to. Raises ConfigError where one of these cannot be meant.
+    `trusted_proxies` are addresses or networks whose forwarding headers are believed. `authenticator` decides who may
+    call; without it everybody may. `telemetry` is what the backend reports to. Raises ConfigError where one of these
+    cannot be meant.
     """
-    origins = Origins(allowed_origins, trusted_proxies)
-    return VoiceApp(build, origins, limits or StreamLimits(), max_connections, telemetry)
+    return VoiceApp(
+        build,
+        Origins(allowed_origins, trusted_proxies),
+        limits or StreamLimits(),
+        max_connections,
+        authenticator or Authenticator(Security(max_calls_per_token=None), MemoryStore()),
+        telemetry,
+    )
 
 
 def _denial(refusal: Refusal) -> JSONResponse:
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade"} if refusal.status == 426 else {}
+    headers = _EXTRA.get(refusal.status, {})
     return JSONResponse(refusal.as_dict(), refusal.status, {"Cache-Control": "no-store", **headers})

@@ -10,19 +10,23 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict
 
-from duologue.agent import HasCommonPhrases, HasStartupWarning
-from duologue.agent.faults import is_fault
-from duologue.engine import Engine, EngineConfig
-from duologue.errors import ConfigError, DuologueError
+from duologue.agent import HasCommonPhrases
+from duologue.engine import EngineConfig
+from duologue.errors import ConfigError
 from duologue.recording.config import RecordingConfig
 from duologue.recording.recordings import Recordings, check_recording_folder
 from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
+from duologue.server.auth.authenticator import Authenticator
+from duologue.server.auth.keys import KeyFile
+from duologue.server.auth.options import Security
 from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
 from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
 from duologue.server.records import CallRecords, check_folder
 from duologue.server.session_factory import SessionFactory
+from duologue.server.store.choose import open_store
 from duologue.server.supervisor import share
+from duologue.server.warming import check_agents, warm_phrases, warm_provider
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
@@ -31,8 +35,6 @@ from duologue.telemetry.hub import Telemetry
 
 __all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions", "check_options"]
 
-WARM_TIMEOUT: Final = 10.0
-"""Seconds that a provider may take to open its connections before calls come."""
 MAX_SESSIONS: Final = 100
 """What two cores carry with the local models."""
 
@@ -81,6 +83,10 @@ class ApplicationOptions(TypedDict, total=False):
     """Pages of other hosts that may connect."""
     trusted_proxies: Sequence[str]
     """Proxies whose forwarding headers are believed."""
+    security: Security | None
+    """Who may call."""
+    store: str | None
+    """Where tickets and the state of calls are kept for other processes: a folder, or `redis://host:6379/0`."""
 
 
 def check_options(options: Mapping[str, object]) -> None:
@@ -132,11 +138,14 @@ class Application:
         smart_turn: bool = True,
         allowed_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
+        security: Security | None = None,
+        store: str | None = None,
     ) -> None:
         expected = {
             "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
             "voices": (voices, Mapping), "policy": (policy, CallPolicy), "engine": (engine, EngineConfig),
             "recording": (recording, RecordingConfig),
+            "security": (security, Security), "store": (store, str),
         }  # fmt: skip
         for option, (value, kind) in expected.items():
             if value is not None and not isinstance(value, kind):
@@ -151,6 +160,10 @@ class Application:
                 hint="Allow more sessions, or start fewer workers.",
             )
         Origins(allowed_origins, trusted_proxies)
+        self.security = security or Security()
+        if self.security.keys is not None:
+            KeyFile(self.security.keys)
+        self.store = store
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
@@ -207,21 +220,23 @@ class Application:
             cache_max_bytes=self._engine.cache_max_bytes // self._workers,
         )
         say = self._say if index == 0 else _nothing
+        store = open_store(self.store)
 
         telemetry = Telemetry()
 
         @asynccontextmanager
         async def build() -> AsyncIterator[SessionFactory]:
             samples = [factory.sample for factory in self.options.agents.values()]
-            checking = asyncio.create_task(_check(samples if index == 0 else (), say), name="duologue-check")
+            checking = asyncio.create_task(check_agents(samples if index == 0 else (), say), name="duologue-check")
             async with AsyncExitStack() as stack:
+                stack.push_async_callback(store.aclose)
                 models, voices = await self._load(stack, say)
                 running = await stack.enter_async_context(models.engine(config=part, telemetry=telemetry))
                 if on_ready is not None:
                     on_ready()
                 stocked: list[object] = [sample for sample in samples if sample is not None]
                 phrases = [phrase for each in stocked if isinstance(each, HasCommonPhrases) for phrase in each.phrases]
-                warming = asyncio.create_task(_warm(running, models, phrases), name="duologue-warm")
+                warming = asyncio.create_task(warm_phrases(running, models, phrases), name="duologue-warm")
                 records = None if self._records is None else CallRecords(self._records)
                 recordings = None if self._recording is None else Recordings(self._recording)
                 sessions = SessionFactory(
@@ -240,6 +255,7 @@ class Application:
 
         return create_app(
             build,
+            authenticator=Authenticator(self.security, store, parts=self._workers),
             allowed_origins=self._allowed_origins,
             trusted_proxies=self._trusted_proxies,
             max_connections=share(MAX_CONNECTIONS, self._workers, index),
@@ -253,7 +269,7 @@ class Application:
             provider = await asyncio.to_thread(make_provider, source, option)
             if provider is not source and (aclose := getattr(provider, "aclose", None)) is not None:
                 stack.push_async_callback(aclose)
-            if (warning := await _warm_provider(provider, option)) is not None:
+            if (warning := await warm_provider(provider, option)) is not None:
                 say(f"warning: {warning}")
             return provider
 
@@ -274,41 +290,6 @@ class Application:
 def _by_name(kind: Literal["stt", "tts"], source: Any) -> Any:
     """What makes a provider that was given by its name; anything else as it is."""
     return provider_factory(kind, source) if isinstance(source, str) else source
-
-
-async def _warm_provider(provider: Any, option: str) -> str | None:
-    """Have a provider open its connections before calls come. Returns what to warn of; the server starts anyway."""
-    if (warm := getattr(provider, "warm", None)) is None:
-        return None
-    try:
-        async with asyncio.timeout(WARM_TIMEOUT):
-            await warm()
-    except DuologueError as error:
-        return f"{option} is not ready: {error}"
-    except TimeoutError:
-        return f"{option} was not ready within {WARM_TIMEOUT:g} s; it is tried again with the first call."
-    except BaseException as error:
-        if not is_fault(error):
-            raise
-        return f"{option} failed to get ready: {type(error).__name__}."
-    return None
-
-
-async def _warm(engine: Engine, models: LocalModels, phrases: Sequence[str]) -> None:
-    await engine.warm(engine.tts(models.tts), phrases)
-
-
-async def _check(agents: Sequence[object], say: Callable[[str], None]) -> None:
-    """Warn of what agents depend on and lack, while the models load."""
-    for agent in agents:
-        try:
-            warning = await agent.startup_warning() if isinstance(agent, HasStartupWarning) else None
-        except BaseException as error:
-            if not is_fault(error):
-                raise
-            warning = f"The agent's own check failed: {type(error).__name__}."
-        if warning:
-            say(f"warning: {warning}")
 
 
 def _nothing(line: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from duologue.agent.function import AgentFactory
 from duologue.errors import ConfigError, DuologueError
 from duologue.resilience import resilient_stt, resilient_tts
+from duologue.server.auth.options import Security
 from duologue.server.listener import protocol_of
 from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
@@ -65,6 +66,16 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "allowed_origins": settings.security.allowed_origins,
         "trusted_proxies": (*TRUSTED_PROXIES, *settings.security.trusted_proxies),
         "expose_headers": settings.security.expose_headers,
+        "security": Security(
+            keys=settings.security.keys,
+            insecure=settings.security.insecure,
+            certfile=settings.security.certfile,
+            keyfile=settings.security.keyfile,
+            ticket_ttl=settings.security.ticket_ttl,
+            max_calls_per_token=settings.security.calls_per_token or None,
+            max_calls_per_address=settings.security.calls_per_address or None,
+        ),
+        "store": settings.server.store,
         "records": settings.records.folder,
         "recording": recording,
         "log_words": settings.log.words,

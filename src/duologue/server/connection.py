@@ -22,7 +22,11 @@ class Handshake:
     """Names in lower case."""
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What a middleware of the application has proven of the caller."""
+    """What a token, or a middleware of the application, has proven of the caller."""
+    bound: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The only `agent`, `voice` and `language` that the call may have, where a token says so."""
+    must_resume: bool = False
+    """Nothing is proven: the first message has to name a call by its resume token."""
 
 
 class Receiver(Protocol):

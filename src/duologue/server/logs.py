@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal, TextIO, get_args
 
 from duologue.errors import ConfigError
+from duologue.server.redaction import redact
 
 __all__ = ["LOG_FORMATS", "LOG_LEVELS", "JsonFormatter", "LogFormat", "LogLevel", "TextFormatter", "logging_to"]
 
@@ -34,6 +35,10 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without what looks like a secret."""
+        return redact(super().format(record))
+
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time`, `level`, `logger`, `message`, what the line has as `fields`, and `exception`."""
@@ -41,7 +46,7 @@ class JsonFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The object, without a line break."""
+        """The object, without a line break and without what looks like a secret."""
         entry: dict[str, Any] = {
             "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
@@ -53,7 +58,7 @@ class JsonFormatter(logging.Formatter):
             entry.update({name: value for name, value in fields.items() if name not in entry})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return redact(json.dumps(entry, ensure_ascii=False, default=str))
 
 
 @contextmanager

@@ -7,17 +7,18 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from signal import SIG_DFL
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from duologue.errors import ConfigError
 from duologue.server.acceptor import listen
-from duologue.server.address import address_of, exposure
+from duologue.server.address import TlsFiles, address_of, exposure
 from duologue.server.app import VoiceApp
 from duologue.server.application import Application, ApplicationOptions, check_options
 from duologue.server.listener import Listener, protocol_of
@@ -60,7 +61,7 @@ def serve(
 
     `settings` is a file such as `duologue.toml`, read with the environment, or what `load_settings` returned; options
     that are given beside it come before it. Without it the port is 8000 on this machine, and the environment is not
-    read.
+    read. A server whose `security` has no keys listens on this machine only, unless it is `insecure`.
 
     Raises ConfigError if an option cannot be meant, if the port cannot be taken, if all calls would share an agent with
     state, or if an event loop runs already (`aserve` is for that), and NotInstalledError if a model or the listener is
@@ -76,7 +77,7 @@ def serve(
         )
     where = _Where(host, port, workers, listener)
     server = _Server(agent, where, settings, sock, say or _print, on_ready, options)
-    with server.listening, suppress(KeyboardInterrupt), _terminated_as_interrupted():
+    with server, suppress(KeyboardInterrupt), _terminated_as_interrupted():
         if server.workers == 1:
             server.make_listener().run(sockets=[server.listening])
         else:
@@ -100,7 +101,7 @@ async def aserve(
     Signals are left to the program. Clients are told goodbye before CancelledError goes on.
     """
     server = _Server(agent, _Where(host, port, 1, listener), settings, None, say or _print, on_ready, options)
-    with server.listening:
+    with server:
         listening = server.make_listener(signals=False)
         serving = asyncio.create_task(listening.serve([server.listening]), name="duologue-serve")
         try:
@@ -200,21 +201,44 @@ class _Server:
         host, port, self.workers, listener = where.completed(loaded)
         protocol_of(listener)
         self._application = Application(merged.pop("agent"), say=say, workers=self.workers, **merged)
+        security = self._application.security
+        tls = TlsFiles(security.certfile, security.keyfile)
+        tls.check()
         self._on_ready = on_ready
         config = self._application.config
         self._listening_options: dict[str, Any] = {
             "keep_alive": config.keep_alive_interval if config.enable_keep_alive else None,
             "websockets": listener,
+            **tls.options(),
             "log_level": "warning",
             # Where the process has a log, uvicorn's lines go there and not to one of its own.
             **({"log_config": None} if logging.getLogger().handlers else {}),
         }
         self.listening = sock or listen(host, port)
-        self.address = address_of(host, self.listening.getsockname()[1])
-        for line in exposure(host, self.listening.getsockname()[1]):
-            self.say(line)
+        port = self.listening.getsockname()[1]
+        self.address = address_of(host, port, tls=bool(tls))
+        try:
+            authenticates = security.keys is not None
+            for line in exposure(host, port, tls=bool(tls), authenticates=authenticates, insecure=security.insecure):
+                self.say(line)
+        except ConfigError:
+            self.listening.close()
+            raise
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if self.workers > 1 and self._application.store is None:
+            # A ticket, or a call whose worker died, may come to any of the workers.
+            self._folder = tempfile.TemporaryDirectory(prefix="duologue-")
+            self._application.store = self._folder.name
         self._began = time.perf_counter()
         self.say("loading models")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listening.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def ready(self) -> None:
         """Say that calls may come."""

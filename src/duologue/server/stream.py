@@ -10,7 +10,14 @@ from typing import Final
 
 from duologue.audio.format import AudioFormat
 from duologue.conversation.events import Event
-from duologue.errors import DeadlineError, DuologueError, InvalidMessageError, OverloadedError, SlowClientError
+from duologue.errors import (
+    ConfigError,
+    DeadlineError,
+    DuologueError,
+    InvalidMessageError,
+    OverloadedError,
+    SlowClientError,
+)
 from duologue.server.audio_io import AudioOutput
 from duologue.server.backend import Backend, Session
 from duologue.server.close_codes import Closing, close_code, ending, failure
@@ -221,12 +228,12 @@ class Stream:
 
 
 def call_request(start: wire.Start, handshake: Handshake) -> CallRequest:
-    """What the client asks for, as a request of no protocol."""
+    """What the client asks for, as a request of no protocol. Raises ConfigError for what its token does not allow."""
     asked = start.turn_taking
     return CallRequest(
-        agent=start.agent,
-        language=start.language,
-        voice=start.voice,
+        agent=_bound("agent", start.agent, handshake),
+        language=_bound("language", start.language, handshake),
+        voice=_bound("voice", start.voice, handshake),
         turns=start.turns,
         turn_taking=TurnTaking(asked.action_delay_s, asked.timeout_s, asked.barge_in),
         greeting=start.greeting,
@@ -238,6 +245,14 @@ def call_request(start: wire.Start, handshake: Handshake) -> CallRequest:
         claims=handshake.claims,
         metadata=start.metadata,
     )
+
+
+def _bound(name: str, asked: str | None, handshake: Handshake) -> str | None:
+    """What the client asked for, within what its token is bound to."""
+    only = handshake.bound.get(name)
+    if only is not None and asked not in (None, only):
+        raise ConfigError(f"The token does not allow the {name} that was asked for.", hint=f"Ask for no {name}.")
+    return asked if only is None else only
 
 
 def _format(audio: Audio) -> AudioFormat:

@@ -43,6 +43,8 @@ class ServerTable(Table):
     """Processes that share the port and the load; for more than two cores."""
     listener: Literal["uvicorn", "picows"] = "uvicorn"
     """What holds the WebSockets; picows takes less of a core."""
+    store: str | None = None
+    """Where servers share tickets and calls that can be resumed: a folder, or `redis://...`; by default memory."""
 
 
 class AgentTable(Table):
@@ -97,6 +99,20 @@ class PolicyTable(Table):
 class SecurityTable(Table):
     """Who may connect, and what is believed of them."""
 
+    keys: Path | None = None
+    """The file of keys that sign tokens, made by `duologue token --new-key`; callers then need a token."""
+    insecure: bool = False
+    """Whether a server without keys may listen on addresses that other machines reach."""
+    certfile: Path | None = None
+    """The certificate for HTTPS, in PEM."""
+    keyfile: Path | None = None
+    """Its key, where that is in another file."""
+    ticket_ttl: float = Field(default=30.0, ge=1, le=600)
+    """Seconds that a ticket for a browser is valid."""
+    calls_per_token: int = Field(default=10, ge=0)
+    """Calls at once with one token; 0: any number."""
+    calls_per_address: int = Field(default=0, ge=0)
+    """Calls at once from one address; 0: any number."""
     allowed_origins: tuple[str, ...] = ()
     """Pages of other hosts that may connect, as `https://example.com`."""
     trusted_proxies: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 // A conversation from the first click to its end: the sound of both sides, and a connection that is made again when it
 // is lost. Each connection is a new session to the server.
 
+import { ticket } from "./access.js";
 import { Loudspeaker, OUTPUT_RATE } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
 import { Patience } from "./patience.js";
@@ -88,16 +89,20 @@ export class Call {
     this.microphone?.mute(muted);
   }
 
-  dial() {
+  async dial() {
     clearTimeout(this.timer);
     const before = this.stream;
     this.stream = null;
     before?.drop();
     this.ended = this.fatal = null;
     this.on.phase("connecting");
+    const dialed = (this.dialed = {});
+    const pass = await ticket();
+    if (this.done || this.dialed !== dialed) return; // ended, or dialed again meanwhile
     const url = new URL("v1/stream", document.baseURI);
     url.protocol = url.protocol.replace("http", "ws");
-    url.search = url.hash = "";
+    url.search = pass ? new URLSearchParams({ ticket: pass }) : "";
+    url.hash = "";
     const { agent, turns } = this.options;
     const start = { audio_out: { rate: OUTPUT_RATE }, marks: true, meter_s: METER_S, agent, turns };
     const stream = (this.stream = new Stream(url, start, {
@@ -198,6 +203,7 @@ export class Call {
     if (this.ended) return this.ended === "shutdown" ? { cause: "shutdown" } : {};
     if (opened) return { cause: "lost", said: reason };
     const { cause, error, status } = await askWhy();
+    if (cause === "token") return { final: "token" };
     if (cause === "refused") return ++this.refusals < MAX_REFUSALS ? { cause: "lost" } : { final: "refused" };
     return { cause, error, status, asked: Number(error?.retry_after_s) || null };
   }

@@ -1,5 +1,6 @@
 // The console: what the user does becomes a call, and what the call tells is shown.
 
+import { keep as keepToken, token } from "./access.js";
 import { AudioPanel } from "./audio.js";
 import { Call } from "./call.js";
 import { Decisions } from "./decisions.js";
@@ -112,6 +113,7 @@ function pressTalk() {
 }
 
 const tryNow = { label: "Try now", run: () => call?.dial() };
+const enterToken = { label: "Enter it", run: () => (panels.show("settings"), $("#token").focus()) };
 const startAgain = { label: "Start again", run: () => begin({ microphone: true }) };
 
 function over({ reason, close, cause }) {
@@ -123,7 +125,7 @@ function over({ reason, close, cause }) {
   audio.over();
   if (reason === "left") {
     notice.show("line", "The conversation ended", "You left the page: start another one.", { action: startAgain });
-  } else if (close && !reason) notice.show("line", ...givenUp(cause), { action: startAgain });
+  } else if (close && !reason) notice.show("line", ...givenUp(cause), { action: cause === "token" ? enterToken : startAgain });
   setPhase("idle");
 }
 
@@ -268,6 +270,8 @@ bindRadios($("#theme"), "theme", (theme) => {
 bindRadios($("#turns"), "turns", show);
 $("#shortcuts-on").checked = setting("shortcuts");
 $("#shortcuts-on").onchange = (event) => choose("shortcuts", event.target.checked);
+$("#token").value = token();
+$("#token").onchange = ({ target }) => keepToken(target.value);
 $("#end").onclick = () => call?.end();
 $("#mute").onclick = mute;
 $("#save-text").onclick = () => save("text", transcript, decisions, page.session);

@@ -38,6 +38,7 @@ export function waitingFor(why) {
 
 /** Title and text of why a connection is not tried again. */
 export function givenUp(cause) {
+  if (cause === "token") return ["This server asks for a token", "Enter the one that you were given in the settings, under Access."];
   if (cause !== "refused") return ["The connection was lost", "The server has not answered for a long time: try again later."];
   const { origin } = location;
   return [
