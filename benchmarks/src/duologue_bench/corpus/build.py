@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -24,18 +25,29 @@ from duologue_bench.corpus.voice import PackageHibari
 
 __all__ = ["build"]
 
+_MANIFEST = "manifest.json"
 _BABBLE_S = 30
 _BABBLE_VOICES = 8
 
 
 def build(folder: Path, progress: Callable[[str], None]) -> None:
-    """Write the whole corpus into a folder; the manifest comes last, so that a build cut short does not count.
+    """Write the whole corpus into a folder.
+
+    It is made in a place of its own and moved when it is whole, so that processes that build at once, each for itself,
+    do not mix their files. The manifest comes last, so that a build cut short does not count.
 
     The same packages on the same kind of processor give the same bytes. Raises NotInstalledError where a package is
     missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "manifest.json").unlink(missing_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as place:
+        _write(Path(place), progress)
+        folder.mkdir(exist_ok=True)
+        for file in sorted(Path(place).iterdir(), key=lambda file: file.name == _MANIFEST):
+            file.replace(folder / file.name)
+
+
+def _write(folder: Path, progress: Callable[[str], None]) -> None:
     progress("loading recordings")
     recordings = Recordings()
     voice: Callable[[float], Voice] = cache(lambda speed: PackageHibari(speed=speed))
@@ -58,7 +70,7 @@ def build(folder: Path, progress: Callable[[str], None]) -> None:
     reel = _Reel(folder / "babble.npy")
     reel.add(to_int16(_babble(voice)))
     reel.save()
-    (folder / "manifest.json").write_text(json.dumps({"items": items, "barge_ins": barge_ins}, indent=1), "utf-8")
+    (folder / _MANIFEST).write_text(json.dumps({"items": items, "barge_ins": barge_ins}, indent=1), "utf-8")
 
 
 class _Reel:
