@@ -24,7 +24,7 @@ help:
 	@echo 'make docs    build the documentation site in build/site'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
-	@echo 'make dist    build the wheel and the source distribution, and try them in an empty environment'
+	@echo 'make dist    build the wheels and the source distribution, and try them in an empty environment'
 	@echo 'make clean   remove .venv and all that was built'
 	@echo
 	@echo 'PYTHON=python3.12 chooses the interpreter; HOST= and PORT= change where it serves.'
@@ -77,7 +77,8 @@ corpus: $(VENV)/.dev
 	@$(BIN)/python -m duologue_bench.corpus
 
 dist: $(VENV)/.dev
-	@rm -rf dist && $(BIN)/python -m build --outdir dist . && PYTHON="$$PWD/$(BIN)/python" tools/try-dist dist
+	@rm -rf dist && $(BIN)/python -m build --outdir dist . && $(BIN)/python -m build --wheel --outdir dist benchmarks
+	@PYTHON="$$PWD/$(BIN)/python" tools/try-dist dist
 
 clean:
 	rm -rf $(VENV) dist build .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

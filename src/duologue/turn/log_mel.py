@@ -25,7 +25,7 @@ def log_mel(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """The features (80, 800) float32, roughly in -1..1, of the last 8 s of `audio`, padded in front with zeros.
 
     `audio` is (n,) at 16 kHz in -1..1. It is brought to zero mean and unit variance together with its padding, as the
-    model was trained. Agrees with pipecat's `_whisper_features` to 1e-5.
+    model was trained. Agrees with the features that Smart Turn was released with to 1e-5.
     Source: Radford et al. 2022, arXiv 2212.04356; Hugging Face transformers, WhisperFeatureExtractor (Apache-2.0).
     """
     heard = audio[-SAMPLES:]
