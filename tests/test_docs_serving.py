@@ -18,7 +18,7 @@ import pytest
 import duologue
 from duologue.client import connect
 from duologue.errors import ConfigError
-from duologue.server.application import ApplicationOptions
+from duologue.server.application_options import ApplicationOptions
 from duologue.server.policy import CallPolicy
 from duologue.wire import messages as wire
 from duologue.wire.fields import TurnTaking

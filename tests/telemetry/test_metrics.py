@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from duologue.telemetry import names
+from duologue.telemetry import TelemetryConfig, names
 from duologue.telemetry.hub import Telemetry, Totals
 from duologue.telemetry.metrics import MAX_SERIES, Metrics, Snapshot, decode, encode, merge
 from duologue.telemetry.names import METRICS
@@ -62,7 +62,7 @@ def test_the_series_of_a_metric_are_bounded() -> None:
 
 
 def test_nothing_is_counted_that_is_turned_off() -> None:
-    telemetry = Telemetry(enabled=False)
+    telemetry = Telemetry(TelemetryConfig(metrics=False))
     telemetry.metrics.add(names.SESSIONS_STARTED)
     telemetry.metrics.record(names.SESSION_LATENCY, 1.0)
     assert telemetry.metrics.snapshot() == {}

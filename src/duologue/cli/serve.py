@@ -51,6 +51,8 @@ FLAGS: Final = {
     "recording.days": "--record-days",
     "recording.gigabytes": "--record-gb",
     "recording.audio": "--record-no-audio",
+    "telemetry.otlp_endpoint": "--otlp",
+    "telemetry.sample": "--trace-sample",
     "log.level": "--log-level",
     "log.format": "--log-format",
     "log.words": "--log-words",
@@ -189,6 +191,17 @@ def serve(
     log_words: Annotated[
         bool, typer.Option("--log-words", help="Write to the log what callers and agents say.")
     ] = False,
+    otlp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A collector for metrics and traces, as http://127.0.0.1:4318 [env: OTEL_EXPORTER_OTLP_ENDPOINT].",
+        ),
+    ] = None,
+    trace_sample: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Share of conversations whose traces are sent to it [default: 0.1]."),
+    ] = None,
     no_smart_turn: NoSmartTurn = False,
     as_json: AsJson = False,
 ) -> None:
@@ -243,6 +256,8 @@ def serve(
         "recording.days": record_days,
         "recording.gigabytes": record_gb,
         "recording.audio": False if record_no_audio else None,
+        "telemetry.otlp_endpoint": otlp,
+        "telemetry.sample": trace_sample,
         "log.level": log_level,
         "log.format": log_format,
         "log.words": log_words or None,

@@ -7,6 +7,8 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Final
 
+from duologue.telemetry.context import CONTEXTS
+
 __all__ = ["OWNER", "Cost", "CostModel", "Counters", "FairShare", "Lateness", "Utilization", "owned_by"]
 
 OWNER: ContextVar[str] = ContextVar("owner", default="")
@@ -14,9 +16,10 @@ OWNER: ContextVar[str] = ContextVar("owner", default="")
 
 
 def owned_by(owner: str) -> Context:
-    """Return a context for a task whose work is done for `owner`."""
+    """Return a context for a task whose work is done for `owner`, in its trace."""
     context = copy_context()
     context.run(OWNER.set, owner)
+    CONTEXTS.enter(owner, context)
     return context
 
 

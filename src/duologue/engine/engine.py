@@ -74,7 +74,7 @@ class Engine:
         self._model_threads: ModelThreads | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._watchdog: LoopWatchdog | None = None
-        self._forget_readings: Callable[[], None] = lambda: None
+        self._forget_readings: Callable[[], None] = _nothing
         self._old_interval = sys.getswitchinterval()
 
     async def __aenter__(self) -> Self:
@@ -106,6 +106,7 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._forget_readings()
+        self._forget_readings = _nothing  # the closure refers to this engine
         if self._watchdog is not None:
             self._watchdog.close()
         if self._ticking is not None:
@@ -250,3 +251,7 @@ class Engine:
         if isinstance(thing, Hashable) and thing in self._tick.sessions:
             return str(getattr(thing, "id", "without a name"))
         return None
+
+
+def _nothing() -> None:
+    pass

@@ -6,9 +6,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import fields, replace
-from difflib import get_close_matches
-from typing import Any, Final, Literal, TypedDict
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 from duologue.agent import HasCommonPhrases
 from duologue.engine import EngineConfig
@@ -31,80 +30,13 @@ from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
 from duologue.settings.providers import provider_factory
+from duologue.telemetry import TelemetryConfig
 from duologue.telemetry.hub import Telemetry
 
-__all__ = ["MAX_SESSIONS", "Application", "ApplicationOptions", "check_options"]
+__all__ = ["MAX_SESSIONS", "Application"]
 
 MAX_SESSIONS: Final = 100
 """What two cores carry with the local models."""
-
-
-class ApplicationOptions(TypedDict, total=False):
-    """The options that `serve`, `aserve` and `asgi` have in common; docs/serving.md describes each with an example."""
-
-    agents: Mapping[str, object]
-    """Agents by name, beside or in place of `agent`: what `as_agent` takes, or a class or function that makes one from
-    the `call`. The first is the default."""
-    greeting: str | None
-    """What an agent says first: "" for nothing, None for `config.rules.greeting` or the agent's own `greeting`."""
-    config: SessionConfig | None
-    """Settings of sessions."""
-    stt: Any
-    """What recognizes speech: a name such as `deepgram/nova-3`, a service, a model, or a class or function without
-    arguments that makes one."""
-    tts: Any
-    """What speaks, likewise."""
-    voices: Mapping[str, Any]
-    """Voices by name in place of `tts`; the first is the default."""
-    policy: CallPolicy | None
-    """What clients may choose."""
-    user_data: Any
-    """`turn.user_data` of each call: an object, or a function that makes it, given the `call` if it takes an
-    argument."""
-    on_start: Hook | None
-    """Called with the session when it begins."""
-    on_turn: Hook | None
-    """Called with the session and what was measured, once a turn is answered audibly."""
-    on_end: Hook | None
-    """Called with the session and its record when it has ended; the record alone for a function of one argument."""
-    expose_headers: Sequence[str]
-    """Headers that `call.headers` keeps though their names look like secrets."""
-    log_words: bool
-    """Whether the log has what was said."""
-    records: str | os.PathLike[str] | None
-    """A folder to which a record of each call is written when it has ended, with what was said."""
-    recording: RecordingConfig | None
-    """Where calls are recorded, if callers agree: both voices, and every decision."""
-    engine: EngineConfig | None
-    """How much the process may carry."""
-    smart_turn: bool
-    """Whether Smart Turn judges the end of turns, if it is installed."""
-    allowed_origins: Sequence[str]
-    """Pages of other hosts that may connect."""
-    trusted_proxies: Sequence[str]
-    """Proxies whose forwarding headers are believed."""
-    security: Security | None
-    """Who may call."""
-    store: str | None
-    """Where tickets and the state of calls are kept for other processes: a folder, or `redis://host:6379/0`."""
-
-
-def check_options(options: Mapping[str, object]) -> None:
-    """Raise ConfigError for an option that does not exist, with a hint that says where its setting is."""
-    known = ApplicationOptions.__annotations__
-    unknown = next((name for name in options if name not in known), None)
-    if unknown is None:
-        return
-    if unknown in {field.name for field in fields(EngineConfig)}:
-        hint = f"Give engine=EngineConfig({unknown}=...)."
-    elif unknown in {field.name for field in fields(SessionConfig)}:
-        hint = f"Give config=SessionConfig({unknown}=...)."
-    elif unknown in ("log_format", "log_level"):
-        hint = "Open duologue.server.logs.logging_to(...) around the call, or configure the standard library's logging."
-    else:
-        names = get_close_matches(unknown, known, n=1) or sorted(known)
-        hint = f"Use {names[0]}." if len(names) == 1 else f"The options are {', '.join(names)}."
-    raise ConfigError(f"There is no option {unknown!r}.", hint=hint)
 
 
 class Application:
@@ -135,6 +67,7 @@ class Application:
         records: str | os.PathLike[str] | None = None,
         recording: RecordingConfig | None = None,
         engine: EngineConfig | None = None,
+        telemetry: TelemetryConfig | None = None,
         smart_turn: bool = True,
         allowed_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
@@ -144,6 +77,7 @@ class Application:
         expected = {
             "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
             "voices": (voices, Mapping), "policy": (policy, CallPolicy), "engine": (engine, EngineConfig),
+            "telemetry": (telemetry, TelemetryConfig),
             "recording": (recording, RecordingConfig),
             "security": (security, Security), "store": (store, str),
         }  # fmt: skip
@@ -187,6 +121,7 @@ class Application:
             expose_headers=expose_headers,
             log_words=log_words,
         )
+        self._telemetry = telemetry
         self._smart_turn = smart_turn
         self._records = records
         if records is not None:
@@ -222,7 +157,7 @@ class Application:
         say = self._say if index == 0 else _nothing
         store = open_store(self.store)
 
-        telemetry = Telemetry()
+        telemetry = Telemetry(self._telemetry)
 
         @asynccontextmanager
         async def build() -> AsyncIterator[SessionFactory]:
@@ -230,6 +165,7 @@ class Application:
             checking = asyncio.create_task(check_agents(samples if index == 0 else (), say), name="duologue-check")
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(store.aclose)
+                await stack.enter_async_context(telemetry)
                 models, voices = await self._load(stack, say)
                 running = await stack.enter_async_context(models.engine(config=part, telemetry=telemetry))
                 if on_ready is not None:

@@ -49,7 +49,7 @@ class CallCounters:
 class CallFollower:
     """Is told what happens in one call. It holds the call's record and nothing else of its session.
 
-    `keep` is called with the seconds that the call lasted, when it has ended.
+    `keep` is called with the seconds that the call lasted, when it has ended; `trace_id` gives the id of its trace.
     """
 
     def __init__(
@@ -60,12 +60,14 @@ class CallFollower:
         *,
         log_words: bool,
         keep: Callable[[float], None] | None = None,
+        trace_id: Callable[[], str] = str,
     ) -> None:
         self._info = info
         self._record = record
         self._counters = counters
         self._log_words = log_words
         self._keep = keep
+        self._trace_id = trace_id
         self._began = time.monotonic()
 
     def follow(self, event: Event) -> None:
@@ -165,4 +167,5 @@ class CallFollower:
     def _extra(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
         """What a structured log gets beside the line; `fields` is read by `JsonFormatter`."""
         known = {name: value for name, value in fields.items() if value not in (None, "")}
-        return {"fields": {"event": event, "call": self._info.id, **known}}
+        trace = {"trace_id": trace_id} if (trace_id := self._trace_id()) else {}
+        return {"fields": {"event": event, "call": self._info.id, **trace, **known}}

@@ -53,6 +53,8 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         policy = CallPolicy(**settings.policy.model_dump())
     with loaded.naming(("recording",)):
         recording = settings.recording_config()
+    with loaded.naming(("telemetry",)):
+        telemetry = settings.telemetry_config()
     return {
         "agent": agent,
         "agents": agents,
@@ -78,6 +80,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "store": settings.server.store,
         "records": settings.records.folder,
         "recording": recording,
+        "telemetry": telemetry,
         "log_words": settings.log.words,
     }
 

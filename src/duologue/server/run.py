@@ -20,7 +20,8 @@ from duologue.errors import ConfigError
 from duologue.server.acceptor import listen
 from duologue.server.address import TlsFiles, address_of, exposure
 from duologue.server.app import VoiceApp
-from duologue.server.application import Application, ApplicationOptions, check_options
+from duologue.server.application import Application
+from duologue.server.application_options import ApplicationOptions, check_options
 from duologue.server.listener import Listener, protocol_of
 from duologue.server.supervisor import Supervisor
 from duologue.server.worker import serve_as_worker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import uuid
 import weakref
@@ -24,6 +23,7 @@ from duologue.recording.recordings import Recordings
 from duologue.server.application_code import ApplicationCode, is_async
 from duologue.server.call_log import CallCounters, CallFollower
 from duologue.server.call_options import CallOptions, arguments_needed
+from duologue.server.engine_counters import engine_counters
 from duologue.server.records import CallRecords, call_entry
 from duologue.session import AudioSink, CallRequest, SessionConfig, VoiceSession
 from duologue.session.config import MAX_AGENT_NAME
@@ -82,40 +82,9 @@ class SessionFactory:
 
     def counters(self) -> Mapping[str, float]:
         """What the engine has done, as plain numbers; a name with `worst` is a maximum and no sum."""
-        ticks = self._engine.counters
-        work = self._engine.model_threads
         calls = self._calls
         return {
-            "ticks": ticks.ticks,
-            "late_ticks": ticks.late,
-            "worst_tick_late_s": round(ticks.worst_late, 4),
-            "windows": ticks.windows,
-            "starved_frames": ticks.starved_frames,
-            "late_frames": ticks.late_frames,
-            "response_faults": ticks.response_faults,
-            "recognition_faults": ticks.recognition_faults,
-            "batches": work.counters.batches,
-            "jobs_waiting": work.waiting,
-            "jobs_done": work.counters.done,
-            "jobs_dropped": work.counters.dropped,
-            "jobs_refused": work.counters.refused,
-            "jobs_failed": work.counters.failed,
-            "threads_replaced": work.counters.threads_replaced,
-            "jobs_rationed": work.counters.rationed,
-            "backlog_s": round(self._engine.load.backlog, 3),
-            "worst_tick_lag_s": round(self._engine.load.tick_lag, 4),
-            "worst_lateness_s": round(self._engine.load.lateness, 4),
-            "loop_stalls": self._engine.stalls.count,
-            "worst_loop_stall_s": round(self._engine.stalls.worst, 3),
-            "tasks": len(asyncio.all_tasks()),
-            **{f"cpu_s_{name}": round(cost.cpu, 3) for name, cost in work.costs.of.items()},
-            **{f"sound_s_{name}": round(cost.size, 2) for name, cost in work.costs.of.items()},
-            **{f"runs_{name}": cost.runs for name, cost in work.costs.of.items()},
-            **{f"items_{name}": cost.items for name, cost in work.costs.of.items()},
-            "cache_bytes": self._engine.phrases.bytes,
-            "cache_hits": self._engine.phrases.counters.hits,
-            "cache_misses": self._engine.phrases.counters.misses,
-            "cache_evicted": self._engine.phrases.counters.evicted,
+            **engine_counters(self._engine),
             "agents_failed": self._agents_failed,
             "user_data_failed": self._user_data_failed,
             "hooks_failed": calls.hooks_failed,
@@ -182,7 +151,14 @@ class SessionFactory:
         if self._recordings is not None and is_recorded:
             session.observe(self._recordings.recorder(recording_header(session)))
         keep = None if self._records is None else partial(self._keep, weakref.ref(session))
-        follower = CallFollower(info, session.record, self._calls, log_words=options.log_words, keep=keep)
+        follower = CallFollower(
+            info,
+            session.record,
+            self._calls,
+            log_words=options.log_words,
+            keep=keep,
+            trace_id=partial(_trace_id, weakref.ref(session)),
+        )
         session.watch(follower.follow, follower.end)
         return session
 
@@ -288,6 +264,10 @@ class SessionFactory:
             raise ours from ours.__cause__
         assert isinstance(made, Agent)
         return made
+
+
+def _trace_id(session: weakref.ref[VoiceSession]) -> str:
+    return alive.trace_id if (alive := session()) is not None else ""
 
 
 async def _close_unused(call: str, made: Agent) -> None:

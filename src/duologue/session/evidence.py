@@ -83,6 +83,11 @@ class Listener:
         """The name of what judges the words."""
         return self._words.name
 
+    @property
+    def name(self) -> str:
+        """The name of the recognizer."""
+        return self._stt.name
+
     def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
         """What the rules are to know of the evidence that this session can have."""
         can, latency = self._stt.capabilities, self._stt.latency

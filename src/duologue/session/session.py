@@ -44,6 +44,7 @@ from duologue.errors import (
     SessionNotActiveError,
     with_cause,
 )
+from duologue.session.call_trace import CallTrace, Parties
 from duologue.session.cancellation import finishes
 from duologue.session.cascade import Cascade
 from duologue.session.config import SessionConfig
@@ -127,6 +128,8 @@ class VoiceSession:
                 hint='Set echo to "client" or "none", or use another detector.',
             )
         self.engine = engine
+        self.trace_id = ""
+        """The id of its trace, 32 hexadecimal digits; empty if no traces are exported."""
         self.record = CallRecord(self.id)
         self.vad_row = -1
         self.has_pending_audio = False
@@ -166,11 +169,21 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
+        self._begin_trace()
         self._input.arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
         self._listener.start()
         self.tell_rules(self._listener.call(agent_speculates=self._responder.capabilities.speculative))
         return self
+
+    def _begin_trace(self) -> None:
+        if (tracer := self.engine.telemetry.tracer) is None:
+            return
+        language = self.config.language or ""
+        agent = self.info.agent or self.config.agent_name
+        trace = CallTrace(self.id, tracer, Parties(agent, self._listener.name, self._responder.name, language))
+        self.trace_id = trace.trace_id
+        self._event_bus.watch(trace.follow, trace.end)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

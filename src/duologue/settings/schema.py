@@ -16,6 +16,7 @@ from duologue.resilience.settings import ResilienceSettings
 from duologue.services import validated
 from duologue.session import SessionConfig
 from duologue.settings.tables import Table, table_of
+from duologue.telemetry import TelemetryConfig
 
 __all__ = ["MAX_SESSIONS", "Settings"]
 
@@ -158,11 +159,13 @@ if TYPE_CHECKING:
     SessionTable: TypeAlias = Table
     TurnTakingTable: TypeAlias = Table
     LimitsTable: TypeAlias = Table
+    TelemetryTable: TypeAlias = Table
     ResilienceTable: TypeAlias = Table
 else:
     SessionTable = table_of(SessionConfig, omit=("rules", *AGENT_FIELDS), name="SessionTable")
     TurnTakingTable = table_of(ConversationConfig, omit=("greeting", "timeout", "idle_timeout"), name="TurnTakingTable")
     LimitsTable = table_of(EngineConfig, defaults={"max_sessions": MAX_SESSIONS}, name="LimitsTable")
+    TelemetryTable = table_of(TelemetryConfig, name="TelemetryTable")
     ResilienceTable = table_of(ResilienceSettings, name="ResilienceTable")
 
 
@@ -206,6 +209,8 @@ class Settings(BaseSettings):
     """Records of calls."""
     recording: RecordingTable = RecordingTable()
     """Recordings of calls: both voices, what was understood, and every decision."""
+    telemetry: TelemetryTable = TelemetryTable()
+    """What is counted, and where metrics and traces are sent."""
     log: LogTable = LogTable()
     """The log on standard error."""
 
@@ -238,6 +243,10 @@ class Settings(BaseSettings):
     def resilience_settings(self) -> ResilienceSettings:
         """The limits around providers. Raises ConfigError."""
         return validated(ResilienceSettings, "resilience", self.resilience.model_dump())
+
+    def telemetry_config(self) -> TelemetryConfig:
+        """What is counted, and where it is sent. Raises ConfigError."""
+        return TelemetryConfig(**_values(self.telemetry, TelemetryConfig))
 
     def engine_config(self) -> EngineConfig:
         """The limits of the engine. Raises ConfigError."""

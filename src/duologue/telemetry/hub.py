@@ -5,11 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from duologue.telemetry.config import TelemetryConfig
 from duologue.telemetry.metrics import Metrics, Snapshot, cumulative, decode, encode, merge
 from duologue.telemetry.process import ProcessMeter
 from duologue.telemetry.turns import RecentTurns, merge_turns
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+    from duologue.telemetry.otlp import OtlpExport
 
 __all__ = ["Telemetry", "Totals"]
 
@@ -18,19 +25,36 @@ MAX_BLOCKS: Final = 20
 
 
 class Telemetry:
-    """The measurements of one process.
+    """The measurements of one process. Inside `async with` they are exported as `config` says."""
 
-    Args:
-        enabled: False counts nothing, to measure what counting costs.
-    """
-
-    def __init__(self, *, enabled: bool = True) -> None:
-        self.metrics = Metrics(enabled=enabled)
+    def __init__(self, config: TelemetryConfig | None = None) -> None:
+        self.config = config or TelemetryConfig()
+        self.export: OtlpExport | None = None
+        self.metrics = Metrics(enabled=self.config.metrics)
         self.turns = RecentTurns()
         self.process = ProcessMeter()
         self.blocks: deque[dict[str, Any]] = deque(maxlen=MAX_BLOCKS)
         """What blocked the event loop: `at` (Unix time), `code`, `seconds`, `session`."""
         self.metrics.add_source(self.process.readings)
+
+    async def __aenter__(self) -> Self:
+        if self.config.exports:
+            from duologue.telemetry.otlp import OtlpExport
+
+            self.export = OtlpExport(self.config, self.metrics)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        export, self.export = self.export, None
+        if export is not None:
+            await export.aclose()
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """What makes spans; None where no traces are exported."""
+        return None if self.export is None else self.export.tracer
 
     def state(self) -> dict[str, Any]:
         """All that is measured, as plain JSON types, to be joined with that of other processes."""

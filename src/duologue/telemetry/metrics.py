@@ -61,17 +61,23 @@ class Metrics:
             self.on_record(metric, value, key)
 
     def add_source(self, source: Callable[[], Iterable[Reading]]) -> Callable[[], None]:
-        """Have `source` asked for counters and gauges when they are wanted, on any thread. Returns what removes it."""
+        """Have `source` asked for counters and gauges when they are wanted.
+
+        Returns what removes it: its counters stay as they are then, and its gauges go.
+        """
         self._sources.append(source)
 
         def remove() -> None:
             if source in self._sources:
                 self._sources.remove(source)
+                for metric, value, attributes in source():
+                    if metric.kind == "counter":
+                        self.add(metric, value, *attributes)
 
         return remove
 
     def snapshot(self) -> Snapshot:
-        """The values of all series now; safe on any thread."""
+        """The values of all series now."""
         found: dict[str, dict[Attributes, Value]] = {
             name: {key: list(value) if isinstance(value, list) else value for key, value in list(series.items())}
             for name, series in list(self._values.items())

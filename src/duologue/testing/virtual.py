@@ -15,6 +15,7 @@ from duologue.session import SessionConfig, VoiceSession
 from duologue.session.record import TurnRecord
 from duologue.session.responder import Responder
 from duologue.stt import SpeechToText, SttModel
+from duologue.telemetry.hub import Telemetry
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak, understand
 from duologue.tts import TextToSpeech, TtsModel
@@ -49,6 +50,7 @@ class VirtualCall:
         turn_model: TurnModel | None = None,
         engine: EngineConfig | None = None,
         clock: VirtualClock | None = None,
+        telemetry: Telemetry | None = None,
         **session: Any,
     ) -> None:
         self.clock = clock or VirtualClock()
@@ -59,6 +61,7 @@ class VirtualCall:
             config=engine,
             clock=self.clock,
             paced=False,
+            telemetry=telemetry,
         )
         tts = tts or FakeTextToSpeech()
         self.sink = Recorder((responder or tts).rate, self.clock)

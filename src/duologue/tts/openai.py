@@ -25,6 +25,7 @@ from duologue.errors import (
 )
 from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, read_key, retry_after, validated
+from duologue.telemetry.context import add_trace
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import (
     MAX_AUDIO_SECONDS,
@@ -250,6 +251,7 @@ class OpenAIVoice(TextToSpeech):
                 ),
                 # An endpoint on this machine is never asked by way of a proxy.
                 trust_env=not is_loopback(self._url),
+                event_hooks={"request": [add_trace]},
             )
         return self._client
 

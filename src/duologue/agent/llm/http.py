@@ -12,6 +12,7 @@ import httpx2
 
 from duologue.errors import ConfigError, ProviderError, ProviderUnavailableError
 from duologue.loopback import is_loopback
+from duologue.telemetry.context import add_trace
 
 __all__ = ["checked_url", "make_client", "shown_url"]
 
@@ -34,7 +35,7 @@ def make_client(base_url: str) -> httpx2.AsyncClient:
         # A compressed answer could unfold to any size, and a stream of tokens gains nothing by it.
         headers={"Accept-Encoding": "identity"},
         trust_env=not is_loopback(base_url),
-        event_hooks={"response": [_bound]},
+        event_hooks={"request": [add_trace], "response": [_bound]},
     )
 
 

@@ -19,6 +19,7 @@ from duologue.stt.deepgram.recorded import RecordedTranscription
 from duologue.stt.deepgram.settings import DeepgramSettings, is_flux
 from duologue.stt.deepgram.stream import DeepgramStream, FluxStream, NovaStream
 from duologue.stt.service import RecognizerUsage
+from duologue.telemetry.context import trace_headers
 
 __all__ = ["DeepgramSettings", "DeepgramSpeechToText"]
 
@@ -73,7 +74,7 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         parameters = self.settings.stream_parameters(language)
 
         async def connect() -> Connection:
-            return await dial(self.name, self.settings, self._headers, parameters)
+            return await dial(self.name, self.settings, {**self._headers, **trace_headers()}, parameters)
 
         kind = FluxStream if is_flux(self.settings.model) else NovaStream
         return kind(self.name, self.settings, self.usage, connect)

@@ -17,6 +17,7 @@ from duologue.loopback import is_loopback
 from duologue.services import error_for, retry_after
 from duologue.stt.deepgram.messages import Recording
 from duologue.stt.deepgram.settings import DeepgramSettings
+from duologue.telemetry.context import trace_headers
 
 __all__ = ["RecordedTranscription"]
 
@@ -65,7 +66,7 @@ class RecordedTranscription:
     async def _post(self, wav: bytes, language: str | None) -> bytes:
         url = f"{self._settings.base_url}/v1/listen"
         parameters = self._settings.recording_parameters(language)
-        headers = {**self._headers, "Content-Type": "audio/wav"}
+        headers = {**self._headers, **trace_headers(), "Content-Type": "audio/wav"}
         async with self._connected().stream(
             "POST", url, params=httpx2.QueryParams([*parameters]), content=wav, headers=headers
         ) as response:
