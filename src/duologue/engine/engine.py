@@ -6,7 +6,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +24,7 @@ from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSp
 from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog, Stall
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
+from duologue.resilience.readings import resilience_readings
 from duologue.resilience.stt import FallbackSpeechToText
 from duologue.resilience.tts import FallbackTextToSpeech
 from duologue.stt import SpeechToText, SttModel
@@ -224,10 +225,11 @@ class Engine:
             self.clock.advance(seconds)
         self.step()
 
-    def _readings(self) -> Iterable[Reading]:
+    def _readings(self) -> Iterator[Reading]:
         load = self.load
         self.telemetry.process.sessions = load.sessions
-        return engine_readings(self.counters, self.model_threads, load, self.phrases)
+        yield from engine_readings(self.counters, self.model_threads, load, self.phrases)
+        yield from resilience_readings()
 
     def _note_stall(self, stall: Stall) -> None:
         """Called from the thread of the watchdog."""

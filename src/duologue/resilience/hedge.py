@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, Final, TypeVar
 from duologue.resilience.failures import loop_time
 from duologue.resilience.settings import HedgeSettings
 
-__all__ = ["Hedge"]
+__all__ = ["HEDGES", "Hedge"]
 
 MEASURED: Final = 200
 """The newest calls that the percentile is taken of."""
@@ -27,12 +28,15 @@ class Hedge:
     are at most `max_share` of all calls.
     """
 
-    def __init__(self, settings: HedgeSettings | None = None) -> None:
+    def __init__(self, settings: HedgeSettings | None = None, *, name: str = "") -> None:
+        self.name = name
+        """The provider, for metrics."""
         self.calls = self.hedged = self.won = 0
         """All calls, those that were made a second time, and those of them that the second request answered."""
         self._settings = settings or HedgeSettings()
         self._seconds: deque[float] = deque(maxlen=MEASURED)
         self._allowance = 0.0
+        HEDGES.add(self)
 
     @property
     def after(self) -> float | None:
@@ -74,3 +78,7 @@ class Hedge:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+HEDGES: Final[weakref.WeakSet[Hedge]] = weakref.WeakSet()
+"""Those of this process, for metrics."""

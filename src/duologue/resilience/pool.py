@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderUnavailableError, RateLimitedError
 from duologue.resilience.failures import as_provider_error, loop_time
 
-__all__ = ["Lease", "PoolCounters", "ProviderPool"]
+__all__ = ["POOLS", "Lease", "PoolCounters", "ProviderPool"]
 
 MAX_WAITING: Final = 10_000
 CLOSING_S: Final = 2.0
@@ -128,6 +129,7 @@ class ProviderPool(Generic[C]):
         self._keeps = 0
         """Connections that are kept ready: `min_idle` once `warm` was called."""
         self._is_warm = self._is_closed = False
+        POOLS.add(self)
 
     @property
     def total(self) -> int:
@@ -362,3 +364,7 @@ class ProviderPool(Generic[C]):
                     await done
         except Exception:
             return  # it is gone either way
+
+
+POOLS: Final[weakref.WeakSet[ProviderPool[Any]]] = weakref.WeakSet()
+"""Those of this process, for metrics."""

@@ -66,7 +66,7 @@ class FallbackSpeechToText:
         self._members: list[Member[Any]] = [
             Member(provider, Guard.of("stt", provider, settings, breakers)) for provider in providers
         ]
-        self._hedges = [Hedge(settings.hedge) for _ in providers]
+        self._hedges = [Hedge(settings.hedge, name=member.guard.name) for member in self._members]
         self.name = "+".join(member.guard.name for member in self._members)
         self.capabilities = _combined([_capabilities(provider) for provider in providers])
 

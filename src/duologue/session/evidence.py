@@ -15,11 +15,14 @@ from duologue.errors import DeadlineError, DuologueError, OverloadedError, Provi
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
+from duologue.session.provider_use import count_stream, count_transcription
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
 from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
 from duologue.session.stream_checks import check_transcript
 from duologue.stt.buffered import PARTIAL_TIMEOUT_S
+from duologue.telemetry.names import SPEECH_TO_TEXT
+from duologue.telemetry.usage import count_retry
 from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
@@ -58,6 +61,7 @@ class Listener:
         self.host = host
         self._engine = engine
         self._stt = stt
+        self.name = stt.name
         self._words = words
         self._config = config
         self._audio = audio
@@ -82,11 +86,6 @@ class Listener:
     def words_name(self) -> str:
         """The name of what judges the words."""
         return self._words.name
-
-    @property
-    def name(self) -> str:
-        """The name of the recognizer."""
-        return self._stt.name
 
     def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
         """What the rules are to know of the evidence that this session can have."""
@@ -144,6 +143,7 @@ class Listener:
         """Let go of what lasts for the whole call; `close` waits for it."""
         if self.live is not None:
             self.live.stop()
+            count_stream(self._stt, self.host.accepted / RATE, self._engine.telemetry.metrics)
 
     async def close(self) -> None:
         """Drop everything, and wait a moment for it to let go."""
@@ -234,11 +234,13 @@ class Listener:
             self.host.failed(error)
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> tuple[str, float]:
-        attempt = 0
+        attempt, now = 0, asyncio.get_running_loop().time
         while True:
+            began, result = now(), "failed"
             try:
                 found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, found)
+                result = "done"
                 return found.text.strip(), found.ending_odds
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries:
@@ -246,10 +248,14 @@ class Listener:
                 pause = pause_before_retry(attempt, error)
             except asyncio.CancelledError as cause:
                 if cancelled_from_outside():
+                    result = "cancelled"
                     raise
                 raise _failed(self._stt.name, cause) from cause
             except Exception as cause:
                 raise _failed(self._stt.name, cause) from cause
+            finally:
+                count_transcription(self._stt, result, now() - began, pcm)
+            count_retry(self._stt.name, SPEECH_TO_TEXT)
             await asyncio.sleep(pause)
             attempt += 1
 

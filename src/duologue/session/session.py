@@ -78,6 +78,7 @@ from duologue.session.speaking import VoiceState
 from duologue.session.turn_meter import TurnMeter
 from duologue.session.user_input import UserInput
 from duologue.stt import SpeechToText, SttModel
+from duologue.telemetry.context import CONTEXTS
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
 
@@ -169,6 +170,7 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
+        CONTEXTS.begin(self.id, self.engine.telemetry.metrics)
         self._begin_trace()
         self._input.arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
@@ -660,6 +662,7 @@ class VoiceSession:
             return
         self._ended.set()
         self._listener.stop()
+        CONTEXTS.forget(self.id)
         self._observers.ended(self.record)
         self._hooks.call(self._on_end, self, self.record)
         self._event_bus.end(self.record.reason)

@@ -12,10 +12,13 @@ from duologue.agent import FunctionCall
 from duologue.agent.faults import is_fault
 from duologue.errors import ConfigError, DuologueError, ProviderError, with_cause
 from duologue.session.agent_writer import AgentWriter, closable, without_frames
+from duologue.session.provider_use import VoiceUse
 from duologue.session.responder import ResponseItem, ResponseRequest, SaySpoken, SpokenAudio, SpokenText
 from duologue.session.retry import pause_before_retry
 from duologue.session.speech_reader import SpeechReader
 from duologue.session.text_queue import Piece, TextFeed, TextQueue
+from duologue.telemetry.names import TEXT_TO_SPEECH
+from duologue.telemetry.usage import count_retry
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.placement import SECONDS_PER_CHAR, Placement, TextPlacer
 
@@ -149,6 +152,7 @@ class SpokenResponse:
                 if gave_audio or not error.retryable or attempt == c.max_retries or now() + pause >= until:
                     raise error
                 without_frames(error)
+                count_retry(self._tts.name, TEXT_TO_SPEECH)
                 await asyncio.sleep(pause)
                 attempt += 1
         finally:
@@ -180,19 +184,28 @@ class SpokenResponse:
         tts, c = self._tts, self._request.config
         placer = self._voice.placer()
         self._streams += 1
+        use = VoiceUse(tts)
         items = closable(tts.stream(piece.text if feed is None else feed, seed=c.seed, deadline=deadline))
-        async with aclosing(items):
-            reader = SpeechReader(tts, items, c.speech_timeout, len(piece.text) if feed is None else 0)
-            if feed is None:
-                placer.add_clause(piece.text)
-            else:
-                _connect(feed, reader, placer)
-            while (item := await reader.next()) is not None:
-                for spoken in self._items_of(item, piece, placer, feed):
-                    yield spoken
-            placer.end_text()
-            for place in placer.end():
-                yield self._text(place, piece)
+        try:
+            async with aclosing(items):
+                reader = SpeechReader(tts, items, c.speech_timeout, len(piece.text) if feed is None else 0)
+                if feed is None:
+                    placer.add_clause(piece.text)
+                else:
+                    _connect(feed, reader, placer)
+                while (item := await reader.next()) is not None:
+                    use.take(item)
+                    for spoken in self._items_of(item, piece, placer, feed):
+                        yield spoken
+                placer.end_text()
+                for place in placer.end():
+                    yield self._text(place, piece)
+                use.result = "done"
+        except (GeneratorExit, asyncio.CancelledError):
+            use.result = "cancelled"
+            raise
+        finally:
+            use.count(len(piece.text) if feed is None else sum(map(len, feed.handed)))
         self._at += placer.audio
         self._voice.report(self._request, placer)
 

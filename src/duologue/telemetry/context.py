@@ -1,21 +1,31 @@
-"""The trace that code runs in: it follows the work of a session into its tasks, and from there to providers."""
+"""Where code is counted and traced: it follows the work of a session into its tasks, and from there to providers."""
 
 from __future__ import annotations
 
 import contextvars
 from typing import Any, Final
 
-__all__ = ["CONTEXTS", "TraceContexts", "add_trace", "trace_headers"]
+from duologue.telemetry.metrics import Metrics
+
+__all__ = ["CONTEXTS", "SessionContexts", "add_trace", "current_metrics", "trace_headers"]
 
 _current: Final[contextvars.ContextVar[Any]] = contextvars.ContextVar("duologue_trace", default=None)
 """The context of OpenTelemetry to be told to providers."""
 
 
-class TraceContexts:
-    """The present trace context of each live session that has one, by its id."""
+_metrics: Final[contextvars.ContextVar[Metrics | None]] = contextvars.ContextVar("duologue_metrics", default=None)
+
+
+class SessionContexts:
+    """What the tasks of each live session report to, by its id: the metrics, and the present trace context if any."""
 
     def __init__(self) -> None:
+        self._metrics: dict[str, Metrics] = {}
         self._contexts: dict[str, Any] = {}
+
+    def begin(self, session: str, metrics: Metrics) -> None:
+        """Have the work of `session` counted there."""
+        self._metrics[session] = metrics
 
     def set(self, session: str, context: Any) -> None:
         """Have work that is begun for `session` from now on belong to this context of OpenTelemetry."""
@@ -24,9 +34,12 @@ class TraceContexts:
     def forget(self, session: str) -> None:
         """The session has ended."""
         self._contexts.pop(session, None)
+        self._metrics.pop(session, None)
 
     def enter(self, session: str, task: contextvars.Context) -> None:
-        """Have a task, whose context this is, belong to the session's trace."""
+        """Have a task, whose context this is, be counted and traced with the session."""
+        if (metrics := self._metrics.get(session)) is not None:
+            task.run(_metrics.set, metrics)
         if (context := self._contexts.get(session)) is None:
             return
         from opentelemetry.context import attach
@@ -35,11 +48,16 @@ class TraceContexts:
         task.run(attach, context)
 
     def __len__(self) -> int:
-        return len(self._contexts)
+        return len(self._metrics)
 
 
-CONTEXTS: Final = TraceContexts()
+CONTEXTS: Final = SessionContexts()
 """Those of this process; ids of sessions are unique."""
+
+
+def current_metrics() -> Metrics | None:
+    """Where this code is counted; None outside of a session."""
+    return _metrics.get()
 
 
 def trace_headers() -> dict[str, str]:

@@ -16,6 +16,7 @@ SERVICE: Final = "duologue"
 
 REASON: Final = "reason"
 RESULT: Final = "result"
+STATE: Final = "state"
 STAGE: Final = "voice.stage"
 MODEL: Final = "gen_ai.request.model"
 PROVIDER: Final = "gen_ai.provider.name"
@@ -234,8 +235,46 @@ PROVIDER_REQUESTS: Final = _metric(
     "Requests to providers: done, failed, cancelled.",
     (PROVIDER, OPERATION, RESULT),
 )
+PROVIDER_RETRIES: Final = _metric(
+    "voice.provider.retries", "counter", "{request}", "Requests made again after a failure.", (PROVIDER, OPERATION)
+)
+PROVIDER_STATE: Final = _metric(
+    "voice.provider.state",
+    "gauge",
+    "{state}",
+    "The circuit breaker of a provider: 0 closed, 0.5 half-open, 1 open; the worst of all processes.",
+    (PROVIDER, OPERATION),
+    total="max",
+)
+BREAKER_OPENED: Final = _metric(
+    "voice.breaker.opened", "counter", "{time}", "Times that a circuit breaker opened.", (PROVIDER, OPERATION)
+)
+BREAKER_CALLS: Final = _metric(
+    "voice.breaker.calls",
+    "counter",
+    "{call}",
+    "Calls that a circuit breaker saw: done, failed, or refused because it was open.",
+    (PROVIDER, OPERATION, RESULT),
+)
+HEDGES: Final = _metric(
+    "voice.provider.hedges", "counter", "{request}", "Second requests for a late answer: won, lost.", (PROVIDER, RESULT)
+)
+POOL_CONNECTIONS: Final = _metric(
+    "voice.pool.connections", "gauge", "{connection}", "Connections to a provider: leased, idle.", (PROVIDER, STATE)
+)
+POOL_LEASES: Final = _metric(
+    "voice.pool.leases",
+    "counter",
+    "{lease}",
+    "Connections that were leased, requests that had to wait for one, and those that timed out.",
+    (PROVIDER, RESULT),
+)
 PROVIDER_DURATION: Final = _metric(
-    "voice.provider.duration", "histogram", "s", "How long requests to providers took.", (PROVIDER, OPERATION)
+    "voice.provider.duration",
+    "histogram",
+    "s",
+    "Request to the answer, or to the first audio of a voice.",
+    (PROVIDER, OPERATION),
 )
 PROVIDER_AUDIO: Final = _metric(
     "voice.provider.audio",

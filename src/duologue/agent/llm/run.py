@@ -35,6 +35,7 @@ from duologue.agent.llm.gate import Gate, TurnDiscardedError
 from duologue.agent.llm.habits import Habits, HeldAnswer
 from duologue.agent.llm.model import Output
 from duologue.errors import AuthenticationError, DeadlineError, DuologueError
+from duologue.telemetry.usage import count_tokens
 
 __all__ = ["Limits", "Run", "to_messages"]
 
@@ -268,7 +269,7 @@ class Run:
 
     async def _run(self) -> None:
         try:
-            await self.agent.run(
+            result = await self.agent.run(
                 self.prompt,
                 message_history=self.messages,
                 instructions=self.instructions or None,
@@ -287,6 +288,7 @@ class Run:
                 raise
             await self._steps.put(_Step("error", error=error))
         else:
+            count_tokens(self.name, read=result.usage.input_tokens, written=result.usage.output_tokens)
             await self._steps.put(_Step("end"))
 
     async def _relay(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
