@@ -45,7 +45,7 @@ COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prun
 COMMANDS |= {"bench", "bench recording", "soak", "recordings", "replay"}
 
 COMMANDS |= {f"config {name}" for name in ("check", "example", "schema", "show")}
-COMMANDS.add("config")
+COMMANDS |= {"config", "top"}
 
 CONTEXT: Any = None  # neither of the two methods looks at it
 

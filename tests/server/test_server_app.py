@@ -243,6 +243,7 @@ async def test_ops_shows_what_the_server_does_and_has_done() -> None:
     assert during["workers"][0].pop("pid") == os.getpid()
     assert during["workers"][0] == during["sum"]
     assert during["sum"].pop("up_s") >= 0
+    assert during["sum"].pop("memory_bytes") > 0
     sockets = {name: during["sum"].pop(name) for name in list(during["sum"]) if name.startswith("sockets")}
     assert sockets.pop("sockets") >= sockets.pop("sockets_waiting") + 1
     assert set(sockets.values()) == {0}

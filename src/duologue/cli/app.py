@@ -21,6 +21,7 @@ from duologue.cli.replay import replay
 from duologue.cli.serve import serve
 from duologue.cli.speech import say, transcribe
 from duologue.cli.token import token
+from duologue.cli.top import top
 from duologue.errors import DuologueError
 
 __all__ = ["app", "run"]
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, call, callers, token, transcribe, say, replay, doctor):
+for command in (serve, call, callers, token, transcribe, say, replay, doctor, top):
     app.command()(command)
 app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")

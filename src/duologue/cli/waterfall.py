@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from duologue.session import CallRecord, TurnRecord
 
-__all__ = ["print_turns"]
+__all__ = ["COLOURS", "print_turns"]
 
 COLOURS = {
     "speech_end": "bright_black",

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from math import ceil
 from typing import Final
 
@@ -17,17 +18,18 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from duologue.errors import ConfigError, DuologueError, InvalidStateError
+from duologue.resilience.breaker import BREAKERS
 from duologue.server.asgi_connection import AsgiConnection
 from duologue.server.auth.authenticator import TICKET, Authenticator, Caller, NotAllowedError
 from duologue.server.auth.options import Security
 from duologue.server.auth.tokens import BOUND
 from duologue.server.backend import Backend
 from duologue.server.connection import Connection, Handshake, connection_of
-from duologue.server.console import console_routes
+from duologue.server.console import Console
 from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins, Refusal
 from duologue.server.registry import ConnectionRegistry
-from duologue.server.report import total
+from duologue.server.report import breaker_row, total
 from duologue.server.store.memory import MemoryStore
 from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import decode
@@ -40,6 +42,8 @@ MAX_CONNECTIONS: Final = 1000
 """Connections held at once, those without a session among them."""
 
 STREAM_PATH: Final = "/v1/stream"
+
+NOT_KEPT: Final = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 NOT_A_SOCKET: Final = Refusal(426, "upgrade_required", "This is the address of a WebSocket.", "See docs/protocol.md.")
 
@@ -72,6 +76,8 @@ class VoiceApp(Starlette):
         self._build = build
         self._origins = origins
         self._authenticator = authenticator
+        console = Console(origins)
+        self._page = partial(console.serve, name="ops.html")
         super().__init__(
             routes=[
                 WebSocketRoute(STREAM_PATH, self._stream),
@@ -80,9 +86,10 @@ class VoiceApp(Starlette):
                 Route("/live", self._live),
                 Route("/ready", self._ready),
                 Route("/ops", self._ops),
+                Route("/ops/calls/{call}", self._ops_call),
                 Route("/metrics", self._metrics),
                 Route("/tickets", self._tickets, methods=["POST"]),
-                *console_routes(origins),
+                *console.routes,
             ],
             lifespan=self.lifespan,
         )
@@ -199,18 +206,36 @@ class VoiceApp(Starlette):
             return error.refusal
         return None
 
-    async def _ops(self, request: Request) -> JSONResponse:
+    async def _ops(self, request: Request) -> Response:
+        """What the server does: a page for a browser, and the same as JSON for everyone else."""
+        if "text/html" in request.headers.get("accept", "") and self._origins.host_refusal(request) is None:
+            return await self._page(request)  # it holds nothing itself, and asks for the rest with a token
         if (refusal := self._ops_refusal(request)) is not None:
             return _denial(refusal)
         workers = [self.registry.report(), *self.registry.others]
         state = self.registry.telemetry_state()
         shown = {
+            "at": round(time.time(), 3),
             "workers": workers,
             "sum": total(workers),
             "turns": summary(state["turns"], time.time()),
             "blocks": state["blocks"],
+            "calls": state["calls"],
+            "breakers": [breaker_row(status) for status in BREAKERS.states()],
         }
-        return JSONResponse(shown, headers={"Cache-Control": "no-store"})
+        return JSONResponse(shown, headers=NOT_KEPT)
+
+    async def _ops_call(self, request: Request) -> Response:
+        """One live call of this process, with its turns."""
+        if (refusal := self._ops_refusal(request)) is not None:
+            return _denial(refusal)
+        call = self.registry.telemetry.calls.get(request.path_params["call"])
+        if call is None:
+            hint = "It has ended, or another worker holds it."
+            return JSONResponse(
+                {"code": "not_found", "message": "There is no such call here.", "hint": hint}, 404, NOT_KEPT
+            )
+        return JSONResponse(call.page(), headers=NOT_KEPT)
 
     async def _metrics(self, request: Request) -> Response:
         """A page for Prometheus: what this process, or all workers together, have measured."""

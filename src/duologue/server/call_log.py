@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from duologue.conversation.events import Event
 from duologue.errors import HookError
 from duologue.server.repeats import CALLS
 from duologue.session import BudgetExceeded, CallRecord, ErrorRaised, TurnMeasured
+from duologue.telemetry.hub import LiveCall
 
 __all__ = ["CallCounters", "CallFollower"]
 
@@ -24,6 +26,10 @@ MAX_REASONS: Final = 12
 
 MAX_REASON: Final = 32
 """...and this many characters of each."""
+
+
+MAX_SHOWN_TURNS: Final = 50
+"""Turns of a live call that are shown, the last ones."""
 
 
 @dataclass(slots=True)
@@ -49,7 +55,8 @@ class CallCounters:
 class CallFollower:
     """Is told what happens in one call. It holds the call's record and nothing else of its session.
 
-    `keep` is called with the seconds that the call lasted, when it has ended; `trace_id` gives the id of its trace.
+    While the call lives it is in `live`, for operators. `keep` is called with the seconds that it lasted, at its end.
+    `trace_id` gives the id of its trace.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class CallFollower:
         info: CallInfo,
         record: CallRecord,
         counters: CallCounters,
+        live: MutableMapping[str, LiveCall],
         *,
         log_words: bool,
         keep: Callable[[float], None] | None = None,
@@ -65,6 +73,7 @@ class CallFollower:
         self._info = info
         self._record = record
         self._counters = counters
+        self._live = live
         self._log_words = log_words
         self._keep = keep
         self._trace_id = trace_id
@@ -89,9 +98,46 @@ class CallFollower:
             case _:
                 pass
 
+    def row(self) -> dict[str, Any]:
+        """One line of the list of live calls."""
+        record = self._record
+        measured = [turn.measured.voice_to_voice for turn in record.turns if turn.measured is not None]
+        return {
+            "id": self._info.id,
+            "pid": os.getpid(),
+            "agent": record.agents[-1] if record.agents else self._info.agent,
+            "client": self._info.client,
+            "age_s": round(time.monotonic() - self._began, 1),
+            "turns": len(record.turns),
+            "last_s": round(measured[-1], 4) if measured else None,
+            "slowest_s": round(max(measured), 4) if measured else None,
+            "interruptions": record.interruptions,
+            "errors": len(record.errors),
+        }
+
+    def page(self) -> dict[str, Any]:
+        """The call with its last turns. What was said is left out unless words may be logged."""
+        turns = [turn.as_dict() for turn in list(self._record.turns)[-MAX_SHOWN_TURNS:]]
+        if not self._log_words:
+            for turn in turns:
+                for side in ("user", "agent"):
+                    turn[side] = {name: value for name, value in turn[side].items() if "text" not in name}
+        errors = [{"code": error.code, "turn": error.turn} for error in self._record.errors]
+        greeting = self._record.greeting if self._log_words else ""
+        return {
+            **self.row(),
+            "language": self._info.language,
+            "voice": self._info.voice,
+            "words_are_shown": self._log_words,
+            "greeting": greeting,
+            "turns_of_call": turns,
+            "errors_of_call": errors,
+        }
+
     def end(self, reason: str) -> None:
         """The call is over."""
         seconds = time.monotonic() - self._began
+        self._live.pop(self._info.id, None)
         self._counters.end(reason)
         record = self._record
         fields = {
@@ -111,6 +157,7 @@ class CallFollower:
 
     def _started(self) -> None:
         self._counters.started += 1
+        self._live[self._info.id] = self
         self._began = time.monotonic()
         info = self._info
         subject = info.claims.get("sub")

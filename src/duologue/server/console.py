@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from duologue.server.origins import Origins
 
-__all__ = ["console_routes"]
+__all__ = ["Console"]
 
 # The types are given here, because those that the system knows differ from machine to machine, and a browser refuses
 # a script or a worklet that comes with a wrong one.
@@ -27,28 +27,37 @@ _TYPES: Final = {
 _HOST: Final = re.compile(r"[A-Za-z0-9._\-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
-def console_routes(origins: Origins) -> list[Route]:
-    """The routes of the page and of its files; `origins` knows under which hosts the page is reached."""
-    files = {
-        file.name: (file.read_bytes(), _TYPES["." + file.name.rpartition(".")[2]])
-        for file in resources.files("duologue.server").joinpath("console").iterdir()
-        if "." + file.name.rpartition(".")[2] in _TYPES
-    }
+class Console:
+    """The pages and their files; `origins` knows under which hosts they are reached."""
 
-    async def serve(request: Request) -> Response:
+    def __init__(self, origins: Origins) -> None:
+        self._origins = origins
+        self._files = {
+            file.name: (file.read_bytes(), _TYPES["." + file.name.rpartition(".")[2]])
+            for file in resources.files("duologue.server").joinpath("console").iterdir()
+            if "." + file.name.rpartition(".")[2] in _TYPES
+        }
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes of the page to talk from, and of all files."""
+        return [Route("/", self._file), Route("/console/{name}", self._file)]
+
+    async def _file(self, request: Request) -> Response:
+        return await self.serve(request, request.path_params.get("name", "index.html"))
+
+    async def serve(self, request: Request, name: str) -> Response:
+        """Answer with the file of this name."""
         host = request.headers.get("host", "")
         if not _HOST.fullmatch(host):
             return PlainTextResponse("The Host header is not a host.", 400)
-        name = request.path_params.get("name", "index.html")
-        if name not in files:
+        if name not in self._files:
             return PlainTextResponse("There is no such file.", 404)
-        body, media_type = files[name]
-        headers = _headers(origins.hosts(request), hashlib.sha256(body).hexdigest()[:32])
+        body, media_type = self._files[name]
+        headers = _headers(self._origins.hosts(request), hashlib.sha256(body).hexdigest()[:32])
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type=media_type)
-
-    return [Route("/", serve), Route("/console/{name}", serve)]
 
 
 def _headers(hosts: list[str], digest: str) -> dict[str, str]:
@@ -65,5 +74,6 @@ def _headers(hosts: list[str], digest: str) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
         "Cache-Control": "no-cache",
+        "Vary": "Accept",
         "ETag": f'"{digest}"',
     }

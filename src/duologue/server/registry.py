@@ -23,6 +23,7 @@ from duologue.server.stream import Stream
 from duologue.telemetry import names
 from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import Reading
+from duologue.telemetry.process import resident_bytes
 
 __all__ = ["REFUSALS", "ConnectionRegistry"]
 
@@ -88,6 +89,7 @@ class ConnectionRegistry:
             "pid": self.pid,
             "ready": self.takes_sessions,
             "up_s": round(time.monotonic() - self._born, 1),
+            "memory_bytes": resident_bytes(),
             "connections": len(self._streams),
             **self._sockets(),
             "sessions": sum(stream.conversing for stream in self._streams),

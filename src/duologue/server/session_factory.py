@@ -155,6 +155,7 @@ class SessionFactory:
             info,
             session.record,
             self._calls,
+            self._engine.telemetry.calls,
             log_words=options.log_words,
             keep=keep,
             trace_id=partial(_trace_id, weakref.ref(session)),

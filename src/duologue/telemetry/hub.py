@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from duologue.telemetry.config import TelemetryConfig
 from duologue.telemetry.metrics import Metrics, Snapshot, cumulative, decode, encode, merge
@@ -18,10 +19,27 @@ if TYPE_CHECKING:
 
     from duologue.telemetry.otlp import OtlpExport
 
-__all__ = ["Telemetry", "Totals"]
+__all__ = ["LiveCall", "Telemetry", "Totals"]
+
+MAX_CALLS: Final = 32
+"""Live calls that a process reports, the newest..."""
+MAX_ALL_CALLS: Final = 200
+"""...and all processes together."""
 
 MAX_BLOCKS: Final = 20
 """Times that the event loop was blocked which are kept, the last ones."""
+
+
+class LiveCall(Protocol):
+    """A call that goes on, as it is shown to operators."""
+
+    def row(self) -> dict[str, Any]:
+        """One line of a list of calls, as plain JSON types."""
+        ...
+
+    def page(self) -> dict[str, Any]:
+        """All that is shown of the call, as plain JSON types."""
+        ...
 
 
 class Telemetry:
@@ -35,6 +53,8 @@ class Telemetry:
         self.process = ProcessMeter()
         self.blocks: deque[dict[str, Any]] = deque(maxlen=MAX_BLOCKS)
         """What blocked the event loop: `at` (Unix time), `code`, `seconds`, `session`."""
+        self.calls: dict[str, LiveCall] = {}
+        """The calls that are live, by their id, oldest first."""
         self.metrics.add_source(self.process.readings)
 
     async def __aenter__(self) -> Self:
@@ -62,6 +82,7 @@ class Telemetry:
             "metrics": encode(self.metrics.snapshot()),
             "turns": self.turns.state(),
             "blocks": list(self.blocks),
+            "calls": [call.row() for call in islice(reversed(self.calls.values()), MAX_CALLS)],
         }
 
 
@@ -89,6 +110,7 @@ class Totals:
             "metrics": encode(merge([self._ended, *(decode(state["metrics"]) for state in states)])),
             "turns": merge_turns([state["turns"] for state in states], time.time()),
             "blocks": _latest(block for state in states for block in state["blocks"]),
+            "calls": [call for state in states for call in state["calls"]][:MAX_ALL_CALLS],
         }
 
 

@@ -1,0 +1,178 @@
+// The operations page: asks the server what it does every two seconds while the page is seen, and shows it.
+
+import { PARTS, bar, chart, count, element, figures, show, table, time } from "./ops_draw.js";
+
+const EVERY = 2000; // milliseconds
+const $ = (id) => document.getElementById(id);
+const base = new URL(".", document.baseURI);
+let before = null; // the answer before this one: rates are differences
+let timer = 0;
+let token = ""; // kept for this page alone: storage would outlive it
+
+async function ask(path) {
+  const headers = { Accept: "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const answer = await fetch(new URL(path, base), { headers, cache: "no-store" });
+  const body = await answer.json();
+  $("login").hidden = answer.status !== 401 && answer.status !== 403;
+  if (!answer.ok) throw new Error(`${body.message} ${body.hint ?? ""}`);
+  return body;
+}
+
+function perSecond(now, name) {
+  if (!before || now.at <= before.at) return null;
+  return Math.max(0, (now.sum[name] ?? 0) - (before.sum[name] ?? 0)) / (now.at - before.at);
+}
+
+function overview(now) {
+  const { sum, turns } = now;
+  const starts = perSecond(now, "calls_started");
+  figures($("figures"), [
+    ["Live calls", count(sum.sessions)],
+    ["Calls a minute", starts === null ? "–" : (60 * starts).toFixed(starts < 0.2 ? 1 : 0)],
+    [`p50, ${turns.minutes} min`, time(turns.p50_s)],
+    [`p95, ${turns.minutes} min`, time(turns.p95_s)],
+    ["Turns", count(turns.turns)],
+    ["Calls refused", count(sum.refused)],
+    ["Starved frames", count(sum.starved_frames)],
+    ["Backlog of models", time(sum.backlog_s)],
+    ["Tick late by", time(sum.worst_tick_lag_s)],
+    ["Memory", `${count(sum.memory_bytes / 1e6)} MB`],
+    ["Up", time(sum.up_s)],
+  ]);
+  chart($("latency"), turns.history, now.at);
+  calls(now.calls);
+  slowest(turns.slowest);
+  providers(now.breakers);
+  models(now);
+  refusals(sum);
+  processes(now.workers);
+  const ready = sum.ready === now.workers.length ? "ready" : sum.ready ? "partly ready" : "takes no calls";
+  const text = `${now.workers.length === 1 ? "1 process" : `${now.workers.length} processes`}, ${ready}`;
+  if ($("status").textContent !== text) $("status").textContent = text;
+  document.body.dataset.health = sum.ready === now.workers.length ? "good" : "bad";
+}
+
+function calls(rows) {
+  table(
+    $("calls"),
+    ["Call", "Agent", "Age", "Turns", "Last answer", "Slowest", "Interruptions", "Errors"],
+    rows.map((call) => [
+      element("a", { text: call.id, href: `#call=${call.id}` }), call.agent, time(call.age_s), count(call.turns),
+      time(call.last_s), time(call.slowest_s), count(call.interruptions), count(call.errors),
+    ]),
+    "Nobody is calling.",
+  );
+}
+
+function slowest(turns) {
+  const scale = Math.max(0.001, ...turns.map((turn) => turn.voice_to_voice_s));
+  table(
+    $("slowest"),
+    ["Latency", "Where it went", "Call", "Turn", "When"],
+    turns.map((turn) => [
+      time(turn.voice_to_voice_s), bar(turn.parts, scale), turn.session ?? "", count(turn.turn),
+      new Date(1000 * turn.at).toLocaleTimeString(),
+    ]),
+    "No turn was answered in this time.",
+  );
+  show($("parts"), ...PARTS.flatMap((name) => [element("i", { className: name }), ` ${name.replaceAll("_", " ")} `]));
+}
+
+function providers(breakers) {
+  table(
+    $("providers"),
+    ["Provider", "For", "Host", "Breaker", "Calls", "Failures", "Not called", "Last error"],
+    breakers.map((row) => [
+      row.provider, row.capability, row.region,
+      element("span", { className: `state ${row.state}`, text: row.state.replace("_", "-") }),
+      count(row.calls), count(row.failures), count(row.refused), row.last_error,
+    ]),
+    "No provider is called through a circuit breaker: models of this machine need none.",
+  );
+}
+
+function models(now) {
+  const names = Object.keys(now.sum).filter((name) => name.startsWith("runs_")).map((name) => name.slice(5));
+  table(
+    $("models"),
+    ["Model", "Runs", "Items a run", "CPU", "of a core"],
+    names.map((name) => {
+      const [runs, items, cpu] = ["runs_", "items_", "cpu_s_"].map((kind) => now.sum[kind + name] ?? 0);
+      const share = perSecond(now, `cpu_s_${name}`);
+      return [name, count(runs), runs ? (items / runs).toFixed(1) : "–", time(cpu), share === null ? "–" : `${(100 * share).toFixed(0)}%`];
+    }),
+    "No model has run yet.",
+  );
+}
+
+function refusals(sum) {
+  const names = Object.keys(sum).filter((name) => (name.startsWith("refused_") || name.startsWith("ended_")) && sum[name]);
+  const faults = ["errors", "agents_failed", "hooks_failed", "response_faults", "recognition_faults", "loop_stalls", "jobs_refused", "jobs_failed"];
+  const rows = [...names, ...faults.filter((name) => sum[name])].map((name) => [name.replaceAll("_", " "), count(sum[name])]);
+  table($("refusals"), ["What", "How often"], rows, "Nothing was refused, and nothing has failed.");
+}
+
+function processes(workers) {
+  table(
+    $("workers"),
+    ["Process", "State", "Calls", "Connections", "Memory", "Tasks", "Late ticks", "Up"],
+    workers.map((worker) => [
+      String(worker.pid), worker.ready ? "ready" : "takes no calls", count(worker.sessions), count(worker.connections),
+      `${count(worker.memory_bytes / 1e6)} MB`, count(worker.tasks), count(worker.late_ticks), time(worker.up_s),
+    ]),
+    "",
+  );
+}
+
+function call(page) {
+  $("call-title").textContent = `Call ${page.id}`;
+  figures($("call-figures"), [
+    ["Agent", page.agent],
+    ["Age", time(page.age_s)],
+    ["Turns", count(page.turns)],
+    ["Last answer", time(page.last_s)],
+    ["Interruptions", count(page.interruptions)],
+    ["Errors", count(page.errors)],
+  ]);
+  $("call-note").textContent = page.words_are_shown ? page.greeting : "Words are not shown: the server runs without --log-words.";
+  const scale = Math.max(0.001, ...page.turns_of_call.map((turn) => turn.latency.voice_to_voice_s ?? 0));
+  show($("call-turns"), ...page.turns_of_call.map((turn) => {
+    const made = element("li", {}, element("p", { className: "latency" }, time(turn.latency.voice_to_voice_s), bar(turn.latency.parts, scale)));
+    if (turn.user.text) made.append(element("p", { className: "user", text: turn.user.text }));
+    if (turn.agent.heard_text) made.append(element("p", { className: "agent", text: turn.agent.heard_text + (turn.interrupted ? " …" : "") }));
+    return made;
+  }));
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  const id = new URLSearchParams(location.hash.slice(1)).get("call");
+  try {
+    if (id) {
+      call(await ask(`ops/calls/${encodeURIComponent(id)}`));
+      $("status").textContent = "Live";
+      document.body.dataset.health = "good";
+    } else {
+      const now = await ask("ops");
+      overview(now);
+      before = now;
+    }
+    $("overview").hidden = Boolean(id);
+    $("call").hidden = !id;
+  } catch (error) {
+    $("status").textContent = error instanceof TypeError ? "The server does not answer" : error.message;
+    document.body.dataset.health = "bad";
+  }
+  if (!document.hidden) timer = setTimeout(refresh, EVERY);
+}
+
+function enter() {
+  token = $("token").value.trim();
+  refresh();
+}
+
+$("enter").addEventListener("click", enter);
+$("token").addEventListener("keydown", ({ key }) => key === "Enter" && enter());
+addEventListener("hashchange", refresh);
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+refresh();
