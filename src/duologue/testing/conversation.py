@@ -99,9 +99,12 @@ class Script:
         """The user speaks, in whole windows of 32 ms."""
         for _ in range(round(seconds * RATE / WINDOW)):
             self._deliver()
+            # What resumes at a window's end has not played in it, whichever input it was that resumed it.
+            sounds = self.playing is not None and not self.playing.paused
             start, self.pos = self.pos, self.pos + WINDOW
             self.give(inputs.VadScored(start, self.pos, probability, echo_ratio))
-            self._play_on(WINDOW)
+            if sounds:
+                self._play_on(WINDOW)
 
     def silence(self, seconds: float, probability: float = 0.02) -> None:
         """Nobody speaks, in whole windows of 32 ms."""
