@@ -20,4 +20,4 @@ def no_rings() -> Iterator[None]:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
-    assert not kinds
+    assert not kinds, kinds

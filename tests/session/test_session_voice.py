@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from duologue.conversation import events
+from duologue.conversation.config import ConversationConfig
 from duologue.errors import AuthenticationError, OverloadedError, ProviderUnavailableError, RateLimitedError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.retry import pause_before_retry
@@ -256,7 +257,8 @@ async def test_speech_that_comes_slowly_starves_and_is_counted_and_loses_nothing
                 await gate.wait()
             return await tts.synthesize(text)
 
-    async with VirtualCall(ScriptedAgent(TWO), tts=Slow()) as call:
+    config = SessionConfig(rules=ConversationConfig(max_dead_air=0.0))
+    async with VirtualCall(ScriptedAgent(TWO), tts=Slow(), config=config) as call:
         await call.speak("Hello.")
         await call.silence(0.6)
         await call.silence(4.0, waits=False)

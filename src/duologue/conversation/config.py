@@ -148,6 +148,10 @@ class ConversationConfig:
     """Typed digits are answered after this long without another; `#` ends them."""
     closing_timeout: float = 30.0
     """A call that is to end waits at most this long for the agent to finish."""
+    max_dead_air: float = 2.5
+    """The longest silence while the user waits for an answer; before it a filler is said. 0: no fillers."""
+    fillers: tuple[str, ...] | None = None
+    """What is then said, in turn. None: the fillers of the session's language pack; empty: stay silent."""
     apology: str | None = None
     """Spoken when the user was not understood, or not answered, because something failed. None: the apology of the
     session's language pack; empty: stay silent."""

@@ -18,6 +18,7 @@ from duologue.conversation import events, inputs
 from duologue.conversation.call import Call
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.context import Context
+from duologue.conversation.dead_air import DeadAir
 from duologue.conversation.effects import Effect
 from duologue.conversation.ending import PendingEnd
 from duologue.conversation.endpointer import Endpointer
@@ -53,6 +54,7 @@ class Conversation:
             context, self.user_turn, self.floor, self.speculation, self.typed, self.ending, self.history, self.timers
         )
         self.keyboard = Keyboard(context, self.typed, self.endpointer, self.user_turn, self.floor, self.history)
+        self.dead_air = DeadAir(context, self.user_turn, self.floor, self.timers)
         self.call = Call(context, self.floor, self.user_turn, self.typed, self.ending, self.timers)
 
     def handle(self, input_: Input, now: Now) -> list[Effect]:
@@ -173,6 +175,7 @@ class Conversation:
                 self.keyboard.answer()
         if self.floor.says and not self.floor.reply and (self.ending.is_final or not self.user_turn.has_floor):
             self.floor.say_next()
+        self.dead_air.check()
         self.call.check_timers()
 
     def _call_requested(self, i: inputs.CallRequested) -> None:
@@ -291,6 +294,8 @@ HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     inputs.SpeechQueued: Conversation._speech_queued,
     inputs.PlayoutStarted: lambda c, i: c.floor.playout_started(i),
     inputs.SpeechPlayed: lambda c, i: c.floor.speech_played(i),
+    inputs.SpeechStarved: lambda c, i: c.dead_air.starved(i),
+    inputs.SpeechResumed: lambda c, i: c.dead_air.resumed(i),
     inputs.PlayoutFinished: Conversation._playout_finished,
     inputs.HangUpRequested: Conversation._hang_up_requested,
     inputs.SettingsChanged: lambda c, i: c.context.change_settings(i),

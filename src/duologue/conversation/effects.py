@@ -15,6 +15,7 @@ __all__ = [
     "Duck",
     "Effect",
     "EndCall",
+    "Fill",
     "Hold",
     "Pause",
     "Release",
@@ -110,6 +111,14 @@ class StartSpeech:
 
 
 @dataclass(frozen=True, slots=True)
+class Fill:
+    """The reply is late: say `text` as a part of it, at once, unless its audio comes first."""
+
+    generation: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardReply:
     """Drop everything of this generation: sound, text and work. If any of it was played, PlayoutFinished follows."""
 
@@ -175,6 +184,7 @@ Effect = (
     | StartReply
     | CommitReply
     | StartSpeech
+    | Fill
     | DiscardReply
     | Duck
     | Unduck

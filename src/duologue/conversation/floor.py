@@ -119,13 +119,15 @@ class Floor:
         says = tuple(self.says)
         self.says.clear()
         g = self.next_generation()
-        self.reply = Reply(g, turn, text, self._context.pos, says=says, asked_from=start)
+        pos = self._context.pos
+        self.reply = Reply(g, turn, text, pos, says=says, asked_from=start, silent_from=pos)
         self._context.request(effects.StartReply(g, turn, text, history, speculative=False, says=says))
 
     def commit(self, prepared: Reply, text: str, start: int) -> None:
         """Answer a turn that began at `start` with a reply that was prepared for it."""
         self.reply = prepared
         prepared.text, prepared.began, prepared.asked_from = text, self._context.pos, start
+        prepared.silent_from = prepared.began
         self._context.request(effects.CommitReply(prepared.generation))
         for segment in prepared.segments:
             self._context.publish(events.AgentSaid, prepared.generation, segment.text)
@@ -143,6 +145,7 @@ class Floor:
         r = self.current(i.generation)
         if r and not r.started:
             r.started = True
+            r.silent_from = None
             self._watch = BargeInWatch(self._config)
             self.set_agent("playout_start", "reply" if r.turn else "say")
 

@@ -26,6 +26,8 @@ __all__ = [
     "SoundScored",
     "SpeechPlayed",
     "SpeechQueued",
+    "SpeechResumed",
+    "SpeechStarved",
     "TextArrived",
     "TurnBegun",
     "TurnEnded",
@@ -246,6 +248,22 @@ class SpeechPlayed:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechStarved:
+    """A reply that goes on has no audio to be played."""
+
+    generation: int
+    seconds: float
+    """For how long it has had none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResumed:
+    """A reply that had no audio has some again."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsChanged:
     """The application changes settings of the call; None keeps what there is. Durations are seconds."""
 
@@ -291,6 +309,8 @@ Input = (
     | PlayoutStarted
     | PlayoutFinished
     | SpeechPlayed
+    | SpeechStarved
+    | SpeechResumed
     | HangUpRequested
     | SettingsChanged
     | ReplyFailed

@@ -64,6 +64,8 @@ class Reply:
     """How many segments are in the history already."""
     played: int = 0
     """Samples for which it has been playing."""
+    silent_from: int | None = None
+    """Position from which the user hears nothing although speech is owed; None while speech sounds."""
     asked_from: int = 0
     """Position at which the turn began that it answers."""
 

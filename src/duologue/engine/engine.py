@@ -21,6 +21,7 @@ from duologue.engine.model_threads import ModelThreads
 from duologue.engine.phrases import PhraseCache
 from duologue.engine.readings import engine_readings
 from duologue.engine.recognizers import ModelSpeechToText, Recognizer, ServiceSpeechToText, declared
+from duologue.engine.standby import StandbySpeech
 from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog, Stall
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
@@ -69,6 +70,7 @@ class Engine:
         self.paced = paced
         self.telemetry = telemetry or Telemetry()
         self.phrases = PhraseCache(self.config.cache_max_bytes)
+        self.standby = StandbySpeech()
         self.latencies = Latencies()
         self.admission = AdmissionController(self.config.admission)
         self._tick = TickLoop(vad, self.config, self.clock)

@@ -36,9 +36,13 @@ async def warm_provider(provider: Any, option: str) -> str | None:
     return None
 
 
-async def warm_phrases(engine: Engine, models: LocalModels, phrases: Sequence[str]) -> None:
-    """Have the voice say what agents say often."""
-    await engine.warm(engine.tts(models.tts), phrases)
+async def warm_phrases(
+    engine: Engine, models: LocalModels, phrases: Sequence[str], standby: Sequence[str] = ()
+) -> None:
+    """Have the voice say what agents say often, and what is said when something fails (`standby`)."""
+    voice = engine.tts(models.tts)
+    await engine.warm(voice, phrases)
+    await engine.standby.prepare(voice, standby)
 
 
 async def check_agents(agents: Sequence[object], say: Callable[[str], None]) -> None:

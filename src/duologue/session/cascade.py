@@ -53,6 +53,11 @@ class Cascade(Responder):
         """What it can do."""
         return ResponderCapabilities(speculative=self.agent.speculative)
 
+    @property
+    def voice(self) -> TextToSpeech:
+        """The voice that speaks now."""
+        return self._voice.tts
+
     def change_agent(self, agent: Agent) -> None:
         """Have another agent answer from the next turn on; what is being answered goes on."""
         self.keep(agent)

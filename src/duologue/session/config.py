@@ -73,9 +73,11 @@ class SessionConfig:
     rules: ConversationConfig = field(default_factory=ConversationConfig)
 
     def rules_of_call(self) -> ConversationConfig:
-        """Return `rules` with the time limits of the session, and the apology of its language if none is set."""
-        apology = language_pack(self.language).apology if self.rules.apology is None else self.rules.apology
-        return replace(self.rules, timeout=self.timeout, idle_timeout=self.idle_timeout, apology=apology)
+        """Return `rules` with the session's time limits, and its language's apology and fillers if none are set."""
+        pack, rules = language_pack(self.language), self.rules
+        apology = pack.apology if rules.apology is None else rules.apology
+        fillers = pack.fillers if rules.fillers is None else rules.fillers
+        return replace(rules, timeout=self.timeout, idle_timeout=self.idle_timeout, apology=apology, fillers=fillers)
 
     def __post_init__(self) -> None:
         needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from duologue.agent import EndCall, FunctionCall, ToolCall
@@ -14,6 +16,7 @@ from duologue.errors import ConfigError, DuologueError
 from duologue.session.agent_writer import without_frames
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
+from duologue.session.fillers import STARVED_S, Fillers
 from duologue.session.host import Host
 from duologue.session.measure import Stopwatch
 from duologue.session.observer import Observers
@@ -31,6 +34,7 @@ from duologue.session.responder import (
 from duologue.session.segments import SegmentMaker
 from duologue.session.sink import AudioSink, SinkOutput
 from duologue.session.tool_reports import ToolReports
+from duologue.tts.placement import Placement
 from duologue.turn.languages import language_pack
 
 __all__ = ["OutputController"]
@@ -76,6 +80,7 @@ class OutputController:
         self.echo = EchoGuard(rate, config.rules.barge_in.echo_threshold, chunk) if config.echo == "server" else None
         self._engine = engine
         self._rate = responder.rate
+        self.fillers = Fillers(responder, engine.standby)
         self._resampler = None if rate == responder.rate else Resampler(responder.rate, rate)
         self._segments = SegmentMaker(language_pack(config.language))
 
@@ -91,10 +96,32 @@ class OutputController:
     def say(self, e: effects.StartSpeech) -> None:
         """Say a text that no agent is asked for."""
         self._begin(e.generation, held=False)
-        self.replies.say(e, self)
+        self.replies.say(e, self, self.fillers.kept(e.text) if not e.say else None)
+
+    def fill(self, e: effects.Fill) -> None:
+        """Say a text while the reply is late."""
+        audio = self.fillers.kept(e.text)
+        if audio is None:
+            self.fillers.speak(e.text, partial(self._play_filler, e))
+        else:
+            self._play_filler(e, audio)
+
+    def _play_filler(self, e: effects.Fill, pcm: bytes) -> None:
+        """Play a filler inside the reply, unless that has audio by now."""
+        reply = self.replies.of(e.generation)
+        if reply is None or not pcm or not self._is_current(reply) or not self.playout.needs_audio:
+            return
+        seconds = len(pcm) / 2 / self._rate
+        reply.fillers.append((reply.ready - sum(length for _, length in reply.fillers), seconds))
+        place = Placement(0, e.text, reply.ready, reply.ready + seconds)
+        reply.has_audio = True
+        reply.ready = reply.text_end = place.end
+        self.host.tell_rules(inputs.SpeechQueued(e.generation, self._segments.segment(SpokenText(place))))
+        self._add(e.generation, pcm)
 
     def _begin(self, generation: int, *, held: bool) -> None:
         self.playout.begin(generation, held=held)
+        self.fillers.begin()
         self._segments.begin()
         if self._resampler is not None:
             self._resampler.flush()  # nothing of the reply before may sound in this one
@@ -242,10 +269,27 @@ class OutputController:
                 reply.own_from = reply.ready
         reply.has_audio = True
         reply.ready += len(audio.pcm) / 2 / self._rate
-        self.playout.add(audio.pcm if self._resampler is None else self._resampler.process(audio.pcm))
+        self._add(reply.generation, audio.pcm)
+
+    def _add(self, generation: int, pcm: bytes) -> None:
+        self.playout.add(pcm if self._resampler is None else self._resampler.process(pcm))
+        if self.fillers.is_told:
+            self.host.tell_rules(inputs.SpeechResumed(generation))
+        self.fillers.begin()
         self.pump(self._engine.clock.now())
 
+    def _note_starved(self, now: float) -> None:
+        """Tell the rules if the reply has had no audio for a while."""
+        fillers = self.fillers
+        if fillers.dry_since is None:
+            fillers.dry_since = now
+        elif not fillers.is_told and now - fillers.dry_since >= STARVED_S:
+            fillers.is_told = True
+            self.host.tell_rules(inputs.SpeechStarved(self.playout.generation, now - fillers.dry_since))
+
     def _take_text(self, reply: ReplyTask, spoken: SpokenText) -> None:
+        if reply.fillers:
+            spoken = replace(spoken, place=reply.moved(spoken.place))
         reply.text_end = max(reply.text_end, spoken.place.end)
         self.host.tell_rules(inputs.SpeechQueued(reply.generation, self._segments.segment(spoken)))
 
@@ -280,6 +324,8 @@ class OutputController:
         starved, late = playout.starved, playout.late
         is_over = playout.pump(now, self._send)
         counters.starved_frames += playout.starved - starved
+        if playout.starved > starved:
+            self._note_starved(now)
         counters.late_frames += playout.late - late
         reply = self.replies.current
         if reply is not None and reply.says_end:

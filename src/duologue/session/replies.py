@@ -83,13 +83,16 @@ class Replies:
             committed.set()
         self._start(self._request(e.generation, turn, output, committed, says=e.says, is_typed=is_typed), output)
 
-    def say(self, e: effects.StartSpeech, output: RepliesOutput) -> None:
-        """Say a text that no agent is asked for."""
+    def say(self, e: effects.StartSpeech, output: RepliesOutput, audio: bytes | None = None) -> None:
+        """Say a text that no agent is asked for; `audio` is its speech, if that is at hand."""
         committed = asyncio.Event()
         committed.set()
         turn = Turn(0, "", tuple[Message, ...](), committed.wait)
         say = SayRequested(e.text, e.interruptible, e.say)
-        self._start(self._request(e.generation, turn, output, committed, say=say), output)
+        request = self._request(e.generation, turn, output, committed, say=say)
+        if audio is not None:
+            request.recordings = {**self.recordings, e.say: audio}
+        self._start(request, output)
 
     def _request(
         self, generation: int, turn: Turn, output: RepliesOutput, committed: asyncio.Event, **more: Any

@@ -16,11 +16,13 @@ from duologue.session.cancellation import drop_cancel_traceback
 from duologue.session.notify import notify, responder_failed
 from duologue.session.responder import Responder, ResponseItem, ResponseRequest, SpokenAudio
 from duologue.session.response_checks import check_item
+from duologue.tts.placement import Placement
 
 __all__ = ["ReplyTask"]
 
 AT_ONCE: Final = 64
 """Items that are read before other calls have their turn, of a responder that never waits."""
+ROUNDING_S: Final = 1e-6
 MAX_WITHOUT_AUDIO: Final = 20_000
 """Items in a row that may come without audio."""
 
@@ -56,6 +58,8 @@ class ReplyTask:
         """Seconds of audio so far."""
         self.text_end = 0.0
         """Where, in these seconds, its text ends."""
+        self.fillers: list[tuple[float, float]] = []
+        """Where in the response, in seconds without fillers, each filler was put in, and how long it is."""
         self.own_from: float | None = None
         """Where, in these seconds, the answer itself begins, after texts that were said before it."""
         self.says_end: deque[tuple[float, int]] = deque()
@@ -78,6 +82,11 @@ class ReplyTask:
     def done(self) -> bool:
         """True once nothing of it runs any more."""
         return self._task.done()
+
+    def moved(self, place: Placement) -> Placement:
+        """Return where a text sounds in the reply, fillers included."""
+        seconds = sum(length for at, length in self.fillers if place.start >= at - ROUNDING_S)
+        return place.later(seconds) if seconds else place
 
     def is_own(self, seconds: float) -> bool:
         """Return True if what sounds at `seconds` of the reply is the answer, and not a `say` before it."""

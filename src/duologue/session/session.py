@@ -209,6 +209,7 @@ class VoiceSession:
         """End the call at once, drop all work, and wait until the hooks have been called."""
         self.tell_rules(inputs.EndRequested(reason))
         self.engine.detach(self)
+        self._output.fillers.close()
         await self._listener.close()
         await self._output.replies.close()
         self._says.clear()
@@ -706,6 +707,7 @@ DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     effects.StartReply: lambda s, e: s._output.reply(e),
     effects.CommitReply: lambda s, e: s._output.commit(e),
     effects.StartSpeech: lambda s, e: s._output.say(e),
+    effects.Fill: lambda s, e: s._output.fill(e),
     effects.Hold: lambda s, e: s._output.hold(e),
     effects.Release: lambda s, e: s._output.release(e),
     effects.DiscardReply: VoiceSession._discard_reply,

@@ -38,9 +38,13 @@ class Placement(NamedTuple):
 
     def moved(self, stream: int, seconds: float) -> Placement:
         """Return the place in a response whose stream number `stream`, from 1, begins at `seconds` of its audio."""
-        words = tuple(WordTiming(word.text, seconds + word.start, seconds + word.end) for word in self.words)
         number = stream * MAX_PLACEMENTS + self.id if self.id > 0 else 0
-        return Placement(number, self.text, seconds + self.start, seconds + self.end, words)
+        return self._replace(id=number).later(seconds)
+
+    def later(self, seconds: float) -> Placement:
+        """Return the same place, so much later."""
+        words = tuple(WordTiming(word.text, seconds + word.start, seconds + word.end) for word in self.words)
+        return Placement(self.id, self.text, seconds + self.start, seconds + self.end, words)
 
 
 class TextPlacer:

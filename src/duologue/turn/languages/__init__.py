@@ -58,6 +58,8 @@ class LanguagePack:
     """ISO 639-1."""
     apology: str = ""
     """Spoken when the user was not understood, or not answered, because something failed."""
+    fillers: tuple[str, ...] = ()
+    """Spoken, in turn, while the user waits for an answer that is late."""
     responses: Mapping[Response, frozenset[str]] = field(default_factory=dict)
     """The words of each kind of short response."""
     laughter: re.Pattern[str] = NEVER
@@ -111,8 +113,8 @@ class LanguagePack:
 def language_pack(language: str | None) -> LanguagePack:
     """Return the pack for a language tag such as `en-US`; English if the language is not set.
 
-    A language without a pack gets one without words, and the apology of the default language, because silence after a
-    failure is worse.
+    A language without a pack gets one without words, and the apology and fillers of the default language, because
+    silence is worse.
     """
     code = (language or DEFAULT).lower().replace("_", "-").partition("-")[0]
     return _load(code) if code in _codes() else _fallback()
@@ -137,7 +139,8 @@ def _load(code: str) -> LanguagePack:
 
 @cache
 def _fallback() -> LanguagePack:
-    return LanguagePack(code="", apology=_load(DEFAULT).apology)
+    default = _load(DEFAULT)
+    return LanguagePack(code="", apology=default.apology, fillers=default.fillers)
 
 
 def _words(text: str) -> list[str]:

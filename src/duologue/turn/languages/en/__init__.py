@@ -66,6 +66,7 @@ REQUESTS = re.compile(
 PACK = LanguagePack(
     code="en",
     apology="Sorry, something went wrong. Could you say that again?",
+    fillers=("One moment, please.", "I'm still on it.", "Thank you for waiting."),
     responses={"goodbye": GOODBYES, "assent": ASSENTS, "continuer": CONTINUERS, "filler": FILLERS},
     laughter=LAUGHTER,
     phrases=PHRASES,
