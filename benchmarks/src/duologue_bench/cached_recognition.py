@@ -45,6 +45,8 @@ class Ears:
     turn_model: TurnModel | None
     cache: RecognitionCache | None = None
     """Keeps their answers from run to run."""
+    words_latency: float | None = None
+    """Seconds that a recognizer which streams takes for the words; None: it is asked for them in the silence."""
 
     def transcribe(self, samples: NDArray[np.int16]) -> Recognition:
         """Return the transcript of some samples."""
@@ -110,7 +112,14 @@ class Heard:
         )
         conversation = Conversation(rules)
         play = Play(conversation, self, setting)
-        play.tell(inputs.CallRequested(agent_speculates=True, judges_sound=setting.hears_sound), Now(0, 0.0))
+        latency = self._ears.words_latency
+        call = inputs.CallRequested(
+            agent_speculates=True,
+            judges_sound=setting.hears_sound,
+            streams_words=latency is not None,
+            words_latency=latency,
+        )
+        play.tell(call, Now(0, 0.0))
         if is_later:
             play.tell(inputs.TextArrived("Hello."), Now(0, 0.0))
             play.decisions.clear()

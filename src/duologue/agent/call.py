@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
+from duologue.conversation.eagerness import Eagerness
 from duologue.errors import InvalidStateError
 
 __all__ = ["Call", "CallInfo", "DetachedCall", "Spoken"]
@@ -92,11 +93,13 @@ class Call(Protocol):
         action_delay: float | None = None,
         timeout: float | None = None,
         barge_in: bool | None = None,
+        eagerness: Eagerness | None = None,
     ) -> None:
         """Change settings of the call from now on; None keeps what there is.
 
         `voice` is one of `voices=`, of the same rate. `action_delay` and `timeout` are the silence, in seconds, after
-        which a turn is decided that sounds finished, and any turn; `barge_in` is whether the user may interrupt.
+        which a turn is decided that sounds finished, and any turn; `barge_in` is whether the user may interrupt;
+        `eagerness` is how soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds.
         Raises ConfigError for what cannot be.
         """
         ...
@@ -144,6 +147,7 @@ class DetachedCall:
         action_delay: float | None = None,
         timeout: float | None = None,
         barge_in: bool | None = None,
+        eagerness: Eagerness | None = None,
     ) -> None:
         """Raise InvalidStateError."""
         raise self._error()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
+from duologue.conversation.eagerness import Eagerness, wait_factor
 from duologue.errors import ConfigError
 
 __all__ = ["BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
@@ -40,6 +41,10 @@ class SpeechDetection:
 @dataclass(frozen=True, slots=True)
 class Endpointing:
     """The policy on silence: how long to wait, by the probability that the user has finished."""
+
+    eagerness: Eagerness = "medium"
+    """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds of waiting. A factor on
+    the three waits below."""
 
     threshold: float = 0.8
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
@@ -166,6 +171,7 @@ class ConversationConfig:
                 value = getattr(part, f.name)
                 if isinstance(value, float | int) and not 0 <= value < float("inf"):
                     raise ConfigError(f"{f.name} is {value}, and must be a number of at least 0.")
+        wait_factor(self.endpointing.eagerness)  # raises for one that cannot be
         low, high = self.endpointing.doubt
         if not 0 <= low <= high <= 1:
             raise ConfigError(f"doubt is {self.endpointing.doubt}, and must be two probabilities, the lower one first.")

@@ -59,6 +59,7 @@ class Context:
                 endpointing,
                 action_delay=_chosen(i.action_delay, endpointing.action_delay),
                 timeout=_chosen(i.timeout, endpointing.timeout),
+                eagerness=_chosen(i.eagerness, endpointing.eagerness),
             ),
             barge_in=replace(barge_in, enabled=_chosen(i.barge_in, barge_in.enabled)),
         )

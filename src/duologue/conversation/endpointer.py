@@ -7,6 +7,7 @@ from dataclasses import replace
 from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
 from duologue.conversation.context import Context
+from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.ending import PendingEnd
 from duologue.conversation.endpointing import Evidence, Verdict, decide
 from duologue.conversation.evidence import EvidenceRequest
@@ -191,7 +192,8 @@ class Endpointer:
     def _weigh(self, u: Utterance, e: Evidence) -> None:
         config = self._context.config.endpointing
         silence = self._context.seconds_since(u.last_speech)
-        sound_is_due = self._requests.open and silence < config.timeout * e.timeout_factor
+        timeout = wait_factor(config.eagerness) * config.timeout * e.timeout_factor
+        sound_is_due = self._requests.open and silence < timeout
         verdict = None if sound_is_due else decide(e, silence, config)
         if verdict:
             self.decide(u, e.text, verdict)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from duologue.conversation.config import Endpointing
+from duologue.conversation.eagerness import wait_factor
 
 __all__ = ["Evidence", "Verdict", "combine", "decide", "wait"]
 
@@ -61,8 +62,12 @@ def wait(probability: float, timeout_factor: float, config: Endpointing) -> floa
     """Seconds of silence after which a turn of this probability is decided.
 
     There are three levels: `action_delay`, `likely_delay`, and the timeout. Between the last two the wait falls in a
-    straight line over the log-odds.
+    straight line over the log-odds. Eagerness is a factor on all of it.
     """
+    return wait_factor(config.eagerness) * _plain_wait(probability, timeout_factor, config)
+
+
+def _plain_wait(probability: float, timeout_factor: float, config: Endpointing) -> float:
     timeout = max(config.timeout * timeout_factor, config.action_delay)
     likely_delay = min(max(config.likely_delay, config.action_delay), timeout)
     if probability >= config.threshold:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.history import Segment
 
 __all__ = [
@@ -274,6 +275,8 @@ class SettingsChanged:
     """Whether the user may interrupt the agent."""
     agent_speculates: bool | None = None
     """As in CallRequested: another agent answers from now on."""
+    eagerness: Eagerness | None = None
+    """Of `Endpointing`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class CallPolicy:
     """Bounds of `turn_taking.timeout_s`."""
     barge_in: bool = True
     """Whether a client may choose if the agent can be interrupted."""
+    eagerness: bool = True
+    """Whether a client may choose how soon the agent answers, by a name or a price."""
 
     def __post_init__(self) -> None:
         for name, bounds in (("action_delay", self.action_delay), ("timeout", self.timeout)):
@@ -58,12 +60,17 @@ class CallPolicy:
             if not self.barge_in:
                 raise ConfigError("This server does not let clients choose barge-in.", hint="Leave it out of `start`.")
             barge_in = replace(barge_in, enabled=asked.barge_in)
+        eagerness = rules.endpointing.eagerness
+        if asked.eagerness is not None and asked.eagerness != eagerness:
+            if not self.eagerness:
+                raise ConfigError("This server does not let clients choose eagerness.", hint="Leave it out of `start`.")
+            eagerness = asked.eagerness
         if delay > timeout:
             raise ConfigError(
                 f"turn_taking.action_delay_s is {delay:g}, and must not be above timeout_s, which is {timeout:g}.",
                 hint="Lower the one or raise the other.",
             )
-        endpointing = replace(rules.endpointing, action_delay=delay, timeout=timeout)
+        endpointing = replace(rules.endpointing, action_delay=delay, timeout=timeout, eagerness=eagerness)
         return replace(changed, endpointing=endpointing, barge_in=barge_in)
 
     def _within(self, name: str, asked: float | None, bounds: tuple[float, float], default: float) -> float:

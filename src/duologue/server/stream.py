@@ -235,7 +235,7 @@ def call_request(start: wire.Start, handshake: Handshake) -> CallRequest:
         language=_bound("language", start.language, handshake),
         voice=_bound("voice", start.voice, handshake),
         turns=start.turns,
-        turn_taking=TurnTaking(asked.action_delay_s, asked.timeout_s, asked.barge_in),
+        turn_taking=TurnTaking(asked.action_delay_s, asked.timeout_s, asked.barge_in, asked.eagerness),
         greeting=start.greeting,
         audio_in=_format(start.audio_in),
         audio_out=_format(start.audio_out),

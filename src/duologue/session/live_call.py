@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import BinaryIO, Protocol
 
 from duologue.agent import CallInfo
+from duologue.conversation.eagerness import Eagerness
 from duologue.errors import SessionNotActiveError
 from duologue.session.saying import SpeechHandle
 
@@ -45,6 +46,7 @@ class Session(Protocol):
         action_delay: float | None = None,
         timeout: float | None = None,
         barge_in: bool | None = None,
+        eagerness: Eagerness | None = None,
     ) -> None:
         """Change settings."""
         ...
@@ -94,10 +96,13 @@ class LiveCall:
         action_delay: float | None = None,
         timeout: float | None = None,
         barge_in: bool | None = None,
+        eagerness: Eagerness | None = None,
     ) -> None:
         """Change settings of the call from now on."""
         await self._committed()
-        self._session.configure(voice=voice, action_delay=action_delay, timeout=timeout, barge_in=barge_in)
+        self._session.configure(
+            voice=voice, action_delay=action_delay, timeout=timeout, barge_in=barge_in, eagerness=eagerness
+        )
 
     async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
         """Have another agent answer from the next turn on."""

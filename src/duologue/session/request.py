@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from duologue.audio.format import SESSION_FORMAT, AudioFormat
+from duologue.conversation.eagerness import Eagerness
 
 __all__ = ["CallRequest", "TurnTaking"]
 
@@ -21,6 +22,8 @@ class TurnTaking:
     """Silence after which a turn is decided whatever the evidence says."""
     barge_in: bool | None = None
     """Whether the user may interrupt the agent."""
+    eagerness: Eagerness | None = None
+    """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

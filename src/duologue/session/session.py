@@ -28,6 +28,7 @@ from duologue.agent.function import as_agent, greeting_of
 from duologue.audio.format import FRAME, RATE, WINDOW
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.conversation import Conversation
+from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
@@ -432,6 +433,7 @@ class VoiceSession:
         action_delay: float | None = None,
         timeout: float | None = None,
         barge_in: bool | None = None,
+        eagerness: Eagerness | None = None,
     ) -> None:
         """Change settings from now on; None keeps what there is. `voice` is one of `voices=`, of the same rate.
 
@@ -447,7 +449,7 @@ class VoiceSession:
                 hint="Change to a voice of the same rate.",
             )
         new = None if tts is None else VoiceState(tts)
-        self.tell_rules(inputs.SettingsChanged(action_delay, timeout, barge_in))
+        self.tell_rules(inputs.SettingsChanged(action_delay, timeout, barge_in, eagerness=eagerness))
         if new is not None:
             self._check_cascade().change_voice(new)
 

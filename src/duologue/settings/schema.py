@@ -95,6 +95,8 @@ class PolicyTable(Table):
     """Bounds of `turn_taking.timeout_s`."""
     barge_in: bool = True
     """Whether a client may choose if the agent can be interrupted."""
+    eagerness: bool = True
+    """Whether a client may choose how soon the agent answers, by a name or a price."""
 
 
 class SecurityTable(Table):

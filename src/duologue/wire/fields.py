@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -137,3 +137,6 @@ class TurnTaking(Model):
         default=None, description="Silence after which a turn is decided whatever the evidence says."
     )
     barge_in: bool | None = Field(default=None, description="Whether the user may interrupt the agent.")
+    eagerness: Literal["low", "medium", "high"] | Annotated[float, Field(gt=0, le=60)] | None = Field(
+        default=None, description="How soon the agent answers: a name, or the price of a cut-off in seconds of waiting."
+    )

@@ -39,6 +39,7 @@ def report_labels(
     version: str,
     limit: int | None,
     cache: Path | None,
+    words_latency: float | None,
     plot: Path | None,
     raw: Path | None,
     as_json: bool,
@@ -49,7 +50,7 @@ def report_labels(
 
     if version == "all":
         raise ConfigError("One version at a time for labeled recordings.", hint=f"Choose from {', '.join(VERSIONS)}.")
-    runs = _measure(load_labels(labels)[:limit], version, cache)
+    runs = _measure(load_labels(labels)[:limit], version, cache, words_latency)
     if raw is not None:
         write_rows(raw, _raw(runs))
     found = _summary(runs)
@@ -66,7 +67,7 @@ def report_labels(
     notes.print(NOTE, style="dim")
 
 
-def _measure(items: list[Any], version: str, cache: Path | None) -> Runs:
+def _measure(items: list[Any], version: str, cache: Path | None, words_latency: float | None) -> Runs:
     from duologue.settings.local import load_local
     from duologue_bench.cache import RecognitionCache
     from duologue_bench.cached_recognition import Ears
@@ -81,7 +82,7 @@ def _measure(items: list[Any], version: str, cache: Path | None) -> Runs:
             notes.print("Smart Turn is not installed: only words and silence are measured.", style="yellow")
             policies = ("words", "vad")
         chosen = settings(policies, sweep=True)
-        ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers)
+        ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers, words_latency)
 
         async def measure() -> Runs:
             found: Runs = {}

@@ -41,6 +41,14 @@ def turns(
         Path | None,
         typer.Option(help="Keep what the models answer in this file, so that the next run takes less time."),
     ] = None,
+    words_latency: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=2.0,
+            help="As if a recognizer that streams had the words after so many seconds, not ours at once.",
+        ),
+    ] = None,
     raw: Annotated[Path | None, typer.Option(help="Write what became of each turn, as JSON lines.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,11 +64,20 @@ def turns(
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write the turns to.")
     if labels is not None:
-        report_labels(labels, version=version, limit=limit, cache=cache, plot=plot, raw=raw, as_json=as_json)
+        report_labels(
+            labels,
+            version=version,
+            limit=limit,
+            cache=cache,
+            words_latency=words_latency,
+            plot=plot,
+            raw=raw,
+            as_json=as_json,
+        )
         return
     items = load(half)[:limit]  # type: ignore[arg-type]  # another half is an error that it tells
     chosen = VERSIONS if version == "all" else (version,)
-    found = _measure(items, chosen, cache)
+    found = _measure(items, chosen, cache, words_latency)
     if raw is not None:
         write_rows(raw, _rows_of(found))
     if plot is not None:
@@ -75,7 +92,9 @@ def turns(
     notes.print(NOTE, style="dim")
 
 
-def _measure(items: list[Any], versions: tuple[str, ...], cache: Path | None) -> dict[str, list[Run]]:
+def _measure(
+    items: list[Any], versions: tuple[str, ...], cache: Path | None, words_latency: float | None
+) -> dict[str, list[Run]]:
     from duologue.agent.booking import BookingAgent
     from duologue.settings.local import load_local
     from duologue_bench.answers import Voice
@@ -94,7 +113,7 @@ def _measure(items: list[Any], versions: tuple[str, ...], cache: Path | None) ->
     async def measure() -> dict[str, list[Run]]:
         found = {}
         with open_cache(cache) as answers:
-            ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers)
+            ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers, words_latency)
             for name in versions:
                 with progress(name, 1.0) as show:
                     found[name] = await play(items, ears, chosen, version=name, voice=voice, on_progress=show)
