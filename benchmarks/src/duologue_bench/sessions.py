@@ -19,6 +19,8 @@ from duologue.conversation.config import ConversationConfig
 from duologue.engine import Admission, Engine, EngineConfig
 from duologue.errors import ConfigError
 from duologue.session import SessionConfig, VoiceSession
+from duologue.telemetry import TelemetryConfig
+from duologue.telemetry.hub import Telemetry
 from duologue.testing.fakes import FakeSpeechToText
 from duologue.turn.silence import Silence
 from duologue.vad import VoiceActivityDetector
@@ -82,12 +84,13 @@ async def measure(
     sessions: int = 250,
     seconds: float = 10.0,
     warm: float = 2.0,
+    telemetry: TelemetryConfig | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> SessionsRun:
     """Hold `sessions` conversations at once for `warm` and then `seconds`, and count what the latter cost.
 
-    Chunks are spread over the 20 ms as those of callers are. `on_progress` is told the seconds that are over. Raises
-    ConfigError for sound shorter than a second and for sizes out of range.
+    Chunks are spread over the 20 ms as those of callers are. `telemetry` is what is counted and exported. `on_progress`
+    is told the seconds that are over. Raises ConfigError for sound shorter than a second and for sizes out of range.
     """
     if not (1 <= sessions <= MAX_SESSIONS and FRAME <= seconds <= MAX_SECONDS and 0 <= warm <= MAX_SECONDS):
         raise ConfigError(
@@ -99,7 +102,10 @@ async def measure(
     # What would be refused elsewhere is let in here: the limit is what is looked for.
     door = Admission(max_tick_lag=math.inf, max_lateness=math.inf, max_backlog=math.inf)
     config = EngineConfig(max_sessions=sessions + 1, admission=door)
-    async with Engine(vad=vad, words=Silence(), config=config) as engine:
+    async with (
+        Telemetry(telemetry) as exported,
+        Engine(vad=vad, words=Silence(), config=config, telemetry=exported) as engine,
+    ):
         run = _Run(engine, work, chunks, notes, sessions, round(seconds / FRAME), round(warm / FRAME))
         try:
             await run.create()

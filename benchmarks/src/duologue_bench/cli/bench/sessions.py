@@ -37,6 +37,12 @@ def sessions(
     long_every: Annotated[
         int, typer.Option(help="Each so-manyth answer goes on until the user interrupts it; 0: none.", min=0)
     ] = 4,
+    telemetry: Annotated[
+        bool, typer.Option("--telemetry/--no-telemetry", help="Count what happens, or nothing.")
+    ] = True,
+    otlp: Annotated[
+        str, typer.Option(metavar="URL", help="Send metrics each second, and all traces, to this collector.")
+    ] = "",
     plot: Annotated[
         Path | None, typer.Option(help="With --find-capacity: a picture of the climb, as PNG, SVG or PDF.")
     ] = None,
@@ -47,6 +53,7 @@ def sessions(
     The process keeps up where every window was scored, no input was dropped, and p99 of the chunks' lateness is under
     20 ms.
     """
+    from duologue.telemetry import TelemetryConfig
     from duologue.vad.silero import Silero
     from duologue_bench.capacity import climb
     from duologue_bench.plot import check_plot
@@ -57,10 +64,13 @@ def sessions(
             raise typer.BadParameter("--plot draws what --find-capacity finds.", param_hint="--plot")
         check_plot(plot)
     work = work_of(sound, answer, long_every)
+    counted = TelemetryConfig(metrics=telemetry, otlp_endpoint=otlp, sample=1.0, export_interval=1.0)
 
     def once(count: int) -> SessionsRun:
         with progress(f"{count} sessions", warm + seconds) as show:
-            return asyncio.run(measure(Silero(), work, sessions=count, seconds=seconds, warm=warm, on_progress=show))
+            return asyncio.run(
+                measure(Silero(), work, sessions=count, seconds=seconds, warm=warm, telemetry=counted, on_progress=show)
+            )
 
     if not find_capacity:
         run = once(sessions)
