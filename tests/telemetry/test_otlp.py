@@ -18,6 +18,7 @@ from duologue.telemetry.names import METRICS
 from duologue.telemetry.waterfall import PARTS
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
+from duologue_bench.telemetry import measure_telemetry
 
 pytestmark = pytest.mark.anyio
 
@@ -180,3 +181,10 @@ async def test_a_collector_that_is_gone_delays_nothing(
 def test_settings_that_cannot_be(option: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=rf"telemetry\.{option} is"):
         TelemetryConfig(**{option: value})
+
+
+async def test_what_telemetry_costs_is_measured() -> None:
+    found = await measure_telemetry(turns=5, repeats=2)
+    assert list(found) == ["off", "metrics", "page", "otlp", "unsampled", "sampled"]
+    assert all(0 < seconds < 0.1 for seconds in found.values())
+    assert found["off"] < found["sampled"]

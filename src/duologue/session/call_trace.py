@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from duologue.audio.format import RATE
@@ -26,7 +27,7 @@ MAX_EVENTS: Final = 64
 """Events of one turn's span."""
 NS: Final = 1_000_000_000
 
-DECISIONS: Final = (
+SHOWN: Final = (
     events.TurnScored,
     events.TurnDecided,
     events.TurnContinued,
@@ -40,8 +41,11 @@ DECISIONS: Final = (
     events.AudioGap,
     BudgetExceeded,
     YieldMeasured,
+    TurnMeasured,
+    ToolCalled,
+    ErrorRaised,
 )
-"""What becomes an event of the turn's span."""
+"""What is shown in a turn's span: as stages, as tools, and all others as events."""
 
 _WORD: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORDS_OF_PEOPLE: Final = frozenset({"text", "heard", "said"})
@@ -65,13 +69,20 @@ class _Turn:
     context: Context
     speech_end: int = 0
     """Nanoseconds of Unix time."""
-    events: int = 0
+    shown: int = 0
+    """Events that were shown, or are held."""
+    matters: bool = False
+    """It exceeded its budget, or had an error: it is sent whatever the sampling says."""
+    held: list[tuple[Event, int]] = field(default_factory=list)
+    """Events of a turn that may not be sent, with their times: to show them costs more than to keep them."""
 
 
 class CallTrace:
     """Is told the events of one session, and makes its spans; holds nothing of the session but its id."""
 
-    def __init__(self, session: str, tracer: Tracer, parties: Parties) -> None:
+    def __init__(
+        self, session: str, tracer: Tracer, parties: Parties, *, is_sampled: Callable[[int], bool] = lambda _: True
+    ) -> None:
         from opentelemetry import trace
 
         self._api = trace
@@ -83,6 +94,7 @@ class CallTrace:
             names.CONVERSATION_SPAN, attributes={name: value for name, value in about.items() if value}
         )
         self._context = trace.set_span_in_context(self._span)
+        self._is_sampled = is_sampled(self._span.get_span_context().trace_id)
         self._turns: dict[int, _Turn] = {}
         self._last = 0
         CONTEXTS.set(session, self._context)
@@ -94,24 +106,19 @@ class CallTrace:
 
     def follow(self, event: Event) -> None:
         """Take what the session published."""
+        now = time.time_ns()
         match event:
             case events.SpeechStarted():
-                self._open(event.turn, time.time_ns() - round((event.pos - event.start) / RATE * NS))
+                self._open(event.turn, now - round((event.pos - event.start) / RATE * NS))
                 return
             case events.TurnDecided():
-                turn = self._open(event.turn, time.time_ns() - round(event.silence * NS))
-                turn.speech_end = time.time_ns() - round(event.silence * NS)
+                turn = self._open(event.turn, now - round(event.silence * NS))
+                turn.speech_end = now - round(event.silence * NS)
                 turn.span.set_attribute(names.REASON, event.reason)
-            case TurnMeasured():
-                self._measured(event)
-            case ToolCalled():
-                self._tool(event)
-            case ErrorRaised():
-                self._failed(event)
             case _:
                 pass
-        if isinstance(event, DECISIONS):
-            self._decided(event)
+        if isinstance(event, SHOWN):
+            self._note(event, now)
         match event:
             case events.AgentHeard() if (found := self._turns.get(event.turn)) is not None:
                 found.span.set_attribute(names.INTERRUPTED, event.interrupted)
@@ -120,6 +127,35 @@ class CallTrace:
                 self._close(event.turn)
             case _:
                 pass
+
+    def _note(self, event: Event, now: int) -> None:
+        """Show an event in the span of its turn: at once, or if it may not be sent, when that is known."""
+        turn = self._turns.get(getattr(event, "turn", 0) or self._last)
+        if turn is None:
+            if isinstance(event, ErrorRaised):
+                self._span.add_event("error", _error(event), now)
+            return
+        turn.matters = turn.matters or isinstance(event, ErrorRaised | BudgetExceeded)
+        if turn.shown >= MAX_EVENTS:
+            return
+        turn.shown += 1
+        if self._is_sampled:
+            self._show(turn, event, now)
+        else:
+            turn.held.append((event, now))
+
+    def _show(self, turn: _Turn, event: Event, now: int) -> None:
+        match event:
+            case TurnMeasured():
+                self._measured(turn, event, now)
+            case ToolCalled():
+                self._tool(turn, event)
+            case ErrorRaised():
+                turn.span.add_event("error", _error(event), now)
+                turn.span.set_attribute(names.ERROR, event.code)
+                turn.span.set_status(self._api.StatusCode.ERROR, event.code)
+            case _:
+                self._decided(turn, event, now)
 
     def end(self, reason: str) -> None:
         """The session is over."""
@@ -143,14 +179,16 @@ class CallTrace:
         return turn
 
     def _close(self, number: int) -> None:
-        self._turns.pop(number).span.end()
+        turn = self._turns.pop(number)
+        if turn.matters:
+            for event, at in turn.held:
+                self._show(turn, event, at)
+        turn.span.end()
         if number == self._last:
             CONTEXTS.set(self._session, self._context)
 
-    def _measured(self, event: TurnMeasured) -> None:
+    def _measured(self, turn: _Turn, event: TurnMeasured, now: int) -> None:
         """Place the stages between the end of the user's speech and now."""
-        if (turn := self._turns.get(event.turn)) is None:
-            return
         turn.span.set_attributes(
             {
                 names.GENERATION: event.generation,
@@ -160,7 +198,7 @@ class CallTrace:
                 **{names.STAGE_SPAN + part: seconds for part, seconds in event.parts.items()},
             }
         )
-        at = turn.speech_end = time.time_ns() - round(event.voice_to_voice * NS)
+        at = turn.speech_end = now - round(event.voice_to_voice * NS)
         for part, seconds in event.parts.items():
             until = at + round(seconds * NS)
             self._span_of(turn, names.STAGE_SPAN + part, at, until, {names.STAGE: part, **self._provider_of(part)})
@@ -183,29 +221,19 @@ class CallTrace:
     def _span_of(self, turn: _Turn, name: str, start: int, end: int, attributes: dict[str, Any]) -> None:
         self._tracer.start_span(name, turn.context, attributes=attributes, start_time=start).end(end)
 
-    def _tool(self, event: ToolCalled) -> None:
-        if (turn := self._turns.get(event.turn)) is None:
-            return
+    def _tool(self, turn: _Turn, event: ToolCalled) -> None:
         start, end = (turn.speech_end + round(at * NS) for at in (event.started, event.finished))
         attributes = {names.OPERATION: names.TOOL_SPAN, names.TOOL: event.name, names.RESULT: event.outcome}
         self._span_of(turn, f"{names.TOOL_SPAN} {event.name}", start, end, attributes)
 
-    def _failed(self, event: ErrorRaised) -> None:
-        turn = self._turns.get(event.turn or self._last)
-        span = self._span if turn is None else turn.span
-        attributes = {names.ERROR: event.code, names.PROVIDER: event.provider or ""}
-        span.add_event("error", {name: value for name, value in attributes.items() if value})
-        if turn is not None:
-            turn.span.set_attribute(names.ERROR, event.code)
-            turn.span.set_status(self._api.StatusCode.ERROR, event.code)
-
-    def _decided(self, event: Event) -> None:
-        turn = self._turns.get(getattr(event, "turn", 0) or self._last)
-        if turn is None or turn.events >= MAX_EVENTS:
-            return
-        turn.events += 1
+    def _decided(self, turn: _Turn, event: Event, now: int) -> None:
         values = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _COMMON | _WORDS_OF_PEOPLE}
         name = _WORD.sub("_", type(event).__name__).lower()
-        turn.span.add_event(name, {key: value for key, value in values.items() if value is not None})
+        turn.span.add_event(name, {key: value for key, value in values.items() if value is not None}, now)
         if isinstance(event, BudgetExceeded):
             turn.span.set_attribute(names.OVER_BUDGET, True)
+
+
+def _error(event: ErrorRaised) -> dict[str, str]:
+    about = {names.ERROR: event.code, names.PROVIDER: event.provider or ""}
+    return {name: value for name, value in about.items() if value}

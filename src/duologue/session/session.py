@@ -184,7 +184,8 @@ class VoiceSession:
             return
         language = self.config.language or ""
         agent = self.info.agent or self.config.agent_name
-        trace = CallTrace(self.id, tracer, Parties(agent, self._listener.name, self._responder.name, language))
+        parties = Parties(agent, self._listener.name, self._responder.name, language)
+        trace = CallTrace(self.id, tracer, parties, is_sampled=self.engine.telemetry.is_sampled)
         self.trace_id = trace.trace_id
         self._event_bus.watch(trace.follow, trace.end)
 

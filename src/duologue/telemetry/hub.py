@@ -76,6 +76,11 @@ class Telemetry:
         """What makes spans; None where no traces are exported."""
         return None if self.export is None else self.export.tracer
 
+    def is_sampled(self, trace_id: int) -> bool:
+        """Whether all of this trace is sent, and not only what matters of it."""
+        sampler = None if self.export is None else self.export.sampler
+        return sampler is None or sampler.is_sampled(trace_id)
+
     def state(self) -> dict[str, Any]:
         """All that is measured, as plain JSON types, to be joined with that of other processes."""
         return {

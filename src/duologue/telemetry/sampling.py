@@ -42,11 +42,15 @@ class TurnSampler:
         """Spans that have ended, by the turn."""
         self._kept_traces: OrderedDict[int, None] = OrderedDict()
 
+    def is_sampled(self, trace_id: int) -> bool:
+        """Whether all of this trace is sent."""
+        return trace_id & (2**64 - 1) < self._bound
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Note which turn a span belongs to."""
         self._then.on_start(span, parent_context)
         own = span.get_span_context()
-        if own is None or own.trace_id & (2**64 - 1) < self._bound:
+        if own is None or self.is_sampled(own.trace_id):
             return
         with self._lock:
             if span.name == names.TURN_SPAN:
@@ -64,7 +68,7 @@ class TurnSampler:
         own = span.get_span_context()
         if own is None:
             return
-        if own.trace_id & (2**64 - 1) < self._bound:
+        if self.is_sampled(own.trace_id):
             self._pass(span)
             return
         with self._lock:

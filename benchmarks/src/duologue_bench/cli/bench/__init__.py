@@ -13,6 +13,7 @@ from duologue_bench.cli.bench.peers import peers
 from duologue_bench.cli.bench.recording import recording
 from duologue_bench.cli.bench.sessions import sessions
 from duologue_bench.cli.bench.sockets import sockets
+from duologue_bench.cli.bench.telemetry import telemetry
 from duologue_bench.cli.bench.turns import turns
 
 __all__ = ["bench"]
@@ -21,5 +22,5 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (barge_in, chunk, conversations, latency, memory, peers, recording, sessions, sockets, turns):
+for command in (barge_in, chunk, conversations, latency, memory, peers, recording, sessions, sockets, telemetry, turns):
     bench.command()(command)
