@@ -9,11 +9,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from duologue.cli.options import RecordingFolder
-from duologue.cli.output import AsJson, console, notes, print_json
+from duologue.cli.options import RecordingFolder, Stt
+from duologue.cli.output import AsJson, console, notes, print_json, progress
 
 if TYPE_CHECKING:
     from duologue.recording.counterfactual import Outcome, WhatIf
+    from duologue.recording.models import RerunCounts
     from duologue.recording.recording import Recording
     from duologue.recording.replay import Replay
     from duologue.recording.summary import Decision, TurnSummary
@@ -31,6 +32,11 @@ def replay(
             help="Decide with another setting of turn-taking, as endpointing.threshold=0.6; may be repeated.",
         ),
     ] = None,
+    models: Annotated[
+        bool,
+        typer.Option("--models", help="Run the models again on the recorded audio, in place of what they said then."),
+    ] = False,
+    stt: Stt = None,
     save_test: Annotated[
         Path | None,
         typer.Option(
@@ -50,11 +56,16 @@ def replay(
     user would have heard something else, so that each later turn begins again from the recorded call, and is marked
     `counterfactual`: it shows when that turn would have been decided. The exit status is 0.
 
+    With --models, the detector, the recognizer and the judge of turns run again on the recorded audio, and the call is
+    decided with what they say now; --stt names another recognizer. It may be combined with --set.
+
     Examples:
 
         duologue replay recordings/20260131T120000Z-4f1c.call
 
         duologue replay 4f1c --set endpointing.threshold=0.6
+
+        duologue replay 4f1c --models --stt deepgram/nova-3
 
         duologue replay 4f1c --save-test tests/calls/
     """
@@ -68,14 +79,21 @@ def replay(
 
     changes = parse_assignments(set_ or ())
     recording = read_recording(find_call(call, folder))
-    if changes:
+    if stt is not None and not models:
+        raise ConfigError("Recorded transcripts are used, and no recognizer.", hint="Give --models beside --stt.")
+    if changes or models:
         if save_test is not None:
-            raise ConfigError("A test is saved of the call as it was recorded.", hint="Leave out --set.")
-        result = what_if(recording, changes)
-        if as_json:
-            print_json({**_about(recording), "set": changes, **result.as_dict()})
+            raise ConfigError("A test is saved of the call as it was recorded.", hint="Leave out --set and --models.")
+        rerun = None
+        if models:
+            result, rerun = _with_models(recording, changes, stt)
         else:
-            _print_what_if(recording, result, changes)
+            result = what_if(recording, changes)
+        if as_json:
+            shown = None if rerun is None else rerun.as_dict()
+            print_json({**_about(recording), "set": changes, "models": shown, **result.as_dict()})
+        else:
+            _print_what_if(recording, result, changes, rerun)
         return
     replayed = replaying.replay(recording)
     saved = None
@@ -102,6 +120,20 @@ def replay(
         _print_replay(recording, replayed, saved)
     if replayed.difference is not None:
         raise typer.Exit(1)
+
+
+def _with_models(recording: Recording, changes: dict[str, str], stt: str | None) -> tuple[WhatIf, RerunCounts]:
+    from duologue.recording.counterfactual import what_if
+    from duologue.recording.models import ModelEvidence, Models
+    from duologue.settings.local import load_local
+    from duologue.settings.providers import stt_provider
+
+    loaded = load_local(stt=None if stt is None else stt_provider(stt))
+    models = Models(loaded.vad, loaded.stt, loaded.words, loaded.turn_model)
+    with ModelEvidence(recording, models) as evidence:
+        with progress("models", recording.seconds) as show:
+            inputs = evidence.inputs(show)
+        return what_if(recording, changes, evidence=evidence, inputs=inputs), evidence.counts
 
 
 def _about(recording: Recording) -> dict[str, Any]:
@@ -153,9 +185,16 @@ def _print_replay(recording: Recording, replayed: Replay, saved: Path | None) ->
         console.print(f"saved {saved}; it holds what was said", soft_wrap=True)
 
 
-def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str]) -> None:
+def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str], rerun: RerunCounts | None) -> None:
     _print_head(recording)
-    console.print("with " + ", ".join(f"{name}={value}" for name, value in changes.items()))
+    if changes:
+        console.print("with " + ", ".join(f"{name}={value}" for name, value in changes.items()))
+    if rerun is not None:
+        console.print(
+            f"models run again: {rerun.windows} windows, scores change by {rerun.largest_change:.2g} at most; "
+            f"{rerun.changed_transcripts} of {rerun.transcripts} transcripts differ",
+            soft_wrap=True,
+        )
     if result.divergence is None:
         console.print("nothing is decided otherwise", style="green")
     else:
@@ -164,6 +203,8 @@ def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str]
     for turn in result.turns:
         start = f"{turn.recorded.at - turn.recorded.silence:.2f} s"
         now = "not decided" if turn.now is None else _shown(turn.now)
+        if turn.now is not None and turn.now.text != turn.text:
+            now += f": {turn.now.text}"
         style = "yellow" if turn.is_changed else "dim"
         table.add_row(
             str(turn.turn), start, Text(turn.text), _shown(turn.recorded), Text(now, style=style), _remarks(turn)

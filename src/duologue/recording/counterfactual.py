@@ -9,7 +9,7 @@ state of the recorded call. Everything from the first divergence on is counterfa
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -102,38 +102,38 @@ class WhatIf:
         }
 
 
-Change = Callable[[Step], Input]
-
-
 def what_if(
     recording: Recording,
     changes: Mapping[str, str] | None = None,
     *,
     evidence: Evidence | None = None,
-    change: Change | None = None,
+    inputs: Sequence[Input] | None = None,
 ) -> WhatIf:
-    """Decide a recorded call again with other settings.
+    """Decide a recorded call again with other settings, or with other evidence.
 
     Args:
         recording: The recorded call.
         changes: Settings by name, as `{"endpointing.threshold": "0.6"}`.
         evidence: Answers what is asked after a divergence; the recorded evidence by default.
-        change: Returns an input in place of a recorded one, such as a window that was scored again.
+        inputs: In place of the recorded ones, one for one, such as windows that were scored again.
 
     Raises:
         ConfigError: There is no such setting, or it cannot have this value.
     """
-    return _Run(recording, changes or {}, evidence or RecordedEvidence(recording), change or _as_recorded).run()
+    given = [step.input for step in recording.steps] if inputs is None else inputs
+    return _Run(recording, changes or {}, evidence or RecordedEvidence(recording), given).run()
 
 
 class _Run:
     """Two sets of rules side by side: the recorded ones, and the others as long as they follow the recorded course."""
 
-    def __init__(self, recording: Recording, changes: Mapping[str, str], evidence: Evidence, change: Change) -> None:
+    def __init__(
+        self, recording: Recording, changes: Mapping[str, str], evidence: Evidence, inputs: Sequence[Input]
+    ) -> None:
         self._steps = recording.steps
         self._changes = changes
         self._evidence = evidence
-        self._change = change
+        self._inputs = inputs
         self._base = Conversation(recording.settings)
         self._rules: Conversation | None = Conversation(change_settings(recording.settings, changes))
         self._playback = Playback(recording.steps)
@@ -161,7 +161,7 @@ class _Run:
     def _follows(self, rules: Conversation, index: int, step: Step, outcome: Outcome | None) -> bool:
         """Take a step on the recorded course; False if it ends here."""
         result = self._result
-        wanted = handle(rules, self._change(step), step.now)
+        wanted = handle(rules, self._inputs[index], step.now)
         encoded = encode_effects(wanted)
         if result.difference is None:
             result.difference = first_difference(index, step, encoded)
@@ -186,7 +186,7 @@ class _Run:
                 break
             step = self._steps[at]
             if is_users(step.input):
-                done = course.take(self._change(step), step.now)
+                done = course.take(self._inputs[at], step.now)
         decided = next((effect for effect in done if effect["effect"] == "TurnDecided"), None)
         outcome.unanswered = course.unanswered
         if decided is not None:
@@ -254,7 +254,3 @@ def _fork(base: Conversation, changes: Mapping[str, str]) -> Conversation:
         for part in ("speech", "endpointing", "barge_in"):
             memo[id(getattr(config, part))] = getattr(changed, part)
     return copy.deepcopy(base, memo)
-
-
-def _as_recorded(step: Step) -> Input:
-    return step.input
