@@ -99,6 +99,7 @@ from recorded_call import RecordedCall, recordings
 async def main():
     async with RecordedCall(recordings(Path({folder!r}))) as call:
         await call.talk()
+        await call.silence(1.0)
         print(call.session.accepted, call.session.id, len(call.heard), flush=True)
         time.sleep(60)
 
