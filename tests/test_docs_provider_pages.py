@@ -25,7 +25,7 @@ def test_the_program_can_be_served(page: Path, tmp_path: Path, monkeypatch: pyte
     snippets = re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     (program,) = [source for source in snippets if "duologue.serve(" in source]
     (tmp_path / "program.py").write_text(program)
-    for service in ("CARTESIA", "DEEPGRAM", "ELEVENLABS", "OPENAI"):
+    for service in ("ASSEMBLYAI", "CARTESIA", "DEEPGRAM", "ELEVENLABS", "OPENAI"):
         monkeypatch.setenv(f"{service}_API_KEY", "key")
     monkeypatch.setattr(duologue, "serve", serve)
     runpy.run_path(str(tmp_path / "program.py"), run_name="__main__")

@@ -17,51 +17,19 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
+from recognizer_server import RATE, RETRY_AFTER, Fault, RecognizerServer, Session
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request
 
 from duologue.audio.wav import read_wav_16k
 from duologue.errors import InvalidAudioError
 from duologue.testing.spoken import understand_words
 
 KEY = "dg-test-0123456789abcdef"
-RETRY_AFTER = 7
-RATE = 16_000
 FOREVER = 3600.0
-
-Fault = Literal[
-    "",
-    "hang_up",
-    "no_handshake",
-    "unauthorized",
-    "forbidden",
-    "quota",
-    "rate_limited",
-    "bad_request",
-    "bad_audio",
-    "unavailable",
-    "redirect",
-    "stall",
-    "half_open",
-    "drop",
-    "ends",
-    "garbage",
-    "binary",
-    "wrong_fields",
-    "error",
-    "net_0000",
-    "data_0000",
-    "slow",
-    "no_answer",
-]
-"""One of these a connection. From `hang_up` to `redirect` it is not accepted. The others begin with the first words:
-`stall` says nothing more, and `half_open` does not answer pings either; `drop` cuts the connection inside a word, and
-`ends` closes it as if all were well; `garbage` to `data_0000` send what is no message, or an error of the vendor.
-`slow` is late with each message, `no_answer` leaves the first `Finalize` without one."""
 
 _REFUSALS: dict[str, tuple[int, str]] = {
     "unauthorized": (401, "INVALID_AUTH"),
@@ -110,185 +78,47 @@ _V2: dict[str, frozenset[str] | None] = {
 _RECORDED = {k: v for k, v in _V1.items() if k not in ("channels", "interim_results", "endpointing", "vad_events")}
 
 
-class DeepgramServer:
-    """Serves streams. `faults` are for the first connections, one each; `idle_timeout` is Deepgram's 10 s."""
+class DeepgramServer(RecognizerServer):
+    """Deepgram, whose streams end after 10 s without a message."""
 
-    def __init__(self, faults: Iterable[Fault] = (), *, idle_timeout: float = 10.0) -> None:
-        self.url = ""
-        self.problems: list[str] = []
-        """What clients did that the reference does not allow."""
-        self.queries: list[list[tuple[str, str]]] = []
-        """Of the connections that were accepted."""
-        self.received: list[str] = []
-        """Types of the messages that came."""
-        self.open = 0
-        """Streams that are open now."""
-        self.idle_timeout = idle_timeout
-        self.dialed = asyncio.Event()
-        self.misbehaves = asyncio.Event()
-        self._faults = deque(faults)
-        self._server: Server | None = None
-
-    async def __aenter__(self) -> Self:
-        self._server = await serve(
-            self._handle, "127.0.0.1", 0, process_request=self._admit, ping_interval=None, close_timeout=0.2
+    refusals: ClassVar = {
+        fault: (
+            status,
+            {"err_code": code, "err_msg": "x", "request_id": "r"},
+            {
+                "dg-request-id": "r",
+                "dg-error": code,
+                **({"Retry-After": str(RETRY_AFTER)} if status == 429 else {}),
+                **({"Location": "http://127.0.0.1:9/v1/listen"} if status == 302 else {}),
+            },
         )
-        self.url = f"http://127.0.0.1:{next(iter(self._server.sockets)).getsockname()[1]}"
-        return self
+        for fault, (status, code) in _REFUSALS.items()
+    }
 
-    async def __aexit__(self, *args: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in [*self._server.connections]:
-            connection.transport.abort()
-        await self._server.wait_closed()
-
-    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
-        self.dialed.set()
-        fault = self._faults.popleft() if self._faults else ""
-        connection.fault = fault  # type: ignore[attr-defined]  # carried to the handler
-        if fault == "hang_up":
-            connection.transport.abort()
-        if fault == "no_handshake":
-            await connection.wait_closed()
-        if fault in _REFUSALS:
-            return _refuse(connection, *_REFUSALS[fault])
+    def admit(self, request: Request) -> str | None:
         parts = urlsplit(request.path)
         if request.headers.get("Authorization") != f"Token {KEY}":
-            return _refuse(connection, 401, "INVALID_AUTH")
+            return "unauthorized"
         allowed = {"/v1/listen": _V1, "/v2/listen": _V2}.get(parts.path)
         query = parse_qsl(parts.query, keep_blank_values=True)
         wrong = check(query, allowed or {}, repeated={"keyterm", "language_hint"})
         if allowed is None or wrong:
             self.problems.append(f"{parts.path}: {wrong}")
-            return _refuse(connection, 400, "Bad Request")
-        self.queries.append(query)
+            return "bad_request"
         return None
 
-    async def _handle(self, connection: ServerConnection) -> None:
-        assert connection.request is not None
-        path = urlsplit(connection.request.path)
-        kind = NovaSession if path.path == "/v1/listen" else FluxSession
-        self.open += 1
-        try:
-            await kind(self, connection, dict(parse_qsl(path.query))).run()
-        except ConnectionClosed:
-            pass
-        finally:
-            self.open -= 1
+    def session(self, connection: ServerConnection, path: str, query: dict[str, str]) -> Session:
+        kind = NovaSession if path == "/v1/listen" else FluxSession
+        return kind(self, connection, query)
 
 
-class Session:
-    """One stream: reads frames, and answers as the protocol says, or as its fault does."""
-
-    texts: frozenset[str] = frozenset()
-
-    def __init__(self, server: DeepgramServer, connection: ServerConnection, query: dict[str, str]) -> None:
-        self.server, self.connection, self.query = server, connection, query
-        self.fault: Fault = connection.fault  # type: ignore[attr-defined]  # set when it was admitted
-        self.pcm = bytearray()
-        self.start = 0
-        """Samples before `pcm`."""
-        self.closing = False
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.pcm) // 2
-
-    async def run(self) -> None:
-        await self.begin()
-        while not self.closing:
-            try:
-                async with asyncio.timeout(self.server.idle_timeout):
-                    frame = await self.connection.recv()
-            except TimeoutError:
-                await self.connection.close(1011, "Deepgram did not receive audio data or a text message (NET-0001)")
-                return
-            if isinstance(frame, bytes):
-                if not frame or len(frame) % 2:
-                    await self.refuse(f"a binary frame of {len(frame)} bytes")
-                    return
-                self.pcm += frame
-                await self.listen()
-            else:
-                await self.obey(frame)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0.2):
-                frame = await self.connection.recv()
-                self.server.problems.append(f"{frame[:40]!r} after CloseStream")
-        await self.connection.close()
-
-    async def refuse(self, what: str) -> None:
-        self.server.problems.append(what)
-        await self.connection.close(1008, "DATA-0000")
-
-    async def obey(self, frame: str) -> None:
-        try:
-            message = json.loads(frame)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict) or set(message) != {"type"} or message["type"] not in self.texts:
-            self.server.problems.append(f"the message {frame[:80]!r}")
-            await self.send({"type": "Error", "variant": "SchemaError", "description": "unknown", "message": frame})
-            return
-        self.server.received.append(message["type"])
-        if message["type"] == "CloseStream":
-            self.closing = True
-            await self.finish()
-        else:
-            await self.command(message["type"])
-
-    async def send(self, message: dict[str, Any]) -> None:
-        if self.fault == "slow":
-            await asyncio.sleep(0.02)
-        await self.connection.send(json.dumps(message))
-
-    async def misbehave(self, words: bool) -> bool:
-        """Do what goes wrong, once there are words; whether nothing else is to be said."""
-        fault = self.fault
-        if not words or fault in ("", "slow", "no_answer"):
-            return False
-        self.server.misbehaves.set()
-        if fault == "half_open":
-            self.connection.transport.pause_reading()
-            await self.connection.wait_closed()
-        elif fault == "drop":
-            self.connection.transport.abort()
-        elif fault == "ends":
-            await self.connection.close()
-        elif fault == "net_0000":
-            await self.connection.close(1011, "NET-0000")
-        elif fault == "data_0000":
-            await self.connection.close(1008, "DATA-0000")
-        elif fault != "stall":
-            self.fault = "stall"
-            frames: dict[str, str | bytes] = {
-                "garbage": "{not json",
-                "binary": b"\x00\x01",
-                "wrong_fields": json.dumps(self.broken()),
-                "error": json.dumps(
-                    {"type": "Error", "code": "INTERNAL_SERVER_ERROR", "description": "words", "sequence_id": 1}
-                ),
-            }
-            await self.connection.send(frames[fault])
-        return True
-
-    def heard(self) -> list[tuple[str, int, int]]:
-        return [(w, self.start + a, self.start + b) for w, a, b in understand_words(bytes(self.pcm))]
-
-    async def begin(self) -> None: ...
-
-    async def listen(self) -> None: ...
-
-    async def command(self, kind: str) -> None: ...
-
-    async def finish(self) -> None: ...
-
-    def broken(self) -> dict[str, Any]:
-        return {}
+class DeepgramSession(Session):
+    goodbye = "CloseStream"
+    closes: ClassVar = {"server_error": (1011, "NET-0000"), "audio_refused": (1008, "DATA-0000")}
+    error: ClassVar = {"type": "Error", "code": "INTERNAL_SERVER_ERROR", "description": "words", "sequence_id": 1}
 
 
-class NovaSession(Session):
+class NovaSession(DeepgramSession):
     texts = frozenset({"Finalize", "KeepAlive", "CloseStream"})
     next_interim = 0
     ended = True
@@ -373,7 +203,7 @@ class NovaSession(Session):
         return {**self.results([]), "start": -1}
 
 
-class FluxSession(Session):
+class FluxSession(DeepgramSession):
     texts = frozenset({"CloseStream", "ForceEndTurn"})
     sequence = 0
     turn = 0
@@ -533,14 +363,3 @@ def check(query: list[tuple[str, str]], allowed: dict[str, frozenset[str] | None
         if names.count(name) > 1 and name not in repeated:
             return f"{name} twice"
     return "" if "model" in names else "no model"
-
-
-def _refuse(connection: ServerConnection, status: int, code: str) -> Response:
-    response = connection.respond(HTTPStatus(status), json.dumps({"err_code": code, "err_msg": "x", "request_id": "r"}))
-    response.headers["dg-request-id"] = "r"
-    response.headers["dg-error"] = code
-    if status == 429:
-        response.headers["Retry-After"] = str(RETRY_AFTER)
-    if status == 302:
-        response.headers["Location"] = "http://127.0.0.1:9/v1/listen"
-    return response

@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+import assemblyai_server
 import cartesia_server
 import deepgram_server
 import elevenlabs_server
 import openai_speech
 import pytest
+from assemblyai_server import AssemblyAIServer
 from cartesia_server import CartesiaServer
 from deepgram_server import DeepgramServer
 from elevenlabs_server import ElevenLabsServer
 from openai_speech import OpenAISpeechServer
 
+from duologue.stt.assemblyai import AssemblyAISpeechToText
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram import DeepgramSpeechToText
 from duologue.tts import TextToSpeech
@@ -107,7 +110,18 @@ def _deepgram(model: str) -> Recognizer:
     )
 
 
-RECOGNIZERS = [_deepgram("nova-3"), _deepgram("flux-general-en")]
+RECOGNIZERS = [
+    _deepgram("nova-3"),
+    _deepgram("flux-general-en"),
+    Recognizer(
+        "assemblyai",
+        AssemblyAIServer,
+        # Virtual time is faster than real time.
+        lambda url, **options: AssemblyAISpeechToText(**{"base_url": url, "max_pace": 1000.0, **options}),
+        assemblyai_server.KEY,
+        goodbye="Terminate",
+    ),
+]
 
 VOICES = [
     Voice(

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from deepgram_server import KEY, RETRY_AFTER, DeepgramRecordings, DeepgramServer, Fault
+from deepgram_server import KEY, DeepgramRecordings, DeepgramServer
+from recognizer_server import RETRY_AFTER, Fault
 from test_recognizers import FOREVER, TEXT, opinions, say, until_final
 
 from command_line import CommandLine
@@ -175,7 +176,7 @@ async def test_finalize_that_has_no_answer_is_a_fault_if_words_are_owed() -> Non
     async with DeepgramServer(["no_answer"]) as server, asyncio.timeout(20):
         stream = recognizer(server, finalize_timeout=0.1).stream()
         end = say(stream, TEXT)
-        with pytest.raises(DeadlineError, match="Finalize"):
+        with pytest.raises(DeadlineError, match="no final"):
             await until_final(stream, end)
         await stream.aclose()
 

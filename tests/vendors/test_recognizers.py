@@ -1,6 +1,6 @@
 """Recognizers that are services, each against its vendor's protocol: one suite of behaviors, one row each.
 
-The rows are in provider_table.py. A stand-in has the faults of `deepgram_server.Fault`.
+The rows are in provider_table.py. A stand-in has the faults of `recognizer_server.Fault`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
-from deepgram_server import RETRY_AFTER, Fault
 from provider_table import RECOGNIZERS, Recognizer, recognizers
+from recognizer_server import RETRY_AFTER, Fault
 
 from duologue.cli.live_check import check_live
 from duologue.errors import (
@@ -110,7 +110,7 @@ async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Recognize
         partials = [event for event in events if isinstance(event, Partial)]
         (final,) = [event for event in events if isinstance(event, Final)]
         assert final.text == TEXT
-        assert {text for text in ("A", "A table") if any(p.text == text for p in partials)}
+        assert {"a", "a table"} & {partial.text.lower() for partial in partials}
         spans = [(event.start, event.end) for event in partials] + [(final.start, final.end)]
         assert all(start <= first <= last <= end for first, last in spans)
         if stt.capabilities.word_times:
@@ -174,8 +174,8 @@ async def test_a_call_goes_on_when_the_connection_breaks_inside_a_word(row: Reco
         ("binary", ProviderUnavailableError, True),
         ("wrong_fields", ProviderUnavailableError, True),
         ("error", ProviderUnavailableError, True),
-        ("net_0000", ProviderUnavailableError, True),
-        ("data_0000", InvalidAudioError, False),
+        ("server_error", ProviderUnavailableError, True),
+        ("audio_refused", InvalidAudioError, False),
     ],
 )
 async def test_each_fault_is_one_error_of_the_tree(
@@ -232,7 +232,7 @@ async def test_it_can_be_closed_while_it_dials_and_at_any_time(row: Recognizer, 
 async def test_closing_says_goodbye_and_ends_the_iteration(row: Recognizer) -> None:
     async with served(row) as (server, stt):
         stream = stt.stream()
-        stream.push(speak("One.") + bytes(RATE), 0)
+        stream.push(speak("One.") + bytes(RATE // 2), 0)
         events = aiter(stream)
         await anext(events)
         await stream.aclose()

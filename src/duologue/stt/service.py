@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["RecognizerUsage", "ServiceSettings"]
+__all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings"]
 
 
 class ServiceSettings(BaseModel):
@@ -25,6 +25,17 @@ class ServiceSettings(BaseModel):
     """From the end of speech to its words, until it has been measured."""
     cost: float | None = Field(None, ge=0)
     """US dollars for an hour of streamed audio, in place of the list price."""
+
+
+class SocketSettings(ServiceSettings):
+    """Settings of each recognizer over a WebSocket."""
+
+    ping_interval: float = Field(5.0, gt=0, le=60)
+    """Seconds between pings of the connection..."""
+    ping_timeout: float = Field(5.0, gt=0, le=60)
+    """...and to the answer, after which the connection counts as lost."""
+    finalize_timeout: float = Field(1.0, gt=0, le=10)
+    """For the answer to a request for finals."""
 
 
 @dataclass(slots=True)

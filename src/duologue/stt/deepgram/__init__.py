@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from duologue.audio.format import RATE
 from duologue.services import read_key, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import StreamingSpeechToText
-from duologue.stt.deepgram.connection import Connection, dial
+from duologue.stt.deepgram.messages import CLOSE_STREAM
 from duologue.stt.deepgram.recorded import RecordedTranscription
 from duologue.stt.deepgram.settings import DeepgramSettings, is_flux
-from duologue.stt.deepgram.stream import DeepgramStream, FluxStream, NovaStream
+from duologue.stt.deepgram.stream import FluxStream, NovaStream, close_error
 from duologue.stt.service import RecognizerUsage
-from duologue.telemetry.context import trace_headers
+from duologue.stt.websocket import Connection, SocketStream, dial
 
 __all__ = ["DeepgramSettings", "DeepgramSpeechToText"]
 
@@ -68,13 +69,15 @@ class DeepgramSpeechToText(StreamingSpeechToText):
             return None
         return sum(seconds / 3600 * (price or 0.0) for seconds, price in used)
 
-    def stream(self, *, language: str | None = None) -> DeepgramStream:
+    def stream(self, *, language: str | None = None) -> SocketStream:
         """Open a stream: `/v2/listen` for a Flux model, else `/v1/listen`."""
         self.check_language(language)
-        parameters = self.settings.stream_parameters(language)
+        url = f"{self.settings.stream_url()}?{urlencode(self.settings.stream_parameters(language))}"
 
         async def connect() -> Connection:
-            return await dial(self.name, self.settings, {**self._headers, **trace_headers()}, parameters)
+            return await dial(
+                self.name, url, self._headers, self.settings, goodbye=CLOSE_STREAM, close_error=close_error
+            )
 
         kind = FluxStream if is_flux(self.settings.model) else NovaStream
         return kind(self.name, self.settings, self.usage, connect)

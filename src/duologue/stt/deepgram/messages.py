@@ -17,6 +17,7 @@ __all__ = [
     "KEEP_ALIVE",
     "Connected",
     "Failure",
+    "Message",
     "Recording",
     "Results",
     "TurnInfo",

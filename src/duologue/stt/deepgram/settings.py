@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from duologue.audio.format import RATE
-from duologue.stt.service import ServiceSettings
+from duologue.stt.service import SocketSettings
 
 __all__ = ["PRICES", "DeepgramSettings", "is_flux"]
 
@@ -25,7 +25,7 @@ deepgram.com/pricing, pay as you go, as published in August and November 2026. P
 Term = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
-class DeepgramSettings(ServiceSettings):
+class DeepgramSettings(SocketSettings):
     """Settings of the Deepgram recognizer. docs/providers/deepgram.md has a table of them."""
 
     model: str = Field("nova-3", min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][\w.:-]*$")
@@ -63,12 +63,6 @@ class DeepgramSettings(ServiceSettings):
     """For whole utterances and files; by default the model, and nova-3 for a Flux model."""
     keep_alive_interval: float = Field(4.0, gt=0, le=8)
     """Nova: seconds between messages that keep a silent stream open. Deepgram closes it after 10."""
-    ping_interval: float = Field(5.0, gt=0, le=60)
-    """Seconds between pings of the connection..."""
-    ping_timeout: float = Field(5.0, gt=0, le=60)
-    """...and to the answer, after which the connection counts as lost."""
-    finalize_timeout: float = Field(1.0, gt=0, le=10)
-    """Seconds to the answer to `Finalize`. Deepgram need not answer if nothing is left to transcribe."""
     request_timeout: float = Field(60.0, gt=0, le=600)
     """For the transcript of a whole utterance or file, once it has been sent."""
     max_connections: int = Field(20, ge=1, le=10_000)

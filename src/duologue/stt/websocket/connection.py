@@ -1,30 +1,33 @@
-"""One WebSocket to Deepgram: dialing, sending, keep-alive, and the detection of a connection that is lost."""
+"""One WebSocket to a recognizer: dialing, sending, keep-alive, and the detection of a connection that is lost."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final
-from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderError, ProviderUnavailableError
+from duologue.errors import DeadlineError, DuologueError, ProviderUnavailableError
 from duologue.loopback import is_loopback
-from duologue.services import error_for, retry_after
-from duologue.stt.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE
-from duologue.stt.deepgram.settings import DeepgramSettings
+from duologue.services import error_code, error_for, retry_after
+from duologue.stt.service import SocketSettings
+from duologue.telemetry.context import trace_headers
 
-__all__ = ["Connection", "dial"]
+__all__ = ["CloseError", "Connection", "dial"]
+
+CloseError = Callable[[str, int, str], DuologueError]
+"""Makes the error of the tree of a provider's name, a close code and its reason."""
 
 CLOSE_TIMEOUT_S: Final = 0.2
-"""Seconds that Deepgram has to close; a session waits half a second for all of it."""
+"""Seconds that the service has to close; a session waits half a second for all of it."""
 
-_log = logging.getLogger("duologue.stt.deepgram.websocket")
+_log = logging.getLogger("duologue.stt.websocket.connection")
 _log.setLevel(logging.INFO)  # websockets logs the header with the key at DEBUG
 
 
@@ -34,14 +37,22 @@ class _Connect(connect):
 
 
 async def dial(
-    name: str, settings: DeepgramSettings, headers: dict[str, str], parameters: list[tuple[str, str]]
+    name: str,
+    url: str,
+    headers: Mapping[str, str],
+    settings: SocketSettings,
+    *,
+    goodbye: str | None,
+    close_error: CloseError,
 ) -> Connection:
-    """Open a stream. Raises the error of the tree that says why it cannot be opened."""
-    url = settings.stream_url()
+    """Open a stream. Raises the error of the tree that says why it cannot be opened.
+
+    `goodbye` is the message before the close; None if there is none.
+    """
     try:
         socket = await _Connect(
-            f"{url}?{urlencode(parameters)}",
-            additional_headers=headers,
+            url,
+            additional_headers={**headers, **trace_headers()},
             open_timeout=settings.connect_timeout,
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
@@ -53,23 +64,36 @@ async def dial(
     except InvalidStatus as refused:
         response = refused.response
         wait = retry_after(response.headers.get("Retry-After"))
-        raise error_for(name, response.status_code, wait=wait) from None
+        try:
+            code = error_code(json.loads(response.body or b""))
+        except ValueError:
+            code = ""
+        raise error_for(name, response.status_code, code, wait) from None
     except TimeoutError:
         late = f"{name} did not accept a connection within {settings.connect_timeout:g} s."
         raise DeadlineError(late, provider=name) from None
     except (OSError, EOFError, InvalidHandshake) as error:
         message = f"{name} cannot be reached: {type(error).__name__}."
         raise ProviderUnavailableError(message, provider=name) from None
-    return Connection(name, settings, socket)
+    return Connection(name, settings, socket, goodbye, close_error)
 
 
 class Connection:
     """An open stream. A task watches it: it sends what keeps it open, and gives it up if nothing comes any more."""
 
-    def __init__(self, name: str, settings: DeepgramSettings, socket: ClientConnection) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: SocketSettings,
+        socket: ClientConnection,
+        goodbye: str | None,
+        close_error: CloseError,
+    ) -> None:
         self._name = name
         self._settings = settings
         self._socket = socket
+        self._goodbye = goodbye
+        self._close_error = close_error
         self._sent_at = self._heard_at = monotonic()
         self._awaits = False
         """Whether audio was sent since something came."""
@@ -78,9 +102,9 @@ class Connection:
         self._interrupted = False
         self._watching: asyncio.Task[None] | None = None
 
-    def watch(self, *, keep_alive: bool) -> None:
-        """Begin to watch; `keep_alive`: the protocol has a message that keeps a silent stream open."""
-        self._watching = asyncio.create_task(self._watch(keep_alive), name="deepgram-watch")
+    def watch(self, task: str, keep_alive: str | None, interval: float) -> None:
+        """Begin to watch, in a task of this name; `keep_alive` is the message that keeps a silent stream open."""
+        self._watching = asyncio.create_task(self._watch(keep_alive, interval), name=task)
 
     async def send(self, data: bytes | str) -> None:
         """Send audio or a message. Returns at once if the connection is lost: reading from it tells why."""
@@ -133,18 +157,19 @@ class Connection:
         return True
 
     async def aclose(self) -> None:
-        """Tell Deepgram that no more audio comes, and close, within a fraction of a second."""
+        """Tell the service that no more audio comes, and close, within a fraction of a second."""
         if self._watching is not None:
             self._watching.cancel()
         with suppress(ConnectionClosed, TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._socket.send(CLOSE_STREAM)
+                if self._goodbye is not None:
+                    await self._socket.send(self._goodbye)
                 await self._socket.close()
         self._socket.transport.abort()
 
-    async def _watch(self, keep_alive: bool) -> None:
+    async def _watch(self, keep_alive: str | None, interval: float) -> None:
         s = self._settings
-        step = min(s.keep_alive_interval, s.stall_timeout) / 2
+        step = min(interval, s.stall_timeout) / 2 if keep_alive is not None else s.stall_timeout / 2
         while True:
             await asyncio.sleep(step)
             now = monotonic()
@@ -152,8 +177,8 @@ class Connection:
                 late = f"{self._name} has sent nothing for {s.stall_timeout:g} s of audio."
                 self.fail(DeadlineError(late, provider=self._name))
                 return
-            if keep_alive and now - self._sent_at >= s.keep_alive_interval - step:
-                await self.send(KEEP_ALIVE)
+            if keep_alive is not None and now - self._sent_at >= interval - step:
+                await self.send(keep_alive)
 
     def _error_for(self, closed: ConnectionClosed) -> DuologueError:
         """The error for a close frame, or for a connection that was lost without one."""
@@ -164,9 +189,4 @@ class Connection:
             if closed.sent is not None and closed.sent.code in (1002, 1007, 1009):
                 return ProviderUnavailableError(f"{name} broke the WebSocket protocol.", provider=name)
             return ProviderUnavailableError(f"{name} was cut off.", provider=name)
-        if "DATA-0000" in frame.reason:
-            return InvalidAudioError(f"{name} cannot decode the audio (DATA-0000).", provider=name)
-        if frame.code == 1008:
-            return ProviderError(f"{name} closed the stream: what it was sent breaks its rules (1008).", provider=name)
-        code = next((c for c in ("NET-0000", "NET-0001") if c in frame.reason), str(frame.code))
-        return ProviderUnavailableError(f"{name} closed the stream ({code}).", provider=name)
+        return self._close_error(name, frame.code, frame.reason)

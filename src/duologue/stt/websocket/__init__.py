@@ -1,0 +1,6 @@
+"""Recognizers over a WebSocket: connections and streams, the same for all vendors."""
+
+from duologue.stt.websocket.connection import Connection, dial
+from duologue.stt.websocket.stream import AskedStream, SocketStream
+
+__all__ = ["AskedStream", "Connection", "SocketStream", "dial"]
