@@ -142,6 +142,11 @@ class AudioQueue:
             self._pieces.append((b"", position))
             self._changed.set()
 
+    @property
+    def is_closed(self) -> bool:
+        """True after `close`."""
+        return self._closed
+
     def close(self) -> None:
         """Drop what waits, and end the iteration."""
         self._closed = True

@@ -98,7 +98,7 @@ class SocketStream(ABC):
             raise
         finally:
             self._dialing = None
-        if self._closed:
+        if self._audio.is_closed:
             await connection.aclose()
             return None
         self._connection = connection
