@@ -14,12 +14,14 @@ from typing import Any, Protocol, Self
 import assemblyai_server
 import cartesia_server
 import deepgram_server
+import deepgram_speech
 import elevenlabs_server
 import openai_speech
 import pytest
 from assemblyai_server import AssemblyAIServer
 from cartesia_server import CartesiaServer
 from deepgram_server import DeepgramServer
+from deepgram_speech import DeepgramSpeechServer
 from elevenlabs_server import ElevenLabsServer
 from openai_speech import OpenAISpeechServer
 
@@ -28,6 +30,7 @@ from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram import DeepgramSpeechToText
 from duologue.tts import TextToSpeech
 from duologue.tts.cartesia import CartesiaVoice
+from duologue.tts.deepgram import DeepgramVoice
 from duologue.tts.elevenlabs import ElevenLabsVoice
 from duologue.tts.openai import OpenAIVoice
 
@@ -149,6 +152,13 @@ VOICES = [
         streams=3,
         streams_text=True,
         is_aligned=True,
+    ),
+    Voice(
+        "deepgram",
+        DeepgramSpeechServer,
+        lambda url, **options: DeepgramVoice(**{"base_url": url, **options}),
+        deepgram_speech.KEY,
+        streams_text=True,
     ),
 ]
 

@@ -242,12 +242,12 @@ async def test_a_busy_pool_is_waited_for_no_longer_than_the_deadline(row: Voice)
 async def test_a_user_with_a_key_can_check_it(row: Voice, monkeypatch: pytest.MonkeyPatch) -> None:
     async with row.server(["", "unauthorized", "hang_up"]) as server, asyncio.timeout(DEADLINE):
         monkeypatch.setattr(providers, "tts_provider", lambda name: row.make(server.url, api_key=row.key))
-        said, seconds = await asyncio.to_thread(check_live, row.name)
+        said, seconds = await asyncio.to_thread(check_live, f"tts:{row.name}")
         assert said.startswith("spoke ")
         assert 0 < seconds < DEADLINE
         for kind in (AuthenticationError, ProviderUnavailableError):
             with pytest.raises(kind):
-                await asyncio.to_thread(check_live, row.name)
+                await asyncio.to_thread(check_live, f"tts:{row.name}")
         assert server.problems == []
 
 

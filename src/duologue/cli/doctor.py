@@ -54,7 +54,8 @@ def doctor(
     live: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="Instead, make one tiny request to a provider, as deepgram/nova-3; may be repeated."
+            metavar="NAME",
+            help="Instead, make one tiny request to a provider, as deepgram/nova-3 or tts:deepgram; may be repeated.",
         ),
     ] = None,
 ) -> None:

@@ -21,16 +21,21 @@ TEXT: Final = "One."
 def check_live(name: str) -> tuple[str, float]:
     """Make one request to the provider called `name`; what came back, and the seconds that it took.
 
+    A name that both a recognizer and a voice have is the recognizer's; `tts:NAME` is the voice.
+
     Raises the error of the tree that says what is wrong with the provider, its key or its service.
     """
     from duologue.settings.providers import provider_names, stt_provider, tts_provider
 
-    key = name.partition("/")[0]
-    if key in provider_names("stt"):
-        provider: Any = stt_provider(name)
+    kind, colon, plain = name.partition(":")
+    if not colon:
+        kind, plain = "", name
+    key = plain.partition("/")[0]
+    if kind in ("", "stt") and key in provider_names("stt"):
+        provider: Any = stt_provider(plain)
         check: Any = _check_recognizer
-    elif key in provider_names("tts"):
-        provider, check = tts_provider(name), _check_voice
+    elif kind in ("", "tts") and key in provider_names("tts"):
+        provider, check = tts_provider(plain), _check_voice
     else:
         names = ", ".join(sorted({*provider_names("stt"), *provider_names("tts")}))
         raise ConfigError(f"There is no provider {name!r}.", hint=f"Choose one of {names}, or install its package.")

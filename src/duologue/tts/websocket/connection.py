@@ -65,11 +65,12 @@ class Context:
     def end(self) -> None:
         """Say that no text follows; what was sent is still spoken."""
         self._owed_at_end = self.owes
-        if self._is_known:
-            self._send(self.connection.wire.end(self.id))
-        else:
+        messages = self.connection.wire.end(self.id) if self._is_known else None
+        if messages is None:
             self.discard()
             self.is_final = True
+        else:
+            self._send(messages)
         self.is_closed = True
         self._changed.set()
 

@@ -60,8 +60,8 @@ class Wire(Protocol):
         """Keep a context open that waits for text."""
         ...
 
-    def end(self, context: str) -> tuple[str, ...]:
-        """Say that no text follows; what was sent is still spoken."""
+    def end(self, context: str) -> tuple[str, ...] | None:
+        """Say that no text follows; what was sent is still spoken. None if all of it has been."""
         ...
 
     def cancel(self, context: str, *, ended: bool) -> tuple[str, ...]:
