@@ -1,4 +1,4 @@
-"""A stand-in for OpenAI's `POST /v1/audio/speech`, on the loopback.
+"""A stand-in for OpenAI's `POST /v1/audio/speech` and `/v1/audio/transcriptions`, on the loopback.
 
 Sources: https://developers.openai.com/api/reference/resources/audio/subresources/speech/methods/create, and the types
 of the official SDK openai 3.57 (`SpeechCreateParams`), by which each request is validated; both read on 2026-11-30.
@@ -12,6 +12,8 @@ import contextlib
 import json
 from collections import deque
 from collections.abc import Iterable
+from email.message import Message
+from email.parser import BytesParser
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +22,9 @@ from openai.types.audio import SpeechCreateParams
 from pydantic import TypeAdapter, ValidationError
 from voice_faults import RETRY_AFTER, Fault
 
-from duologue.testing.spoken import speak
+from duologue.audio.wav import read_wav_16k
+from duologue.errors import InvalidAudioError
+from duologue.testing.spoken import speak, understand
 
 KEY = "sk-test-0123456789"
 RATE = 24_000
@@ -149,6 +153,8 @@ class _Connection:
         target = (request.method.decode(), request.target.decode())
         if target == ("GET", "/v1/models"):
             return await self._json(200, {"object": "list", "data": []})
+        if target == ("POST", "/v1/audio/transcriptions"):
+            return await self._transcribe(headers.get("content-type", ""), body)
         if target != ("POST", "/v1/audio/speech"):
             return await self._wrong(404, f"unknown target {target}")
         if headers.get("content-type") != "application/json":
@@ -169,6 +175,47 @@ class _Connection:
             return await self._refuse(status, kind, code, f"{KEY} said {params['input']}", **wait)
         self._server.bodies.append(params)
         return await self._speak(params["input"], fault)
+
+    async def _transcribe(self, kind: str, body: bytes) -> bool:
+        form = BytesParser().parsebytes(f"content-type: {kind}\r\n\r\n".encode() + body)
+        parts = form.get_payload() if form.is_multipart() else []
+        assert isinstance(parts, list)
+        fields: dict[str, Any] = {
+            str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+            for part in parts
+            if isinstance(part, Message)
+        }
+        audio = fields.pop("file", b"")
+        asked = {name: value.decode() for name, value in fields.items()}
+        unknown = asked.keys() - {"model", "response_format", "language", "prompt", "stream"}
+        if unknown or not asked.get("model") or asked.get("stream", "true") not in ("true", "True"):
+            return await self._wrong(400, f"wrong fields: {asked}")
+        fault = self._server.take_fault()
+        if fault in _REFUSALS:
+            wait = {"retry-after": str(RETRY_AFTER)} if fault == "rate_limited" else {}
+            status, reason, code = _REFUSALS[fault]
+            return await self._refuse(status, reason, code, KEY, **wait)
+        try:
+            text = understand(read_wav_16k(audio).samples.tobytes())
+        except InvalidAudioError:
+            return await self._refuse(400, "invalid_request_error", "invalid_audio", "cannot be read")
+        self._server.bodies.append(asked)
+        if fault == "stall_first":
+            return await self._wait()
+        if fault == "garbage":
+            return await self._json(200, ["no transcript"])
+        if "stream" not in asked:
+            return await self._json(200, {"text": text, "usage": {"type": "duration", "seconds": 1}})
+        await self._send(h11.Response(status_code=200, headers=[("content-type", "text/event-stream")]))
+        events = [{"type": "transcript.text.delta", "delta": word} for word in text.split()]
+        for n, event in enumerate([*events, {"type": "transcript.text.done", "text": text}]):
+            await self._send(h11.Data(data=f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()))
+            if n == 1 and fault in ("stall", "half_open"):
+                return await self._wait()
+            if n == 1 and fault == "drop":
+                return False
+        await self._send(h11.EndOfMessage())
+        return True
 
     async def _wrong(self, status: int, problem: str) -> bool:
         self._server.problems.append(problem)
