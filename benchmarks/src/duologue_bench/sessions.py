@@ -147,8 +147,9 @@ class _Run:
 
     async def create(self) -> None:
         """Start all sessions, one by one."""
-        async with self._open(CallWatch(Notes(), self._work.line)) as session:
-            await session.feed(b"".join(self._chunks[: int(FIRST / FRAME)]))
+        session = await self._open(CallWatch(Notes(), self._work.line)).__aenter__()
+        await session.feed(b"".join(self._chunks[: int(FIRST / FRAME)]))
+        await session.hang_up()  # `close` would wait for a long answer to end
         gc.collect()
         self._threads_before, self._tasks_before = threads(), len(asyncio.all_tasks())
         self._base = private_bytes()
