@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from between import between
 from console_page import (
+    HURRIED,
     address,
     backend,
     chromium,
@@ -258,7 +259,7 @@ async def test_a_server_that_does_not_answer_is_not_said_to_listen(chromium: Bro
     async with (
         listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
         between(address) as proxy,
-        opened(chromium, f"http://127.0.0.1:{proxy.port}/?aec=0") as page,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/?aec=0", hurried=True) as page,
     ):
         session = await talk(page, backend)
         session.tell(live())
@@ -306,9 +307,7 @@ async def test_a_conversation_outlives_the_sleep_of_its_page(chromium: Browser) 
     async with listening(create_app(backend.build)) as (_, address):
         context = await chromium.new_context()
         page = await context.new_page()
-        await page.add_init_script(
-            "const now = performance.now.bind(performance); window.slept = 0; performance.now = () => now() + slept"
-        )
+        await page.add_init_script(HURRIED)
         await page.goto(f"http://{address}/")
         await page.fill("#text", "Hello there")
         await page.press("#text", "Enter")

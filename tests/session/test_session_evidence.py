@@ -179,7 +179,8 @@ async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
         await call.speak("I would like")
         await call.silence(0.11)  # the words have been asked for, and are not due yet
         assert len(stt.asked) == 1
-        await call.say("a table.")
+        await call.play(speak("a table."), waits=False)  # in real time these words are on time
+        await call.silence(2.0)
         assert stt.let_go == 1
         assert [t.user_text for t in call.turns] == ["I would like a table."]
 

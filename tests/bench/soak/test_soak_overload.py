@@ -30,7 +30,7 @@ async def test_who_is_refused_is_told_and_all_are_accounted_for(
     offered: set[float] = set()
     async with served_here(max_sessions=2) as server:
         found = await overload(
-            server, 2, NORMAL, 2.0, factors=(1.0, 2.0), make_voice=Voice, on_progress=lambda _, x: offered.add(x)
+            server, 2, NORMAL, 1.0, factors=(1.0, 2.0), make_voice=Voice, on_progress=lambda _, x: offered.add(x)
         )  # fmt: skip
         shown = (await server.ops())["sum"]
     assert offered == {1.0, 2.0}
