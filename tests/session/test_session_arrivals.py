@@ -74,6 +74,7 @@ async def client() -> AsyncIterator[Client]:
         )
         async with session:
             yield Client(session, engine, clock)
+            await session.hang_up()  # what is still to be said would never sound: the clock stands still
 
 
 def steady(seconds: float, size: float, *, start: float = 0.0, speed: float = 1.0) -> Iterator[Chunk]:
