@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ async def measure_telemetry(turns: int = 400, repeats: int = 15) -> dict[str, fl
     found: dict[str, float] = {}
     for name, config in {"off": TelemetryConfig(metrics=False), "metrics": TelemetryConfig()}.items():
         meter = TurnMeter("bench", telemetry := Telemetry(config))
-        found[name] = _least(repeats, turns, lambda meter=meter: _tell(each, meter.follow))
+        found[name] = _least(repeats, turns, partial(_tell, each, meter.follow))
     found["page"] = _least(repeats, 10, lambda: [render(telemetry.metrics.snapshot()) for _ in range(10)])
     with _collector() as address:
         for name, options in {
@@ -52,7 +53,7 @@ async def measure_telemetry(turns: int = 400, repeats: int = 15) -> dict[str, fl
                     parties = Parties("agent", "recognizer", "voice")
                     trace = CallTrace("bench", tracer, parties, is_sampled=telemetry.is_sampled)
                     followers.append(trace.follow)
-                found[name] = _least(repeats, turns, lambda tell=followers: _tell(each, *tell))
+                found[name] = _least(repeats, turns, partial(_tell, each, *followers))
     return found
 
 

@@ -7,11 +7,18 @@ import pytest
 
 from duologue.audio.wav import read_wav_16k, write_wav
 from duologue.errors import ConfigError
+from duologue_bench.peers import race
 from duologue_bench.peers.picture import draw_race
 from duologue_bench.peers.race import Lap, Race, per_session_mb, run_race
 from duologue_bench.peers.report import report
 from duologue_bench.peers.sound import write_cycles
 from duologue_bench.peers.trial import Figures, Trial, pick
+
+
+@pytest.fixture(autouse=True)
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that end at once are not waited for by the quarter of a second."""
+    monkeypatch.setattr(race, "LOOK_S", 0.02)
 
 
 class Someone:
