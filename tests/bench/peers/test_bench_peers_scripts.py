@@ -1,11 +1,14 @@
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duologue_bench.peers import peers_in
+from duologue.errors import NotInstalledError
+from duologue_bench.peers import environment, peers_in
 from duologue_bench.peers.duologue_peer import Duologue
+from duologue_bench.peers.environment import Environment, prepare
 from duologue_bench.peers.livekit import LiveKit
 from duologue_bench.peers.pipecat import Pipecat
 from duologue_bench.peers.trial import Trial, last_object
@@ -143,3 +146,26 @@ def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert [peer.title for peer in found] == ["LiveKit Agents 9.9.9"]
     assert len(told) == 1
     assert "Pipecat is left out" in told[0]
+
+
+def test_an_environment_is_made_once_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path / "cache"))
+    told: list[str] = []
+    one = Environment("some", ("some-peer==1.0",), ("beckett.wav",), "make_wav.py")
+    scripts = tmp_path / "scripts"
+    assert prepare(scripts, told.append, (one,)) == scripts  # nothing to be made
+    (scripts / "some").mkdir(parents=True)
+    (scripts / "some" / "bench_a.py").write_text("pass")
+    runs: list[tuple[str, ...]] = []
+    monkeypatch.setattr(environment, "_run", lambda *command, folder: runs.append(command))
+    for _ in range(2):
+        assert prepare(scripts, told.append, (one,)) == tmp_path / "cache" / "peers"
+    assert len(told) == 1
+    assert [command[1:3] for command in runs] == [("-m", "venv"), ("-m", "pip"), ("make_wav.py",), ("make_wav.py",)]
+    made = tmp_path / "cache" / "peers" / "some"
+    assert {path.name for path in made.rglob("*.*")} == {"bench_a.py", "beckett.wav", "installed.txt"}
+
+
+def test_an_environment_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    with pytest.raises(NotInstalledError, match="cannot be installed: no such luck"):
+        environment._run(sys.executable, "-c", "import sys; sys.exit('no such luck')", folder=tmp_path)

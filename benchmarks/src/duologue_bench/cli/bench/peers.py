@@ -23,7 +23,7 @@ def peers(
         Path,
         typer.Option(
             "--dir",
-            help="The folder with the peers' scripts and environments: pipecat/ and livekit/, each with venv/ in it.",
+            help="The folder with the peers' scripts: pipecat/ and livekit/. Environments are made in the cache.",
             exists=True,
             file_okay=False,
         ),
@@ -52,6 +52,7 @@ def peers(
     from duologue_bench.document import check_document, write_between
     from duologue_bench.peers import peers_in
     from duologue_bench.peers.duologue_peer import Duologue
+    from duologue_bench.peers.environment import prepare
     from duologue_bench.peers.picture import draw_race
     from duologue_bench.peers.race import run_race
     from duologue_bench.peers.report import report
@@ -66,13 +67,14 @@ def peers(
         check_plot(plot)
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write the raw data to.")
-    found, told = peers_in(dir_.resolve())
+    folder_of_peers = prepare(dir_.resolve(), notes.print)
+    found, told = peers_in(folder_of_peers)
     for line in told:
         notes.print(line)
     if cores is not None:
         os.sched_setaffinity(0, _cores(cores))
     with tempfile.TemporaryDirectory() as folder:
-        cycle, dense = write_cycles(dir_, Path(folder))
+        cycle, dense = write_cycles(folder_of_peers, Path(folder))
         contestants: list[Contestant] = [Duologue(cycle, dense), *found]
         race = run_race(contestants, rounds=rounds, limit_s=minutes * 60, on_lap=_tell)
     if raw is not None:
