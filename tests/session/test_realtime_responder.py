@@ -250,8 +250,8 @@ async def test_a_model_that_does_not_connect_is_given_up(monkeypatch: pytest.Mon
 )
 async def test_what_a_model_must_not_give_ends_the_reply(event: Any, message: str) -> None:
     class Wrong(FakeRealtimeModel):
-        async def connect(self, *, language: str | None = None) -> Any:
-            connection = await super().connect(language=language)
+        async def connect(self, **how: Any) -> Any:
+            connection = await super().connect(**how)
             respond = connection.respond
 
             def wrong(response: str, **how: Any) -> None:
@@ -273,8 +273,8 @@ async def test_what_a_model_must_not_give_ends_the_reply(event: Any, message: st
 
 async def test_text_of_a_model_that_goes_back_is_reported() -> None:
     class Back(FakeRealtimeModel):
-        async def connect(self, *, language: str | None = None) -> Any:
-            connection = await super().connect(language=language)
+        async def connect(self, **how: Any) -> Any:
+            connection = await super().connect(**how)
             emit = connection.emit
 
             def back(event: Any) -> None:
@@ -330,8 +330,8 @@ class Breaking(FakeRealtimeModel):
         super().__init__(*answers)
         self._method, self._good = method, good
 
-    async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
-        connection = await super().connect(language=language)
+    async def connect(self, **how: Any) -> FakeRealtimeConnection:
+        connection = await super().connect(**how)
         if len(self.connections) == 1:
             works, calls = getattr(connection, self._method), iter(range(10_000))
 
@@ -378,6 +378,9 @@ async def test_a_connection_that_was_lost_between_turns_is_reported() -> None:
         await call.say("And on.")
         assert call.heard == ["One.", "Two."]
         assert call.one(ErrorRaised).message == "fake-realtime closed the connection."
+        told = [[(message.role, message.text) for message in history] for history in model_of(call).histories]
+        assert told == [[], [("user", "Hello."), ("agent", "One.")]]
+        assert model_of(call).connections[1].turns == ["And on."]
         assert call.engine.counters.response_faults == 1
 
 
@@ -392,21 +395,21 @@ async def test_a_connection_that_does_not_close_is_left_alone(monkeypatch: pytes
 
 async def test_a_connection_that_is_given_up_late_does_not_touch_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(FakeRealtimeModel):
-        async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+        async def connect(self, **how: Any) -> FakeRealtimeConnection:
             if not self.connections:
                 self.connections.append(FakeRealtimeConnection(self))
                 try:
                     await asyncio.Event().wait()
                 finally:
                     await asyncio.sleep(0.02)
-            return await super().connect(language=language)
+            return await super().connect(**how)
 
     kept = link.RealtimeLink(Slow(), None)
     monkeypatch.setattr(link, "CONNECT_TIMEOUT_S", 0.01)
     with pytest.raises(DeadlineError):
-        await kept.connected("")
+        await kept.connected("", ())
     monkeypatch.undo()
-    connection = await kept.connected("")
+    connection = await kept.connected("", ())
     await asyncio.sleep(0.05)
     assert kept.connection is connection
     await kept.aclose()
@@ -419,12 +422,12 @@ async def test_a_model_that_never_waits_holds_up_nobody() -> None:
                 yield RealtimeText("nothing", "more")
 
     class Model(FakeRealtimeModel):
-        async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+        async def connect(self, **how: Any) -> FakeRealtimeConnection:
             self.connections.append(Endless(self))
             return self.connections[-1]
 
     kept = link.RealtimeLink(Model(), None)
-    await kept.connected("")
+    await kept.connected("", ())
     for _ in range(10):
         await asyncio.sleep(0)
     assert 64 <= kept.late_events <= 64 * 20

@@ -1,10 +1,10 @@
 """The same conversation over different providers is the same: what happened, in which order, and what was heard."""
 
 import pytest
-from stacks import GREETING, LONG, STACKS, converse, said, told
 
 from duologue.conversation import events
 from duologue.session import ErrorRaised
+from stacks import GREETING, LONG, STACKS, converse, said, told
 
 pytestmark = pytest.mark.anyio
 

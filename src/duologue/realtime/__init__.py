@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from duologue.conversation.history import Message
+from duologue.errors import DuologueError
 
 __all__ = [
     "RealtimeAudio",
@@ -12,6 +15,7 @@ __all__ = [
     "RealtimeConnection",
     "RealtimeDone",
     "RealtimeEvent",
+    "RealtimeFailed",
     "RealtimeModel",
     "RealtimeText",
     "RealtimeToolCall",
@@ -71,7 +75,15 @@ class RealtimeDone:
     response: str
 
 
-RealtimeEvent = RealtimeAudio | RealtimeText | RealtimeToolCall | RealtimeDone
+@dataclass(frozen=True, slots=True)
+class RealtimeFailed:
+    """A response failed; the connection can go on with another one."""
+
+    response: str
+    error: DuologueError
+
+
+RealtimeEvent = RealtimeAudio | RealtimeText | RealtimeToolCall | RealtimeDone | RealtimeFailed
 
 
 class RealtimeConnection(Protocol):
@@ -118,6 +130,11 @@ class RealtimeModel(Protocol):
     """Samples a second of its audio."""
     capabilities: RealtimeCapabilities
 
-    async def connect(self, *, language: str | None = None) -> RealtimeConnection:
-        """Open a connection."""
+    async def connect(self, *, language: str | None = None, history: Sequence[Message] = ()) -> RealtimeConnection:
+        """Open a connection.
+
+        Args:
+            language: The language of the session, such as "en"; None if it is not known.
+            history: What was said before, as heard, if an earlier connection of the session was lost.
+        """
         ...

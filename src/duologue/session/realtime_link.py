@@ -7,9 +7,10 @@ from collections import deque
 from typing import Any, Final, Literal
 
 from duologue.agent.faults import is_fault
+from duologue.conversation.history import Message
 from duologue.engine.accounting import owned_by
 from duologue.errors import DeadlineError, DuologueError, ProviderError, with_cause
-from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeModel
+from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeFailed, RealtimeModel
 from duologue.session.cancellation import drop_cancel_traceback
 
 __all__ = ["ModelResponse", "RealtimeLink"]
@@ -70,6 +71,8 @@ class ModelResponse:
             raise DeadlineError(f"{name} gave nothing for {timeout:g} s.", provider=name) from None
         self.has_begun = True
         event = self._events.popleft()
+        if isinstance(event, RealtimeFailed):
+            raise event.error
         return None if isinstance(event, RealtimeDone) else event
 
 
@@ -85,8 +88,11 @@ class RealtimeLink:
         """Events of responses that were over or cancelled: a model sends some before it hears of it."""
         self.dropped_bytes = 0
         """Audio of the user that came too long before the connection was open."""
+        self.has_lost_audio = False
+        """The user was heard by a connection that is lost, and not answered."""
         self._model = model
         self._language = language
+        self._history: tuple[Message, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._was_opened = False
         self._opened = asyncio.Event()
@@ -125,6 +131,8 @@ class RealtimeLink:
             return
         try:
             getattr(self.connection, method)(*args, **named)
+            if method == "respond":
+                self.has_lost_audio = False
         except BaseException as cause:
             if not is_fault(cause):
                 raise
@@ -138,18 +146,19 @@ class RealtimeLink:
         fault, self._fault = self._fault, None
         return fault
 
-    def open(self, session: str) -> None:
-        """Begin to connect, unless that was done."""
+    def open(self, session: str, history: tuple[Message, ...] = ()) -> None:
+        """Begin to connect, unless that was done; a model that is connected to again is told the history."""
         if self._task is not None:
             return
+        self._history = history
         self._was_opened = True
         self._opened, self._error = asyncio.Event(), None
         self._task = asyncio.create_task(self._run(self._opened), name="realtime", context=owned_by(session))
         self._task.add_done_callback(drop_cancel_traceback)
 
-    async def connected(self, session: str) -> RealtimeConnection:
+    async def connected(self, session: str, history: tuple[Message, ...]) -> RealtimeConnection:
         """Return the open connection. Raises ProviderError if it cannot be opened."""
-        self.open(session)
+        self.open(session, history)
         name = self._model.name
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -182,7 +191,7 @@ class RealtimeLink:
         name = self._model.name
         error = ProviderError(f"{name} closed the connection.", provider=name)
         try:
-            connection = await self._model.connect(language=self._language)
+            connection = await self._model.connect(language=self._language, history=self._history)
             for pcm in self._early:
                 connection.push(pcm)
             self._early.clear()
@@ -209,6 +218,7 @@ class RealtimeLink:
     def _lose(self, error: DuologueError) -> None:
         """Go on without the connection; the next response connects again."""
         task = self._task
+        self.has_lost_audio = self.has_lost_audio or self.connection is not None
         if task is not asyncio.current_task():
             self._stop()
         self._task, self.connection, self._error = None, None, error

@@ -8,7 +8,7 @@ from typing import Final
 from duologue.agent import FunctionCall
 from duologue.conversation.inputs import SayRequested
 from duologue.errors import ProviderError
-from duologue.realtime import RealtimeAudio, RealtimeModel, RealtimeText, RealtimeToolCall
+from duologue.realtime import RealtimeAudio, RealtimeEvent, RealtimeModel, RealtimeText, RealtimeToolCall
 from duologue.session.realtime_link import ModelResponse, RealtimeLink
 from duologue.session.realtime_tools import ModelReply, Tool
 from duologue.session.responder import (
@@ -108,23 +108,12 @@ class RealtimeResponder(Responder):
     ) -> AsyncIterator[ResponseItem]:
         """One response of the model: the answer, or a text that it is to say; `within`: inside of an answer."""
         request = reply.request
-        connection = await self._link.connected(request.session)
-        if (fault := self._link.take_fault()) is not None:
-            request.output.failed(fault, request.turn.id)
-        self._count += 1
-        reply.responses += 1
-        response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)
-        self._link.responses[response.id] = response
-        self._spoken.append(response)
-        typed = request.turn.text if say is None and request.is_typed else None
+        response, event = await self._begin(reply, say)
         placer = TextPlacer(self.name, aligned=self.model.capabilities.aligned, seconds_per_char=self._seconds_per_char)
         interruptible = say is None or say.interruptible
         has_text = False
         try:
-            self._link.call("respond", response.id, text=typed, say=say.text if say is not None else None)
             while True:
-                c = request.config
-                event = await response.next(self.name, c.speech_timeout if response.has_begun else c.first_text_timeout)
                 placed: list[Placement] = []
                 match event:
                     case None:
@@ -143,8 +132,9 @@ class RealtimeResponder(Responder):
                 if isinstance(event, RealtimeToolCall):
                     yield FunctionCall(event.name, event.arguments, event.id)
                     result = await reply.call(self._tools, event)
-                    if connection is self._link.connection:
+                    if response.connection is self._link.connection:
                         self._link.call("tool_result", event.id, result)
+                event = await response.next(self.name, request.config.speech_timeout)
         finally:
             self._link.responses.pop(response.id, None)
         placer.end_text()
@@ -154,6 +144,37 @@ class RealtimeResponder(Responder):
         reply.seconds += placer.audio
         if within is not None:
             yield SaySpoken(within)
+
+    async def _begin(self, reply: ModelReply, say: SayRequested | None) -> tuple[ModelResponse, RealtimeEvent | None]:
+        """Ask for a response, and return it with its first event.
+
+        If the connection is lost before it begins, another one is asked, which has not heard the user and is given the
+        words of the turn.
+        """
+        request = reply.request
+        for is_last in (False, True):
+            connection = await self._link.connected(request.session, request.turn.history)
+            if (fault := self._link.take_fault()) is not None:
+                request.output.failed(fault, request.turn.id)
+            self._count += 1
+            response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)
+            self._link.responses[response.id] = response
+            self._spoken.append(response)
+            text = request.turn.text if say is None and (request.is_typed or self._link.has_lost_audio) else None
+            try:
+                self._link.call("respond", response.id, text=text, say=None if say is None else say.text)
+                event = await response.next(self.name, request.config.first_text_timeout)
+            except BaseException as error:
+                self._link.responses.pop(response.id, None)
+                is_lost = self._link.connection is not connection
+                if is_last or not (isinstance(error, ProviderError) and error.retryable and is_lost):
+                    raise
+                self._spoken.remove(response)
+                request.output.failed(error, request.turn.id)
+            else:
+                reply.responses += 1
+                return response, event
+        raise AssertionError("unreachable")
 
     def _report(self, request: ResponseRequest, placer: TextPlacer) -> None:
         self._seconds_per_char = placer.seconds_per_char

@@ -10,6 +10,7 @@ from typing import Any
 
 from duologue.audio.format import RATE
 from duologue.clock import VirtualClock
+from duologue.conversation.history import Message
 from duologue.realtime import (
     RealtimeAudio,
     RealtimeCapabilities,
@@ -65,12 +66,15 @@ class FakeRealtimeModel:
         self.talks_on = talks_on
         self.connections: list[FakeRealtimeConnection] = []
         """All that were opened."""
+        self.histories: list[tuple[Message, ...]] = []
+        """What each connection was told of what was said before."""
         self._answers = deque(answers or ("Yes.",))
         self._answer = answer
         self._faults = iter(faults)
 
-    async def connect(self, *, language: str | None = None) -> FakeRealtimeConnection:
+    async def connect(self, *, language: str | None = None, history: Sequence[Message] = ()) -> FakeRealtimeConnection:
         """Open a connection."""
+        self.histories.append(tuple(history))
         fault = next(self._faults, 0.0)
         if isinstance(fault, Exception):
             raise fault

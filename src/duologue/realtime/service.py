@@ -1,0 +1,257 @@
+"""Speech-to-speech services by name, over pydantic-ai's connections: OpenAI Realtime and Live, Azure, Gemini Live, xAI.
+
+Protocols: those that `pydantic_ai.realtime` of pydantic-ai-slim 2.68 speaks (November 2026).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from duologue.conversation.history import Message
+from duologue.errors import ConfigError, DeadlineError, NotInstalledError, ProviderError, with_cause
+from duologue.realtime import RealtimeCapabilities
+from duologue.services import read_key, validated
+
+try:
+    from pydantic_ai.exceptions import UserError
+    from pydantic_ai.messages import (
+        InstructionPart,
+        ModelMessage,
+        ModelRequest,
+        ModelResponse,
+        TextPart,
+        UserPromptPart,
+    )
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.realtime import RealtimeModel, infer_realtime_model
+    from pydantic_ai.tools import Tool
+
+    from duologue.realtime.connection import ServiceConnection
+    from duologue.realtime.failures import error_of
+except ImportError as error:
+    raise NotInstalledError(
+        f"Speech-to-speech services need {error.name or 'a package'}, which is missing.",
+        hint="pip install 'duologue[realtime]'",
+    ) from error
+
+__all__ = ["RealtimeService", "RealtimeSettings", "RealtimeUsage"]
+
+INSTRUCTIONS: Final = (
+    "You are on the phone. Answer in one or two short sentences of plain spoken English. If you are told to say a text "
+    "word for word, say it and nothing else."
+)
+VOICE_SETTINGS: Final = {
+    "openai": "openai_voice",
+    "azure": "openai_voice",
+    "google": "google_voice",
+    "google-cloud": "google_voice",
+    "xai": "xai_voice",
+    "elevenlabs": "elevenlabs_voice",
+}
+"""The setting of pydantic-ai that chooses the voice, by the service's prefix."""
+MAX_HISTORY: Final = 100
+"""Messages that a new connection is told of."""
+
+
+class RealtimeSettings(BaseModel):
+    """Settings of a speech-to-speech service. Times are in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base_url: str | None = Field(None, min_length=1)
+    """The endpoint, if not the vendor's own: OpenAI, Azure and Google."""
+    api_key_file: Path | None = None
+    """A file that holds the key; otherwise it comes from the vendor's usual environment variable."""
+    instructions: str = Field(INSTRUCTIONS, max_length=100_000)
+    """What the model is told to be."""
+    voice: str | None = Field(None, min_length=1, max_length=200)
+    transcription_model: str | None = None
+    """What the service transcribes the user's audio with. None: it does not, and the session's recognizer does."""
+    connect_timeout: float = Field(10.0, gt=0, le=60)
+    """For a connection to be made and configured."""
+    stall_timeout: float = Field(10.0, gt=0, le=120)
+    """How long nothing may come while a response is due, and how long sending may take."""
+    typical_latency: float | None = Field(None, ge=0, le=60)
+    """From the end of a turn to the first audio, as measured."""
+    cost: float | None = Field(None, ge=0)
+    """US dollars for a minute of conversation."""
+    max_output_tokens: int | None = Field(None, ge=1)
+    """The longest response."""
+
+
+@dataclass(slots=True)
+class RealtimeUsage:
+    """What a service was used for since it was made, by all sessions."""
+
+    connections: int = 0
+    responses: int = 0
+    heard_s: float = 0.0
+    """Seconds of the user's audio that were sent."""
+    spoken_s: float = 0.0
+    """Seconds of audio that came."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    errors: int = 0
+    """Errors that the service reported and that did not end the connection."""
+
+
+class RealtimeService:
+    """A speech-to-speech service by pydantic-ai's name: `openai:gpt-realtime-2.1`, `google:MODEL`, `xai:MODEL`.
+
+    The session decides when a turn is over, where the service lets it; `owns_turns` is true for one that does not.
+
+    Args:
+        model: The service and its model.
+        tools: Functions that the model may call, by name: their signature and docstring describe them to it.
+        api_key: The key; otherwise it is read from `api_key_file` or the environment.
+        settings: More settings of pydantic-ai's `RealtimeModelSettings`.
+        options: Fields of RealtimeSettings.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        tools: Mapping[str, Callable[..., Awaitable[Any]]] | None = None,
+        api_key: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        prefix, colon, name = model.partition(":")
+        if not (prefix and colon and name.strip()):
+            raise ConfigError(
+                f"{model!r} names no speech-to-speech model.", hint="Write SERVICE:MODEL, as openai:gpt-realtime-2.1."
+            )
+        self.settings = validated(RealtimeSettings, f"the speech-to-speech model {model}", options)
+        self.name = model
+        self.tools = dict(tools or {})
+        self.usage = RealtimeUsage()
+        if api_key is None and self.settings.api_key_file is not None:
+            api_key = read_key(self.settings.api_key_file, None)
+        self._model = _make(model, prefix, api_key, self.settings.base_url)
+        profile = self._model.profile
+        self.rate: int = self._model.audio_output_sample_rate
+        self.owns_turns = not profile.get("supports_manual_turn_control", False)
+        """The service decides by itself when to answer."""
+        self.capabilities = RealtimeCapabilities(
+            decides_turns=self.owns_turns, typical_latency=self.settings.typical_latency, cost=self.settings.cost
+        )
+        self._model_settings = self._settings_for(prefix, dict(settings or {}))
+        self._tool_definitions = [Tool(tool, name=key).tool_def for key, tool in self.tools.items()]
+
+    async def connect(self, *, language: str | None = None, history: Sequence[Message] = ()) -> ServiceConnection:
+        """Open a connection. Raises ProviderError if it cannot be opened within `connect_timeout`."""
+        instructions = self.settings.instructions
+        if language is not None and not language.lower().startswith("en"):
+            instructions += f"\nThe user speaks the language {language!r}; answer in it."
+        part = InstructionPart(content=instructions)
+        opening = self._model.connect(
+            messages=_messages(history),
+            model_settings=cast(Any, self._model_settings),
+            model_request_parameters=ModelRequestParameters(
+                function_tools=self._tool_definitions, instruction_parts=[part]
+            ),
+        )
+        timeout = self.settings.connect_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await opening.__aenter__()
+        except TimeoutError:
+            raise DeadlineError(f"{self.name} did not connect within {timeout:g} s.", provider=self.name) from None
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise error_of(self.name, error, "could not be connected to") from None
+        self.usage.connections += 1
+        return ServiceConnection(
+            self.name,
+            connection,
+            opening,
+            profile=self._model.profile,
+            stall_timeout=self.settings.stall_timeout,
+            usage=self.usage,
+        )
+
+    def _settings_for(self, prefix: str, more: dict[str, Any]) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "input_transcription_model": self.settings.transcription_model,
+            "handshake_timeout": self.settings.connect_timeout,
+        }
+        if not self.owns_turns:
+            made["turn_detection"] = False
+        if self.settings.max_output_tokens is not None:
+            made["max_tokens"] = self.settings.max_output_tokens
+        if self.settings.voice is not None:
+            if prefix not in VOICE_SETTINGS:
+                raise ConfigError(f"{self.name} takes no voice.", hint="Leave voice out, or use settings={...}.")
+            made[VOICE_SETTINGS[prefix]] = self.settings.voice
+        return made | more
+
+
+def _make(model: str, prefix: str, api_key: str | None, base_url: str | None) -> RealtimeModel:
+    """Make pydantic-ai's model. Raises ConfigError or NotInstalledError, whose messages hold no key."""
+    try:
+        if api_key is None and base_url is None:
+            return infer_realtime_model(model)
+        return infer_realtime_model(model, lambda _: _provider(model, prefix, api_key, base_url))
+    except ImportError as error:
+        raise NotInstalledError(
+            f"The speech-to-speech model {model!r} needs a package that is not installed: {error.name or error}.",
+            hint=f"pip install 'pydantic-ai-slim[{prefix.partition('-')[0]}-realtime]'",
+        ) from error
+    except ConfigError:
+        raise
+    except UserError as error:
+        if "api_key" in str(error).lower() or "api key" in str(error).lower():
+            raise ConfigError(
+                f"{model} needs a key.", hint=f"Set {prefix.upper()}_API_KEY, or api_key_file."
+            ) from error
+        raise ConfigError(
+            f"There is no speech-to-speech model {model!r}.", hint="See docs/providers/realtime.md."
+        ) from (error)
+    except Exception as error:
+        message = f"The speech-to-speech model {model!r} cannot be made: {type(error).__name__}."
+        raise with_cause(ConfigError(message, hint="Check its key and base_url."), error) from error
+
+
+def _provider(model: str, prefix: str, api_key: str | None, base_url: str | None) -> Any:
+    """Make the provider of pydantic-ai with a key or an address of its own."""
+    if prefix == "openai":
+        from pydantic_ai.providers.openai import OpenAIProvider
+
+        return OpenAIProvider(base_url=base_url, api_key=api_key)
+    if prefix == "azure":
+        from pydantic_ai.providers.azure import AzureProvider
+
+        return AzureProvider.for_realtime(azure_endpoint=base_url, api_key=api_key)
+    if prefix == "google":
+        from pydantic_ai.providers.google import GoogleProvider
+
+        return GoogleProvider(api_key=api_key or "", base_url=base_url)
+    if base_url is not None:
+        raise ConfigError(f"{model} has no base_url to set.", hint="Leave it out.")
+    if prefix == "xai":
+        from pydantic_ai.providers.xai import XaiProvider
+
+        return XaiProvider(api_key=api_key or "")
+    raise ConfigError(
+        f"The key of {model} cannot be set here.", hint="Set the vendor's environment variable, as pydantic-ai has it."
+    )
+
+
+def _messages(history: Sequence[Message]) -> list[ModelMessage]:
+    messages: list[ModelMessage] = []
+    for message in history[-MAX_HISTORY:]:
+        if not message.text.strip():
+            continue
+        if message.role == "user":
+            messages.append(ModelRequest(parts=[UserPromptPart(content=message.text)]))
+        else:
+            messages.append(ModelResponse(parts=[TextPart(content=message.text)]))
+    return messages

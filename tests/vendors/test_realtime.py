@@ -1,0 +1,310 @@
+"""Speech-to-speech services by name: sessions over OpenAI's protocol, and services that answer when they like."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from pydantic_ai.realtime import codec
+from pydantic_ai.realtime.lifecycle import ResponseEnded, ResponseStarted
+from realtime_server import KEY, RealtimeServer
+
+from duologue.conversation.history import Message
+from duologue.errors import (
+    AuthenticationError,
+    ConfigError,
+    DeadlineError,
+    DuologueError,
+    ProviderError,
+    ProviderUnavailableError,
+    QuotaExceededError,
+    RateLimitedError,
+)
+from duologue.realtime import RealtimeDone, RealtimeFailed, RealtimeText, RealtimeToolCall
+from duologue.realtime.connection import ServiceConnection
+from duologue.realtime.microphone import Microphone
+from duologue.realtime.service import RealtimeService, RealtimeUsage
+from duologue.session import ErrorRaised, RealtimeResponder
+from duologue.testing.spoken import speak
+from duologue.testing.virtual import VirtualCall
+from stacks import LONG, STACKS, TOOLS, answer_to, converse, said, told, voice
+
+pytestmark = pytest.mark.anyio
+
+MODEL = "openai:gpt-realtime-2.1"
+
+
+def service(server: RealtimeServer, **options: Any) -> RealtimeService:
+    return RealtimeService(MODEL, **{"api_key": KEY, "base_url": server.url, "voice": "marin", **options})
+
+
+async def test_a_conversation_takes_the_course_that_it_takes_with_an_agent_and_a_voice() -> None:
+    async with RealtimeServer(answer_to) as server:
+        model = service(server, tools=TOOLS, instructions="Be brief.")
+        call = await converse({"responder": RealtimeResponder(model, tools=TOOLS)})
+    reference = await converse({**STACKS["instant"](), "tts": voice(aligned=False)})
+    assert told(call) == told(reference)
+    assert said(call) == said(reference)
+    assert server.problems == []
+    (heard,) = [event for event in told(call) if event[0] == "AgentHeard" and event[-1] is True]
+    ((_, milliseconds),) = server.truncated
+    assert 900 <= milliseconds <= 1200  # a second of it was heard
+    assert LONG.startswith(heard[3])
+    assert server.turns[1:] == [
+        "Tell me all about it.",
+        "uh huh And once more, please.",
+        "Look it up.",
+        "Good bye then.",
+    ]
+    assert server.results[0] == "5 May"
+    (session,) = server.sessions
+    assert (session["instructions"], session["audio"]["output"]["voice"]) == ("Be brief.", "marin")
+    assert [tool["name"] for tool in session["tools"]] == ["look_up", "hang_up"]
+    usage = model.usage
+    assert (usage.connections, usage.responses, usage.errors) == (1, 5, 0)
+    assert usage.input_tokens == 10 * 7  # two responses went on after tools
+    assert usage.spoken_s > 10
+    assert usage.heard_s == pytest.approx(server.heard_s)
+
+
+@pytest.mark.parametrize("fault", ["drop", "garbage", "failed", "rate_limited", "stall_first"])
+async def test_a_call_goes_on_after_a_fault(fault: str) -> None:
+    async with RealtimeServer(lambda text: f"You said {text}", faults=[fault]) as server:
+        model = service(server, stall_timeout=0.3)
+        async with VirtualCall(responder=RealtimeResponder(model)) as call:
+            await call.say("First one.")
+            await call.say("Second one.")
+            assert call.heard[-1] == "You said Second one."
+            codes = [error.code for error in call.of(ErrorRaised)]
+    expected = {
+        "drop": ["provider_unavailable"],
+        "failed": ["rate_limited"],
+        "rate_limited": ["rate_limited"],
+        "stall_first": ["timeout"],
+    }
+    assert codes == expected.get(fault, [])
+    assert server.problems == []
+
+
+async def test_a_connection_lost_between_turns_is_replaced_and_told_what_was_said() -> None:
+    async with RealtimeServer(lambda text: f"You said {text}") as server:
+        async with VirtualCall(responder=RealtimeResponder(service(server))) as call:
+            await call.say("First one.")
+            for socket in list(server.connections):
+                await socket.close(1001)
+            await call.say("Second one.")
+            assert call.heard == ["You said First one.", "You said Second one."]
+        assert server.seeded == [
+            ("user", "First one."),
+            ("assistant", "You said First one."),
+            ("user", "Second one."),  # as text: the lost connection heard its beginning
+        ]
+        assert len(server.sessions) == 2
+    assert server.problems == []
+
+
+async def test_a_model_that_is_still_speaking_is_cancelled() -> None:
+    async with (
+        RealtimeServer(lambda _: "Well.", faults=["stall"]) as server,
+        VirtualCall(responder=RealtimeResponder(service(server))) as call,
+    ):
+        await call.speak("Go on.")
+        while not call.session._output.playout.started:
+            await call.silence(0.02, waits=False)
+            await asyncio.sleep(0)
+        call.session.interrupt()
+        await call.say("Stop, please.")
+        assert call.heard[-1] == "Well."
+    assert server.cancels == 1
+    assert server.problems == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("unauthorized", AuthenticationError),
+        ("quota", QuotaExceededError),
+        ("rate_limited", RateLimitedError),
+        ("unavailable", ProviderUnavailableError),
+    ],
+)
+async def test_a_refusal_is_one_of_our_errors(
+    fault: str, kind: type[DuologueError], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="duologue")
+    async with RealtimeServer(faults=[fault]) as server:
+        with pytest.raises(kind) as raised:
+            await service(server).connect()
+    assert KEY not in f"{raised.value} {raised.value.__cause__} {caplog.text}"
+
+
+async def test_a_service_that_does_not_answer_in_time_is_given_up() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        with pytest.raises(DeadlineError, match=r"did not connect within 0\.05 s"):
+            await RealtimeService(MODEL, api_key=KEY, base_url=url, connect_timeout=0.05).connect()
+    with pytest.raises(ProviderUnavailableError):
+        await RealtimeService(MODEL, api_key=KEY, base_url=url).connect()
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("gpt-realtime-2.1", {}, "names no speech-to-speech model"),
+        ("nobody:model", {}, "There is no speech-to-speech model"),
+        (MODEL, {"stall_timeout": 0}, "stall_timeout"),
+        (MODEL, {"colour": "red"}, "colour"),
+        ("elevenlabs-agents:agent_1", {"api_key": KEY}, "cannot be set here"),
+        ("openai:gpt-live-1.1", {"api_key": KEY, "voice": "x", "settings": {"turn_detection": True}}, ""),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(model: str, options: dict[str, Any], message: str) -> None:
+    if not message:
+        assert RealtimeService(model, **options).owns_turns
+        return
+    with pytest.raises(ConfigError, match=message):
+        RealtimeService(model, **options)
+
+
+def test_a_service_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="needs a key"):
+        RealtimeService(MODEL)
+
+
+def test_long_silence_is_not_sent_and_speech_keeps_its_beginning() -> None:
+    microphone = Microphone(24_000)
+    silence, sound = bytes(640), speak("Hello.")[:640]
+    for _ in range(500):
+        microphone.push(silence)
+    assert microphone.take() == b""
+    microphone.push(sound)
+    assert len(microphone.take()) == pytest.approx(1.02 * 48_000, abs=1000)  # the second before it, too
+    for _ in range(500):
+        microphone.push(silence)
+    assert len(microphone.take()) == pytest.approx(1.0 * 48_000, abs=2000)
+    for _ in range(2000):
+        microphone.push(sound)
+    assert len(microphone.take()) == 30 * 48_000
+    assert microphone.dropped_s == pytest.approx(11, abs=0.1)
+
+
+# --- services that answer when they like ---
+
+
+class Wire:
+    """A connection of pydantic-ai's to a service that decides turns by itself."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self._frames: asyncio.Queue[list[Any]] = asyncio.Queue()
+
+    async def send(self, content: Any) -> None:
+        self.sent.append(content)
+
+    async def frames(self) -> AsyncIterator[list[Any]]:
+        while True:
+            yield await self._frames.get()
+
+    async def answers(self, name: str, *texts: str, status: str = "completed", by: int | None = None) -> None:
+        self._frames.put_nowait([ResponseStarted(response_id=name, answers=() if by is None else (by,))])
+        for text in texts:
+            self._frames.put_nowait([codec.OutputTranscript(text), codec.AudioDelta(bytes(4800))])
+        self._frames.put_nowait([ResponseEnded(response_id=name, status=status)])  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[ServiceConnection, Wire]]:
+    wire = Wire()
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Any]:
+        yield wire
+
+    opened = opening()
+    made = await opened.__aenter__()
+    connection = ServiceConnection(
+        "google:live", made, opened, profile={"audio_input_sample_rate": 16_000}, stall_timeout=5, usage=RealtimeUsage()
+    )
+    try:
+        yield connection, wire
+    finally:
+        await connection.aclose()
+
+
+async def events(connection: ServiceConnection, count: int) -> list[Any]:
+    found = []
+    async with asyncio.timeout(5):
+        async for event in connection:
+            if isinstance(event, RealtimeText | RealtimeDone | RealtimeFailed | RealtimeToolCall):
+                found.append((event.response, getattr(event, "text", type(event).__name__)))
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_a_response_is_held_until_the_session_asks_for_it() -> None:
+    async with connected() as (connection, wire):
+        await wire.answers("a", "Hello ", "there.")
+        connection.respond("response-1")
+        assert await events(connection, 3) == [
+            ("response-1", "Hello "),
+            ("response-1", "there."),
+            ("response-1", "RealtimeDone"),
+        ]
+        connection.respond("response-2")
+        await wire.answers("b", "Yes.")
+        assert await events(connection, 2) == [("response-2", "Yes."), ("response-2", "RealtimeDone")]
+        assert wire.sent == []
+
+
+async def test_a_response_that_the_session_did_not_want_is_replaced_by_the_next() -> None:
+    async with connected() as (connection, wire):
+        await wire.answers("a", "Hello.")
+        await wire.answers("b", status="cancelled")
+        await wire.answers("c", "Fine.")
+        connection.respond("response-1")
+        assert await events(connection, 2) == [("response-1", "Fine."), ("response-1", "RealtimeDone")]
+        connection.respond("response-2")
+        connection.cancel("response-2")
+        await wire.answers("d", "Late.")
+        connection.respond("response-3")
+        assert await events(connection, 2) == [("response-3", "Late."), ("response-3", "RealtimeDone")]
+
+
+async def test_text_is_answered_by_the_response_to_it() -> None:
+    async with connected() as (connection, wire):
+        connection.push(speak("Hello.")[:6400])
+        connection.respond("response-1", text="What time is it?")
+        await asyncio.sleep(0.01)
+        assert wire.sent[-1] == "What time is it?"
+        await wire.answers("a", "Noon.", by=len(wire.sent) - 1)
+        assert await events(connection, 2) == [("response-1", "Noon."), ("response-1", "RealtimeDone")]
+
+
+async def test_history_is_what_was_heard() -> None:
+    async with RealtimeServer() as server:
+        history = (Message("user", "Hello?"), Message("agent", "Good", said="Good day."), Message("agent", ""))
+        connection = await service(server).connect(language="es", history=history)
+        await connection.aclose()
+        with pytest.raises(ProviderError):
+            async for _ in connection:
+                pass
+    assert server.seeded == [("user", "Hello?"), ("assistant", "Good")]
+    assert "'es'" in server.sessions[0]["instructions"]
+
+
+def test_nothing_warns_of_a_setting(recwarn: pytest.WarningsRecorder) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert RealtimeService(MODEL, api_key=KEY).rate == 24_000
