@@ -78,9 +78,10 @@ def test_several_agents_are_a_dictionary_of_a_module(
     ("options", "name"),
     [
         ([], ""),
-        (["--llm", "openai:gpt-4.1-mini"], "gpt-4.1-mini"),
+        (["--llm", "openai:gpt-6-luna"], "gpt-6-luna"),
         (["--llm", "openai:meta/llama-3:free"], "llama-3:free"),
-        (["--llm", "openai:gpt-4.1-mini", "--agent-name", "Anna"], "Anna"),
+        (["--llm", "openai:gpt-6-luna", "--agent-name", "Anna"], "Anna"),
+        (["--realtime", "openai:gpt-realtime-2.1"], "gpt-realtime-2.1"),
     ],
 )
 def test_a_language_model_gives_its_name(
@@ -89,6 +90,21 @@ def test_a_language_model_gives_its_name(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
     assert duologue("serve", *options).code == 0
     assert served[0]["config"].agent_name == name
+
+
+def test_a_speech_to_speech_model_takes_the_place_of_agent_and_voice(
+    served: list[dict[str, Any]], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    options = ("--realtime", "openai:gpt-realtime-2.1", "--instructions", "Be brief.", "--greeting", "Hi.")
+    assert duologue("serve", *options).code == 0
+    (call,) = served
+    assert (call["agent"], call["agents"], call["tts"], call["greeting"]) == (None, {}, None, "Hi.")
+    assert call["realtime"]().settings.instructions == "Be brief."
+    monkeypatch.delenv("OPENAI_API_KEY")
+    outcome = duologue("serve", "--realtime", "openai:gpt-realtime-2.1")
+    assert outcome.code != 0
+    assert "needs a key" in outcome.err
 
 
 @pytest.mark.usefixtures("served")

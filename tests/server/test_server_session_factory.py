@@ -19,10 +19,12 @@ from duologue.errors import AgentError, ConfigError, HookError, OverloadedError,
 from duologue.server.call_options import CallOptions, named_agents, value_hook
 from duologue.server.policy import CallPolicy
 from duologue.server.session_factory import SessionFactory
-from duologue.session import CallRequest, SessionConfig, TurnTaking, VoiceSession
+from duologue.server.speech_to_speech import ModelAnswers
+from duologue.session import CallRequest, RealtimeResponder, SessionConfig, TurnTaking, VoiceSession
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
+from duologue.testing.realtime import FakeRealtimeModel
 from duologue.testing.sinks import Recorder
 
 pytestmark = pytest.mark.anyio
@@ -33,12 +35,17 @@ CONFIG = SessionConfig(rules=ConversationConfig(greeting="Good morning."))
 
 @asynccontextmanager
 async def factory_of(
-    agents: dict[str, object], *, voices: dict[str, Any] | None = None, max_sessions: int = 8, **options: Any
+    agents: dict[str, object],
+    *,
+    voices: dict[str, Any] | None = None,
+    max_sessions: int = 8,
+    realtime: Any = None,
+    **options: Any,
 ) -> AsyncIterator[SessionFactory]:
     models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
     async with models.engine(config=EngineConfig(max_sessions=max_sessions), clock=VirtualClock(), paced=False) as e:
         made = CallOptions(agents=named_agents(None, agents), **{"config": CONFIG, **options})
-        sessions = SessionFactory(e, models, made, voices=voices)
+        sessions = SessionFactory(e, models, made, voices=voices, realtime=realtime)
         yield sessions
         sessions.close()
 
@@ -394,3 +401,14 @@ async def test_the_start_and_the_end_of_a_call_are_logged(words: bool, caplog: p
     }  # fmt: skip
     assert {"event": "call.ended", "reason": "closed", "turns": 1}.items() <= fields[-1].items()
     assert ("number is 17" in "".join(lines)) is words
+
+
+async def test_a_speech_to_speech_model_answers_in_place_of_an_agent() -> None:
+    model = FakeRealtimeModel("Yes.")
+    async with factory_of({"default": ModelAnswers()}, realtime=model) as sessions:
+        first, second = await opened(sessions), await opened(sessions)
+        responders = [session._responder for session in (first, second)]
+        assert all(isinstance(r, RealtimeResponder) and r.model is model for r in responders)
+        assert responders[0] is not responders[1]
+        assert first.config.rules.greeting == "Good morning."
+        assert first.output_rate == 24_000

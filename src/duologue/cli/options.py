@@ -15,6 +15,7 @@ __all__ = [
     "Instructions",
     "Llm",
     "NoSmartTurn",
+    "Realtime",
     "RecordingFolder",
     "Stt",
     "Tts",
@@ -31,8 +32,16 @@ Llm = Annotated[
     str | None,
     typer.Option("--llm", help="Answer with a language model, as openai:MODEL; the key comes from OPENAI_API_KEY."),
 ]
-BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm: an endpoint that speaks the OpenAI API.")]
-Instructions = Annotated[str | None, typer.Option(help="With --llm: what the language model is told to be.")]
+Realtime = Annotated[
+    str | None,
+    typer.Option(
+        "--realtime",
+        metavar="NAME",
+        help="Answer with a speech-to-speech model, as openai:gpt-realtime-2.1; the key comes from the environment.",
+    ),
+]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm or --realtime: the endpoint.")]
+Instructions = Annotated[str | None, typer.Option(help="With --llm or --realtime: what the model is told to be.")]
 Config = Annotated[
     Path | None,
     typer.Option(

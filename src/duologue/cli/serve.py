@@ -8,7 +8,18 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from duologue.cli.options import AgentName, BaseUrl, Config, Greeting, Instructions, Llm, NoSmartTurn, Stt, Tts
+from duologue.cli.options import (
+    AgentName,
+    BaseUrl,
+    Config,
+    Greeting,
+    Instructions,
+    Llm,
+    NoSmartTurn,
+    Realtime,
+    Stt,
+    Tts,
+)
 from duologue.cli.output import AsJson, notes, print_json
 
 __all__ = ["FLAGS", "serve"]
@@ -21,6 +32,7 @@ FLAGS: Final = {
     "server.listener": "--listener",
     "agent.name": "--agent",
     "agent.llm": "--llm",
+    "agent.realtime": "--realtime",
     "agent.base_url": "--base-url",
     "agent.instructions": "--instructions",
     "agent.display_name": "--agent-name",
@@ -75,6 +87,7 @@ def serve(
     ] = None,
     agent: AgentName = None,
     llm: Llm = None,
+    realtime: Realtime = None,
     base_url: BaseUrl = None,
     instructions: Instructions = None,
     stt: Stt = None,
@@ -226,6 +239,7 @@ def serve(
         "server.listener": listener,
         "agent.name": agent,
         "agent.llm": llm,
+        "agent.realtime": realtime,
         "agent.base_url": base_url,
         "agent.instructions": instructions,
         "agent.display_name": agent_name,

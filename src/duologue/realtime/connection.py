@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import BinaryAudio, RealtimeSessionErrorEvent
@@ -26,9 +26,7 @@ from duologue.realtime import (
 from duologue.realtime.answers import Answers
 from duologue.realtime.failures import error_of, response_error
 from duologue.realtime.microphone import Microphone
-
-if TYPE_CHECKING:
-    from duologue.realtime.service import RealtimeUsage
+from duologue.realtime.usage import RealtimeUsage
 
 __all__ = ["ServiceConnection"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError, DeadlineError, NotInstalledError, ProviderError, with_cause
 from duologue.realtime import RealtimeCapabilities
+from duologue.realtime.usage import RealtimeUsage
 from duologue.services import read_key, validated
 
 try:
@@ -83,22 +83,6 @@ class RealtimeSettings(BaseModel):
     """US dollars for a minute of conversation."""
     max_output_tokens: int | None = Field(None, ge=1)
     """The longest response."""
-
-
-@dataclass(slots=True)
-class RealtimeUsage:
-    """What a service was used for since it was made, by all sessions."""
-
-    connections: int = 0
-    responses: int = 0
-    heard_s: float = 0.0
-    """Seconds of the user's audio that were sent."""
-    spoken_s: float = 0.0
-    """Seconds of audio that came."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    errors: int = 0
-    """Errors that the service reported and that did not end the connection."""
 
 
 class RealtimeService:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from duologue.agent import HasCommonPhrases
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
+from duologue.realtime import RealtimeModel
 from duologue.recording.config import RecordingConfig
 from duologue.recording.recordings import Recordings, check_recording_folder
 from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
@@ -23,6 +24,7 @@ from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
 from duologue.server.records import CallRecords, check_folder
 from duologue.server.session_factory import SessionFactory
+from duologue.server.speech_to_speech import ONE_OF_THEM, ModelAnswers, realtime_source
 from duologue.server.store.choose import open_store
 from duologue.server.supervisor import share
 from duologue.server.warming import check_agents, warm_phrases, warm_provider
@@ -56,6 +58,7 @@ class Application:
         config: SessionConfig | None = None,
         stt: Any = None,
         tts: Any = None,
+        realtime: Any = None,
         voices: Mapping[str, Any] | None = None,
         policy: CallPolicy | None = None,
         user_data: Any = None,
@@ -103,6 +106,11 @@ class Application:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
         self._stt, self._tts = _by_name("stt", stt), _by_name("tts", tts)
         self._voices = {name: _by_name("tts", voice) for name, voice in (voices or {}).items()}
+        self._realtime = None if realtime is None else realtime_source(realtime)
+        if self._realtime is not None:
+            if agent is not None or agents or tts is not None or voices:
+                raise ConfigError("A speech-to-speech model takes the place of an agent and a voice.", hint=ONE_OF_THEM)
+            agent = ModelAnswers()
         self._check_providers()
         if unknown := [name for name in (policy.voices if policy else None) or () if name not in self._voices]:
             raise ConfigError(
@@ -131,7 +139,12 @@ class Application:
             check_recording_folder(recording.path)
 
     def _check_providers(self) -> None:
-        named = {"stt": self._stt, "tts": self._tts, **{f"voices[{name!r}]": v for name, v in self._voices.items()}}
+        named = {
+            "stt": self._stt,
+            "tts": self._tts,
+            "realtime": self._realtime,
+            **{f"voices[{name!r}]": v for name, v in self._voices.items()},
+        }
         for option, source in named.items():
             if source is not None and not is_provider_factory(source) and self._workers > 1:
                 raise ConfigError(
@@ -166,7 +179,7 @@ class Application:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(store.aclose)
                 await stack.enter_async_context(telemetry)
-                models, voices = await self._load(stack, say)
+                models, voices, realtime = await self._load(stack, say)
                 running = await stack.enter_async_context(models.engine(config=part, telemetry=telemetry))
                 if on_ready is not None:
                     on_ready()
@@ -178,7 +191,13 @@ class Application:
                 records = None if self._records is None else CallRecords(self._records)
                 recordings = None if self._recording is None else Recordings(self._recording)
                 sessions = SessionFactory(
-                    running, models, self.options, voices=voices, records=records, recordings=recordings
+                    running,
+                    models,
+                    self.options,
+                    voices=voices,
+                    realtime=realtime,
+                    records=records,
+                    recordings=recordings,
                 )
                 try:
                     yield sessions
@@ -200,7 +219,9 @@ class Application:
             telemetry=telemetry,
         )
 
-    async def _load(self, stack: AsyncExitStack, say: Callable[[str], None]) -> tuple[LocalModels, dict[str, Any]]:
+    async def _load(
+        self, stack: AsyncExitStack, say: Callable[[str], None]
+    ) -> tuple[LocalModels, dict[str, Any], RealtimeModel | None]:
         """Make the providers, in a thread, and have the stack close those that were made here."""
 
         async def made(source: Any, option: str) -> Any:
@@ -216,13 +237,18 @@ class Application:
             "stt": None if self._stt is None else await made(self._stt, "stt"),
             "tts": next(iter(voices.values()), None) if self._tts is None else await made(self._tts, "tts"),
         }
+        realtime = None if self._realtime is None else await made(self._realtime, "realtime")
         models = await asyncio.to_thread(
-            load_local, lambda name, took: say(f"  {name}: {took:.1f} s"), smart_turn=self._smart_turn, **given
+            load_local,
+            lambda name, took: say(f"  {name}: {took:.1f} s"),
+            smart_turn=self._smart_turn,
+            speaks=realtime is None,
+            **given,
         )
         if self._smart_turn and models.turn_model is None:
             say("  Smart Turn is not installed, and words alone judge the end of a turn;")
             say("  to install it: duologue models install smart-turn")
-        return models, voices
+        return models, voices, realtime
 
 
 def _by_name(kind: Literal["stt", "tts"], source: Any) -> Any:

@@ -35,6 +35,9 @@ class ApplicationOptions(TypedDict, total=False):
     arguments that makes one."""
     tts: Any
     """What speaks, likewise."""
+    realtime: Any
+    """A speech-to-speech model in place of an agent and a voice: a name such as `openai:gpt-realtime-2.1`, a
+    RealtimeModel, or a class or function without arguments that makes one."""
     voices: Mapping[str, Any]
     """Voices by name in place of `tts`; the first is the default."""
     policy: CallPolicy | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from duologue.agent.function import AgentFactory
@@ -38,7 +39,8 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
     """
     settings = loaded.settings
     check_tables(loaded)
-    agents = agents_of(loaded) if agent is None else {}
+    realtime = realtime_of(loaded) if agent is None else None
+    agents = agents_of(loaded) if agent is None and realtime is None else {}
     greeting = settings.agent.greeting
     if isinstance(agents, AgentFactory):
         agent, agents = agents, {}
@@ -46,7 +48,9 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
             greeting = greeting_of(agent)
     settings = settings.model_copy(update={"agent": settings.agent.model_copy(update={"greeting": greeting})})
     with loaded.naming(("session",), ("turn_taking",), ("agent",)):
-        config = settings.session_config(agent_name=_model_name(settings.agent.llm or "")[:MAX_AGENT_NAME])
+        config = settings.session_config(
+            agent_name=_model_name(settings.agent.llm or settings.agent.realtime or "")[:MAX_AGENT_NAME]
+        )
     with loaded.naming(("limits",)):
         engine = settings.engine_config()
     with loaded.naming(("policy",)):
@@ -63,7 +67,8 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "engine": engine,
         "policy": policy,
         "stt": provider_of(loaded, "stt"),
-        "tts": provider_of(loaded, "tts"),
+        "tts": provider_of(loaded, "tts") if realtime is None else None,
+        "realtime": realtime,
         "smart_turn": settings.providers.smart_turn,
         "allowed_origins": settings.security.allowed_origins,
         "trusted_proxies": (*TRUSTED_PROXIES, *settings.security.trusted_proxies),
@@ -110,6 +115,20 @@ def agents_of(loaded: Loaded) -> AgentFactory | dict[str, AgentFactory]:
         first_token_timeout=table.first_text_timeout,
         stall_timeout=table.stall_timeout,
     )
+
+
+def realtime_of(loaded: Loaded) -> Callable[[], Any] | None:
+    """What makes the speech-to-speech model of the settings; None if they name none. Raises ConfigError."""
+    table = loaded.settings.agent
+    if table.realtime is None:
+        return None
+    from duologue.realtime.service import RealtimeService
+
+    given = {"base_url": table.base_url, "api_key_file": table.api_key_file, "instructions": table.instructions}
+    options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
+    with loaded.naming(("agent",)):
+        RealtimeService(table.realtime, **options)
+    return partial(RealtimeService, table.realtime, **options)
 
 
 def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:

@@ -17,6 +17,7 @@ from duologue.agent.function import AgentFactory, greeting_of, is_unused, name_o
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
 from duologue.errors import AgentError, ConfigError, DuologueError, HookError, with_cause
+from duologue.realtime import RealtimeModel
 from duologue.recording.config import refuses
 from duologue.recording.header import recording_header
 from duologue.recording.recordings import Recordings
@@ -25,6 +26,7 @@ from duologue.server.call_log import CallCounters, CallFollower
 from duologue.server.call_options import CallOptions, arguments_needed
 from duologue.server.engine_counters import engine_counters
 from duologue.server.records import CallRecords, call_entry
+from duologue.server.speech_to_speech import responder_for
 from duologue.session import AudioSink, CallRequest, SessionConfig, VoiceSession
 from duologue.session.config import MAX_AGENT_NAME
 from duologue.session.hooks import Hook
@@ -55,6 +57,7 @@ class SessionFactory:
         options: CallOptions,
         *,
         voices: Mapping[str, Any] | None = None,
+        realtime: RealtimeModel | None = None,
         records: CallRecords | None = None,
         recordings: Recordings | None = None,
     ) -> None:
@@ -62,6 +65,7 @@ class SessionFactory:
         self._models = models
         self._options = options
         self._voices = dict(voices or {})
+        self._realtime = realtime
         self._records = records
         self._recordings = recordings
         self._code = ApplicationCode()
@@ -132,6 +136,7 @@ class SessionFactory:
                 stt=self._models.stt,
                 tts=self._models.tts if voice is None else self._voices[voice],
                 agent=agent,
+                responder=None if self._realtime is None else responder_for(self._realtime, info.language),
                 config=config,
                 sink=sink,
                 user_data=info.user_data,

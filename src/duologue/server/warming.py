@@ -40,6 +40,8 @@ async def warm_phrases(
     engine: Engine, models: LocalModels, phrases: Sequence[str], standby: Sequence[str] = ()
 ) -> None:
     """Have the voice say what agents say often, and what is said when something fails (`standby`)."""
+    if models.tts is None:
+        return
     voice = engine.tts(models.tts)
     await engine.warm(voice, phrases)
     await engine.standby.prepare(voice, standby)

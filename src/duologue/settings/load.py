@@ -28,7 +28,7 @@ PLAIN_VARIABLES: Final[Mapping[str, Keys]] = {"HOST": ("server", "host"), "PORT"
 """Variables without the prefix, which platforms set. Those with it come first."""
 PATHS: Final = (("records", "folder"), ("recording", "folder"))
 """Settings that are paths, besides those whose names end in `_file`."""
-EITHER: Final = (("agent", "name"), ("agent", "llm"))
+EITHER: Final = (("agent", "name"), ("agent", "llm"), ("agent", "realtime"))
 """Settings of which the later one takes the place of the other."""
 
 

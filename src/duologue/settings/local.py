@@ -27,6 +27,7 @@ class LocalModels:
     stt: Any
     """A service or a model; that of `load_local` unless one was given."""
     tts: Any
+    """None if a speech-to-speech model answers."""
     words: WordsPolicy
     turn_model: TurnModel | None
     """None where the weights of Smart Turn are not installed."""
@@ -40,10 +41,12 @@ def load_local(
     on_step: Step | None = None,
     *,
     smart_turn: bool = True,
+    speaks: bool = True,
     stt: SpeechToText | SttModel | None = None,
     tts: TextToSpeech | TtsModel | None = None,
 ) -> LocalModels:
-    """Load the local models; takes a few seconds. `stt` and `tts` are taken in place of those that would be loaded.
+    """Load the local models; takes a few seconds. `stt` and `tts` are taken in place of those that would be loaded;
+    no voice is loaded unless `speaks`.
 
     Smart Turn is loaded where its weights are there and `smart_turn` is true. Raises NotInstalledError where a package
     is missing.
@@ -64,7 +67,7 @@ def load_local(
     return LocalModels(
         vad=load("Silero VAD", Silero),
         stt=load("Moonshine", _moonshine) if stt is None else stt,
-        tts=load("Hibari", _hibari) if tts is None else tts,
+        tts=load("Hibari", _hibari) if tts is None and speaks else tts,
         words=Words(),
         turn_model=turn_model,
     )

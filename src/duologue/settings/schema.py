@@ -49,18 +49,20 @@ class ServerTable(Table):
 
 
 class AgentTable(Table):
-    """Who answers: an agent, or a language model."""
+    """Who answers: an agent, a language model, or a speech-to-speech model."""
 
     name: str | None = None
     """`booking` (the default), `echo`, or your own as `module:attribute`, found in the folder of this file first."""
     llm: str | None = None
     """A language model in place of `name`, as `openai:MODEL`. The key comes from OPENAI_API_KEY."""
+    realtime: str | None = None
+    """A speech-to-speech model in place of `name` and of a voice, as `openai:gpt-realtime-2.1`."""
     base_url: str | None = None
-    """With `llm`: an endpoint that speaks the OpenAI API."""
+    """With `llm`: an endpoint that speaks the OpenAI API. With `realtime`: the service's endpoint."""
     api_key_file: Path | None = None
-    """With `llm`: a file that holds the key, in place of the environment variable."""
+    """With `llm` or `realtime`: a file that holds the key, in place of the environment variable."""
     instructions: str | None = None
-    """With `llm`: what the language model is told to be."""
+    """With `llm` or `realtime`: what the model is told to be."""
     display_name: str = ""
     """What the page calls the agent, up to 40 characters; by default derived from the agent."""
     greeting: str | None = None
