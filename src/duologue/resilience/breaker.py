@@ -90,19 +90,27 @@ def breaker_key(capability: Capability, provider: Any) -> BreakerKey:
 class Permit:
     """One call that a breaker has let through. Report what became of it: progress, a failure, or neither."""
 
-    __slots__ = ("_began", "_breaker", "_is_probe", "_reported")
+    __slots__ = ("_began", "_breaker", "_first", "_is_probe", "_reported")
 
     def __init__(self, breaker: CircuitBreaker, *, is_probe: bool) -> None:
         self._breaker = breaker
         self._began = loop_time()
+        self._first: float | None = None
+        """Seconds to the first answer."""
         self._is_probe = is_probe
         self._reported = False
 
+    def progressed(self) -> None:
+        """Note that the answer has begun. If the caller gives up after that, the call has succeeded."""
+        if self._first is None:
+            self._first = loop_time() - self._began
+
     def succeeded(self) -> None:
-        """Note the first answer. Later ones, and a failure after it, may be reported as well."""
+        """Note that the call was answered. A stream may report this again and again, and a failure later."""
         if not self._reported:
+            self.progressed()
             self._reported = True
-            self._breaker._succeeded(loop_time() - self._began, is_probe=self._is_probe)
+            self._breaker._succeeded(self._first or 0.0, is_probe=self._is_probe)
 
     def failed(self, error: DuologueError) -> None:
         """Note that the call failed. An error that is not the provider's counts as an answer."""
@@ -113,8 +121,10 @@ class Permit:
         self._breaker._failed(error, is_probe=self._is_probe)
 
     def released(self) -> None:
-        """Note that the call was given up by its caller, if nothing else was reported."""
-        if not self._reported:
+        """Note that the caller is done with it, if nothing else was reported."""
+        if self._first is not None:
+            self.succeeded()
+        elif not self._reported:
             self._reported = True
             self._breaker._released(is_probe=self._is_probe)
 

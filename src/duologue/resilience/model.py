@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pydantic_ai import RunContext
-from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -25,6 +25,7 @@ from duologue.agent.llm.failures import as_ours
 from duologue.errors import DeadlineError, DuologueError, ProviderError
 from duologue.resilience.breaker import BreakerRegistry
 from duologue.resilience.chain import Member, attempts, check_members, none_left
+from duologue.resilience.failures import loop_time
 from duologue.resilience.guard import Guard
 from duologue.resilience.settings import ResilienceSettings
 
@@ -129,15 +130,22 @@ class FallbackModel(WrapperModel):
                     limit = guard.deadline_for(is_last=attempt.is_last).first
                     prepared = model.prepare_messages(messages, model_request_parameters)
                     opening = model.request_stream(prepared, model_settings, model_request_parameters, run_context)
-                    response = await _begin(guard.name, limit, stack, opening)
-                    permit.succeeded()
+                    response, waits = await _begin(guard.name, limit, stack, opening)
+                    permit.progressed()
                     began = True
                     yield response
+                permit.succeeded()
                 return
+            except (asyncio.CancelledError, GeneratorExit):
+                if began and waits.seconds > limit:
+                    permit.failed(DeadlineError(f"{guard.name} stopped in mid-answer.", provider=guard.name))
+                raise
             except Exception as error:
                 failure = error
-                if began:
-                    raise  # it is the consumer's, or comes too late
+                if began:  # too late for another model; or the consumer's own failure
+                    if isinstance(error, ModelAPIError | UnexpectedModelBehavior | ProviderError):
+                        permit.failed(_as_fault(error, guard.name))
+                    raise
                 permit.failed(_as_fault(error, guard.name))
                 if not _may_pass_on(error):
                     raise
@@ -146,7 +154,18 @@ class FallbackModel(WrapperModel):
         raise failure or none_left(self.model_name, None)
 
 
-async def _begin(name: str, limit: float, stack: AsyncExitStack, opening: Any) -> StreamedResponse:
+class _Waits:
+    """For how long the consumer has been waiting for the next event."""
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return 0.0 if self.since is None else loop_time() - self.since
+
+
+async def _begin(name: str, limit: float, stack: AsyncExitStack, opening: Any) -> tuple[StreamedResponse, _Waits]:
     """Open a stream, and wait for its first event, which the consumer gets, too."""
     try:
         async with asyncio.timeout(limit) as timeout:
@@ -162,15 +181,20 @@ async def _begin(name: str, limit: float, stack: AsyncExitStack, opening: Any) -
         raise DeadlineError(
             f"The language model {name!r} sent no first token within {limit:g} s.", provider=name
         ) from None
-    response._event_iterator = _joined(first, events)  # what iterating over the response returns
-    return response
+    waits = _Waits()
+    response._event_iterator = _joined(first, events, waits)  # what iterating over the response returns
+    return response, waits
 
 
-async def _joined(first: list[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _joined(first: list[Any], rest: AsyncIterator[Any], waits: _Waits) -> AsyncIterator[Any]:
     for event in first:
         yield event
+    waits.since = loop_time()
     async for event in rest:
+        waits.since = None
         yield event
+        waits.since = loop_time()
+    waits.since = None
 
 
 def _as_fault(error: Exception, name: str) -> DuologueError:

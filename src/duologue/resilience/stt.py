@@ -15,7 +15,7 @@ from typing import Any
 from typing import Final as Constant
 
 from duologue.audio.format import RATE
-from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderUnavailableError
+from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Permit
 from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, none_left
 from duologue.resilience.failures import as_provider_error, is_providers_fault
@@ -38,6 +38,10 @@ __all__ = ["FallbackSpeechToText", "GuardedStream"]
 
 STABLE_S: Constant = 10.0
 """A stream that has lived for so many seconds without a fault has succeeded, even if nobody spoke."""
+
+CLOSING_S: Constant = 1.0
+MAX_CLOSING: Constant = 256
+"""Streams that have failed and are being closed, at most."""
 
 
 class FallbackSpeechToText:
@@ -66,6 +70,7 @@ class FallbackSpeechToText:
         self._members: list[Member[Any]] = [
             Member(provider, Guard.of("stt", provider, settings, breakers)) for provider in providers
         ]
+        self._closing: set[asyncio.Task[None]] = set()
         self._hedges = [Hedge(settings.hedge, name=member.guard.name) for member in self._members]
         self.name = "+".join(member.guard.name for member in self._members)
         self.capabilities = _combined([_capabilities(provider) for provider in providers])
@@ -144,6 +149,8 @@ class FallbackSpeechToText:
                     guard.name,
                     hedge.call(lambda: member.provider.transcribe(pcm, language=language, deadline=deadline)),  # noqa: B023
                 )
+                if not isinstance(answer, Transcript) or not isinstance(answer.text, str):
+                    raise ProviderError(f"{guard.name} gave no transcript.", provider=guard.name)
                 permit.succeeded()
                 return answer
             except Exception as cause:
@@ -159,12 +166,21 @@ class FallbackSpeechToText:
         """Transcribe several utterances, one after the other."""
         return [await self.transcribe(pcm, language=language) for pcm in pcms]
 
+    def close_later(self, stream: RecognitionStream) -> None:
+        """Close a stream that has failed, within `CLOSING_S` seconds, without waiting for it."""
+        if len(self._closing) < MAX_CLOSING:
+            task = asyncio.create_task(_close(stream), name=f"{self.name} closing")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
     async def warm(self) -> None:
         """Prepare all providers. Raises only if none can be prepared."""
         await for_all(self._members, lambda provider: provider.warm())
 
     async def aclose(self) -> None:
         """Release all providers."""
+        if self._closing:
+            await asyncio.wait([*self._closing])
         await for_all(self._members, lambda provider: provider.aclose())
 
 
@@ -281,8 +297,9 @@ class GuardedStream:
         return can.end_of_turn if isinstance(event, EndOfTurn) else True
 
     def _as_retryable(self, error: DuologueError) -> DuologueError:
-        """Have the session open another stream, also after a failure that does not pass: others are left."""
-        if error.retryable or not self._owner.has_another(self._member):
+        """Have the session open another stream at once, also after a failure that does not pass: others are left."""
+        may_wait = error.retryable and error.retry_after is None
+        if may_wait or not self._owner.has_another(self._member):
             return error
         return ProviderUnavailableError(
             f"{error.message} The next provider takes over.", hint="", provider=error.provider
@@ -297,7 +314,18 @@ class GuardedStream:
         if self._loop.time() - self._opened >= STABLE_S:
             self._permit.succeeded()
         self._permit.released()
-        await self._stream.aclose()
+        if self._member in self._failed:
+            self._owner.close_later(self._stream)  # a connection that is half-open must not hold up the next stream
+        else:
+            await self._stream.aclose()
+
+
+async def _close(stream: RecognitionStream) -> None:
+    try:
+        async with asyncio.timeout(CLOSING_S):
+            await stream.aclose()
+    except Exception:
+        return  # it has failed before
 
 
 class _BetterProviderError(ProviderUnavailableError):

@@ -99,8 +99,7 @@ class FallbackTextToSpeech(TextToSpeech):
                 items = self._speak(attempt, source, position, seed, deadline)
                 async with aclosing(items):
                     async for item in items:
-                        if isinstance(item, AudioChunk):
-                            permit.succeeded()
+                        permit.progressed()
                         yield item
                 permit.succeeded()
                 return
