@@ -11,9 +11,10 @@ import pytest
 
 from duologue.clock import VirtualClock
 from duologue.conversation import events
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.engine import Engine
-from duologue.session import VoiceSession
+from duologue.session import SessionConfig, VoiceSession
 from duologue.session.arrivals import FILL_EVERY, MAX_TIMEOUT_S
 from duologue.session.events import Subscription
 from duologue.testing.agents import ScriptedAgent
@@ -65,12 +66,16 @@ class Client:
         return sum(gap.end - gap.start for gap in self.gaps) / RATE
 
 
+# Audio is sent faster than anybody can answer: no filler is said meanwhile.
+SILENT = SessionConfig(rules=ConversationConfig(max_dead_air=0.0))
+
+
 @asynccontextmanager
 async def client() -> AsyncIterator[Client]:
     clock = VirtualClock()
     async with Engine(vad=PeakVad(), words=SentenceEnd(), clock=clock, paced=True) as engine:
         session = VoiceSession(
-            engine=engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=ScriptedAgent("Yes.")
+            engine=engine, stt=FakeSpeechToText(), tts=FakeTextToSpeech(), agent=ScriptedAgent("Yes."), config=SILENT
         )
         async with session:
             yield Client(session, engine, clock)
