@@ -16,10 +16,12 @@ from duologue.resilience.deadline import Deadline
 from duologue.resilience.hedge import Hedge
 from duologue.resilience.pool import Lease, PoolCounters, ProviderPool
 from duologue.resilience.rate_limit import RateLimit
+from duologue.resilience.retry import RETRIES, Retry, RetryBudget
 from duologue.resilience.settings import BreakerSettings, HedgeSettings, ResilienceSettings
 
 __all__ = [
     "BREAKERS",
+    "RETRIES",
     "BreakerKey",
     "BreakerRegistry",
     "BreakerSettings",
@@ -34,6 +36,8 @@ __all__ = [
     "ProviderPool",
     "RateLimit",
     "ResilienceSettings",
+    "Retry",
+    "RetryBudget",
     "resilient_model",
     "resilient_stt",
     "resilient_tts",

@@ -100,9 +100,10 @@ class FallbackModel(WrapperModel):
                 return response
             except Exception as error:
                 failure = error
-                permit.failed(_as_fault(error, guard.name))
                 if not _may_pass_on(error):
+                    permit.succeeded()
                     raise
+                permit.failed(_as_fault(error, guard.name))
             finally:
                 guard.leave(permit)
         raise failure or none_left(self.model_name, None)
@@ -146,9 +147,10 @@ class FallbackModel(WrapperModel):
                     if isinstance(error, ModelAPIError | UnexpectedModelBehavior | ProviderError):
                         permit.failed(_as_fault(error, guard.name))
                     raise
-                permit.failed(_as_fault(error, guard.name))
                 if not _may_pass_on(error):
+                    permit.succeeded()
                     raise
+                permit.failed(_as_fault(error, guard.name))
             finally:
                 guard.leave(permit)
         raise failure or none_left(self.model_name, None)

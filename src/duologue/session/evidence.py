@@ -12,6 +12,7 @@ from duologue.engine import Engine, Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.resilience.retry import RETRIES
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
@@ -235,6 +236,7 @@ class Listener:
 
     async def _transcribe(self, pcm: bytes, deadline: float) -> tuple[str, float]:
         attempt, now = 0, asyncio.get_running_loop().time
+        RETRIES.note_call()
         while True:
             began, result = now(), "failed"
             try:
@@ -243,7 +245,7 @@ class Listener:
                 result = "done"
                 return found.text.strip(), found.ending_odds
             except DuologueError as error:
-                if not error.retryable or attempt == self._config.max_retries:
+                if not error.retryable or attempt == self._config.max_retries or not RETRIES.spend():
                     raise
                 pause = pause_before_retry(attempt, error)
             except asyncio.CancelledError as cause:

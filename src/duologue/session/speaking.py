@@ -11,6 +11,7 @@ from typing import Final
 from duologue.agent import FunctionCall
 from duologue.agent.faults import is_fault
 from duologue.errors import ConfigError, DuologueError, ProviderError, with_cause
+from duologue.resilience.retry import RETRIES
 from duologue.session.agent_writer import AgentWriter, closable, without_frames
 from duologue.session.provider_use import VoiceUse
 from duologue.session.responder import ResponseItem, ResponseRequest, SaySpoken, SpokenAudio, SpokenText
@@ -134,6 +135,7 @@ class SpokenResponse:
         if feed is None:
             self._queue.pop()
         until, attempt = now() + c.speech_timeout, 0
+        RETRIES.note_call()
         try:
             while True:
                 gave_audio = False
@@ -149,7 +151,8 @@ class SpokenResponse:
                         raise
                     error = self._failed(cause)
                 pause = pause_before_retry(attempt, error)
-                if gave_audio or not error.retryable or attempt == c.max_retries or now() + pause >= until:
+                gives_up = attempt == c.max_retries or now() + pause >= until
+                if gave_audio or not error.retryable or gives_up or not RETRIES.spend():
                     raise error
                 without_frames(error)
                 count_retry(self._tts.name, TEXT_TO_SPEECH)
