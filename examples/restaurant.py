@@ -20,7 +20,7 @@ BOOKED: list[str] = []
 @functools.cache
 def model():
     """One for all calls, so that they share its connections."""
-    return openai_model(os.environ.get("MODEL", "openai:gpt-4.1-mini"))
+    return openai_model(os.environ.get("MODEL", "openai:gpt-6-luna"))
 
 
 def guest(call: duologue.CallInfo) -> dict[str, str]:

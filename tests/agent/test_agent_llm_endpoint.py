@@ -58,6 +58,16 @@ def roles(server: OpenAIServer) -> list[str]:
 # --- what they expect ---
 
 
+@pytest.mark.parametrize(("model", "effort"), [("gpt-6-luna", "none"), ("any", None)])
+async def test_models_that_take_tools_only_without_reasoning_are_asked_for_none(model: str, effort: str | None) -> None:
+    agent_options: dict[str, Any] = {"instructions": "Be brief.", "api_key": "sk-secret"}
+    async with OpenAIServer(says("Yes.")) as server:
+        agent = LLMAgent(f"openai:{model}", base_url=server.base_url, **agent_options)
+        assert await ask(agent) == "Yes."
+        assert server.requests[-1].get("reasoning_effort") == effort
+        await agent.aclose()
+
+
 GREETED = Message("agent", "Hello, how may I help you?")
 HISTORIES = [
     (),
@@ -325,7 +335,7 @@ def test_openai_itself_needs_a_key(key: str | None, url: str | None, monkeypatch
         if value is not None:
             monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="needs a key") as caught:
-        openai_model("openai:gpt-4.1-mini")
+        openai_model("openai:gpt-6-luna")
     assert "OPENAI_API_KEY" in caught.value.next_step
 
 

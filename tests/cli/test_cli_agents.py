@@ -64,7 +64,7 @@ def test_an_agent_that_is_none_is_told_in_a_line(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--llm", "openai:gpt-4.1-mini"], "needs a key. Set OPENAI_API_KEY in the environment"),
+        (["--llm", "openai:gpt-6-luna"], "needs a key. Set OPENAI_API_KEY in the environment"),
         (["--llm", "openai:"], "'openai:' names no model."),
         (["--llm", ""], "'' names no model."),
         (["--llm", "openai:m", "--agent", "booking"], "Two agents were named, 'openai:m' and 'booking'."),

@@ -196,7 +196,7 @@ def test_a_language_model_that_cannot_be_reached_is_an_error_of_the_turn(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-to-be-seen")
     outcome = duologue(
         "call", recording, "--fast", "--json",
-        "--llm", "openai:gpt-4.1-mini", "--base-url", f"http://127.0.0.1:{unused_port}/v1",
+        "--llm", "openai:gpt-6-luna", "--base-url", f"http://127.0.0.1:{unused_port}/v1",
     )  # fmt: skip
     assert outcome.code == 0
     assert {error["code"] for error in outcome.json["errors"]} == {"provider_unavailable"}

@@ -58,6 +58,7 @@ class Application:
         config: SessionConfig | None = None,
         stt: Any = None,
         tts: Any = None,
+        vad: Any = None,
         realtime: Any = None,
         voices: Mapping[str, Any] | None = None,
         policy: CallPolicy | None = None,
@@ -104,7 +105,7 @@ class Application:
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
-        self._stt, self._tts = _by_name("stt", stt), _by_name("tts", tts)
+        self._stt, self._tts, self._vad = _by_name("stt", stt), _by_name("tts", tts), _by_name("vad", vad)
         self._voices = {name: _by_name("tts", voice) for name, voice in (voices or {}).items()}
         self._realtime = None if realtime is None else realtime_source(realtime)
         if self._realtime is not None:
@@ -142,6 +143,7 @@ class Application:
         named = {
             "stt": self._stt,
             "tts": self._tts,
+            "vad": self._vad,
             "realtime": self._realtime,
             **{f"voices[{name!r}]": v for name, v in self._voices.items()},
         }
@@ -235,6 +237,7 @@ class Application:
         voices = {name: await made(source, f"voices[{name!r}]") for name, source in self._voices.items()}
         given = {
             "stt": None if self._stt is None else await made(self._stt, "stt"),
+            "vad": None if self._vad is None else await made(self._vad, "vad"),
             "tts": next(iter(voices.values()), None) if self._tts is None else await made(self._tts, "tts"),
         }
         realtime = None if self._realtime is None else await made(self._realtime, "realtime")
@@ -251,7 +254,7 @@ class Application:
         return models, voices, realtime
 
 
-def _by_name(kind: Literal["stt", "tts"], source: Any) -> Any:
+def _by_name(kind: Literal["stt", "tts", "vad"], source: Any) -> Any:
     """What makes a provider that was given by its name; anything else as it is."""
     return provider_factory(kind, source) if isinstance(source, str) else source
 

@@ -35,6 +35,8 @@ class ApplicationOptions(TypedDict, total=False):
     arguments that makes one."""
     tts: Any
     """What speaks, likewise."""
+    vad: Any
+    """What hears whether somebody speaks: `silero` by default, `webrtc`, `energy`, or a detector, likewise."""
     realtime: Any
     """A speech-to-speech model in place of an agent and a voice: a name such as `openai:gpt-realtime-2.1`, a
     RealtimeModel, or a class or function without arguments that makes one."""

@@ -69,6 +69,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "stt": provider_of(loaded, "stt"),
         "tts": provider_of(loaded, "tts") if realtime is None else None,
         "realtime": realtime,
+        "vad": vad_of(loaded),
         "smart_turn": settings.providers.smart_turn,
         "allowed_origins": settings.security.allowed_origins,
         "trusted_proxies": (*TRUSTED_PROXIES, *settings.security.trusted_proxies),
@@ -131,6 +132,15 @@ def realtime_of(loaded: Loaded) -> Callable[[], Any] | None:
     return partial(RealtimeService, table.realtime, **options)
 
 
+def vad_of(loaded: Loaded) -> Callable[[], Any] | None:
+    """What makes the detector of speech; None for the default one. Raises ConfigError."""
+    name = loaded.settings.providers.vad
+    if name == "silero":
+        return None
+    with loaded.naming(("providers",)):
+        return provider_factory("vad", name)
+
+
 def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:
     """What makes the provider of speech that the settings name; None for the local model without options."""
     names: tuple[str, ...] = getattr(loaded.settings.providers, kind)
@@ -190,5 +200,5 @@ def _key(name: str) -> str:
 
 
 def _model_name(llm: str) -> str:
-    """`gpt-4.1-mini` for `openai:gpt-4.1-mini`; empty without a language model."""
+    """`gpt-6-luna` for `openai:gpt-6-luna`; empty without a language model."""
     return (llm.partition(":")[2] or llm).rpartition("/")[2]

@@ -82,6 +82,7 @@ from duologue.stt import SpeechToText, SttModel
 from duologue.telemetry.context import CONTEXTS
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import WordsPolicy
+from duologue.turn.words import Words
 
 __all__ = ["Tap", "VoiceSession"]
 
@@ -141,7 +142,10 @@ class VoiceSession:
         hearing = InputBuffer(window=self._window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE))
         self._host = host = WeakHost(self)
         self._observers = Observers(host)
-        self._listener = Listener(host, engine, engine.stt(stt), words or engine.words, c, hearing)
+        words = words or engine.words
+        if isinstance(words, Words):
+            words = words.of(c.language)
+        self._listener = Listener(host, engine, engine.stt(stt), words, c, hearing)
         self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
         self._voices = dict(voices or {})

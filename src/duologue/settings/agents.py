@@ -45,7 +45,7 @@ def agent_factory(
 ) -> AgentFactory:
     """A factory for the agent called `name`: `booking` (the default), `echo`, or `module:attribute`.
 
-    `llm` is a model of pydantic-ai's naming, such as `openai:gpt-4.1-mini`; with `base_url` any endpoint that speaks
+    `llm` is a model of pydantic-ai's naming, such as `openai:gpt-6-luna`; with `base_url` any endpoint that speaks
     the OpenAI API. The key comes from the environment. `first_token_timeout` and `stall_timeout` are a language
     model's, in seconds; None leaves them as LLMAgent has them. Raises ConfigError if the name leads nowhere, if what it
     leads to fails, or if sessions would share its state; the agent is made once to make sure.
@@ -114,7 +114,7 @@ def _language_model(
 
     prefix, _, model_name = llm.partition(":")
     if not llm.strip() or (prefix in ("openai", "openai-chat") and not model_name.strip()):
-        raise ConfigError(f"{llm!r} names no model.", hint="Name one, as openai:gpt-4.1-mini.")
+        raise ConfigError(f"{llm!r} names no model.", hint="Name one, as openai:gpt-6-luna.")
     try:
         # One model for all sessions: each would else have its own connections, and pay for making them.
         key = None if api_key_file is None else read_key(api_key_file, None)

@@ -44,9 +44,10 @@ def load_local(
     speaks: bool = True,
     stt: SpeechToText | SttModel | None = None,
     tts: TextToSpeech | TtsModel | None = None,
+    vad: VoiceActivityDetector | None = None,
 ) -> LocalModels:
-    """Load the local models; takes a few seconds. `stt` and `tts` are taken in place of those that would be loaded;
-    no voice is loaded unless `speaks`.
+    """Load the local models; takes a few seconds. `stt`, `tts` and `vad` are taken in place of those that would be
+    loaded; no voice is loaded unless `speaks`.
 
     Smart Turn is loaded where its weights are there and `smart_turn` is true. Raises NotInstalledError where a package
     is missing.
@@ -54,7 +55,6 @@ def load_local(
     from duologue.turn.install import smart_turn_path
     from duologue.turn.smart_turn import SmartTurn
     from duologue.turn.words import Words
-    from duologue.vad.silero import Silero
 
     def load(name: str, make: Callable[[], Any]) -> Any:
         began = time.perf_counter()
@@ -65,12 +65,18 @@ def load_local(
 
     turn_model = load("Smart Turn", SmartTurn) if smart_turn and smart_turn_path() else None
     return LocalModels(
-        vad=load("Silero VAD", Silero),
+        vad=load("Silero VAD", _silero) if vad is None else vad,
         stt=load("Moonshine", _moonshine) if stt is None else stt,
         tts=load("Hibari", _hibari) if tts is None and speaks else tts,
         words=Words(),
         turn_model=turn_model,
     )
+
+
+def _silero() -> VoiceActivityDetector:
+    from duologue.vad.silero import Silero
+
+    return Silero()
 
 
 def _moonshine() -> SttModel:

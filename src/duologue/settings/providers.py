@@ -1,6 +1,6 @@
 """Providers by name: `deepgram/nova-3`, `moonshine`, and those of any package that registers an entry point.
 
-A provider is registered in the pyproject.toml of its package, under `duologue.stt` or `duologue.tts`:
+A provider is registered in the pyproject.toml of its package, under `duologue.stt`, `duologue.tts` or `duologue.vad`:
 
     [project.entry-points."duologue.stt"]
     deepgram = "duologue.stt.deepgram:DeepgramSpeechToText"
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "check_provider", "provider_factory", "provider_names", "stt_provider", "tts_provider"]
 
-Kind = Literal["stt", "tts"]
+Kind = Literal["stt", "tts", "vad"]
 
-KINDS: Final = {"stt": "speech recognizer", "tts": "voice"}
-EXTRAS: Final = {"moonshine": "local", "hibari": "local"}
+KINDS: Final = {"stt": "speech recognizer", "tts": "voice", "vad": "voice activity detector"}
+EXTRAS: Final = {"moonshine": "local", "hibari": "local", "silero": "local"}
 """The extra that installs what a provider of ours needs, where it is not called as the provider is."""
 SOURCE: Final = Path(__file__).parents[3] / "pyproject.toml"
 """Where duologue's own entry points are declared, if this file lies in a source tree."""

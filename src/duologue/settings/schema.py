@@ -82,6 +82,8 @@ class ProvidersTable(Table):
     """What recognizes speech, as `"deepgram/nova-3"`, or a list of names."""
     tts: Names = ("hibari",)
     """What speaks, likewise."""
+    vad: str = "silero"
+    """What hears whether somebody speaks: `silero`, `webrtc`, `energy`, or one of another package."""
     smart_turn: bool = True
     """Whether Smart Turn judges the end of turns, if it is installed."""
 

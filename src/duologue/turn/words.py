@@ -17,6 +17,10 @@ class Words:
         """`language`: a tag such as `en-US`; English if it is not set."""
         self._judge = language_pack(language).judge
 
+    def of(self, language: str | None) -> Words:
+        """Return the policy for the language of a session."""
+        return self if language is None else Words(language)
+
     def judge(self, text: str) -> Judgement:
         """Return how finished `text` sounds."""
         return self._judge(text)

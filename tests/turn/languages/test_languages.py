@@ -70,7 +70,7 @@ def test_a_pack_is_found_by_its_language() -> None:
     assert language_pack(None).code == "en"
     assert language_pack("en-US").code == "en"
     assert language_pack("EN_gb").code == "en"
-    other = language_pack("de")
+    other = language_pack("pl")
     assert other.response("Ja.") == ""
     assert other.asks("Wirklich?")
     assert other.asks("Πόσα;")
@@ -79,7 +79,8 @@ def test_a_pack_is_found_by_its_language() -> None:
 
 
 def test_a_language_without_a_pack_has_the_default_apology() -> None:
-    assert language_pack("de").apology == PACK.apology
+    assert language_pack("pl").apology == PACK.apology
+    assert language_pack("de").apology != PACK.apology
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_language_without_a_pack_has_the_default_apology() -> None:
     ],
 )
 def test_a_language_without_a_pack_is_judged_by_its_last_mark(text: str, reason: str, probability: float) -> None:
-    judged = Words("de").judge(text)
+    judged = Words("pl").judge(text)
     assert (judged.reason, judged.probability) == (reason, probability)
 
 
@@ -119,3 +120,63 @@ def test_a_tag_that_names_no_language_finds_no_other_module(tag: str) -> None:
 )
 def test_where_a_question_begins(text: str, start: float | None) -> None:
     assert question_start(text, 1.0, PACK) == start
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("es", {"Sí, claro.": "assent", "Ajá.": "continuer", "Eh, eh.": "filler", "Hasta luego.": "goodbye",
+                "Jaja": "laughter", "Muy bien, gracias.": "assent", "No, espere.": "", "Dos.": ""}),
+        ("fr", {"Oui, d'accord.": "assent", "Mhm.": "continuer", "Euh…": "filler", "Au revoir !": "goodbye",
+                "Haha": "laughter", "Très bien, merci beaucoup.": "assent", "Non, attendez.": ""}),
+        ("de", {"Ja, genau.": "assent", "Mhm.": "continuer", "Äh, hm.": "filler", "Auf Wiederhören!": "goodbye",
+                "Haha": "laughter", "Alles klar, danke.": "assent", "Nein, warten Sie.": ""}),
+        ("ja", {"はい。": "assent", "そうですね。": "assent", "うんうん": "continuer", "ええと。": "filler",
+                "さようなら。": "goodbye",
+                "ははは": "laughter", "いいえ、違います。": ""}),
+        ("zh", {"好的。": "assent", "是的，谢谢。": "assent", "嗯。": "continuer", "呃。": "filler",
+                "再见！": "goodbye",
+                "哈哈哈": "laughter", "不是，等一下。": ""}),
+    ],
+)  # fmt: skip
+def test_short_responses_of_other_languages(language: str, texts: dict[str, Response]) -> None:
+    pack = language_pack(language)
+    assert {text: pack.response(text) for text in texts} == texts
+
+
+@pytest.mark.parametrize(
+    ("language", "finished", "unfinished", "question"),
+    [
+        ("es", "Quiero reservar una mesa.", ("Quiero una mesa para", "Una mesa para.", "Pues, eh"), "¿Puede repetir?"),
+        (
+            "fr",
+            "Je voudrais une table.",
+            ("Je voudrais une", "Une table pour.", "Alors, euh…"),
+            "C'est à vous ?",
+        ),
+        ("de", "Ich hätte gern einen Tisch.", ("Ich hätte gern einen", "Einen Tisch für.", "Ja, ähm"), "Ist das für"),
+        ("ja", "予約をお願いします", ("四人で", "明日の", "ええと"), "予約できますか？"),
+        ("zh", "我想订一张桌子。", ("我想订一张桌子，因为", "我想", "那个"), "现在可以吗？"),
+    ],
+)
+def test_a_turn_that_stops_at_a_leading_word_is_not_over(
+    language: str, finished: str, unfinished: tuple[str, ...], question: str
+) -> None:
+    words = Words().of(language)
+    assert words.judge(finished).probability >= 0.75
+    for text in unfinished:
+        judged = words.judge(text)
+        assert (judged.probability < 0.2, judged.timeout_factor > 1) == (True, True), text
+    pack = language_pack(language)
+    if question.endswith(("?", "？")):
+        assert words.judge(question).reason == "question"
+        assert pack.asks(question)
+    assert not pack.asks(finished)
+    assert pack.apology
+    assert len(pack.fillers) == 3
+
+
+def test_english_keeps_its_own_judge() -> None:
+    assert (
+        Words().of("en-GB").judge("I want a table for").probability == Words().judge("I want a table for").probability
+    )

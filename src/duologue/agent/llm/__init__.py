@@ -1,7 +1,7 @@
 """Agents on language models, by way of pydantic-ai; which is loaded when one is made, not before.
 
 ```python
-agent = LLMAgent("openai:gpt-4.1", instructions="You answer the phone for a dentist.", tools=[free_slots, book])
+agent = LLMAgent("openai:gpt-6-luna", instructions="You answer the phone for a dentist.", tools=[free_slots, book])
 local = LLMAgent("qwen3", instructions="Be brief.", base_url="http://127.0.0.1:8080/v1")
 ```
 """

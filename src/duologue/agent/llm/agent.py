@@ -32,8 +32,8 @@ _CUT_OFF_NOTE = f"Where one of your messages ends with {CUT_OFF!r}, the user int
 class LLMAgent:
     """Answers with a language model; one instance serves one session, and `clone` makes one for another.
 
-    `model` is a name as pydantic-ai knows it (`openai:gpt-4.1`; with `base_url`, any OpenAI-compatible server and its
-    own name for the model), or a pydantic-ai model object, which several agents can share and whose life is its
+    `model` is a name as pydantic-ai knows it (`openai:gpt-6-luna`; with `base_url`, any OpenAI-compatible server and
+    its own name for the model), or a pydantic-ai model object, which several agents can share and whose life is its
     owner's. A session ends with `aclose()`.
 
     The model sees `instructions`, and of the history what was *heard*: as many of the newest turns as fit in

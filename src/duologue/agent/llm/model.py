@@ -15,7 +15,7 @@ from pydantic_ai import Agent
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ModelMessage, ModelResponseStreamEvent, PartStartEvent
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
-from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 
@@ -38,7 +38,10 @@ class ChatModel(OpenAIChatModel):
 
     def __init__(self, name: str, base_url: str, api_key: str) -> None:
         # The client's own retries would double ours and know nothing of our deadline.
-        super().__init__(name, provider=_Provider(base_url, api_key), settings={"max_retries": 0})
+        settings: OpenAIChatModelSettings = {"max_retries": 0}
+        if name.startswith("gpt-6"):  # they take tools on chat completions only without reasoning
+            settings["openai_reasoning_effort"] = "none"
+        super().__init__(name, provider=_Provider(base_url, api_key), settings=settings)
         self.habits = Habits(name)
 
     @property
