@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import socket
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from command_line import CommandLine
+from duologue.cli import doctor_capacity
+from duologue.cli.doctor_machine import processor
 from duologue.errors import NotInstalledError
 from duologue.settings import local
 from duologue.store import package_file
@@ -156,7 +159,53 @@ class TestDoctor:
 
     @pytest.mark.models
     @pytest.mark.usefixtures("loaded")
-    def test_models_are_timed(self, duologue: CommandLine) -> None:
-        timings = duologue("doctor", "--json").json["timings_s"]
+    def test_models_are_timed_and_the_capacity_estimated(
+        self, duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(doctor_capacity, "SECONDS", 0.2)
+        report = duologue("doctor", "--json").json
+        timings, capacity = report["timings_s"], report["capacity"]
+        assert 1 < capacity["sessions"] < capacity["sessions_with_services"]
+        assert {"runtime", "VAD", "STT", "TTS"} <= set(capacity["cpu_s_per_call_second"])
+        assert any("--find-capacity" in line for line in capacity["change"])
         assert {name.split(",")[0] for name in timings} >= {"VAD", "TTS", "STT"}
         assert all(seconds > 0 for seconds in timings.values())
+
+    def test_the_machine_and_its_port_are_told(self, duologue: CommandLine) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            port = busy.getsockname()[1]
+            report = duologue("doctor", "--quick", "--json", "--port", port).json
+        assert check(report, f"port {port}")["detail"] == "another program listens there"
+        assert "--port" in check(report, f"port {port}")["fix"]
+        assert "duologue " in check(report, "versions")["detail"]
+        assert "cores" in check(report, "processor")["detail"]
+        assert report["capacity"] is None
+
+    def test_providers_are_checked_without_their_service(
+        self, duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("DEEPGRAM_API_KEY", raising=False)
+        missing_key = check(duologue("doctor", "--quick", "--json").json, "recognizer deepgram")
+        assert (missing_key["ok"], missing_key["needed"]) == (False, False)
+        assert "DEEPGRAM_API_KEY" in missing_key["fix"]
+        monkeypatch.setenv("DEEPGRAM_API_KEY", "s3cret")
+        monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+        Path("duologue.toml").write_text('[tts.openai]\nmodel = "tts-1"\nvoice = "alloy"\n')
+        outcome = duologue("doctor", "--quick", "--json")
+        for name in ("recognizer deepgram", "voice openai"):
+            assert check(outcome.json, name)["ok"], name
+            assert "--live" in check(outcome.json, name)["detail"]
+        assert "s3cret" not in outcome.out + outcome.err
+        Path("duologue.toml").write_text("[server]\nprot = 1\n")
+        assert check(duologue("doctor", "--quick", "--json").json, "settings")["ok"] is False
+
+    def test_a_processor_is_read_with_its_quota(self, tmp_path: Path) -> None:
+        (tmp_path / "info").write_text("model name : Old One\nflags : sse2 ssse3\n")
+        (tmp_path / "quota").write_text("50000 100000\n")
+        old = processor(tmp_path / "info", tmp_path / "quota")
+        assert (old.name, old.cores, old.features, old.is_fast) == ("Old One", 0.5, (), False)
+        (tmp_path / "info").write_text("model name : New One\nflags : avx2 avx512f\n")
+        new = processor(tmp_path / "info", tmp_path / "none")
+        assert (new.features, new.is_fast) == (("avx2", "avx512f"), True)
+        assert new.cores >= 1
+        assert processor(tmp_path / "none", tmp_path / "none").is_fast  # nothing is known of it

@@ -7,19 +7,26 @@ import importlib.util
 import platform
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
 import typer
 from rich.text import Text
 
 from duologue.audio.format import RATE
+from duologue.cli.doctor_machine import Processor, listener_version, port_taken_by, processor, versions
 from duologue.cli.output import AsJson, console, print_json
 from duologue.errors import DuologueError
 from duologue.store import cache_dir, package_file
 
+if TYPE_CHECKING:
+    from duologue.cli.doctor_capacity import Capacity
+    from duologue.settings.local import LocalModels
+
 __all__ = ["doctor", "local_models"]
 
 LOCAL = "pip install 'duologue[local]'"
+LOCAL_PROVIDERS: Final = frozenset({"moonshine", "hibari"})
+"""Those that run on this machine, and are checked as models."""
 
 
 def _there(find: Callable[[], object]) -> bool:
@@ -50,7 +57,10 @@ def local_models() -> list[dict[str, Any]]:
 
 def doctor(
     as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Do not load and time the models.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Neither load and time the models, nor estimate the capacity.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port that is to be free.")] = 8000,
     live: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,29 +69,45 @@ def doctor(
         ),
     ] = None,
 ) -> None:
-    """Check this installation, and say what to do about what is missing.
+    """Check this installation and this machine, and say what to change.
+
+    Versions, processor, port, models, and the providers of speech: whether each is installed and has its key, which
+    is not sent anywhere. Then models are timed, and for ten seconds the capacity is estimated from what they cost.
 
     Exits with status 1 where something is missing that a conversation needs. With --live, a provider's key and service
     are checked, which costs what its smallest request costs.
     """
+    from duologue.cli import doctor_capacity
+
     if live:
-        _report([_live(name) for name in live], {}, as_json, ("All answered.", "Something is wrong."))
-    checks = [_python(), _cache(), _runtime(), *(_model(m) for m in local_models()), _language_models()]
+        _report([_live(name) for name in live], {}, None, as_json, ("All answered.", "Something is wrong."))
+    machine = processor()
+    checks = [_python(), _versions(), _processor(machine), _port(port), _listener(), _cache(), _runtime()]
+    checks += [*(_model(m) for m in local_models()), _language_models(), *_providers()]
     timings: dict[str, float] = {}
+    capacity = None
     if _all_needed(checks) and not quick:
         try:
-            timings = _timings()
+            models = _load()
+            timings = _timings(models)
+            capacity = doctor_capacity.estimate(models, machine.cores, seconds=doctor_capacity.SECONDS)
         except DuologueError as error:
             checks.append(_check("loading the models", False, error.message, error.next_step))
-    _report(checks, timings, as_json, ("All that a conversation needs is here.", "Something is missing."))
+    verdicts = ("All that a conversation needs is here.", "Something is missing.")
+    _report(checks, timings, capacity, as_json, verdicts)
 
 
 def _report(
-    checks: list[dict[str, Any]], timings: dict[str, float], as_json: bool, verdicts: tuple[str, str]
+    checks: list[dict[str, Any]],
+    timings: dict[str, float],
+    capacity: Capacity | None,
+    as_json: bool,
+    verdicts: tuple[str, str],
 ) -> NoReturn:
     ok = _all_needed(checks)
     if as_json:
-        print_json({"ok": ok, "checks": checks, "timings_s": timings})
+        shown = None if capacity is None else {**capacity.as_dict(), "change": _advice(capacity)}
+        print_json({"ok": ok, "checks": checks, "timings_s": timings, "capacity": shown})
     else:
         for c in checks:
             mark, style = ("✓", "green") if c["ok"] else ("✗", "red") if c["needed"] else ("–", "yellow")
@@ -90,8 +116,31 @@ def _report(
                 console.print(f"    {c['fix']}", style="dim", soft_wrap=True)
         for name, seconds in timings.items():
             console.print(f"  {name}: {seconds * 1000:.1f} ms")
+        if capacity is not None:
+            console.print(
+                f"  capacity: about {capacity.sessions} conversations at once with the local models, and "
+                f"{capacity.with_services} if services recognize and speak; an estimate from {capacity.cores:g} cores",
+                soft_wrap=True,
+            )
+            for line in _advice(capacity):
+                console.print(f"    {line}", style="dim", soft_wrap=True)
         console.print(verdicts[0] if ok else verdicts[1])
     raise typer.Exit(0 if ok else 1)
+
+
+def _advice(capacity: Capacity) -> list[str]:
+    """What to change, by the estimate."""
+    from duologue.server.application import MAX_SESSIONS
+
+    lines = []
+    if capacity.sessions < MAX_SESSIONS:
+        lines.append(
+            f"duologue serve --max-sessions {max(1, capacity.sessions)}: the default, {MAX_SESSIONS}, is more than this"
+        )
+    if capacity.cores >= 4:
+        lines.append(f"duologue serve --workers {int(capacity.cores // 2)}: one process keeps about two cores busy")
+    lines.append("duologue callers --find-capacity measures it, against a server that runs")
+    return lines
 
 
 def _live(name: str) -> dict[str, Any]:
@@ -114,6 +163,61 @@ def _check(name: str, ok: bool, detail: str, fix: str = "", *, needed: bool = Tr
 
 def _python() -> dict[str, Any]:
     return _check("Python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _versions() -> dict[str, Any]:
+    return _check("versions", True, versions())
+
+
+def _processor(machine: Processor) -> dict[str, Any]:
+    fix = "Use a processor with AVX2: without it, models take several times as long."
+    return _check("processor", machine.is_fast, str(machine), fix, needed=False)
+
+
+def _port(port: int) -> dict[str, Any]:
+    taken = port_taken_by("127.0.0.1", port)
+    if taken is None:
+        return _check(f"port {port}", True, "free", needed=False)
+    return _check(f"port {port}", False, taken, "Stop it, or choose another: duologue serve --port", needed=False)
+
+
+def _listener() -> dict[str, Any]:
+    version = listener_version()
+    if version is None:
+        fix = "pip install 'duologue[fast]', then duologue serve --listener picows: sockets take less of a core"
+        return _check("listener", False, "uvicorn; picows is not installed", fix, needed=False)
+    return _check("listener", True, f"uvicorn, picows {version}", needed=False)
+
+
+def _providers() -> list[dict[str, Any]]:
+    """Each provider that runs as a service: whether it is installed and has its key. Nothing is sent anywhere.
+
+    Options are those of `duologue.toml` in the current folder, if there is one.
+    """
+    from duologue.settings.load import load_settings
+    from duologue.settings.providers import check_provider, provider_names
+
+    found = []
+    options: dict[str, Any] = {}
+    try:
+        settings = load_settings().settings
+    except DuologueError as error:
+        found.append(_check("settings", False, error.message, "duologue config check shows them all."))
+    else:
+        options = {"stt": settings.stt, "tts": settings.tts}
+    roles: tuple[tuple[Literal["stt", "tts"], str], ...] = (("stt", "recognizer"), ("tts", "voice"))
+    for kind, role in roles:
+        for name in provider_names(kind):
+            if name in LOCAL_PROVIDERS:
+                continue
+            try:
+                check_provider(kind, name, **options.get(kind, {}).get(name, {}))
+            except DuologueError as error:
+                found.append(_check(f"{role} {name}", False, error.message, error.next_step, needed=False))
+            else:
+                fix = f"duologue doctor --live {name} tries it"
+                found.append(_check(f"{role} {name}", True, f"ready; {fix}", needed=False))
+    return found
 
 
 def _cache() -> dict[str, Any]:
@@ -154,12 +258,17 @@ def _language_models() -> dict[str, Any]:
     return _check("language models", True, f"pydantic-ai {version}", needed=False)
 
 
-def _timings() -> dict[str, float]:
+def _load() -> LocalModels:
+    from duologue.settings import local
+
+    return local.load_local()
+
+
+def _timings(models: LocalModels) -> dict[str, float]:
     """What each model costs here, in seconds."""
     import numpy as np
 
     from duologue.audio.resample import resample
-    from duologue.settings.local import load_local
     from duologue.tts import SpeechRequest
 
     def took(run: Callable[[], Any]) -> tuple[float, Any]:
@@ -167,7 +276,6 @@ def _timings() -> dict[str, float]:
         result = run()
         return time.perf_counter() - began, result
 
-    models = load_local()
     row = np.array([models.vad.open()], np.intp)
     silence = np.zeros((1, models.vad.window), np.int16)
     models.vad.score(row, silence)
