@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from io import BytesIO
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,7 +39,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         return st.sampled_from(args)
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         return st.one_of(*map(values, args))
     if origin is tuple and args[-1] is ...:
         return st.lists(values(args[0]), max_size=4).map(tuple)

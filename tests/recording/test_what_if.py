@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duologue.conversation.config import ConversationConfig
+from duologue.conversation.config import ConversationConfig, Endpointing
 from duologue.errors import ConfigError, InvalidRecordingError
 from duologue.recording.counterfactual import what_if
 from duologue.recording.recording import read_recording
@@ -98,7 +98,9 @@ async def test_a_turn_that_is_decided_in_a_pause_is_marked(tmp_path: Path) -> No
 
 
 def test_every_setting_has_a_name_and_is_written_and_read() -> None:
-    config = ConversationConfig(greeting="Hello.", apology=None)
+    config = ConversationConfig(
+        greeting="Hello.", apology=None, fillers=("Hm.",), endpointing=Endpointing(eagerness=0.5)
+    )
     record = encode_settings(config)
     assert decode_settings(record) == (config, [])
     assert {"endpointing.threshold", "speech.hangover", "barge_in.enabled", "turns"} <= set(setting_names())
@@ -117,9 +119,11 @@ def test_values_are_read_by_their_type() -> None:
         ConversationConfig(),
         parse_assignments(
             ["endpointing.doubt=0.2, 0.9", "barge_in.enabled=False", "turns=manual", "max_history=9", "apology=Sorry.",
-             "speech.hangover = 0.2"]
+             "speech.hangover = 0.2", "endpointing.eagerness=high", "fillers=One moment., Let me see., "]
         ),
     )  # fmt: skip
+    assert (changed.endpointing.eagerness, changed.fillers) == ("high", ("One moment.", "Let me see."))
+    assert change_settings(changed, {"endpointing.eagerness": "0.5"}).endpointing.eagerness == 0.5
     assert changed.endpointing.doubt == (0.2, 0.9)
     assert (changed.barge_in.enabled, changed.turns, changed.max_history) == (False, "manual", 9)
     assert (changed.apology, changed.speech.hangover) == ("Sorry.", 0.2)
@@ -138,6 +142,7 @@ def test_values_are_read_by_their_type() -> None:
         ("turns=never", "must be one of auto, manual"),
         ("endpointing.doubt=0.5", "must be 2 values"),
         ("endpointing.doubt=0.9,0.1", "the lower one first"),
+        ("endpointing.eagerness=huge", "must be a number"),
         ("endpointing.threshold=-1", "must be a number of at least 0"),
     ],
 )

@@ -7,6 +7,7 @@ Errors name the place, and never the value, which may be what a caller said.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -32,8 +33,8 @@ def encode_value(kind: Any, value: Any, at: str) -> Any:
 
     Raises InvalidRecordingError for a value that its type may not hold, and for one beyond the limits.
     """
-    if (union := _choices(kind)) is not None:
-        return None if value is None else encode_value(union, value, at)
+    if (members := _members(kind)) is not None:
+        return None if value is None and _may_be_none(kind) else _first_that(encode_value, members, value, at)
     if _is_record(kind):
         hints = _hints(kind)
         if type(value) is not kind:
@@ -49,8 +50,8 @@ def encode_value(kind: Any, value: Any, at: str) -> Any:
 
 def decode_value(kind: Any, value: Any, at: str) -> Any:
     """Return the value of type `kind` that `encode_value` wrote. Raises InvalidRecordingError for anything else."""
-    if (union := _choices(kind)) is not None:
-        return None if value is None else decode_value(union, value, at)
+    if (members := _members(kind)) is not None:
+        return None if value is None and _may_be_none(kind) else _first_that(decode_value, members, value, at)
     if _is_record(kind):
         hints = _hints(kind)
         if not isinstance(value, dict):
@@ -106,12 +107,26 @@ def _items(kind: Any, values: Any, at: str) -> list[tuple[Any, Any]]:
     return list(zip(hints, values, strict=True))
 
 
-def _choices(kind: Any) -> Any:
-    """`T` of an optional `T | None`; None for any other type."""
+def _members(kind: Any) -> list[Any] | None:
+    """The types of a union, without None; None for any other type."""
     if get_origin(kind) not in (Union, UnionType):
         return None
-    (only,) = (each for each in get_args(kind) if each is not NoneType)
-    return only
+    return [each for each in get_args(kind) if each is not NoneType]
+
+
+def _may_be_none(kind: Any) -> bool:
+    return NoneType in get_args(kind)
+
+
+def _first_that(convert: Callable[[Any, Any, str], Any], members: list[Any], value: Any, at: str) -> Any:
+    """What the first member that takes `value` makes of it."""
+    *others, last = members
+    for member in others:
+        try:
+            return convert(member, value, at)
+        except InvalidRecordingError:
+            continue
+    return convert(last, value, at)
 
 
 def _is_record(kind: Any) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
-from types import NoneType
-from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError, InvalidRecordingError
@@ -104,9 +105,11 @@ def _changed(config: Any, changes: Mapping[str, str], prefix: str) -> Any:
 
 def _value(hint: Any, text: str, name: str) -> Any:
     """Return the value that `text` means for a setting of this type."""
-    args = get_args(hint)
-    if NoneType in args:
-        (hint,) = (each for each in args if each is not NoneType)
+    if get_origin(hint) in (Union, UnionType):
+        *others, hint = (each for each in get_args(hint) if each is not NoneType)
+        for other in others:
+            with suppress(ConfigError):
+                return _value(other, text, name)
     if get_origin(hint) is Literal:
         if text in get_args(hint):
             return text
@@ -114,6 +117,9 @@ def _value(hint: Any, text: str, name: str) -> Any:
     if get_origin(hint) is tuple:
         parts = text.strip("()[] ").split(",")
         kinds = get_args(hint)
+        if kinds[-1] is ...:
+            parts = [part for part in parts if part.strip()]
+            kinds = (kinds[0],) * len(parts)
         if len(parts) != len(kinds):
             raise ConfigError(f"{name} is {text!r}, and must be {len(kinds)} values with a comma between them.")
         return tuple(_value(kind, part.strip(), name) for kind, part in zip(kinds, parts, strict=True))
