@@ -117,6 +117,7 @@ async def test_it_asks_for_what_it_was_told_to() -> None:
             "greeting": False,
             "marks": True,
             "meter_s": 0.5,
+            "resumable": True,
             "metadata": {"order": 7},
         }
     ]

@@ -13,6 +13,7 @@ from duologue.errors import DuologueError
 from duologue.server.app import VoiceApp
 from duologue.server.listener import Listener
 from duologue.session import AudioSink, CallRequest, SessionConfig
+from duologue.session.checkpoint import CallCheckpoint
 
 DEADLINE = 30.0
 """Seconds after which a test that waits has failed."""
@@ -35,6 +36,8 @@ class FakeSession:
         self._on_event: Callable[[Event], None] = lambda _: None
         self._on_end: Callable[[str], None] = lambda _: None
         self.reason = ""
+        self.state = CallCheckpoint()
+        self.settled = True
         self.on_close: Callable[[], None] = lambda: None
 
     async def __aenter__(self) -> Self:
@@ -61,6 +64,15 @@ class FakeSession:
 
     def watch(self, on_event: Callable[[Event], None], on_end: Callable[[str], None]) -> None:
         self._on_event, self._on_end = on_event, on_end
+
+    def suspend(self) -> None:
+        self._call("suspend")
+
+    def unsuspend(self, catch_up: float = 0.0) -> None:
+        self._call("unsuspend", catch_up)
+
+    def checkpoint(self) -> CallCheckpoint:
+        return self.state
 
     async def abandon(self) -> None:
         self.calls.append(("abandon",))
@@ -123,6 +135,13 @@ class FakeBackend:
 
     async def open_session(self, request: CallRequest, sink: AudioSink) -> FakeSession:
         return FakeSession(request, sink, self)
+
+    async def restore_session(
+        self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
+    ) -> FakeSession:
+        session = FakeSession(request, sink, self)
+        session.state = checkpoint
+        return session
 
     def check(self) -> None:
         if self.refuses is not None:

@@ -254,6 +254,9 @@ async def test_ops_shows_what_the_server_does_and_has_done() -> None:
         "came": 2,
         "refused": 1,
         **{f"refused_{reason}": int(reason == "connections") for reason in REFUSALS},
+        **dict.fromkeys(
+            ("parked", "resumed", "restored", "resume_expired", "resumed_elsewhere", "checkpoints_failed"), 0
+        ),
         "dropped_samples": 320,
         "ticks": 3,
         "worst_tick_late_s": 0.25,

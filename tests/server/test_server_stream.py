@@ -108,6 +108,8 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
             "type": "started",
             "session": "fake",
             "version": 1,
+            "resume_token": None,
+            "resume_s": 0.0,
             "audio_in": {"encoding": "pcm_s16le", "rate": 16_000},
             "audio_out": {"encoding": "pcm_s16le", "rate": 48_000},
             "limits": {

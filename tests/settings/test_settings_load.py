@@ -120,7 +120,10 @@ def test_lists_are_texts_with_commas_in_the_environment(folder: Path) -> None:
         ("[log]\nlevel = 'loud'", 'must be "debug", "info", "warning" or "error".'),
         ("[limits.admission]\nmax_lag = 1", "line 2: there is no setting limits.admission.max_lag. Did you mean"),
         ("[sever]", "line 1: there is no setting sever. Did you mean server?"),
-        ("[server]\nzzz = 1", "The settings of [server] are: host, listener, port, store, workers."),
+        (
+            "[server]\nzzz = 1",
+            "The settings of [server] are: drain_timeout, host, listener, port, ",
+        ),
         ("server = 1", "line 1: server is 1, and must be a table."),
         ("[agent]\ngreeting = 3", "line 2: agent.greeting is 3, and must be text in quotes."),
         ("[turn_taking.endpointing]\ndoubt = [1]", "doubt is [1], and must be a list of two numbers."),

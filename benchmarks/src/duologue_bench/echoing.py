@@ -15,6 +15,7 @@ from duologue.conversation.events import Event
 from duologue.server.app import create_app
 from duologue.server.listener import WEBSOCKETS, Listener
 from duologue.session import AudioSink, CallRequest, SessionConfig
+from duologue.session.checkpoint import CallCheckpoint
 
 __all__ = ["MAX_CLIENTS", "EchoBackend"]
 
@@ -57,6 +58,21 @@ class EchoSession:
 
     interrupt = clear_buffers = begin_turn = end_turn = send_text = mark_playback = meter = _nothing
 
+    @property
+    def settled(self) -> bool:
+        """Nothing is ever open."""
+        return True
+
+    def suspend(self) -> None:
+        """It is never resumed."""
+
+    def unsuspend(self, catch_up: float = 0.0) -> None:
+        """It is never resumed."""
+
+    def checkpoint(self) -> CallCheckpoint:
+        """There is no state."""
+        return CallCheckpoint()
+
     async def abandon(self) -> None:
         """Nothing to close."""
 
@@ -69,6 +85,12 @@ class EchoBackend:
 
     async def open_session(self, request: CallRequest, sink: AudioSink) -> EchoSession:
         """For any client."""
+        return EchoSession(sink)
+
+    async def restore_session(
+        self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
+    ) -> EchoSession:
+        """One like all others."""
         return EchoSession(sink)
 
     def check(self) -> None:

@@ -10,7 +10,7 @@ What goes the other way goes through this module, so that a finished conversatio
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from duologue.conversation.ending import PendingEnd
 from duologue.conversation.endpointer import Endpointer
 from duologue.conversation.evidence import Answer
 from duologue.conversation.floor import Floor
-from duologue.conversation.history import History
+from duologue.conversation.history import History, Message
 from duologue.conversation.inputs import Input, Now
 from duologue.conversation.keyboard import Keyboard
 from duologue.conversation.reply import Reply
@@ -72,6 +72,13 @@ class Conversation:
         elif isinstance(input_, inputs.PlayoutFinished):
             self.floor.finish(input_)
         return c.effects
+
+    def resume(self, history: Sequence[Message], turn: int, generation: int) -> None:
+        """Go on with a call of another conversation, before this one starts."""
+        for message in history:
+            self.history.add(message)
+        self.user_turn.last_turn = turn
+        self.floor.generation = generation
 
     # --- what the session reads ---
 

@@ -35,7 +35,7 @@ class UserTurn:
         self.detector = SpeechDetector(context.config.speech)
         self.requests = PendingRequests(context)
         self.utterance: Utterance | None = None
-        self._last_turn = 0
+        self.last_turn = 0
 
     @property
     def listens(self) -> bool:
@@ -58,8 +58,8 @@ class UserTurn:
 
     def next_turn(self) -> int:
         """Return the number of a new turn."""
-        self._last_turn += 1
-        return self._last_turn
+        self.last_turn += 1
+        return self.last_turn
 
     def set_user(self, trigger: str, reason: str) -> None:
         """Change the user's state."""

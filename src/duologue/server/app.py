@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from duologue.errors import ConfigError, DuologueError, InvalidStateError
 from duologue.resilience.breaker import BREAKERS
 from duologue.server.asgi_connection import AsgiConnection
-from duologue.server.auth.authenticator import TICKET, Authenticator, Caller, NotAllowedError
+from duologue.server.auth.authenticator import RECONNECT, TICKET, Authenticator, Caller, NotAllowedError
 from duologue.server.auth.options import Security
 from duologue.server.auth.tokens import BOUND
 from duologue.server.backend import Backend
@@ -30,6 +30,8 @@ from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins, Refusal
 from duologue.server.registry import ConnectionRegistry
 from duologue.server.report import breaker_row, total
+from duologue.server.resume.desk import ResumeDesk
+from duologue.server.store import StateStore
 from duologue.server.store.memory import MemoryStore
 from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import decode
@@ -70,9 +72,10 @@ class VoiceApp(Starlette):
         limits: StreamLimits,
         max_connections: int,
         authenticator: Authenticator,
+        desk: ResumeDesk,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self.registry = ConnectionRegistry(limits, max_connections, telemetry)
+        self.registry = ConnectionRegistry(limits, max_connections, telemetry, desk)
         self._build = build
         self._origins = origins
         self._authenticator = authenticator
@@ -151,10 +154,10 @@ class VoiceApp(Starlette):
         return Handshake(
             client=self._origins.client(socket),
             headers=dict(socket.headers),
-            query={name: value for name, value in socket.query_params.items() if name != TICKET},
+            query={name: value for name, value in socket.query_params.items() if name not in (TICKET, RECONNECT)},
             claims={**(claims if isinstance(claims, dict) else {}), **caller.claims},
             bound={name: caller.claims[name] for name in BOUND if name in caller.claims},
-            must_resume=caller.must_resume,
+            reconnects=socket.query_params.get(RECONNECT) == "1",
         )
 
     async def _nowhere(self, socket: WebSocket) -> None:
@@ -254,20 +257,25 @@ def create_app(
     trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
     telemetry: Telemetry | None = None,
     authenticator: Authenticator | None = None,
+    store: StateStore | None = None,
 ) -> VoiceApp:
     """The application over the backend that `build` makes; it is built while `/live` already answers.
 
     `allowed_origins` are pages of other hosts that may connect, as `https://example.com` or `example.com`; `*` is any.
     `trusted_proxies` are addresses or networks whose forwarding headers are believed. `authenticator` decides who may
-    call; without it everybody may. `telemetry` is what the backend reports to. Raises ConfigError where one of these
+    call; without it everybody may. `store` is where other processes find
+    calls to go on with. `telemetry` is what the backend reports to. Raises ConfigError where one of these
     cannot be meant.
     """
+    limits = limits or StreamLimits()
+    store = MemoryStore() if store is None else store
     return VoiceApp(
         build,
         Origins(allowed_origins, trusted_proxies),
-        limits or StreamLimits(),
+        limits,
         max_connections,
-        authenticator or Authenticator(Security(max_calls_per_token=None), MemoryStore()),
+        authenticator or Authenticator(Security(max_calls_per_token=None), store),
+        ResumeDesk(store, window=limits.resume_window),
         telemetry,
     )
 

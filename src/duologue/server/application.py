@@ -20,6 +20,7 @@ from duologue.server.auth.authenticator import Authenticator
 from duologue.server.auth.keys import KeyFile
 from duologue.server.auth.options import Security
 from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
+from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
 from duologue.server.records import CallRecords, check_folder
@@ -77,6 +78,8 @@ class Application:
         trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
         security: Security | None = None,
         store: str | None = None,
+        drain_timeout: float = StreamLimits().drain_timeout,
+        resume_window: float = StreamLimits().resume_window,
     ) -> None:
         expected = {
             "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
@@ -98,10 +101,10 @@ class Application:
                 hint="Allow more sessions, or start fewer workers.",
             )
         Origins(allowed_origins, trusted_proxies)
-        self.security = security or Security()
+        self.security, self.store = security or Security(), store
         if self.security.keys is not None:
             KeyFile(self.security.keys)
-        self.store = store
+        self.limits = StreamLimits(drain_timeout=drain_timeout, resume_window=resume_window)
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
@@ -132,10 +135,9 @@ class Application:
         )
         self._telemetry = telemetry
         self._smart_turn = smart_turn
-        self._records = records
+        self._records, self._recording = records, recording
         if records is not None:
             check_folder(records)
-        self._recording = recording
         if recording is not None:
             check_recording_folder(recording.path)
 
@@ -169,7 +171,7 @@ class Application:
             max_sessions=share(self._engine.max_sessions, self._workers, index),
             cache_max_bytes=self._engine.cache_max_bytes // self._workers,
         )
-        say = self._say if index == 0 else _nothing
+        say: Callable[[str], None] = self._say if index == 0 else lambda _: None
         store = open_store(self.store)
 
         telemetry = Telemetry(self._telemetry)
@@ -214,6 +216,8 @@ class Application:
 
         return create_app(
             build,
+            store=store,
+            limits=self.limits,
             authenticator=Authenticator(self.security, store, parts=self._workers),
             allowed_origins=self._allowed_origins,
             trusted_proxies=self._trusted_proxies,
@@ -257,7 +261,3 @@ class Application:
 def _by_name(kind: Literal["stt", "tts", "vad"], source: Any) -> Any:
     """What makes a provider that was given by its name; anything else as it is."""
     return provider_factory(kind, source) if isinstance(source, str) else source
-
-
-def _nothing(line: str) -> None:
-    pass

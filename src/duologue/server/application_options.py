@@ -73,6 +73,10 @@ class ApplicationOptions(TypedDict, total=False):
     """Proxies whose forwarding headers are believed."""
     security: Security | None
     """Who may call."""
+    drain_timeout: float
+    """Seconds that turns have to end when the server ends."""
+    resume_window: float
+    """Seconds for which a call is kept whose connection broke; 0: not at all."""
     store: str | None
     """Where tickets and the state of calls are kept for other processes: a folder, or `redis://host:6379/0`."""
 

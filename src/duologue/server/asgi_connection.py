@@ -11,6 +11,7 @@ from typing import Any, Final
 from starlette.websockets import WebSocket
 
 from duologue.server.connection import Connection, Receiver
+from duologue.server.sockets import MEANT
 
 __all__ = ["AsgiConnection"]
 
@@ -96,7 +97,7 @@ class AsgiConnection:
             await self._reads.wait()
             message = await self._socket.receive()
             if message["type"] != "websocket.receive":
-                self._lost()
+                self._lost(meant=message.get("code") in MEANT)
                 return
             data = message.get("bytes")
             if data is None:
@@ -125,10 +126,10 @@ class AsgiConnection:
             self._has_unsent.clear()
             await self._has_unsent.wait()
 
-    def _lost(self) -> None:
+    def _lost(self, *, meant: bool = False) -> None:
         self._closing = True
         self._unsent.clear()
         self._has_unsent.set()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.lost()
+            receiver.lost(meant=meant)

@@ -9,6 +9,7 @@ from duologue.audio.format import RATE
 from duologue.audio.resample import Resampler
 from duologue.errors import InvalidAudioError
 from duologue.server.backend import Session
+from duologue.server.backlog import Backlog
 from duologue.server.outbox import Outbox
 from duologue.session import AudioSink
 from duologue.wire import frames
@@ -60,6 +61,17 @@ class AudioInput:
             self._session.process_audio(pcm)
         return len(data) / self._bytes_per_second
 
+    @property
+    def position(self) -> int:
+        """The sample that is expected next, in the client's rate."""
+        return self._continuity.position
+
+    def begin_at(self, position: int) -> None:
+        """Expect the audio of a client from this sample on, which is the first that the session hears."""
+        self._continuity.position = position
+        self._given = position * RATE // self._audio.rate
+        self._ack_at = position + self._ack_step
+
     def ack(self) -> Ack | None:
         """The acknowledgement, where one is due."""
         position = self._continuity.position
@@ -72,9 +84,11 @@ class AudioInput:
 class AudioOutput(AudioSink):
     """The session's sink: its PCM becomes frames in the encoding and at the rate that the client asked for."""
 
-    def __init__(self, audio: Audio, outbox: Outbox) -> None:
+    def __init__(self, audio: Audio, outbox: Outbox, backlog: Backlog | None = None) -> None:
         self._audio = audio
-        self._outbox = outbox
+        self.outbox = outbox
+        """Changes where the client comes back over another connection."""
+        self._backlog = backlog
         self._rate = audio.rate
         self._bytes_per_sample = audio.bytes_per_sample
         self._resampler = Resampler(audio.rate, audio.rate)
@@ -105,22 +119,26 @@ class AudioOutput(AudioSink):
         self._expected = position + len(pcm) // 2
         data = pcm if self._as_it_is else g711.encode(self._resampler.process(pcm), self._audio.encoding)
         if data:
-            self._outbox.put_audio(frames.pack(self._position, generation, data), generation)
+            self.outbox.put_audio(frames.pack(self._position, generation, data), generation)
             self._position += len(data) // self._bytes_per_sample
 
     def pause(self, generation: int) -> None:
         """Have the client hold the reply."""
-        self._outbox.put(Pause(generation=generation))
+        self.outbox.put(Pause(generation=generation))
 
     def resume(self, generation: int) -> None:
         """Have the client go on with it."""
-        self._outbox.put(Resume(generation=generation))
+        self.outbox.put(Resume(generation=generation))
 
     def flush(self, generation: int) -> None:
         """Drop this generation and older, here and at the client."""
-        self._outbox.drop_audio(generation)
-        self._outbox.put(Interrupted(generation=generation))
+        self.outbox.drop_audio(generation)
+        if self._backlog is not None:
+            self._backlog.drop_audio(generation)
+        self.outbox.put(Interrupted(generation=generation))
 
     def played(self, position: int) -> int:
         """A client's position in the session's own rate."""
+        if self._backlog is not None:
+            self._backlog.played(position)
         return position * self._rate // self._audio.rate

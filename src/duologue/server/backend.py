@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from duologue.conversation.events import Event
 from duologue.session import AudioSink, CallRequest, SessionConfig
+from duologue.session.checkpoint import CallCheckpoint
 
 __all__ = ["Backend", "Session"]
 
@@ -78,6 +79,23 @@ class Session(Protocol):
         """Call `on_event` with all that happens from now on, and `on_end` with the reason after it."""
         ...
 
+    def suspend(self) -> None:
+        """The client is gone, and may come back."""
+        ...
+
+    def unsuspend(self, catch_up: float = ...) -> None:
+        """It is back; it may send so many seconds of audio late."""
+        ...
+
+    def checkpoint(self) -> CallCheckpoint:
+        """The state of the call."""
+        ...
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is open on either side."""
+        ...
+
     async def abandon(self) -> None:
         """Close what belongs to a session that could not be entered; does nothing for one that was."""
         ...
@@ -96,6 +114,12 @@ class Backend(Protocol):
         Raises OverloadedError where there is no room, ConfigError or InputError where what was asked for cannot be
         given, and what the application's code fails with; entering the session may raise the same.
         """
+        ...
+
+    async def restore_session(
+        self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
+    ) -> Session:
+        """A session that goes on with the call of this id. Raises as `open_session` does."""
         ...
 
     def check(self) -> None:

@@ -16,7 +16,18 @@ from duologue.errors import (
     SlowClientError,
 )
 
-__all__ = ["GOING_AWAY", "NORMAL", "POLICY", "SERVER_ERROR", "TRY_AGAIN", "Closing", "close_code", "ending", "failure"]
+__all__ = [
+    "GOING_AWAY",
+    "NORMAL",
+    "POLICY",
+    "RESTART",
+    "SERVER_ERROR",
+    "TRY_AGAIN",
+    "Closing",
+    "close_code",
+    "ending",
+    "failure",
+]
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +35,8 @@ NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 POLICY: Final = 1008
 SERVER_ERROR: Final = 1011
+RESTART: Final = 1012
+"""The process ends; the session can be resumed, and the reason is the token for that."""
 TRY_AGAIN: Final = 1013
 
 

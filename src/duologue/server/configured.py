@@ -84,6 +84,8 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
             max_calls_per_address=settings.security.calls_per_address or None,
         ),
         "store": settings.server.store,
+        "drain_timeout": settings.server.drain_timeout,
+        "resume_window": settings.server.resume_window,
         "records": settings.records.folder,
         "recording": recording,
         "telemetry": telemetry,

@@ -25,8 +25,8 @@ class Handshake:
     """What a token, or a middleware of the application, has proven of the caller."""
     bound: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The only `agent`, `voice` and `language` that the call may have, where a token says so."""
-    must_resume: bool = False
-    """Nothing is proven: the first message has to name a call by its resume token."""
+    reconnects: bool = False
+    """The first message has to name a call by its resume token; nothing else is proven."""
 
 
 class Receiver(Protocol):
@@ -48,8 +48,11 @@ class Receiver(Protocol):
         """It goes on."""
         ...
 
-    def lost(self) -> None:
-        """The client has closed the connection, or it broke: nothing more is told."""
+    def lost(self, *, meant: bool = False) -> None:
+        """The connection is over, and nothing more is told.
+
+        `meant`: a side ends it for good, and it did not just break.
+        """
         ...
 
 

@@ -41,7 +41,7 @@ class Inbox:
         self, connection: Connection, outbox: Outbox, limits: StreamLimits, stop: Callable[[Closing], None]
     ) -> None:
         self._connection = connection
-        self._outbox = outbox
+        self.outbox = outbox
         self._limits = limits
         self._stop = stop
         self._loop = asyncio.get_running_loop()
@@ -61,10 +61,26 @@ class Inbox:
         self._sink: AudioOutput
         self._sound: AudioInput
 
-    def open(self, session: Session, start: wire.Start, sink: AudioOutput) -> None:
+    def open(self, session: Session, start: wire.Start, sink: AudioOutput, sound: AudioInput) -> None:
         """Hand what waits, and what comes, to this session."""
-        self._session, self._sink, self._sound = session, sink, AudioInput(start.audio_in, session)
+        self._session, self._sink, self._sound = session, sink, sound
         self._marks = start.marks
+        self._go_on()
+
+    @property
+    def position(self) -> int:
+        """The sample of the input that is expected next."""
+        return self._sound.position
+
+    def detach(self) -> None:
+        """The connection is gone: handle nothing until there is another one."""
+        self._handling = False
+        if self._held is not None:
+            self._held.cancel()
+
+    def attach(self, connection: Connection) -> None:
+        """Go on over another connection."""
+        self._connection = connection
         self._go_on()
 
     def close(self) -> None:
@@ -101,7 +117,7 @@ class Inbox:
             else:
                 seconds = self._sound.take(message)
                 if (ack := self._sound.ack()) is not None:
-                    self._outbox.put(ack)
+                    self.outbox.put(ack)
                 now = self._now()
                 ahead = self._pace.take(seconds if seconds > FRAME_S else FRAME_S, now)
                 if ahead > 0 and self._handling:
@@ -132,10 +148,10 @@ class Inbox:
             case wire.TurnEnd():
                 session.end_turn()
             case wire.Ping():
-                self._outbox.put(wire.Pong(id=message.id))
+                self.outbox.put(wire.Pong(id=message.id))
             case wire.End():
                 self._stop(Closing(NORMAL, "client_end"))
-            case wire.Start():
+            case wire.Start() | wire.Reconnect():
                 raise InvalidStateError("The session has been started.", hint="Connect again for another session.")
 
     def _charge(self, seconds: float) -> None:
@@ -155,7 +171,7 @@ class Inbox:
         self._held = self._loop.call_later(min(ahead, 1.0), self._go_on)
         if now - self._warned >= 1:
             self._warned = now
-            self._outbox.put(wire.Error.of(RateLimitedError(what, hint=hint), fatal=False))
+            self.outbox.put(wire.Error.of(RateLimitedError(what, hint=hint), fatal=False))
 
     def _go_on(self) -> None:
         """Handle what waits, and from now on what comes."""
@@ -174,7 +190,7 @@ class Inbox:
             self._stop(Closing(POLICY, error.code, error))
         else:
             mistakes.append(now)
-            self._outbox.put(wire.Error.of(error, fatal=False))
+            self.outbox.put(wire.Error.of(error, fatal=False))
 
 
 def _ignore(_: Closing) -> None:

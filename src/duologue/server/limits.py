@@ -55,3 +55,10 @@ class StreamLimits:
     max_errors: int = 20
     """Mistakes that a client may make in `error_window`; one more ends the session."""
     error_window: float = 10.0
+    """See `max_errors`."""
+    drain_timeout: float = 10.0
+    """Time that a turn has to end when the server ends."""
+    resume_window: float = 30.0
+    """Time for which a resumable session is kept without a connection; 0 for not at all."""
+    catch_up: float = 5.0
+    """Input that a client may send again after it has reconnected."""

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -111,6 +112,11 @@ class Listener(uvicorn.Server):
             if hang_up is not None and before is signal.SIG_DFL:
                 signal.signal(hang_up, before)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End at the first signal, in order; at the second, at once."""
+        self.force_exit = self.force_exit or self.should_exit
+        super().handle_exit(sig, frame)
+
     def _hang_up(self, *_: object) -> None:
         self.should_exit = True
 
@@ -166,7 +172,7 @@ class Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say goodbye to the clients before uvicorn closes their connections."""
-        await self._registry.drain()
+        await self._registry.drain(is_cut=lambda: self.force_exit)
         if self._door is not None:
             self._door.close()
         await super().shutdown(sockets)

@@ -117,6 +117,10 @@ class Outbox:
             if self._opened:
                 self._flush()
 
+    def waiting(self) -> list[str | bytes]:
+        """All that waits, in the order in which it would be sent."""
+        return [*self._messages, *(frame for _, frame in self._frames)]
+
     def discard(self) -> None:
         """The client is gone: forget everything."""
         self._open = self._direct = False

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from duologue.errors import NotInstalledError
-from duologue.server.sockets import MAX_PARTS, MAX_SIZE, StreamProtocol
+from duologue.server.sockets import MAX_PARTS, MAX_SIZE, MEANT, StreamProtocol
 
 try:
     from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -104,6 +104,7 @@ class PicowsProtocol(StreamProtocol):
         elif self.close_sent:
             self.transport.close()
         else:
+            self._meant = True
             self._close(WSCloseCode.SERVICE_RESTART)
 
     def message(self, message: str | bytes) -> None:
@@ -159,15 +160,17 @@ class PicowsProtocol(StreamProtocol):
         """Count a frame that is no message."""
         self._count_overhead()
 
-    def closed(self, code: int) -> None:
+    def closed(self, code: int | None) -> None:
         """The client closes the connection, or has answered our close."""
         if self.close_sent:
             self.transport.close()
         else:
-            self._close(code)
+            self._meant = code in MEANT
+            self._close(code or WSCloseCode.OK)
 
     def fail(self, code: int) -> None:
         """The client broke the rules of WebSockets."""
+        self._meant = True
         self._close(code)
 
     def _close(self, code: int) -> None:
@@ -199,7 +202,7 @@ class _Listener(WSListener):
         elif kind == TEXT and frame.fin and not self._more:
             self._take_text(frame.get_payload_as_bytes())
         elif kind == WSMsgType.CLOSE:
-            self._protocol.closed(frame.get_close_code() or WSCloseCode.OK)
+            self._protocol.closed(frame.get_close_code())
         elif kind == WSMsgType.PING:
             self._protocol.ping(frame.get_payload_as_bytes())
         elif kind in (BINARY, TEXT, WSMsgType.CONTINUATION):

@@ -14,11 +14,11 @@ from typing import Any, Final
 from duologue.engine.admission import REASONS
 from duologue.errors import DuologueError, OverloadedError
 from duologue.server.backend import Backend
-from duologue.server.close_codes import GOING_AWAY, Closing
 from duologue.server.connection import Connection, Handshake
 from duologue.server.gate import Gate
 from duologue.server.limits import StreamLimits
 from duologue.server.report import Report
+from duologue.server.resume.desk import ResumeDesk
 from duologue.server.stream import Stream
 from duologue.telemetry import names
 from duologue.telemetry.hub import Telemetry
@@ -35,6 +35,9 @@ REFUSALS: Final = (*REASONS, "connections", "loading", "shutdown", "application"
 RETRY_AFTER: Final = 5.0
 """Seconds after which one that found too many connections may try again."""
 
+DRAIN_POLL: Final = 0.05
+"""Seconds between two looks at which calls are between two turns."""
+
 DRAIN_TIMEOUT: Final = 3.0
 """Seconds that clients have to be told that the server ends."""
 
@@ -42,8 +45,15 @@ DRAIN_TIMEOUT: Final = 3.0
 class ConnectionRegistry:
     """What the routes share: the backend, once it is there, and the open connections."""
 
-    def __init__(self, limits: StreamLimits, max_connections: int, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self,
+        limits: StreamLimits,
+        max_connections: int,
+        telemetry: Telemetry | None = None,
+        desk: ResumeDesk | None = None,
+    ) -> None:
         self.limits = limits
+        self.desk = ResumeDesk(window=limits.resume_window) if desk is None else desk
         self.telemetry = telemetry or Telemetry()
         self.telemetry.metrics.add_source(self._readings)
         self.others_telemetry: Mapping[str, Any] | None = None
@@ -81,7 +91,7 @@ class ConnectionRegistry:
     @property
     def connections(self) -> int:
         """Those that are open."""
-        return len(self._streams)
+        return sum(not stream.is_lent for stream in self._streams)
 
     def report(self) -> Report:
         """What this process does and has done."""
@@ -90,12 +100,18 @@ class ConnectionRegistry:
             "ready": self.takes_sessions,
             "up_s": round(time.monotonic() - self._born, 1),
             "memory_bytes": resident_bytes(),
-            "connections": len(self._streams),
+            "connections": self.connections,
             **self._sockets(),
             "sessions": sum(stream.conversing for stream in self._streams),
             "came": self._came,
             "refused": sum(self._refused.values()),
             **{f"refused_{reason}": count for reason, count in self._refused.items()},
+            "parked": self.desk.parked,
+            "resumed": self.desk.resumed,
+            "restored": self.desk.restored,
+            "resume_expired": self.desk.expired,
+            "resumed_elsewhere": self.desk.given_up,
+            "checkpoints_failed": self.desk.writes_failed,
             "dropped_samples": self._dropped + sum(stream.dropped for stream in self._streams),
             **(self._backend.counters() if self._backend is not None else {}),
         }
@@ -131,7 +147,7 @@ class ConnectionRegistry:
             raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
         if self._draining:
             raise OverloadedError("The server is shutting down.", reason="shutdown")
-        if len(self._streams) - held >= self.max_connections:
+        if self.connections - held >= self.max_connections:
             raise OverloadedError(
                 f"The server holds {self.max_connections} connections, and no more.",
                 retry_after=RETRY_AFTER,
@@ -147,6 +163,7 @@ class ConnectionRegistry:
     async def keep(self, build: Callable[[], AbstractAsyncContextManager[Backend]], end: asyncio.Event) -> None:
         """Build the backend and hold it until `end`; a failure is kept, for `/ready` and for the process to end by."""
         self.failure, self._draining, self.started = None, False, True
+        writing = asyncio.create_task(self.desk.keep(), name="duologue-checkpoints")
         try:
             async with build() as self._backend:
                 await end.wait()
@@ -160,10 +177,12 @@ class ConnectionRegistry:
             self.failure = error
         finally:
             self._backend = None
+            writing.cancel()
+            await asyncio.wait([writing])
 
     async def serve(self, connection: Connection, handshake: Handshake) -> None:
         """One connection, from its acceptance to its end."""
-        stream = Stream(connection, self.limits, handshake)
+        stream = Stream(connection, self.limits, handshake, self.desk)
         self._streams[stream] = asyncio.current_task()
         self._came += 1
         try:
@@ -174,11 +193,19 @@ class ConnectionRegistry:
                 self._refused[refusal.reason if refusal.reason in self._refused else "other"] += 1
             self._dropped += stream.dropped
 
-    async def drain(self) -> None:
-        """Take nothing new, tell every client that the server ends, and wait until they are told."""
+    async def drain(self, *, is_cut: Callable[[], bool] = lambda: False) -> None:
+        """Take nothing new, tell every client that the server ends, and wait until they are told.
+
+        A call in which somebody speaks, or an answer is being prepared, has `drain_timeout` to get to the end of its
+        turn, unless `is_cut` becomes true. Calls that other processes can go on with are left to them.
+        """
         self._draining = True
-        for stream in self._streams:
-            stream.stop(Closing(GOING_AWAY, "shutdown"))
+        deadline = time.monotonic() + self.limits.drain_timeout
+        while streams := [stream for stream in self._streams if not (stream.is_lent or stream.is_leaving)]:
+            at_once = is_cut() or time.monotonic() >= deadline
+            await asyncio.gather(*(stream.leave() for stream in streams if at_once or stream.settled))
+            if any(not stream.is_leaving for stream in streams):
+                await asyncio.sleep(DRAIN_POLL)
         running = [task for task in self._streams.values() if task is not None]
         if running:
             await asyncio.wait(running, timeout=DRAIN_TIMEOUT)

@@ -23,7 +23,7 @@ from duologue.server.app import VoiceApp
 from duologue.server.application import Application
 from duologue.server.application_options import ApplicationOptions, check_options
 from duologue.server.listener import Listener, protocol_of
-from duologue.server.supervisor import Supervisor
+from duologue.server.supervisor import STOP_TIMEOUT_S, Supervisor
 from duologue.server.worker import serve_as_worker
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def serve(
         if server.workers == 1:
             server.make_listener().run(sockets=[server.listening])
         else:
-            Supervisor(server.work, server.workers, on_ready=server.ready).run()
+            server.supervisor().run()
     server.say("ended")
 
 
@@ -251,6 +251,11 @@ class _Server:
     def make_listener(self, *, signals: bool = True) -> Listener:
         """What serves in a process of its own."""
         return Listener(self._application.app(on_ready=self.ready), signals=signals, **self._listening_options)
+
+    def supervisor(self) -> Supervisor:
+        """What runs several processes."""
+        drain = self._application.limits.drain_timeout
+        return Supervisor(self.work, self.workers, on_ready=self.ready, stop_timeout=STOP_TIMEOUT_S + drain)
 
     def work(self, index: int, link: socket.socket) -> int:
         """The life of one worker."""

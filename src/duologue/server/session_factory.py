@@ -28,6 +28,7 @@ from duologue.server.engine_counters import engine_counters
 from duologue.server.records import CallRecords, call_entry
 from duologue.server.speech_to_speech import responder_for
 from duologue.session import AudioSink, CallRequest, SessionConfig, VoiceSession
+from duologue.session.checkpoint import CallCheckpoint
 from duologue.session.config import MAX_AGENT_NAME
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels
@@ -101,21 +102,42 @@ class SessionFactory:
             **(self._recordings.counters() if self._recordings is not None else {}),
         }
 
+    async def restore_session(
+        self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
+    ) -> VoiceSession:
+        """A session that goes on with a call of another process, not entered yet; raises as `open_session`."""
+        if checkpoint.agent not in self._options.agents:
+            raise ConfigError("The agent of the call does not exist here.", hint="Start a new session.")
+        request = replace(request, greeting=False, user_data=checkpoint.user_data)
+        # Its logs and recordings are its own, and bear the name of the call.
+        part = f"{call.partition('-')[0]}-{uuid.uuid4().hex[:4]}"
+        session = await self._open(request, sink, checkpoint.agent, part)
+        try:
+            session.restore(checkpoint)
+        except DuologueError:
+            await session.abandon()
+            raise
+        return session
+
     async def open_session(self, request: CallRequest, sink: AudioSink) -> VoiceSession:
         """A session as the client asked for it, not entered yet.
 
         Raises ConfigError or InputError for what cannot be given, and AgentError, HookError, DeadlineError or
         OverloadedError if the application's own code fails to make what the call needs.
         """
+        policy = self._options.policy
+        name = policy.choose("agent", request.agent, list(self._options.agents), policy.agents)
+        return await self._open(request, sink, name, uuid.uuid4().hex[:12])
+
+    async def _open(self, request: CallRequest, sink: AudioSink, name: str, call: str) -> VoiceSession:
         options = self._options
         policy = options.policy
-        name = policy.choose("agent", request.agent, list(options.agents), policy.agents)
         voice = None
         if self._voices or request.voice is not None:
             voice = policy.choose("voice", request.voice, list(self._voices), policy.voices)
         rules = policy.apply(request, options.config.rules)
         info = CallInfo(
-            id=uuid.uuid4().hex[:12],
+            id=call,
             agent=name,
             language=self._language(request.language),
             voice=voice,

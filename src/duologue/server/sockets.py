@@ -30,6 +30,9 @@ SEND_BUFFER_BYTES: Final = 65_536
 READ_BYTES: Final = 16_384
 """Read at once; asyncio's own 256 KiB are mapped and unmapped for each read, which costs more than all else in it."""
 
+MEANT: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
+"""With these codes a client ends its call. One that closes without a code, or with another, may come back."""
+
 MAX_PARTS: Final = 1024
 """Frames that one message may come in."""
 
@@ -58,6 +61,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     """Reading was held back since the last look at it: what the client sent meanwhile may wait before its pong."""
     _unread = b""
     """What was read before reading was held back, and has not been taken."""
+    _meant = False
+    """The connection ends because one side wants it to, and not because it broke."""
     _parts = 0
     """Frames of the message that is coming."""
 
@@ -154,11 +159,14 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def handle_close(self, event: Frame) -> None:
         """The client closes the connection."""
         super().handle_close(event)
+        close = self.conn.close_rcvd
+        self._meant = close is not None and close.code in MEANT
         self._lost()
 
     def handle_parser_exception(self) -> None:
         """The client broke the rules of WebSockets."""
         super().handle_parser_exception()
+        self._meant = True
         self._lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -171,6 +179,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """The server ends, and has said goodbye before, where there was time."""
         super().shutdown()
+        self._meant = True
         self._lost()
 
     def pause_writing(self) -> None:
@@ -279,4 +288,4 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     def _lost(self) -> None:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.lost()
+            receiver.lost(meant=self._meant)

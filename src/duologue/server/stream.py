@@ -6,82 +6,50 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from dataclasses import replace
+from typing import Final, TypeVar
 
-from duologue.audio.format import AudioFormat
+from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import (
-    ConfigError,
     DeadlineError,
     DuologueError,
     InvalidMessageError,
     OverloadedError,
-    SlowClientError,
+    SessionNotActiveError,
 )
-from duologue.server.audio_io import AudioOutput
+from duologue.server.audio_io import AudioInput, AudioOutput
 from duologue.server.backend import Backend, Session
+from duologue.server.backlog import Backlog
+from duologue.server.call_request import call_request, started_message
 from duologue.server.close_codes import Closing, close_code, ending, failure
-from duologue.server.connection import Connection, Handshake
-from duologue.server.inbox import Inbox
-from duologue.server.limits import StreamLimits
 from duologue.server.outbox import Outbox
+from duologue.server.resume.parkable import ParkableStream
+from duologue.server.resume.state import SavedCall
 from duologue.server.translate import Translator
-from duologue.session import CallRequest, TurnTaking
+from duologue.session.checkpoint import CallCheckpoint
+from duologue.session.events import HandedOver
 from duologue.wire import messages as wire
-from duologue.wire.fields import VERSION, Audio
-from duologue.wire.frames import MAX_MESSAGE_BYTES
 
-__all__ = ["Stream", "call_request"]
+__all__ = ["Stream"]
 
 log = logging.getLogger(__name__)
+
+M = TypeVar("M", wire.Start, wire.Reconnect)
+
+CHANGES: Final = (events.TurnDecided, events.AgentHeard, HandedOver)
+"""What changes the state of a call that other processes may go on with."""
 
 LOADING_POLL: Final = 0.05
 """Seconds between two looks at whether the models are loaded."""
 
 
-class Stream:
-    """One client's connection, from the moment it is accepted to its end.
+class Stream(ParkableStream):
+    """One client's connection, from the moment it is accepted to its end; of a resumable call, all its connections.
 
     One task, which runs it. It sleeps while the session lives: the client's frames are handled where they are read, the
     session's events and sound are sent where they come about.
     """
-
-    def __init__(self, connection: Connection, limits: StreamLimits, handshake: Handshake | None = None) -> None:
-        self._connection = connection
-        self._limits = limits
-        self._handshake = handshake or Handshake()
-        self._outbox = Outbox(connection.write, self._slow, progress_timeout=limits.progress_timeout)
-        self._inbox = Inbox(connection, self._outbox, limits, self.stop)
-        self._first: asyncio.Future[str | bytes | None] = asyncio.get_running_loop().create_future()
-        self._over = asyncio.Event()
-        self._lost = False
-        self._closing: Closing | None = None
-        self._opened: Session | None = None
-        self._session: Session | None = None
-        """The same, once it has begun."""
-        connection.attach(self)
-
-    @property
-    def conversing(self) -> bool:
-        """Whether it has a session."""
-        return self._session is not None and not self._over.is_set()
-
-    @property
-    def refusal(self) -> OverloadedError | None:
-        """Why the client was sent away, where there was no room."""
-        error = None if self._closing is None else self._closing.error
-        return error if isinstance(error, OverloadedError) else None
-
-    @property
-    def dropped(self) -> int:
-        """Samples of input that its session dropped because they waited too long."""
-        return 0 if self._session is None else self._session.dropped
-
-    def stop(self, closing: Closing) -> None:
-        """End the session from the server's side; the first reason counts."""
-        if self._closing is None:
-            self._closing = closing
-            self._finish()
 
     async def run(self, find_backend: Callable[[], Backend]) -> None:
         """Serve until the connection is to be closed. What `find_backend` raises is told to the client."""
@@ -90,60 +58,55 @@ class Stream:
             if self._closing is not None and not self._lost:
                 await self._close(self._closing)
         finally:
+            self._unpark()
             self._inbox.close()
             self._outbox.discard()
+            self._release()
             if self._opened is not None and self._session is None:
                 await self._opened.abandon()
-
-    # What the connection tells.
-
-    def received(self, message: str | bytes) -> None:
-        """Take the first message, or hand one on."""
-        if self._first.done():
-            self._inbox.put(message)
-        elif self._closing is None:
-            self._first.set_result(message)
-            self._connection.pause_reading()
-
-    def overhead(self) -> None:
-        """Count a frame that is no message."""
-        self._inbox.charge_overhead()
-
-    def pause_writing(self) -> None:
-        """The client takes nothing for now."""
-        self._outbox.block()
-
-    def resume_writing(self) -> None:
-        """It goes on."""
-        self._outbox.unblock()
-
-    def lost(self) -> None:
-        """Nobody is left to be told."""
-        self._lost = True
-        self._outbox.discard()
-        self._finish()
-
-    def _finish(self) -> None:
-        self._inbox.close()
-        self._over.set()
-        if not self._first.done():
-            self._first.set_result(None)
-
-    def _slow(self, error: SlowClientError) -> None:
-        self.stop(Closing(close_code(error), error.code, error))
-
-    # Its life.
+            if self._saved is not None:
+                self._saved = None
+                await self._desk.end(self)
 
     async def _serve(self, find_backend: Callable[[], Backend]) -> None:
         try:
+            if self._handshake.reconnects:
+                await self._resume(find_backend)
+                return
             backend = await self._when_loaded(find_backend)
-            start = await self._start()
+            start = await self._start(wire.Start)
             if start is not None:
                 await self._converse(backend, start)
         except DuologueError as error:
             self.stop(Closing(close_code(error), error.code, error))
         except Exception as error:
             self.stop(failure(error))
+
+    async def _resume(self, find_backend: Callable[[], Backend]) -> None:
+        """Lend the connection to the call that the client names, or go on with it from what was stored."""
+        message = await self._start(wire.Reconnect)
+        if message is None:
+            return
+        backend: Backend | None = None
+        try:
+            backend = await self._when_loaded(find_backend)
+        except OverloadedError as error:
+            # A call of this process has its room already.
+            if error.reason == "shutdown" or not self._desk.holds(message.token):
+                raise
+        found = await self._desk.claim(message.token)
+        if found is None:
+            raise SessionNotActiveError("The session is over, or its token was used.", hint="Start a new session.")
+        if isinstance(found, Stream):
+            self.is_lent = True
+            self._lost = True
+            await found.adopt(self._connection, message)
+            return
+        assert isinstance(found, dict)
+        assert backend is not None
+        saved = SavedCall.from_json(found)
+        self._desk.restored += 1
+        await self._converse(backend, saved.start, saved, message)
 
     async def _when_loaded(self, find_backend: Callable[[], Backend]) -> Backend:
         """The backend. A client that comes while the models load waits for them, as long as `start` may take."""
@@ -158,31 +121,52 @@ class Stream:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), LOADING_POLL)
 
-    async def _start(self) -> wire.Start | None:
+    async def _start(self, kind: type[M]) -> M | None:
         """The first message; None where the server is stopped or the client gone before it comes.
 
         Raises InvalidMessageError where it is another, DeadlineError where none comes.
         """
+        name = kind.model_fields["type"].default
         try:
             async with asyncio.timeout(self._limits.start_timeout):
                 text = await self._first
         except TimeoutError:
             raise DeadlineError(
-                f"No `start` came in {self._limits.start_timeout:g} s.", hint="Send it first."
+                f"No `{name}` came in {self._limits.start_timeout:g} s.", hint="Send it first."
             ) from None
         if text is None:
             return None
         if not isinstance(text, str):
-            raise InvalidMessageError("Audio came before `start`.")
+            raise InvalidMessageError(f"Audio came before `{name}`.")
         message = wire.parse_client(text)
-        if not isinstance(message, wire.Start):
-            raise InvalidMessageError(f"The first message must be `start`, and was `{message.type}`.")
+        if not isinstance(message, kind):
+            raise InvalidMessageError(f"The first message must be `{name}`, and was `{message.type}`.")
         return message
 
-    async def _converse(self, backend: Backend, start: wire.Start) -> None:
-        sink = AudioOutput(start.audio_out, self._outbox)
-        session = await backend.open_session(call_request(start, self._handshake), sink)
+    async def _converse(
+        self,
+        backend: Backend,
+        start: wire.Start,
+        saved: SavedCall | None = None,
+        message: wire.Reconnect | None = None,
+    ) -> None:
+        """Hold a new session, or one that goes on with a saved call for the client that sent `message`."""
+        handshake = self._handshake if saved is None else saved.handshake
+        backlog = None
+        if start.resumable and self._desk.window > 0:
+            backlog = Backlog(start.audio_out, self._connection.write, count=message.messages if message else 0)
+            self._outbox = self._inbox.outbox = Outbox(
+                backlog.write, self._slow, progress_timeout=self._limits.progress_timeout
+            )
+        sink = AudioOutput(start.audio_out, self._outbox, backlog)
+        request = call_request(start, handshake)
+        if saved is None or message is None:
+            session = await backend.open_session(request, sink)
+        else:
+            session = await backend.restore_session(request, sink, _at_least(saved, message, start), saved.call)
         sink.rate = session.output_rate
+        self._sink = sink
+        sound = AudioInput(start.audio_in, session)
         translator = Translator()
         early: list[Event] = []
         started = False
@@ -191,6 +175,8 @@ class Stream:
             """The first message is `started`: what happens before it waits."""
             if started:
                 self._outbox.put(translator.translate(event))
+                if isinstance(event, CHANGES):
+                    self._desk.changed(self)
             else:
                 early.append(event)
 
@@ -198,20 +184,38 @@ class Stream:
         self._opened = session
         async with session:
             self._connection.establish()
-            self._outbox.put(_started(session, start))
+            token = None
+            if backlog is not None:
+                self._saved = saved or SavedCall(
+                    start, session.id, handshake.client, handshake.query, handshake.claims, handshake.bound
+                )
+            if saved is not None and message is not None:
+                self._go_on(session, sound, saved, message)
+            else:
+                if self._saved is not None:
+                    self._saved.token = token = self._desk.issue(self)
+                self._outbox.put(started_message(session, start, token, self._desk.window))
             self._outbox.open()
             started = True
             if start.meter_s is not None:
                 session.meter(start.meter_s)
             for event in early:
                 tell(event)
-            self._session = session
-            self._inbox.open(session, start, sink)
+            self._session, self._backlog = session, backlog
+            self._inbox.open(session, start, sink, sound)
             await self._over.wait()
             if self._closing is not None:
                 await session.hang_up(self._closing.reason)
             else:
                 await session.hang_up("client_gone")
+
+    def _go_on(self, session: Session, sound: AudioInput, saved: SavedCall, message: wire.Reconnect) -> None:
+        """Tell a client from where on its audio is heard by a session that goes on with its call."""
+        late = round(self._limits.catch_up * saved.start.audio_in.rate)
+        sound.begin_at(min(message.input, max(saved.position, message.input - late)))
+        session.suspend()
+        session.unsuspend(self._limits.catch_up)
+        self._connection.write(wire.dump(self._reconnected(message.token, sound.position, restored=True)))
 
     async def _close(self, closing: Closing) -> None:
         if closing.error is not None:
@@ -227,49 +231,11 @@ class Stream:
             self._connection.finish(closing.code, closing.reason)
 
 
-def call_request(start: wire.Start, handshake: Handshake) -> CallRequest:
-    """What the client asks for, as a request of no protocol. Raises ConfigError for what its token does not allow."""
-    asked = start.turn_taking
-    return CallRequest(
-        agent=_bound("agent", start.agent, handshake),
-        language=_bound("language", start.language, handshake),
-        voice=_bound("voice", start.voice, handshake),
-        turns=start.turns,
-        turn_taking=TurnTaking(asked.action_delay_s, asked.timeout_s, asked.barge_in, asked.eagerness),
-        greeting=start.greeting,
-        audio_in=_format(start.audio_in),
-        audio_out=_format(start.audio_out),
-        client=handshake.client,
-        headers=handshake.headers,
-        query=handshake.query,
-        claims=handshake.claims,
-        metadata=start.metadata,
-    )
-
-
-def _bound(name: str, asked: str | None, handshake: Handshake) -> str | None:
-    """What the client asked for, within what its token is bound to."""
-    only = handshake.bound.get(name)
-    if only is not None and asked not in (None, only):
-        raise ConfigError(f"The token does not allow the {name} that was asked for.", hint=f"Ask for no {name}.")
-    return asked if only is None else only
-
-
-def _format(audio: Audio) -> AudioFormat:
-    return AudioFormat(audio.encoding, audio.rate)
-
-
-def _started(session: Session, start: wire.Start) -> wire.Started:
-    return wire.Started(
-        session=session.id,
-        version=VERSION,
-        audio_in=start.audio_in,
-        audio_out=start.audio_out,
-        limits=wire.Limits(
-            max_message_bytes=MAX_MESSAGE_BYTES,
-            max_text=wire.MAX_TEXT,
-            timeout_s=session.config.timeout,
-            idle_timeout_s=session.config.idle_timeout,
-        ),
-        agent_name=session.config.agent_name,
+def _at_least(saved: SavedCall, message: wire.Reconnect, start: wire.Start) -> CallCheckpoint:
+    """The checkpoint, with counters that go on from what the client has seen: it may be older than that."""
+    checkpoint = saved.checkpoint
+    return replace(
+        checkpoint,
+        generation=max(checkpoint.generation, message.generation),
+        output_s=max(checkpoint.output_s, message.output / start.audio_out.rate),
     )

@@ -63,7 +63,7 @@ class Supervisor:
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
     are ready and have been told so. A worker that dies is replaced, and so is one from which nothing has been heard for
     `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor
-    dies end by themselves.
+    dies end by themselves. At the end workers have `stop_timeout` seconds.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Supervisor:
         *,
         on_ready: Callable[[], None],
         silent: float = SILENT,
+        stop_timeout: float = STOP_TIMEOUT_S,
     ) -> None:
         if not 2 <= count <= MAX_WORKERS:
             raise ConfigError(f"{count} workers were asked for; one needs no supervisor, and {MAX_WORKERS} are most.")
@@ -84,6 +85,7 @@ class Supervisor:
         self._work = work
         self._on_ready = on_ready
         self._silent = silent
+        self._stop_timeout = stop_timeout
         self._stale = min(STALE, silent / 2)
         self._workers = [WorkerProcess(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
@@ -245,7 +247,7 @@ class Supervisor:
         worker.close()
 
     def _end(self, now: float) -> None:
-        self._ending = now + STOP_TIMEOUT_S
+        self._ending = now + self._stop_timeout
         self._signals = 1
         self._tell_all(signal.SIGTERM)
 

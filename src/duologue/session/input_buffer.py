@@ -31,7 +31,7 @@ class InputBuffer:
         """Samples that never came."""
         self._ring = Ring(max_bytes)
         self._window = window
-        self._max_lag = max_lag
+        self._max_lag = self._usual_lag = max_lag
         self.waiting = 0
         """Samples that arrived and wait to be scored; what is missing does not count."""
         self.gaps: deque[Gap] = deque()
@@ -51,6 +51,10 @@ class InputBuffer:
     def lag(self) -> int:
         """Samples between the newest and the rules, those that never came among them."""
         return self._ring.end - self.position
+
+    def allow_lag(self, samples: int) -> None:
+        """Let so many more samples wait, until those that wait are as few as usual again."""
+        self._max_lag = self._usual_lag + samples
 
     def write(self, pcm: bytes) -> int:
         """Add 16-bit mono PCM; returns how many samples that waited were dropped for it, oldest first, as a gap."""
@@ -103,6 +107,8 @@ class InputBuffer:
         self._ring.copy_into(self.position, out)
         self.position += self._window
         self.waiting -= self._window
+        if self._max_lag != self._usual_lag and self.waiting < self._window:
+            self._max_lag = self._usual_lag
 
     def take_back(self, samples: int) -> bool:
         """Leave out the newest samples that were scored, as if they had never come; False where a gap is in the way.

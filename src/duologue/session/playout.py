@@ -69,6 +69,8 @@ class Playout:
         self._anchor: float | None = None
         """When the first frame of this reply sounds; pauses and starvation move it."""
         self._paused_at = 0.0
+        self._suspended_at: float | None = None
+        """When the client went; None while it is there."""
         self._room = asyncio.Event()
         self._room.set()
 
@@ -137,6 +139,20 @@ class Playout:
         if self._anchor is not None:
             self._anchor += now - self._paused_at
 
+    def suspend(self, now: float) -> None:
+        """Send nothing, and let no time pass, until `unsuspend`: nobody is there to hear it."""
+        self._suspended_at = now
+
+    def unsuspend(self, now: float) -> None:
+        """Go on where it was suspended."""
+        since, self._suspended_at = self._suspended_at, None
+        if since is None:
+            return
+        self._marked_at += now - since
+        if self._anchor is not None:
+            # `resume` adds the time from the pause on.
+            self._anchor += max(0.0, (self._paused_at if self.paused else now) - since)
+
     @property
     def started(self) -> bool:
         """True once a frame was sent."""
@@ -159,7 +175,7 @@ class Playout:
 
     def pump(self, now: float, send: Callable[[bytes, int, int], None]) -> bool:
         """Send the frames that are due; True once when the whole reply has been heard."""
-        if not self.active or self._held or self._blocked or self.paused:
+        if not self.active or self._held or self._blocked or self.paused or self._suspended_at is not None:
             return False
         if self._anchor is None:
             if not self._ready or (len(self._ready) < self._frame_bytes and not self.complete):
@@ -229,6 +245,8 @@ class Playout:
             return min(sent, max(0.0, (self.mark - self.began) / self.rate))
         if self.paused:
             return self._played_at_pause
+        if self._suspended_at is not None:
+            now = self._suspended_at
         return min(sent, max(0.0, now - self._anchor))
 
     def drop(self) -> None:

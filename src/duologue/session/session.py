@@ -48,6 +48,7 @@ from duologue.errors import (
 from duologue.session.call_trace import CallTrace, Parties
 from duologue.session.cancellation import finishes
 from duologue.session.cascade import Cascade
+from duologue.session.checkpoint import CallCheckpoint, agent_state, json_or_none, load_agent_state
 from duologue.session.config import SessionConfig
 from duologue.session.event_bus import EventBus
 from duologue.session.events import (
@@ -164,6 +165,8 @@ class VoiceSession:
         self._inputs: deque[Input] = deque()
         self._taps: tuple[Tap, ...] = ()
         self._telling = False
+        self._suspended_at: float | None = None
+        """When the client went; None while it is there."""
         self._handled_at = 0.0
         """When the input came that the rules handle."""
         self._ended = asyncio.Event()
@@ -326,6 +329,56 @@ class VoiceSession:
         if self._rules.call.state is not CallState.INITIAL:
             raise InvalidStateError(f"Session {self.id} has been started.", hint="Register observers before the start.")
         self._observers.add(observer)
+
+    # --- a client that goes, and comes back ---
+
+    def suspend(self) -> None:
+        """The client is gone and may come back: the agent pauses, and no time passes for the conversation.
+
+        Nothing is sent to the sink until `unsuspend`. `hang_up` ends the call as always.
+        """
+        if self._suspended_at is None and self._is_live:
+            self._suspended_at = self.engine.clock.now()
+            self._output.playout.suspend(self._suspended_at)
+
+    def unsuspend(self, catch_up: float = 0.0) -> None:
+        """The client is back: go on where the call was suspended.
+
+        Args:
+            catch_up: Seconds of audio that it may send late, at once, without any being dropped.
+        """
+        if self._suspended_at is None:
+            return
+        now = self.engine.clock.now()
+        self._input.unsuspend(now - self._suspended_at, catch_up)
+        self._suspended_at = None
+        self._output.playout.unsuspend(now)
+
+    def checkpoint(self) -> CallCheckpoint:
+        """The state of the call, to go on with it in another session, also of another process."""
+        agent = self._responder.agent if isinstance(self._responder, Cascade) else None
+        return CallCheckpoint(
+            history=self.history,
+            turn=self._rules.user_turn.last_turn,
+            generation=self._rules.generation,
+            output_s=self._output.playout.position / self._output.playout.rate,
+            agent=self._roster.current,
+            agent_state=agent_state(agent, self.id),
+            user_data=json_or_none(self.info.user_data),
+        )
+
+    def restore(self, checkpoint: CallCheckpoint) -> None:
+        """Go on from a checkpoint; before the session is started.
+
+        Raises InvalidStateError once it has been started, and AgentError if the agent cannot use its state.
+        """
+        if self._rules.call.state is not CallState.INITIAL:
+            raise InvalidStateError(f"Session {self.id} has been started.", hint="Restore before the start.")
+        if isinstance(self._responder, Cascade):
+            load_agent_state(self._responder.agent, checkpoint.agent_state)
+        self._rules.resume(checkpoint.history, checkpoint.turn, checkpoint.generation)
+        self._output.playout.position = round(checkpoint.output_s * self._output.playout.rate)
+        self._roster.current = checkpoint.agent
 
     # --- what a transport and an application call ---
 
@@ -534,6 +587,8 @@ class VoiceSession:
 
     def tick(self, now: float) -> None:
         """Send what is due, and note what is missing."""
+        if self._suspended_at is not None:
+            return
         if self._input.tick(now, paced=self.engine.paced):
             self.has_pending_audio = True
         self._output.pump(now)

@@ -87,6 +87,11 @@ class UserInput:
             self.hearing.discard(needed if self._live is None else self._live.needs_from(needed))
         return missing
 
+    def unsuspend(self, seconds: float, catch_up: float) -> None:
+        """Go on after so many seconds in which no audio could come; up to `catch_up` seconds of it come late."""
+        self.arrivals.at += seconds
+        self.hearing.allow_lag(round(catch_up * RATE))
+
     def window_scored(self, probability: float) -> inputs.VadScored | None:
         """Take the score of the window that was read last, and return what the rules are to be told of it.
 

@@ -44,6 +44,10 @@ class ServerTable(Table):
     """Processes that share the port and the load; for more than two cores."""
     listener: Literal["uvicorn", "picows"] = "uvicorn"
     """What holds the WebSockets; picows takes less of a core."""
+    drain_timeout: float = Field(default=10.0, ge=0)
+    """Seconds that turns have to come to their end when the server ends."""
+    resume_window: float = Field(default=30.0, ge=0)
+    """Seconds for which a call is kept whose connection broke; 0 for not at all."""
     store: str | None = None
     """Where servers share tickets and calls that can be resumed: a folder, or `redis://...`; by default memory."""
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from duologue.errors import InvalidAudioError
 
 __all__ = [
+    "HEADER",
     "HEADER_BYTES",
     "MAX_FRAME_S",
     "MAX_GAP_S",
@@ -24,9 +25,9 @@ __all__ = [
     "unpack",
 ]
 
-_HEADER: Final = struct.Struct("<QI")
+HEADER: Final = struct.Struct("<QI")
 
-HEADER_BYTES: Final = _HEADER.size
+HEADER_BYTES: Final = HEADER.size
 
 MAX_MESSAGE_BYTES: Final = 1_048_576
 """The longest message, text or binary, that either side sends."""
@@ -58,7 +59,7 @@ class Frame(NamedTuple):
 def pack(position: int, generation: int, audio: bytes | memoryview) -> bytes:
     """One binary message. Raises InvalidAudioError where a number does not fit its field."""
     try:
-        return _HEADER.pack(position, generation) + audio
+        return HEADER.pack(position, generation) + audio
     except struct.error:
         raise InvalidAudioError(
             f"A frame at position {position} of generation {generation} cannot be packed: "
@@ -79,7 +80,7 @@ def unpack(message: bytes, bytes_per_sample: int) -> Frame:
         raise InvalidAudioError(
             f"{size - HEADER_BYTES} bytes after the header are not whole samples of {bytes_per_sample} bytes each."
         )
-    position, generation = _HEADER.unpack_from(message)
+    position, generation = HEADER.unpack_from(message)
     if position > MAX_POSITION:
         raise InvalidAudioError(f"A frame is at position {position}, and positions end at {MAX_POSITION}.")
     return Frame(position, generation, memoryview(message)[HEADER_BYTES:])

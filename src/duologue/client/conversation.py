@@ -1,33 +1,26 @@
-"""A client of the server: sound and messages of one conversation over a WebSocket."""
+"""One conversation with a server, which goes on by itself where the connection breaks."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
+from duologue.client.refusals import as_exception, broken, refusal
+from duologue.client.resumable import ResumableConnection
 from duologue.errors import (
-    AuthenticationError,
     DeadlineError,
-    DuologueError,
-    InvalidStateError,
-    OverloadedError,
-    RateLimitedError,
     StreamError,
-    error_class,
 )
-from duologue.loopback import is_loopback
 from duologue.wire import frames
 from duologue.wire.fields import VERSION, Audio, TurnTaking
 from duologue.wire.messages import (
+    Ack,
     Clear,
     ClientMessage,
     End,
@@ -36,9 +29,9 @@ from duologue.wire.messages import (
     Interrupt,
     Interrupted,
     Mark,
+    Meter,
     Ping,
     ServerMessage,
-    Start,
     Started,
     Text,
     TurnBegin,
@@ -48,9 +41,7 @@ from duologue.wire.messages import (
     parse_server,
 )
 
-__all__ = ["AudioFrame", "Conversation", "as_exception", "connect"]
-
-_TRY_AGAIN = 1013
+__all__ = ["AudioFrame", "Conversation", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,65 +56,37 @@ class AudioFrame:
     """Samples in the encoding of `audio_out`."""
 
 
-class Conversation:
+class Conversation(ResumableConnection):
     """One conversation with a server: `async with` opens and closes it, `async for` gives what comes.
 
     What comes is messages and AudioFrames, in order; the sound of replies that were interrupted is left out. A fatal
     error of the server is raised by the iteration, as the error that it names; the others are given like any message.
     Iterate all the time: a client that does not read is cut off.
+
+    Where the connection breaks, the iteration connects again and goes on, for as long as the server keeps the session:
+    it gives `Reconnected`, and then what was missed. Audio that is sent meanwhile is kept, up to RESEND_S, and sent
+    then.
     """
 
     started: Started
     """What the server agreed to."""
-
-    def __init__(
-        self,
-        url: str,
-        start: Start,
-        *,
-        timeout: float,
-        ping_interval: float | None,
-        headers: Mapping[str, str] | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._url = url
-        self._start = start
-        self._timeout = timeout
-        self._ping_interval = ping_interval
-        self._headers = dict(headers or {})
-        self._ssl = ssl_context
-        self._socket: ClientConnection | None = None
-        self._interrupted = -1
-        self._ended = False
-        self.position = 0
-        """Index of the sample that is sent next, in the rate of `audio_in`."""
 
     async def __aenter__(self) -> Self:
         """Connect and start.
 
         Raises DeadlineError, OverloadedError or StreamError, or what the server refused the session with.
         """
-        tls: dict[str, Any] = {} if self._ssl is None else {"ssl": self._ssl}
         try:
             async with asyncio.timeout(self._timeout):
-                self._socket = await open_websocket(
-                    self._url,
-                    compression=None,
-                    max_size=frames.MAX_MESSAGE_BYTES,
-                    open_timeout=None,
-                    close_timeout=2,
-                    ping_interval=self._ping_interval,
-                    additional_headers=self._headers,
-                    **tls,
-                    proxy=None if is_loopback(self._url) else True,  # True: whatever the environment says.
-                )
+                self._socket = await self._open(self._url)
+                self._connected.set()
                 await self._say(self._start)
                 first = await anext(self, None)
         except TimeoutError:
             await self.aclose()
             raise DeadlineError(f"{self._url} did not start a session in {self._timeout:g} s.") from None
         except InvalidStatus as error:
-            raise _refusal(self._url, error.response.status_code, error.response.body) from None
+            raise refusal(self._url, error.response.status_code, error.response.body) from None
         except (OSError, InvalidHandshake) as error:
             raise StreamError(f"{self._url} cannot be reached: {error}", hint="Is the server running?") from error
         except InvalidURI as error:
@@ -135,6 +98,7 @@ class Conversation:
             await self.aclose()
             raise StreamError(f"The server began with {type(first).__name__}, where `started` was expected.")
         self.started = first
+        self._token, self._window = first.resume_token, first.resume_s
         return self
 
     async def __aexit__(
@@ -144,6 +108,8 @@ class Conversation:
 
     async def aclose(self) -> None:
         """Close the connection; the server ends the session."""
+        self._left = True
+        self._connected.set()
         if self._socket is not None:
             await self._socket.close()
 
@@ -159,14 +125,21 @@ class Conversation:
             try:
                 received = await self._open_socket().recv()
             except ConnectionClosed as error:
-                raise _broken(error) from None
+                if not self._may_resume(error):
+                    raise broken(error) from None
+                return await self._resume()
             if isinstance(received, bytes):
                 frame = frames.unpack(received, self._start.audio_out.bytes_per_sample)
+                self._output = frame.position + len(frame.audio) // self._start.audio_out.bytes_per_sample
+                self._generation = max(self._generation, frame.generation)
                 if frame.generation > self._interrupted:
                     return AudioFrame(frame.position, frame.generation, bytes(frame.audio))
                 continue
             message = parse_server(received)
+            self._messages += not isinstance(message, Meter)
             match message:
+                case Ack():
+                    self._sent.acknowledge(message.position)
                 case Interrupted():
                     self._interrupted = max(self._interrupted, message.generation)
                 case Ended():
@@ -183,7 +156,12 @@ class Conversation:
         """
         frame = frames.pack(self.position, 0, data)
         self.position += len(data) // self._start.audio_in.bytes_per_sample
-        await self._send(frame)
+        self._sent.add(self.position, frame)
+        try:
+            await self._open_socket().send(frame)
+        except ConnectionClosed as error:
+            if not self._may_resume(error):
+                raise broken(error) from None
 
     def skip_audio(self, samples: int) -> None:
         """Tell with the next frame that so many samples before it are missing."""
@@ -224,17 +202,6 @@ class Conversation:
     async def _say(self, message: ClientMessage) -> None:
         await self._send(dump(message))
 
-    async def _send(self, data: str | bytes) -> None:
-        try:
-            await self._open_socket().send(data)
-        except ConnectionClosed as error:
-            raise _broken(error) from None
-
-    def _open_socket(self) -> ClientConnection:
-        if self._socket is None:
-            raise InvalidStateError("The conversation is not open.", hint="Use it inside `async with connect(…)`.")
-        return self._socket
-
 
 def connect(
     url: str,
@@ -250,6 +217,7 @@ def connect(
     marks: bool = False,
     meter: float | None = None,
     metadata: Mapping[str, Any] | None = None,
+    resumable: bool = True,
     timeout: float = 10.0,
     ping_interval: float | None = 20.0,
     headers: Mapping[str, str] | None = None,
@@ -261,8 +229,9 @@ def connect(
     `timeout` is the seconds in which it must have started. `token` authorizes the call. `headers`
     are sent with the request; `ssl_context` is for a `wss` address whose certificate the system does not know. The rest
     is sent to the server as `Start` describes it. `meter` is its `meter_s`: seconds between two `Meter` that tell what
-    the detectors make of the sound. `metadata` is a JSON object for the application. Raises InvalidMessageError if one
-    of these cannot be sent, such as metadata that is too large.
+    the detectors make of the sound. `metadata` is a JSON object for the application. A `resumable` conversation goes
+    on by itself where the connection breaks. Raises InvalidMessageError if one of these cannot be sent, such as
+    metadata that is too large.
     """
     start = make_start(
         version=VERSION,
@@ -276,6 +245,7 @@ def connect(
         greeting=greeting,
         marks=marks,
         meter_s=meter,
+        resumable=resumable,
         metadata=dict(metadata or {}),
     )
     if token is not None:
@@ -283,43 +253,3 @@ def connect(
     return Conversation(
         url, start, timeout=timeout, ping_interval=ping_interval, headers=headers, ssl_context=ssl_context
     )
-
-
-def as_exception(message: Error) -> DuologueError:
-    """The error that a message tells of, as the class that bears its code."""
-    kind = error_class(message.code) or StreamError
-    return kind(message.message, hint=message.hint, provider=message.provider, retry_after=message.retry_after_s)
-
-
-def _refusal(url: str, status: int, body: bytes | bytearray | None) -> DuologueError:
-    told = _told(body)
-    if status == 503:
-        return OverloadedError(f"{url} answers that it is full.")
-    if status == 401:
-        hint = told.get("hint") or "Check the token."
-        return AuthenticationError(f"{url} does not let this client in. {told.get('message', '')}".rstrip(), hint=hint)
-    if status == 429:
-        return RateLimitedError(f"{url} takes no more calls of this client for now.", hint=told.get("hint"))
-    if status == 403:
-        hint = told.get("hint") or "Check the key, or the allowed origins."
-        return AuthenticationError(f"{url} does not let this client in. {told.get('message', '')}".rstrip(), hint=hint)
-    hint = f"Check the address. {told.get('hint', '')}".rstrip()
-    return StreamError(f"{url} answers with HTTP status {status} and not with a WebSocket.", hint=hint)
-
-
-def _told(body: bytes | bytearray | None) -> dict[str, str]:
-    """The strings in the answer's body, where it is an object of JSON; a proxy may answer with anything."""
-    try:
-        told = json.loads(body or b"")
-    except ValueError:
-        return {}
-    return {key: text[:500] for key, text in told.items() if isinstance(text, str)} if isinstance(told, dict) else {}
-
-
-def _broken(error: ConnectionClosed) -> DuologueError:
-    close = error.rcvd
-    if close is None:
-        return StreamError("The connection broke off without a word.")
-    if close.code == _TRY_AGAIN:
-        return OverloadedError(f"The server closed the connection: {close.reason or 'it is full'}.")
-    return StreamError(f"The server closed the connection with code {close.code}: {close.reason or 'no reason'}.")

@@ -1,0 +1,242 @@
+"""Which calls of this process can be resumed, by their tokens; and their state in a store, for other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+import time
+from typing import Any, Final, Protocol
+
+from duologue.errors import DuologueError, InputError
+from duologue.server.store import StateStore
+from duologue.server.store.memory import MemoryStore
+
+__all__ = ["MAX_TOKEN_CHARS", "Owner", "ResumeDesk"]
+
+log = logging.getLogger(__name__)
+
+MAX_TOKEN_CHARS: Final = 128
+
+WRITE_EVERY: Final = 0.2
+"""Seconds between two rounds of writing what has changed."""
+
+REFRESH_EVERY: Final = 20.0
+"""Seconds after which the state of a call is written again although nothing has changed, so that the store keeps it."""
+
+WATCH_EVERY: Final = 1.0
+"""Seconds between two checks of whether another process has taken a call whose client is gone."""
+
+GRACE: Final = 60.0
+"""Seconds that a stored state outlives the last sign of its process, beyond the resume window."""
+
+MAX_WRITES: Final = 16
+"""Calls whose state is written at once."""
+
+
+class Owner(Protocol):
+    """A call that can be resumed."""
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether its client is gone."""
+        ...
+
+    def saved(self) -> Any:
+        """Its state in JSON types."""
+        ...
+
+    def taken(self) -> None:
+        """Another process goes on with it: end it."""
+        ...
+
+
+class _Entry:
+    __slots__ = ("dirty", "key", "left", "old_key", "owner", "stored", "watched_at", "written_at")
+
+    def __init__(self, owner: Owner, key: str, old_key: str | None) -> None:
+        self.owner = owner
+        self.key = key
+        self.old_key = old_key
+        """Valid, too, until the client shows that it has the new token."""
+        self.dirty = True
+        self.stored = False
+        self.left = False
+        """Other processes are to go on with it."""
+        self.written_at = self.watched_at = float("-inf")
+
+
+class ResumeDesk:
+    """Gives out tokens, each valid once, and finds the call of a token.
+
+    `store` keeps the state of calls for other processes; with a MemoryStore there are none, and nothing is written.
+    `window` is the time in seconds for which a call is kept without a connection.
+    """
+
+    def __init__(self, store: StateStore | None = None, *, window: float = 30.0) -> None:
+        self.window = window
+        self.resumed = 0
+        """Calls taken up again in this process."""
+        self.restored = 0
+        """Calls of other processes that this one went on with."""
+        self.expired = 0
+        """Calls whose client did not come back."""
+        self.given_up = 0
+        """Calls that another process took."""
+        self.writes_failed = 0
+        """States that the store did not take."""
+        self._store = MemoryStore() if store is None else store
+        self.is_shared = not isinstance(self._store, MemoryStore)
+        """Whether other processes can go on with calls of this one."""
+        self._entries: dict[str, _Entry] = {}
+        self._of_owner: dict[Owner, _Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._of_owner)
+
+    @property
+    def parked(self) -> int:
+        """Calls whose client is gone."""
+        return sum(entry.owner.is_parked for entry in self._of_owner.values())
+
+    def issue(self, owner: Owner, *, used: str | None = None) -> str:
+        """A new token for a call, which was claimed with the token `used`.
+
+        That one stays valid until `confirm`: the client may not get the new one.
+        """
+        self.forget(owner)
+        token = secrets.token_urlsafe(24)
+        entry = _Entry(owner, _key(token), None if used is None else _key(used))
+        self._entries[entry.key] = self._of_owner[owner] = entry
+        if entry.old_key is not None:
+            self._entries[entry.old_key] = entry
+        return token
+
+    def confirm(self, owner: Owner) -> None:
+        """The client has the newest token of its call: no other is valid."""
+        entry = self._of_owner.get(owner)
+        if entry is not None and entry.old_key is not None:
+            self._entries.pop(entry.old_key, None)
+            entry.old_key = None
+
+    def forget(self, owner: Owner) -> bool:
+        """Let a call's token be valid no more. Returns True if its state has to be removed from the store."""
+        entry = self._of_owner.pop(owner, None)
+        if entry is None:
+            return False
+        for key in (entry.key, entry.old_key):
+            self._entries.pop(key or "", None)
+        return entry.stored
+
+    async def end(self, owner: Owner) -> None:
+        """A call is over: remove its state."""
+        entry = self._of_owner.get(owner)
+        if self.forget(owner) and entry is not None:
+            await self._try_take(entry.key)
+
+    def changed(self, owner: Owner) -> None:
+        """Have the state of a call written soon."""
+        entry = self._of_owner.get(owner)
+        if entry is not None:
+            entry.dirty = True
+
+    def holds(self, token: str) -> bool:
+        """Whether the call of a token is one of this process."""
+        return _key(token) in self._entries
+
+    async def claim(self, token: str) -> Owner | dict[str, Any] | None:
+        """The call of a token, or the stored state of one of another process.
+
+        None if the call is over, or the token was used. Raises what the store fails with.
+        """
+        if len(token) > MAX_TOKEN_CHARS:
+            return None
+        key = _key(token)
+        entry = self._entries.get(key)
+        if entry is not None:
+            self.forget(entry.owner)
+            if entry.stored and await self._try_take(entry.key) is None:
+                self.given_up += 1
+                entry.owner.taken()
+                return None
+            return entry.owner
+        found = await self._store.take(key) if self.is_shared else None
+        return None if found is None else _parse(found)
+
+    async def save(self, owner: Owner) -> bool:
+        """Write the state of a call now. Returns False if that fails, or if no other process could read it."""
+        entry = self._of_owner.get(owner)
+        if entry is None or not self.is_shared:
+            return False
+        await self._write(entry)
+        return entry.stored and not entry.dirty
+
+    def leave(self, owner: Owner) -> None:
+        """Leave a call, whose state was saved, to other processes."""
+        if (entry := self._of_owner.get(owner)) is not None:
+            entry.left = True
+        self.forget(owner)
+
+    async def keep(self) -> None:
+        """Write the states of calls as they change, until this is cancelled."""
+        if not self.is_shared:
+            return
+        while True:
+            await asyncio.sleep(WRITE_EVERY)
+            now = time.monotonic()
+            due = [entry for entry in self._of_owner.values() if self._is_due(entry, now)]
+            for first in range(0, len(due), MAX_WRITES):
+                await asyncio.gather(*(self._write(entry) for entry in due[first : first + MAX_WRITES]))
+
+    def _is_due(self, entry: _Entry, now: float) -> bool:
+        if entry.owner.is_parked and now - entry.watched_at >= WATCH_EVERY:
+            return True
+        return entry.dirty or now - entry.written_at >= REFRESH_EVERY
+
+    async def _write(self, entry: _Entry) -> None:
+        """Write a state that has changed or is old; a call whose state another process has taken is ended."""
+        now = time.monotonic()
+        entry.watched_at = now
+        try:
+            if entry.stored and not await self._store.has(entry.key):
+                if entry.owner in self._of_owner:
+                    self.forget(entry.owner)
+                    self.given_up += 1
+                    entry.owner.taken()
+                return
+            if entry.dirty or now - entry.written_at >= REFRESH_EVERY:
+                entry.dirty = False
+                data = json.dumps(entry.owner.saved()).encode()
+                await self._store.put(entry.key, data, self.window + GRACE)
+                entry.written_at = now
+                was_current = self._of_owner.get(entry.owner) is entry
+                entry.stored = True
+                if not (was_current or entry.left):  # the call ended, or got another token meanwhile
+                    await self._try_take(entry.key)
+        except DuologueError as error:
+            entry.dirty = True
+            self.writes_failed += 1
+            log.warning("The state of a call cannot be stored: %s", error)
+
+    async def _try_take(self, key: str) -> bytes | None:
+        try:
+            return await self._store.take(key)
+        except DuologueError as error:
+            log.warning("The state of a call cannot be removed: %s", error)
+            return None
+
+
+def _key(token: str) -> str:
+    return f"call:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError("A stored call cannot be read.", hint="Start a new one.")
+    return found
