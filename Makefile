@@ -68,6 +68,8 @@ soak: $(VENV)/.dev
 	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
 	    | tee "bench-out/soak-$${what%% *}.txt"; \
 	done
+	@$(SAY) 'fuzzing of what is parsed'; \
+	  FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/test_fuzz_parsers.py || echo 'fuzzing: something breaks' >>bench-out/soak-broken
 	@! cat bench-out/soak-broken 2>/dev/null
 
 format: $(VENV)/.dev

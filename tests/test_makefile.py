@@ -68,7 +68,9 @@ def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, t
     for name in ("pyproject.toml", "benchmarks/pyproject.toml", ".venv/bin/python", ".venv/.dev"):
         (tmp_path / name).touch()
     (tmp_path / ".venv" / "bin" / "duologue").write_text(SOAKS)
-    (tmp_path / ".venv" / "bin" / "duologue").chmod(0o755)
+    (tmp_path / ".venv" / "bin" / "pytest").write_text("#!/bin/sh\n")
+    for name in ("duologue", "pytest"):
+        (tmp_path / ".venv" / "bin" / name).chmod(0o755)
     if broken:
         (tmp_path / "broken").touch()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}

@@ -47,6 +47,17 @@ def callers(
     find_capacity: Annotated[
         bool, typer.Option("--find-capacity", help="Begin with --sessions, and find how many the server carries.")
     ] = False,
+    chaos: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SEED",
+            min=0,
+            help="Callers lose their connections, stay away and come back, at random; every call must go on.",
+        ),
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="DUOLOGUE_TOKEN", help="With --chaos: the token that the server asks for.")
+    ] = None,
     recorded: Annotated[
         bool,
         typer.Option("--recorded", help="Those who hold monologues speak the corpus's recordings of people."),
@@ -61,6 +72,11 @@ def callers(
     from duologue.callers.load import LOADS
     from duologue.callers.plan import SCRIPTS, Plan
 
+    if chaos is not None:
+        from duologue.cli.callers_chaos import run_and_print
+
+        run_and_print(_stream(url), sessions, seconds, chaos, token, as_json=as_json)
+        return
     if script not in SCRIPTS:
         raise typer.BadParameter(
             f"there is no script {script!r}; choose from {', '.join(SCRIPTS)}", param_hint="--script"

@@ -57,6 +57,8 @@ class ResumableConnection:
         self._token: str | None = None
         """Takes the session up again."""
         self._window = 0.0
+        self._away = 0.0
+        """Seconds before the first attempt to reconnect."""
         self._connected = asyncio.Event()
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
         self._messages = self._output = self._generation = 0
@@ -97,6 +99,16 @@ class ResumableConnection:
                 except TimeoutError:
                     raise broken(error) from None
 
+    def drop(self, away: float | None = 0.0) -> None:
+        """Break the connection without a word, as a network does that fails: to test how others bear it.
+
+        It is made again after `away` seconds, or never if that is None.
+        """
+        self._left = self._left or away is None
+        self._away = away or 0.0
+        if self._socket is not None:
+            self._socket.transport.abort()
+
     def _may_resume(self, error: ConnectionClosed) -> bool:
         """Whether the conversation may be taken up again after its connection was closed like this."""
         close = error.rcvd
@@ -110,6 +122,8 @@ class ResumableConnection:
         Raises StreamError where that does not come about while the server keeps the session, and what it refuses with.
         """
         self._connected.clear()
+        away, self._away = self._away, 0.0
+        await asyncio.sleep(away)
         now = asyncio.get_running_loop().time
         deadline = now() + self._window
         delay = 0.0
