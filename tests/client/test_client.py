@@ -113,7 +113,7 @@ async def test_it_asks_for_what_it_was_told_to() -> None:
             "language": None,
             "voice": "anna",
             "turns": "manual",
-            "turn_taking": {"action_delay_s": None, "timeout_s": 2.0, "barge_in": None},
+            "turn_taking": {"action_delay_s": None, "timeout_s": 2.0, "barge_in": None, "eagerness": None},
             "greeting": False,
             "marks": True,
             "meter_s": 0.5,

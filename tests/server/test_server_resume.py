@@ -112,9 +112,10 @@ async def test_a_call_goes_on_where_its_connection_broke(server: Server) -> None
 async def test_a_message_that_is_sent_meanwhile_waits(server: Server) -> None:
     call, session = await server.call()
     reset(call)
-    asking = asyncio.create_task(call.text("Hello?"))
+    await session.called("suspend")
+    await call.text("Hello?")  # though nobody iterates
+    assert call.reconnects == 1
     await next_of(call, wire.Reconnected)
-    await asking
     await session.called("send_text", "Hello?")
     await call.aclose()
     await session.closed.wait()

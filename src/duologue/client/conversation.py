@@ -79,7 +79,6 @@ class Conversation(ResumableConnection):
         try:
             async with asyncio.timeout(self._timeout):
                 self._socket = await self._open(self._url)
-                self._connected.set()
                 await self._say(self._start)
                 first = await anext(self, None)
         except TimeoutError:
@@ -109,7 +108,6 @@ class Conversation(ResumableConnection):
     async def aclose(self) -> None:
         """Close the connection; the server ends the session."""
         self._left = True
-        self._connected.set()
         if self._socket is not None:
             await self._socket.close()
 
@@ -122,12 +120,16 @@ class Conversation(ResumableConnection):
         Raises StopAsyncIteration after `ended`, StreamError where the connection broke off without it.
         """
         while not self._ended:
+            if self._came:
+                return self._came.popleft()
+            socket = self._open_socket()
             try:
-                received = await self._open_socket().recv()
+                received = await socket.recv()
             except ConnectionClosed as error:
                 if not self._may_resume(error):
                     raise broken(error) from None
-                return await self._resume()
+                await self._resume(socket)
+                continue
             if isinstance(received, bytes):
                 frame = frames.unpack(received, self._start.audio_out.bytes_per_sample)
                 self._output = frame.position + len(frame.audio) // self._start.audio_out.bytes_per_sample

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -59,7 +60,9 @@ class ResumableConnection:
         self._window = 0.0
         self._away = 0.0
         """Seconds before the first attempt to reconnect."""
-        self._connected = asyncio.Event()
+        self._resuming = asyncio.Lock()
+        self._came: deque[Reconnected] = deque()
+        """What the iteration gives next."""
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
         self._messages = self._output = self._generation = 0
         """What came: messages, the next sample of the output, and the newest generation."""
@@ -91,13 +94,7 @@ class ResumableConnection:
             except ConnectionClosed as error:
                 if not self._may_resume(error):
                     raise broken(error) from None
-                if socket is self._socket:
-                    self._connected.clear()
-                try:
-                    async with asyncio.timeout(self._window):
-                        await self._connected.wait()
-                except TimeoutError:
-                    raise broken(error) from None
+                await self._resume(socket)
 
     def drop(self, away: float | None = 0.0) -> None:
         """Break the connection without a word, as a network does that fails: to test how others bear it.
@@ -116,12 +113,16 @@ class ResumableConnection:
             return False
         return close is None or close.code not in FINAL_CODES or close.reason == SlowClientError.code
 
-    async def _resume(self) -> Reconnected:
-        """Connect again, and send what the server has not got.
+    async def _resume(self, socket: ClientConnection) -> None:
+        """Connect again in place of `socket`, and send what the server has not got; whoever notices first does it.
 
         Raises StreamError where that does not come about while the server keeps the session, and what it refuses with.
         """
-        self._connected.clear()
+        async with self._resuming:
+            if self._socket is socket:
+                self._came.append(await self._make_again())
+
+    async def _make_again(self) -> Reconnected:
         away, self._away = self._away, 0.0
         await asyncio.sleep(away)
         now = asyncio.get_running_loop().time
@@ -178,7 +179,6 @@ class ResumableConnection:
             raise
         self._socket = socket
         self.reconnects += 1
-        self._connected.set()
         return answer
 
     def _open_socket(self) -> ClientConnection:

@@ -5,13 +5,14 @@ The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked f
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SWEEP_EVERY: Final = 10
 """Ticks of uvicorn, of 0.1 s each, between looks for sockets whose time is up."""
+
+FORCED_TIMEOUT: Final = 2.0
+"""Seconds that the end may take at the second signal."""
 
 PONG_TIMEOUT: Final = 10.0
 """Seconds until a missing pong ends the connection."""
@@ -176,6 +180,10 @@ class Listener(uvicorn.Server):
         if self._door is not None:
             self._door.close()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves it out then, and the models' threads would go on.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FORCED_TIMEOUT):
+                    await self.lifespan.shutdown()
 
     @property
     def port(self) -> int:
