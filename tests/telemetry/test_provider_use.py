@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from duologue.agent import Turn
+from duologue.agent.llm import LLMAgent
+from duologue.engine.accounting import owned_by
 from duologue.errors import ProviderUnavailableError
 from duologue.resilience import BREAKERS, BreakerKey, Hedge, HedgeSettings
 from duologue.resilience.pool import ProviderPool
@@ -17,10 +20,15 @@ from duologue.telemetry.context import CONTEXTS
 from duologue.telemetry.metrics import Metrics
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText
+from duologue.testing.openai_server import OpenAIServer, says
 from duologue.testing.virtual import VirtualCall
 from duologue.testing.voices import StreamingVoice
 
 pytestmark = pytest.mark.anyio
+
+
+async def committed() -> None:
+    return
 
 
 class Priced(FakeSpeechToText):
@@ -90,3 +98,21 @@ async def test_breakers_second_requests_and_pools() -> None:
     assert (connections["readings-pool", "leased"], connections["readings-pool", "idle"]) == (1, 0)
     lease.release()
     await pool.aclose()
+
+
+async def test_the_tokens_of_a_language_model() -> None:
+    metrics = Metrics()
+    CONTEXTS.begin("tokens", metrics)
+    async with OpenAIServer(says("Here is a table.")) as server:
+        agent = LLMAgent("openai:any", instructions="Be brief.", base_url=server.base_url, api_key="sk-secret")
+
+        async def ask() -> list[object]:
+            return [piece async for piece in agent.reply(Turn(1, "A table?", (), committed))]
+
+        answer = await asyncio.create_task(ask(), context=owned_by("tokens"))
+        await agent.aclose()
+    CONTEXTS.forget("tokens")
+    assert "".join(map(str, answer)) == "Here is a table."
+    found: Any = metrics.snapshot()[names.TOKENS.name]
+    assert {kind for _, kind in found} == {"input", "output"}
+    assert all(tokens > 0 for tokens in found.values())
