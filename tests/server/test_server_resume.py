@@ -112,11 +112,13 @@ async def test_a_call_goes_on_where_its_connection_broke(server: Server) -> None
 async def test_a_message_that_is_sent_meanwhile_waits(server: Server) -> None:
     call, session = await server.call()
     reset(call)
+    await call.text("Hello?")  # into a connection that is broken already, and though nobody iterates
     await session.called("suspend")
-    await call.text("Hello?")  # though nobody iterates
+    await call.text("Are you there?")
     assert call.reconnects == 1
     await next_of(call, wire.Reconnected)
-    await session.called("send_text", "Hello?")
+    await session.called("send_text", "Are you there?")
+    assert [words for kind, *words in session.calls if kind == "send_text"] == [["Hello?"], ["Are you there?"]]
     await call.aclose()
     await session.closed.wait()
 

@@ -26,6 +26,9 @@ __all__ = ["ResumableConnection"]
 ATTEMPT_TIMEOUT: Final = 5.0
 """Seconds for one attempt to reconnect."""
 
+MAX_MESSAGES: Final = 64
+"""Messages that are kept, to be sent again."""
+
 MAX_DELAY: Final = 2.0
 """Seconds between two attempts, at most; the first comes at once, and each delay is random."""
 
@@ -61,6 +64,9 @@ class ResumableConnection:
         self._away = 0.0
         """Seconds before the first attempt to reconnect."""
         self._resuming = asyncio.Lock()
+        self._told = 0
+        self._tellings: deque[tuple[int, str | bytes]] = deque(maxlen=MAX_MESSAGES)
+        """Messages that were sent of late, with their numbers."""
         self._came: deque[Reconnected] = deque()
         """What the iteration gives next."""
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
@@ -86,15 +92,16 @@ class ResumableConnection:
         )
 
     async def _send(self, data: str | bytes) -> None:
-        while True:
-            socket = self._open_socket()
-            try:
-                await socket.send(data)
-                return
-            except ConnectionClosed as error:
-                if not self._may_resume(error):
-                    raise broken(error) from None
-                await self._resume(socket)
+        socket = self._open_socket()
+        if self._token is not None:
+            self._told += 1
+            self._tellings.append((self._told, data))
+        try:
+            await socket.send(data)
+        except ConnectionClosed as error:
+            if not self._may_resume(error):
+                raise broken(error) from None
+            await self._resume(socket)  # which sends it
 
     def drop(self, away: float | None = 0.0) -> None:
         """Break the connection without a word, as a network does that fails: to test how others bear it.
@@ -172,14 +179,23 @@ class ResumableConnection:
             self._token, self._window = answer.resume_token, answer.resume_s
             if answer.restored:
                 self._interrupted = -1
+            told = await self._tell_after(answer.messages, socket)
             for frame in self._sent.after(answer.input):
                 await socket.send(frame)
+            await self._tell_after(told, socket)  # what was said meanwhile
         except BaseException:
             await socket.close()
             raise
         self._socket = socket
         self.reconnects += 1
         return answer
+
+    async def _tell_after(self, number: int, socket: ClientConnection) -> int:
+        """Send the messages after this one; returns the number of the last."""
+        while waiting := [telling for telling in self._tellings if telling[0] > number]:
+            for number, data in waiting:
+                await socket.send(data)
+        return number
 
     def _open_socket(self) -> ClientConnection:
         if self._socket is None:

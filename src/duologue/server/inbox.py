@@ -46,6 +46,8 @@ class Inbox:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
+        self.messages = 0
+        """Messages of the client that were handled."""
         self._closed = False
         self._handling = False
         """Messages are handled as they come; otherwise they wait, and nothing more is read."""
@@ -111,6 +113,7 @@ class Inbox:
         try:
             if isinstance(message, str):
                 assert self._session is not None
+                self.messages += 1
                 parsed = wire.parse_client(message)
                 self._obey(parsed, self._session)
                 self._charge(_COSTS.get(type(parsed), MESSAGE_S) + len(message) / BYTES_PER_S)

@@ -215,6 +215,7 @@ class Stream(ParkableStream):
         sound.begin_at(min(message.input, max(saved.position, message.input - late)))
         session.suspend()
         session.unsuspend(self._limits.catch_up)
+        self._inbox.messages = saved.messages
         self._connection.write(wire.dump(self._reconnected(message.token, sound.position, restored=True)))
 
     async def _close(self, closing: Closing) -> None:

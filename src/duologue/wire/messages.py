@@ -179,6 +179,9 @@ class Reconnected(Model):
     input: Samples = Field(
         description="The sample that is expected next: send from there on what is still there, then go on."
     )
+    messages: Count = Field(
+        default=0, description="How many messages of the client were handled, `start` apart: send the later ones again."
+    )
     restored: bool = Field(
         description="Whether another process goes on from what was stored: output that had not sounded is lost."
     )

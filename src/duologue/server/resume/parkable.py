@@ -203,7 +203,7 @@ class ParkableStream:
         """The state of the call for another process."""
         assert self._saved is not None
         assert self._session is not None
-        return self._saved.as_json(self._session, self._inbox.position)
+        return self._saved.as_json(self._session, self._inbox.position, self._inbox.messages)
 
     def adopt(self, connection: Connection, message: wire.Reconnect) -> asyncio.Future[None]:
         """Go on over another connection; the newest one wins. Returns what is done when it is not needed any more."""
@@ -237,6 +237,7 @@ class ParkableStream:
             resume_token=self._saved.token,
             resume_s=self._desk.window,
             input=position,
+            messages=self._inbox.messages,
             restored=restored,
         )
 

@@ -32,9 +32,11 @@ class SavedCall:
     """The newest resume token; only its hash is stored, as the key."""
     position: int = 0
     """The sample of the input that was expected next when it was stored, in the client's rate."""
+    messages: int = 0
+    """Messages of the client that were handled when it was stored."""
     checkpoint: CallCheckpoint = field(default_factory=CallCheckpoint)
 
-    def as_json(self, session: Session, position: int) -> dict[str, Any]:
+    def as_json(self, session: Session, position: int, messages: int = 0) -> dict[str, Any]:
         """The state of the call now."""
         checkpoint = session.checkpoint().as_json()
         if json_or_none(checkpoint) is None:  # Too large: the history is what matters most.
@@ -47,6 +49,7 @@ class SavedCall:
             "claims": dict(self.claims),
             "bound": dict(self.bound),
             "position": position,
+            "messages": messages,
             "checkpoint": checkpoint,
         }
 
@@ -62,6 +65,7 @@ class SavedCall:
                 claims=dict(value["claims"]),
                 bound=dict(value["bound"]),
                 position=int(value["position"]),
+                messages=int(value["messages"]),
                 checkpoint=CallCheckpoint.from_json(value["checkpoint"]),
             )
         except (ValidationError, KeyError, TypeError, ValueError):
