@@ -193,8 +193,9 @@ class ResumableConnection:
     async def _tell_after(self, number: int, socket: ClientConnection) -> int:
         """Send the messages after this one; returns the number of the last."""
         while waiting := [telling for telling in self._tellings if telling[0] > number]:
-            for number, data in waiting:
+            for told, data in waiting:
                 await socket.send(data)
+                number = told
         return number
 
     def _open_socket(self) -> ClientConnection:
