@@ -8,6 +8,8 @@ import pytest
 
 from command_line import CommandLine
 from duologue.server import run
+from duologue.server.configured import options_of
+from duologue.settings.load import Loaded
 
 TEXT = """\
 [providers]
@@ -69,7 +71,11 @@ def test_without_a_file_show_says_that_all_is_default(duologue: CommandLine) -> 
 
 def test_serve_takes_a_file_and_its_flags_win(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[dict[str, Any]] = []
-    monkeypatch.setattr(run, "serve", lambda agent, **options: served.append({"agent": agent, **options}))
+
+    def serve(*, settings: Loaded, **options: Any) -> None:
+        served.append({**settings.settings.server.model_dump(), **options_of(settings), **options})
+
+    monkeypatch.setattr(run, "serve", serve)
     text = "[server]\nport = 0\nworkers = 2\n[limits]\nmax_sessions = 7\n[agent]\nname = 'echo'\ngreeting = 'Hi.'\n"
     Path("duologue.toml").write_text(text)
     Path("other.toml").write_text("[server]\nport = 0\n[log]\nwords = true\n")

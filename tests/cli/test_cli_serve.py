@@ -18,8 +18,10 @@ from duologue.agent.booking import BookingAgent
 from duologue.errors import ConfigError
 from duologue.server import run
 from duologue.server.acceptor import listen
+from duologue.server.configured import options_of
 from duologue.server.listener import Listener
 from duologue.session import SessionConfig
+from duologue.settings.load import Loaded
 
 PATIENCE = 60.0
 """Seconds that a server may take to be ready; it takes about three."""
@@ -29,7 +31,11 @@ PATIENCE = 60.0
 def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What would have been served."""
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(run, "serve", lambda agent, **options: calls.append({"agent": agent, **options}))
+
+    def serve(*, settings: Loaded, **options: Any) -> None:
+        calls.append({**settings.settings.server.model_dump(), **options_of(settings), **options})
+
+    monkeypatch.setattr(run, "serve", serve)
     return calls
 
 

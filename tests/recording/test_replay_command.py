@@ -9,6 +9,7 @@ from command_line import CommandLine
 from duologue.recording.config import DAY
 from duologue.recording.file import Kind, open_blocks, pack_block, preamble
 from duologue.server import run
+from duologue.server.configured import options_of
 from recorded_call import SECRET
 
 
@@ -77,7 +78,7 @@ def test_a_call_is_found_by_its_id(recorded: Path, duologue: CommandLine) -> Non
 
 def test_serve_records_with_consent_alone(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[dict[str, Any]] = []
-    monkeypatch.setattr(run, "serve", lambda agent, **options: served.append(options))
+    monkeypatch.setattr(run, "serve", lambda *, settings, **_: served.append(options_of(settings)))
     refused = duologue("serve", "--record", "calls", "--port", "0")
     assert refused.code == 1
     assert "--record-consent" in refused.told

@@ -227,7 +227,6 @@ def serve(
     speech is named that is a service. A browser gives a page the microphone only on localhost or over HTTPS.
     """
     from duologue.server.acceptor import listen
-    from duologue.server.configured import options_of
     from duologue.server.logs import logging_to
     from duologue.server.run import serve as run
     from duologue.settings.load import load_settings
@@ -287,18 +286,7 @@ def serve(
         logging_to(level=settings.log.level, log_format=settings.log.format),
         listen(server.host, server.port) as sock,
     ):
-        options = options_of(loaded)
-        run(
-            options.pop("agent"),
-            host=server.host,
-            port=server.port,
-            sock=sock,
-            workers=server.workers,
-            listener=server.listener,
-            say=say,
-            on_ready=_print_ready if as_json else None,
-            **options,
-        )
+        run(settings=loaded, sock=sock, say=say, on_ready=_print_ready if as_json else None)
 
 
 def _print_ready(address: str, seconds: float) -> None:

@@ -7,13 +7,14 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import threadpoolctl
 
 from duologue.clock import Clock, VirtualClock, WallClock
-from duologue.engine.admission import AdmissionController, Load
+from duologue.engine.admission import Admission, AdmissionController, Load
 from duologue.engine.config import EngineConfig
 from duologue.engine.latency import Latencies
 from duologue.engine.model_adapters import ModelTextToSpeech
@@ -198,6 +199,11 @@ class Engine:
                 await tts.synthesize(clause, deadline=time.monotonic() + WARM_TIMEOUT_S)
 
     # --- sessions ---
+
+    def change_limits(self, max_sessions: int, admission: Admission) -> None:
+        """Change how many sessions are admitted from now on. Those that are live stay."""
+        self.config = replace(self.config, max_sessions=max_sessions, admission=admission)
+        self.admission.config = admission
 
     def admit(self) -> None:
         """Raise OverloadedError if one more session is too many by what is measured now."""

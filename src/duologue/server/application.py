@@ -95,11 +95,8 @@ class Application:
         self._say = say
         self._workers = workers
         self._engine = engine or EngineConfig(max_sessions=MAX_SESSIONS)
-        if workers < 1 or self._engine.max_sessions < workers:
-            raise ConfigError(
-                f"{self._engine.max_sessions} sessions cannot be divided among {workers} workers.",
-                hint="Allow more sessions, or start fewer workers.",
-            )
+        self._running: tuple[int, SessionFactory] | None = None
+        _check_division(self._engine, workers)
         Origins(allowed_origins, trusted_proxies)
         self.security, self.store = security or Security(), store
         if self.security.keys is not None:
@@ -166,11 +163,6 @@ class Application:
 
         `on_ready` is called once calls may come.
         """
-        part = replace(
-            self._engine,
-            max_sessions=share(self._engine.max_sessions, self._workers, index),
-            cache_max_bytes=self._engine.cache_max_bytes // self._workers,
-        )
         say: Callable[[str], None] = self._say if index == 0 else lambda _: None
         store = open_store(self.store)
 
@@ -184,7 +176,7 @@ class Application:
                 stack.push_async_callback(store.aclose)
                 await stack.enter_async_context(telemetry)
                 models, voices, realtime = await self._load(stack, say)
-                running = await stack.enter_async_context(models.engine(config=part, telemetry=telemetry))
+                running = await stack.enter_async_context(models.engine(config=self._part(index), telemetry=telemetry))
                 if on_ready is not None:
                     on_ready()
                 stocked: list[object] = [sample for sample in samples if sample is not None]
@@ -203,9 +195,11 @@ class Application:
                     records=records,
                     recordings=recordings,
                 )
+                self._running = index, sessions
                 try:
                     yield sessions
                 finally:
+                    self._running = None
                     warming.cancel()
                     checking.cancel()
                     await asyncio.wait([warming, checking])
@@ -224,6 +218,23 @@ class Application:
             max_connections=share(MAX_CONNECTIONS, self._workers, index),
             telemetry=telemetry,
         )
+
+    def _part(self, index: int) -> EngineConfig:
+        """What one worker may carry of all."""
+        return replace(
+            self._engine,
+            max_sessions=share(self._engine.max_sessions, self._workers, index),
+            cache_max_bytes=self._engine.cache_max_bytes // self._workers,
+        )
+
+    def change(self, config: SessionConfig, policy: CallPolicy, engine: EngineConfig) -> None:
+        """Open further calls with these settings, and admit as many. Raises ConfigError if workers get none."""
+        _check_division(engine, self._workers)
+        self.options = replace(self.options, config=config, policy=policy)
+        self._engine = engine
+        if self._running is not None:
+            index, sessions = self._running
+            sessions.change(self.options, self._part(index).max_sessions, engine.admission)
 
     async def _load(
         self, stack: AsyncExitStack, say: Callable[[str], None]
@@ -256,6 +267,14 @@ class Application:
             say("  Smart Turn is not installed, and words alone judge the end of a turn;")
             say("  to install it: duologue models install smart-turn")
         return models, voices, realtime
+
+
+def _check_division(engine: EngineConfig, workers: int) -> None:
+    if workers < 1 or engine.max_sessions < workers:
+        raise ConfigError(
+            f"{engine.max_sessions} sessions cannot be divided among {workers} workers.",
+            hint="Allow more sessions, or start fewer workers.",
+        )
 
 
 def _by_name(kind: Literal["stt", "tts", "vad"], source: Any) -> Any:

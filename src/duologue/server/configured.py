@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -15,10 +16,11 @@ from duologue.server.auth.options import Security
 from duologue.server.listener import protocol_of
 from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
-from duologue.session.config import MAX_AGENT_NAME
+from duologue.session.config import MAX_AGENT_NAME, SessionConfig
 from duologue.settings.agents import agent_factories, greeting_of
 from duologue.settings.load import Loaded, load_settings
 from duologue.settings.providers import Kind, check_provider, provider_factory, provider_names
+from duologue.settings.schema import Settings
 
 __all__ = ["agents_of", "check_configuration", "check_tables", "loaded_from", "options_of", "provider_of"]
 
@@ -46,15 +48,12 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         agent, agents = agents, {}
         if greeting is None and agent.sample is not None:
             greeting = greeting_of(agent)
-    settings = settings.model_copy(update={"agent": settings.agent.model_copy(update={"greeting": greeting})})
     with loaded.naming(("session",), ("turn_taking",), ("agent",)):
-        config = settings.session_config(
-            agent_name=_model_name(settings.agent.llm or settings.agent.realtime or "")[:MAX_AGENT_NAME]
-        )
+        config = session_config_of(settings, greeting)
     with loaded.naming(("limits",)):
         engine = settings.engine_config()
     with loaded.naming(("policy",)):
-        policy = CallPolicy(**settings.policy.model_dump())
+        policy = policy_of(settings)
     with loaded.naming(("recording",)):
         recording = settings.recording_config()
     with loaded.naming(("telemetry",)):
@@ -91,6 +90,18 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "telemetry": telemetry,
         "log_words": settings.log.words,
     }
+
+
+def session_config_of(settings: Settings, greeting: str | None) -> SessionConfig:
+    """The settings of sessions whose agent says `greeting` first. Raises ConfigError."""
+    name = _model_name(settings.agent.llm or settings.agent.realtime or "")
+    config = settings.session_config(agent_name=name[:MAX_AGENT_NAME])
+    return replace(config, rules=replace(config.rules, greeting=greeting or ""))
+
+
+def policy_of(settings: Settings) -> CallPolicy:
+    """What clients may choose. Raises ConfigError."""
+    return CallPolicy(**settings.policy.model_dump())
 
 
 def check_configuration(loaded: Loaded) -> None:
@@ -174,7 +185,9 @@ def _maker(loaded: Loaded, kind: Kind, name: str, where: str) -> Callable[[], An
 
     def make() -> Any:
         with loaded.naming((kind, _key(name))):
-            return factory()
+            provider = factory()
+        loaded.made.append(provider)
+        return provider
 
     return make
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
@@ -74,6 +74,7 @@ class Listener(uvicorn.Server):
         websockets: str = "uvicorn",
         max_waiting_per_address: int = MAX_WAITING_PER_ADDRESS,
         signals: bool = True,
+        on_hang_up: Callable[[], object] | None = None,
         **options: Any,
     ) -> None:
         self._registry = app.registry
@@ -81,6 +82,8 @@ class Listener(uvicorn.Server):
         self._max_waiting_per_address = max_waiting_per_address
         self._door: Acceptor | None = None
         self._signals = signals
+        self._on_hang_up = on_hang_up
+        self._hung_up = False
         super().__init__(
             uvicorn.Config(
                 app,
@@ -101,7 +104,10 @@ class Listener(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End at a signal, where that is wanted: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup."""
+        """End at a signal, where that is wanted: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup.
+
+        With `on_hang_up`, SIGHUP calls that instead.
+        """
         if not self._signals or threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -122,7 +128,9 @@ class Listener(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     def _hang_up(self, *_: object) -> None:
-        self.should_exit = True
+        if self._on_hang_up is None:
+            self.should_exit = True
+        self._hung_up = True
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal or `should_exit`."""
@@ -170,6 +178,9 @@ class Listener(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """True when it is time to end."""
+        if self._hung_up and self._on_hang_up is not None:
+            self._hung_up = False
+            self._on_hang_up()
         if counter % SWEEP_EVERY == 0:
             self.gate.sweep()
         return await super().on_tick(counter) or self._registry.failure is not None

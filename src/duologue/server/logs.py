@@ -13,7 +13,16 @@ from typing import Any, Final, Literal, TextIO, get_args
 from duologue.errors import ConfigError
 from duologue.server.redaction import redact
 
-__all__ = ["LOG_FORMATS", "LOG_LEVELS", "JsonFormatter", "LogFormat", "LogLevel", "TextFormatter", "logging_to"]
+__all__ = [
+    "LOG_FORMATS",
+    "LOG_LEVELS",
+    "JsonFormatter",
+    "LogFormat",
+    "LogLevel",
+    "TextFormatter",
+    "logging_to",
+    "set_log_level",
+]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -61,6 +70,17 @@ class JsonFormatter(logging.Formatter):
         return redact(json.dumps(entry, ensure_ascii=False, default=str))
 
 
+_open: list[logging.Handler] = []
+"""Handlers of `logging_to` that are open."""
+
+
+def set_log_level(level: LogLevel) -> None:
+    """Change the level of the log of `logging_to`; nothing if the program writes its own."""
+    if _open:
+        logging.getLogger().setLevel("ERROR" if level == "error" else THEIRS)
+        logging.getLogger("duologue").setLevel(level.upper())
+
+
 @contextmanager
 def logging_to(
     stream: TextIO | None = None, *, level: LogLevel = "info", log_format: LogFormat = "text"
@@ -79,11 +99,12 @@ def logging_to(
     root, ours = logging.getLogger(), logging.getLogger("duologue")
     before = root.level, ours.level
     root.addHandler(handler)
-    root.setLevel("ERROR" if level == "error" else THEIRS)
-    ours.setLevel(level.upper())
+    _open.append(handler)
+    set_log_level(level)
     try:
         yield
     finally:
         root.removeHandler(handler)
+        _open.remove(handler)
         root.setLevel(before[0])
         ours.setLevel(before[1])

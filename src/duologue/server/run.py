@@ -27,6 +27,7 @@ from duologue.server.supervisor import STOP_TIMEOUT_S, Supervisor
 from duologue.server.worker import serve_as_worker
 
 if TYPE_CHECKING:
+    from duologue.server.reload import Reload
     from duologue.settings.load import Loaded
 
     SettingsSource = str | os.PathLike[str] | Loaded
@@ -205,6 +206,11 @@ class _Server:
         security = self._application.security
         tls = TlsFiles(security.certfile, security.keyfile)
         tls.check()
+        self._reload: Reload | None = None
+        if loaded is not None and loaded.file is not None:
+            from duologue.server.reload import Reload
+
+            self._reload = Reload(loaded, self._application, options)
         self._on_ready = on_ready
         config = self._application.config
         self._listening_options: dict[str, Any] = {
@@ -250,16 +256,33 @@ class _Server:
 
     def make_listener(self, *, signals: bool = True) -> Listener:
         """What serves in a process of its own."""
-        return Listener(self._application.app(on_ready=self.ready), signals=signals, **self._listening_options)
+        app = self._application.app(on_ready=self.ready)
+        hang_up = None if self._reload is None else self._reload.start
+        return Listener(app, signals=signals, on_hang_up=hang_up, **self._listening_options)
+
+    @property
+    def on_hang_up(self) -> Callable[[], bool] | None:
+        """What a supervisor does at SIGHUP before its workers do; None where SIGHUP ends the server."""
+        return None if self._reload is None else self._reload.run
 
     def supervisor(self) -> Supervisor:
         """What runs several processes."""
         drain = self._application.limits.drain_timeout
-        return Supervisor(self.work, self.workers, on_ready=self.ready, stop_timeout=STOP_TIMEOUT_S + drain)
+        return Supervisor(
+            self.work,
+            self.workers,
+            on_ready=self.ready,
+            on_hang_up=self.on_hang_up,
+            stop_timeout=STOP_TIMEOUT_S + drain,
+        )
 
     def work(self, index: int, link: socket.socket) -> int:
         """The life of one worker."""
-        return serve_as_worker(self._application.app(index), link, self.listening, **self._listening_options)
+        hang_up = None
+        if self._reload is not None:
+            self._reload.quiet, hang_up = True, self._reload.start
+        app = self._application.app(index)
+        return serve_as_worker(app, link, self.listening, on_hang_up=hang_up, **self._listening_options)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from duologue.agent.faults import FaultLog, is_fault
 from duologue.agent.function import AgentFactory, greeting_of, is_unused, name_of
 from duologue.agent.signature import name_of as function_name
 from duologue.engine import Engine
+from duologue.engine.admission import Admission
 from duologue.errors import AgentError, ConfigError, DuologueError, HookError, with_cause
 from duologue.realtime import RealtimeModel
 from duologue.recording.config import refuses
@@ -79,6 +80,11 @@ class SessionFactory:
     def check(self) -> None:
         """Raise OverloadedError where a session would be refused now."""
         self._engine.admit()
+
+    def change(self, options: CallOptions, max_sessions: int, admission: Admission) -> None:
+        """Open further calls with these options, and admit as many."""
+        self._options = options
+        self._engine.change_limits(max_sessions, admission)
 
     def close(self) -> None:
         """Let the threads of the application go."""

@@ -63,7 +63,8 @@ class Supervisor:
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
     are ready and have been told so. A worker that dies is replaced, and so is one from which nothing has been heard for
     `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor
-    dies end by themselves. At the end workers have `stop_timeout` seconds.
+    dies end by themselves. With `on_hang_up`, SIGHUP calls it and is then passed on to the workers, if it returns True;
+    without, SIGHUP ends the server. At the end workers have `stop_timeout` seconds.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Supervisor:
         count: int,
         *,
         on_ready: Callable[[], None],
+        on_hang_up: Callable[[], bool] | None = None,
         silent: float = SILENT,
         stop_timeout: float = STOP_TIMEOUT_S,
     ) -> None:
@@ -92,6 +94,8 @@ class Supervisor:
         self._ending = 0.0
         """When the patience with those that remain ends; 0 while nothing ends."""
         self._signals = 0
+        self._on_hang_up = on_hang_up
+        self._hung_up = False
         self._failure: DuologueError | None = None
         self._news = False
         self._told_at = 0.0
@@ -129,7 +133,10 @@ class Supervisor:
             raise self._failure
 
     def _on_signal(self, number: int, _: Any) -> None:
-        self._signals += 1
+        if self._on_hang_up is not None and number == getattr(signal, "SIGHUP", None):
+            self._hung_up = True
+        else:
+            self._signals += 1
 
     def _step(self, woken: socket.socket) -> bool:
         """Wait for what comes next and deal with it; False when all is over."""
@@ -139,6 +146,9 @@ class Supervisor:
         elif self._signals > 1:
             self._signals = 1
             self._tell_all(signal.SIGINT)  # uvicorn takes the second one as: at once.
+        if self._hung_up:
+            self._hung_up = False
+            self._hang_up()
         for worker in self._workers:
             if worker.link is not None and (how := worker.reap()) is not None:
                 self._bury(worker, how)
@@ -161,6 +171,14 @@ class Supervisor:
         self._broadcast()
         self._broadcast_totals()
         return True
+
+    def _hang_up(self) -> None:
+        """Have this process, from which workers are forked, and then all workers that listen read their settings."""
+        if self._ending or self._on_hang_up is None or not self._on_hang_up():
+            return
+        for worker in self._workers:
+            if worker.report is not None:  # one that has not told anything yet would be ended by the signal
+                worker.signal(signal.SIGHUP)
 
     def _mind_silence(self, worker: WorkerProcess, now: float) -> None:
         """Forget what a silent worker told, so that the others take its calls; kill one that stays silent."""

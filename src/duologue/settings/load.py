@@ -43,6 +43,8 @@ class Loaded:
     """Where a value was set: a file with its line, an environment variable or a flag."""
     reread: Callable[[], Loaded] | None = None
     """Reads the same sources again."""
+    made: list[Any] = field(default_factory=list, compare=False)
+    """Providers that this process has made of the settings."""
 
     @cached_property
     def values(self) -> dict[Keys, Any]:

@@ -53,15 +53,27 @@ class ElevenLabsVoice(WebSocketVoice):
             raise ConfigError("ElevenLabs' voices need a key.", hint="Set ELEVENLABS_API_KEY or api_key_file.")
         name = f"elevenlabs/{settings.model}"
         self.settings = settings
+        self._has_own_key = api_key is not None
+        self._key_header = {"xi-api-key": key}
         super().__init__(
             name,
             settings.rate,
             settings,
             aligned=settings.alignment,
             url=socket_url(settings),
-            headers={"xi-api-key": key},
+            headers=self._key_header,
             wire=lambda: ElevenLabsWire(name, settings),
         )
+
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
+
+        Raises ConfigError if the file holds no key: the old one stays.
+        """
+        if self.settings.api_key_file is None or self._has_own_key:
+            return False
+        self._key_header["xi-api-key"] = read_key(self.settings.api_key_file, None) or ""
+        return True
 
 
 class ElevenLabsWire:

@@ -102,7 +102,20 @@ class OpenAIVoice(TextToSpeech):
         self._headers = {"Accept-Encoding": "identity"}
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key}"
+        self._has_own_key = api_key is not None
         self._client: httpx2.AsyncClient | None = None
+
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
+
+        Raises ConfigError if the file holds no key: the old one stays.
+        """
+        if self.settings.api_key_file is None or self._has_own_key:
+            return False
+        self._headers["Authorization"] = f"Bearer {read_key(self.settings.api_key_file, None)}"
+        if self._client is not None:
+            self._client.headers.update(self._headers)
+        return True
 
     async def stream(
         self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None

@@ -55,7 +55,18 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         )
         self.usage = RecognizerUsage()
         self._headers = {"Authorization": f"Token {api_key or read_key(settings.api_key_file, 'DEEPGRAM_API_KEY')}"}
+        self._has_own_key = api_key is not None
         self._recorded = RecordedTranscription(self.name, settings, self._headers)
+
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
+
+        Raises ConfigError if the file holds no key: the old one stays.
+        """
+        if self.settings.api_key_file is None or self._has_own_key:
+            return False
+        self._headers["Authorization"] = f"Token {read_key(self.settings.api_key_file, None)}"
+        return True
 
     @property
     def cost(self) -> float | None:
