@@ -211,6 +211,9 @@ def test_paths_are_relative_to_the_file_and_agents_are_found_beside_it(
 ) -> None:
     (folder / "there").mkdir()
     (folder / "there" / "beside_it.py").write_text("async def agent(text): return text")
+    (folder / "there" / "keys.toml").write_text("[security]\nkeys = 'keys.json'\ncertfile = 'cert.pem'\n")
+    security = load_settings("there/keys.toml", environment={}).settings.security
+    assert (security.keys, security.certfile) == (Path("there/keys.json"), Path("there/cert.pem"))
     (folder / "there" / "duologue.toml").write_text(
         "[records]\nfolder = 'calls'\n[stt.deepgram]\napi_key_file = 'key'\n[agent]\nname = 'beside_it:agent'\n"
     )

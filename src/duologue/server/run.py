@@ -260,21 +260,11 @@ class _Server:
         hang_up = None if self._reload is None else self._reload.start
         return Listener(app, signals=signals, on_hang_up=hang_up, **self._listening_options)
 
-    @property
-    def on_hang_up(self) -> Callable[[], bool] | None:
-        """What a supervisor does at SIGHUP before its workers do; None where SIGHUP ends the server."""
-        return None if self._reload is None else self._reload.run
-
     def supervisor(self) -> Supervisor:
-        """What runs several processes."""
-        drain = self._application.limits.drain_timeout
-        return Supervisor(
-            self.work,
-            self.workers,
-            on_ready=self.ready,
-            on_hang_up=self.on_hang_up,
-            stop_timeout=STOP_TIMEOUT_S + drain,
-        )
+        """What runs several processes; at SIGHUP it reads settings before they do."""
+        stop_timeout = STOP_TIMEOUT_S + self._application.limits.drain_timeout
+        reread = None if self._reload is None else self._reload.run
+        return Supervisor(self.work, self.workers, on_ready=self.ready, on_hang_up=reread, stop_timeout=stop_timeout)
 
     def work(self, index: int, link: socket.socket) -> int:
         """The life of one worker."""

@@ -26,8 +26,8 @@ PREFIX: Final = "DUOLOGUE_"
 SEPARATOR: Final = "__"
 PLAIN_VARIABLES: Final[Mapping[str, Keys]] = {"HOST": ("server", "host"), "PORT": ("server", "port")}
 """Variables without the prefix, which platforms set. Those with it come first."""
-PATHS: Final = (("records", "folder"), ("recording", "folder"))
-"""Settings that are paths, besides those whose names end in `_file`."""
+PATHS: Final = (("records", "folder"), ("recording", "folder"), ("security", "keys"))
+"""Settings that are paths, besides those whose names end in `file`."""
 EITHER: Final = (("agent", "name"), ("agent", "llm"), ("agent", "realtime"))
 """Settings of which the later one takes the place of the other."""
 
@@ -154,7 +154,7 @@ def _with_paths(toml: TomlFile) -> dict[str, Any]:
     """The values of a file, with the paths in it resolved against its folder."""
     values = dict(leaves(toml.data))
     for keys, value in values.items():
-        is_path = keys[-1].endswith("_file") or keys in PATHS
+        is_path = keys[-1].endswith("file") or keys in PATHS
         if is_path and isinstance(value, str) and value:
             values[keys] = str(toml.path.parent / Path(value).expanduser())
     return _nested(values)

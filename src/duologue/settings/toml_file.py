@@ -17,6 +17,8 @@ Keys = tuple[str, ...]
 """Where a value is: the keys from the root of the file to it."""
 
 MAX_BYTES: Final = 262_144
+KEY_FILE: Final[Keys] = ("security", "keys")
+"""A setting that names a file of secrets, and is none itself."""
 
 _SECRET: Final = re.compile(r"(^|_)(key|token|secret|password|credential)s?$", re.IGNORECASE)
 _PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
@@ -114,7 +116,7 @@ def _only_path(parsed: Any) -> Keys:
 
 def _refuse_secrets(file: TomlFile) -> None:
     for keys, value in leaves(file.data):
-        if is_secret(keys[-1]) and isinstance(value, str | list):
+        if keys != KEY_FILE and is_secret(keys[-1]) and isinstance(value, str | list):
             raise ConfigError(
                 f"{file.where(keys)}: {'.'.join(keys)} is a secret, and secrets do not belong into this file.",
                 hint=f"Put it into a file of its own and name that as {keys[-1]}_file, or set an environment variable.",
