@@ -37,6 +37,7 @@ COMMANDS |= {
         "recording",
         "sessions",
         "sockets",
+        "telemetry",
         "turns",
     )
 }
@@ -45,7 +46,7 @@ COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prun
 COMMANDS |= {"bench", "bench recording", "soak", "recordings", "replay"}
 
 COMMANDS |= {f"config {name}" for name in ("check", "example", "schema", "show")}
-COMMANDS |= {"config", "top"}
+COMMANDS |= {"config", "init", "top"}
 
 CONTEXT: Any = None  # neither of the two methods looks at it
 

@@ -14,6 +14,7 @@ from duologue.cli.callers import callers
 from duologue.cli.config import config
 from duologue.cli.doctor import doctor
 from duologue.cli.extensions import ExtensibleGroup
+from duologue.cli.init import init
 from duologue.cli.models import models
 from duologue.cli.output import fail
 from duologue.cli.recordings import recordings
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, call, callers, token, transcribe, say, replay, doctor, top):
+for command in (init, serve, call, callers, token, transcribe, say, replay, doctor, top):
     app.command()(command)
 app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")

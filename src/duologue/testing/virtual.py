@@ -16,6 +16,7 @@ from duologue.session.record import TurnRecord
 from duologue.session.responder import Responder
 from duologue.stt import SpeechToText, SttModel
 from duologue.telemetry.hub import Telemetry
+from duologue.testing.assertions import Assertions
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
 from duologue.testing.spoken import speak, understand
 from duologue.tts import TextToSpeech, TtsModel
@@ -27,12 +28,13 @@ __all__ = ["VirtualCall"]
 E = TypeVar("E", bound=Event)
 
 
-class VirtualCall:
+class VirtualCall(Assertions):
     """You are the user: what you say goes through the session to your agent, and what it says comes back as text.
 
         async with VirtualCall(agent) as call:
             await call.say("A table for four, please.")
             assert call.heard == ["For when?"]
+            call.agent_said("when", within=1)
 
     Every part can be put in the place of its fake. Other arguments go to VoiceSession.
     """
