@@ -62,3 +62,13 @@ def test_words_that_are_late_are_waited_for_with_a_filler() -> None:
         s.silence(0.032)
     assert 2.0 < (s.pos - spoke) / RATE <= 2.5
     assert s.one(effects.StartSpeech).text == FILLERS[0]
+
+
+def test_what_is_told_of_a_reply_that_is_over_changes_nothing() -> None:
+    s = script()
+    s.play("Yes.", seconds=1.0)
+    s.silence(3.0)
+    told = len(s.log)
+    s.give(inputs.SpeechStarved(99, 5.0))
+    s.give(inputs.SpeechResumed(99))
+    assert len(s.log) == told

@@ -6,6 +6,7 @@ from plain import SPEECH, script
 from duologue.audio.format import WINDOW
 from duologue.conversation import effects, events
 from duologue.conversation.config import ConversationConfig, SpeechDetection
+from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.conversation.speech import SpeechChange, SpeechDetector
 
 START, STOP, NONE = SpeechChange.START, SpeechChange.STOP, SpeechChange.NONE
@@ -120,3 +121,19 @@ def test_a_short_gap_inside_speech_does_not_stop_it() -> None:
     s.speech(0.32)
     assert len(s.of(events.SpeechStarted)) == 1
     assert not s.of(events.SpeechStopped)
+
+
+@pytest.mark.parametrize("judges_sound", [False, True])
+def test_the_model_of_the_end_of_the_turn_hears_the_turn_from_its_start(judges_sound: bool) -> None:
+    s = script(judges_sound=judges_sound)
+    s.understand("I would like", "a table.", probability=0.1)
+    s.silence(0.5)
+    s.speech(2.0)
+    s.silence(0.3)
+    s.speech(2.0)
+    s.silence(0.16)
+    first, second = s.of(effects.RequestTranscript)
+    assert first.start < second.start
+    assert s.conversation.needs_from == (first.start if judges_sound else second.start)
+    s.speech(7.0)
+    assert s.conversation.needs_from <= s.pos - SOUND_WINDOW

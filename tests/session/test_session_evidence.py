@@ -321,7 +321,7 @@ async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
     stt = Slow()
     call = VirtualCall(ScriptedAgent("Yes."), stt=stt)
     stt.clock = call.clock
-    monkeypatch.setattr(call.session._listener, "_measured", call.session._listener._stt.latency)
+    monkeypatch.setattr(call.session._evidence, "_measured", call.session._evidence._stt.latency)
     async with call:
         for _ in range(8):
             await call.play(speak("Hello."), waits=False)

@@ -238,9 +238,9 @@ async def test_a_call_whose_provider_never_lets_go_ends(
     monkeypatch.setattr(listening, "MAX_STUCK", 3)
     async with VirtualCall(ScriptedAgent([]), stt=StubbornStt(release)) as call:
         for ask in range(100, 104):
-            call.session._listener.request_transcript(effects.RequestTranscript(ask, 0, 0, 16_000), 1.0)
+            call.session._evidence.request_transcript(effects.RequestTranscript(ask, 0, 0, 16_000), 1.0)
             await asyncio.sleep(0)
-            call.session._listener.drop(ask)
+            call.session._evidence.drop(ask)
     assert call.session.record.reason == "error"
     assert call.session.record.errors[0].message == "fake-stt holds on to 3 pieces of work that were cancelled."
 

@@ -191,7 +191,7 @@ async def test_whoever_declares_its_latency_is_never_late(latency: float) -> Non
 async def test_a_latency_that_was_not_declared_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     stt = FakeStreamingSpeechToText(latency=0.6, typical_latency=0.1)
     async with virtual(stt) as call:
-        monkeypatch.setattr(call.session._listener.live, "_measures", True)
+        monkeypatch.setattr(call.session._evidence.live, "_measures", True)
         late = []
         for _ in range(12):
             await say(call, "Hello there.")
@@ -266,8 +266,8 @@ async def test_after_a_fault_another_stream_hears_what_the_first_did_not(fault: 
         assert [t.user_text for t in call.turns] == [TEXT]
         assert call.of(ErrorRaised) == [], "it passed"
         assert len(stt.streams) == 2
-        assert call.session._listener.live is not None
-        assert call.session._listener.live.errors["reopened"] == 1
+        assert call.session._evidence.live is not None
+        assert call.session._evidence.live.errors["reopened"] == 1
         assert stt.streams[0].closed
         await call.say("And a chair.")
         assert call.turns[-1].user_text == "And a chair."
@@ -397,8 +397,8 @@ async def test_nonsense_is_reported_once_and_the_call_goes_on(lie: str) -> None:
         error = call.one(ErrorRaised)
         assert complaint in error.message
         assert (error.provider, error.code) == ("liar", "provider_error")
-        assert call.session._listener.live is not None
-        assert max(call.session._listener.live.errors.values()) >= 3, "but counted always"
+        assert call.session._evidence.live is not None
+        assert max(call.session._evidence.live.errors.values()) >= 3, "but counted always"
         assert call.engine.counters.recognition_faults >= 3
         await call.say(TEXT)
         assert [t.user_text for t in call.turns] == [TEXT]

@@ -14,10 +14,11 @@ from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
+from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.conversation.inputs import Now
 from duologue.conversation.speculation import keeps
 from duologue.errors import OverloadedError
-from duologue.session.evidence import SOUND_WINDOW, leaves_open
+from duologue.session.evidence import leaves_open
 from duologue.stt import SttModel
 from duologue.stt.recognition import Recognition
 from duologue.turn import Judgement, TurnModel, WordsPolicy

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
+from typing import Final, Literal
 
 from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events
@@ -18,7 +18,10 @@ from duologue.conversation.context import Context
 from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
 from duologue.errors import OverloadedError
 
-__all__ = ["Answer", "EvidenceRequest", "PendingRequests"]
+__all__ = ["SOUND_WINDOW", "Answer", "EvidenceRequest", "PendingRequests"]
+
+SOUND_WINDOW: Final = 8 * RATE
+"""Samples of a turn that its end is judged by, at most: the last ones."""
 
 Kind = Literal["words", "segment", "check", "sound"]
 """`words`: the last part of an utterance. `segment`: an earlier part. `check`: whether speech that goes on has any."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
 from duologue.conversation.context import Context
-from duologue.conversation.evidence import PendingRequests
+from duologue.conversation.evidence import SOUND_WINDOW, PendingRequests
 from duologue.conversation.floor import Floor
 from duologue.conversation.history import History
 from duologue.conversation.reply import Reply
@@ -52,7 +52,10 @@ class UserTurn:
         """The first sample that may still be asked for."""
         u, start = self.utterance, self._context.pos - self.detector.speech_run
         if u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start)):
-            return u.part_start
+            if not self._context.capabilities.judges_sound:
+                return u.part_start
+            # The model that judges the audio hears the turn from its start, pauses and all.
+            return min(u.part_start, max(u.start, self._context.pos - SOUND_WINDOW))
         padding = round(self._config.speech.prefix_padding * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
 

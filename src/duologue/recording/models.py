@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from duologue.audio.format import RATE
 from duologue.conversation import effects, inputs
-from duologue.conversation.evidence import Answer
+from duologue.conversation.evidence import SOUND_WINDOW, Answer
 from duologue.conversation.inputs import Gap, Input, SoundScored, VadScored, WordsArrived
 from duologue.engine.recognizers import as_float
 from duologue.errors import ConfigError, InvalidRecordingError
@@ -33,8 +33,6 @@ from duologue.vad import VoiceActivityDetector
 
 __all__ = ["ModelEvidence", "Models", "RerunCounts"]
 
-SOUND_WINDOW: Final = 8 * RATE
-"""What a model of the end of the turn is given, at most."""
 MAX_SECONDS: Final = 4 * 3600
 """Of the audio, all of which is held in memory."""
 
@@ -95,8 +93,6 @@ class ModelEvidence:
         self._cleaned = _audio(recording, cleaned=True)
         self._steps = recording.steps
         self._asked = _requests(recording.steps)
-        self._parts = {each.start for each in self._asked.values() if isinstance(each, effects.RequestTranscript)}
-        """Where the parts of turns begin that were transcribed by themselves."""
         self._vad_row = models.vad.open()
         self._runner = asyncio.Runner()
 
@@ -145,7 +141,6 @@ class ModelEvidence:
         recorded = self._recorded.answer(request)
         after = 0 if recorded is None else recorded[1]
         if isinstance(request, effects.RequestTranscript):
-            self._parts.add(request.start)
             return self._transcribe(request), after
         judged = self._judge(request)
         return None if judged is None else (judged, after)
@@ -181,9 +176,7 @@ class ModelEvidence:
         model = self._models.turn_model
         if model is None:
             return None
-        # A session holds a turn's audio from its last part on, so that its model hears no more than that.
-        part = max((start for start in self._parts if request.start <= start <= request.end), default=request.start)
-        samples = _part(self._cleaned, max(part, request.end - SOUND_WINDOW), request.end)
+        samples = _part(self._cleaned, max(request.start, request.end - SOUND_WINDOW), request.end)
         self.counts.scores += 1
         return SoundScored(request.ask, float(model.run([as_float(samples.tobytes())])[0]))
 

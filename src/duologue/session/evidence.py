@@ -8,6 +8,7 @@ from typing import Any
 
 from duologue.audio.format import RATE
 from duologue.conversation import effects, inputs
+from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.engine import Engine, Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
@@ -28,10 +29,8 @@ from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.pieces import joined
 
-__all__ = ["Listener", "leaves_open"]
+__all__ = ["EvidenceRequester", "leaves_open"]
 
-SOUND_WINDOW = 8 * RATE
-"""The turn model judges the last 8 s."""
 SOUND_SHARE = 0.5
 """The utilization of the threads from which on turns are judged by their words alone..."""
 OPEN = (0.7, 0.9)
@@ -47,7 +46,7 @@ def leaves_open(ask: effects.RequestEndOfTurn) -> bool:
     return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
 
 
-class Listener:
+class EvidenceRequester:
     """A task for each ask; the rules have at most one for words and one for the sound of a turn at a time."""
 
     def __init__(

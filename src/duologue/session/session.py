@@ -1,7 +1,7 @@
 """A live conversation: audio in, the rules, and what they want done. Everything here runs on the loop's thread.
 
 This module is long because it is the whole surface of a call: what transports, applications and the engine call. What
-each call does is in the parts: `UserInput`, `Listener`, `Conversation`, `OutputController`.
+each call does is in the parts: `UserInput`, `EvidenceRequester`, `Conversation`, `OutputController`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ from duologue.session.events import (
     TurnMeasured,
     YieldMeasured,
 )
-from duologue.session.evidence import Listener
+from duologue.session.evidence import EvidenceRequester
 from duologue.session.hooks import Hook, Hooks
 from duologue.session.host import WeakHost
 from duologue.session.input_buffer import InputBuffer
@@ -146,14 +146,14 @@ class VoiceSession:
         words = words or engine.words
         if isinstance(words, Words):
             words = words.of(c.language)
-        self._listener = Listener(host, engine, engine.stt(stt), words, c, hearing)
+        self._evidence = EvidenceRequester(host, engine, engine.stt(stt), words, c, hearing)
         self._responder = responder or _cascade(engine, tts, agent, self.info)
         self._roster = Roster(self.info, agents if callable(agents) else agent_maker(agents or {}))
         self._voices = dict(voices or {})
         self._says = SpeechHandles()
         self._output = OutputController(host, engine, self._responder, c, sink, user_data, self._observers)
         self._input = UserInput(
-            host, engine, self._rules, self._output, hearing, self._listener.live, c, self._observers
+            host, engine, self._rules, self._output, hearing, self._evidence.live, c, self._observers
         )
         self._output.replies.recordings = self._says.recordings
         self._output.replies.call_of = partial(_live_call, weakref.ref(self))
@@ -182,8 +182,8 @@ class VoiceSession:
         self._begin_trace()
         self._input.arrivals.at = self.engine.clock.now()
         self._hooks.call(self._on_start, self)
-        self._listener.start()
-        self.tell_rules(self._listener.call(agent_speculates=self._responder.capabilities.speculative))
+        self._evidence.start()
+        self.tell_rules(self._evidence.call(agent_speculates=self._responder.capabilities.speculative))
         return self
 
     def _begin_trace(self) -> None:
@@ -191,7 +191,7 @@ class VoiceSession:
             return
         language = self.config.language or ""
         agent = self.info.agent or self.config.agent_name
-        parties = Parties(agent, self._listener.name, self._responder.name, language)
+        parties = Parties(agent, self._evidence.name, self._responder.name, language)
         trace = CallTrace(self.id, tracer, parties, is_sampled=self.engine.telemetry.is_sampled)
         self.trace_id = trace.trace_id
         self._event_bus.watch(trace.follow, trace.end)
@@ -219,7 +219,7 @@ class VoiceSession:
         self.tell_rules(inputs.EndRequested(reason))
         self.engine.detach(self)
         self._output.fillers.close()
-        await self._listener.close()
+        await self._evidence.close()
         await self._output.replies.close()
         self._says.clear()
         await self._hooks.close()
@@ -274,8 +274,8 @@ class VoiceSession:
         turn_model = self.engine.turn_model
         return {
             "vad": self.engine.vad.name,
-            "stt": self._listener.stt_name,
-            "words": self._listener.words_name,
+            "stt": self._evidence.stt_name,
+            "words": self._evidence.words_name,
             "turn_model": "" if turn_model is None else turn_model.name,
             "responder": self._responder.name,
         }
@@ -711,10 +711,10 @@ class VoiceSession:
         )
 
     def _ask_words(self, e: effects.RequestTranscript) -> None:
-        self._listener.request_transcript(e, (e.due - self._input.hearing.position) / RATE)
+        self._evidence.request_transcript(e, (e.due - self._input.hearing.position) / RATE)
 
     def _ask_sound(self, e: effects.RequestEndOfTurn) -> None:
-        self._listener.request_end_of_turn(e, (e.due - self._input.hearing.position) / RATE)
+        self._evidence.request_end_of_turn(e, (e.due - self._input.hearing.position) / RATE)
 
     def _end_call(self, _: effects.EndCall) -> None:
         self.engine.detach(self)
@@ -724,7 +724,7 @@ class VoiceSession:
         if self._ended.is_set():
             return
         self._ended.set()
-        self._listener.stop()
+        self._evidence.stop()
         CONTEXTS.forget(self.id)
         self._observers.ended(self.record)
         self._hooks.call(self._on_end, self, self.record)
@@ -764,8 +764,8 @@ def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, ca
 DO: dict[type, Callable[[VoiceSession, Any], None]] = {
     effects.RequestTranscript: VoiceSession._ask_words,
     effects.RequestEndOfTurn: VoiceSession._ask_sound,
-    effects.RequestPartial: lambda s, e: s._listener.request_partial(e),
-    effects.DropAsk: lambda s, e: s._listener.drop(e.ask),
+    effects.RequestPartial: lambda s, e: s._evidence.request_partial(e),
+    effects.DropAsk: lambda s, e: s._evidence.drop(e.ask),
     effects.StartReply: lambda s, e: s._output.reply(e),
     effects.CommitReply: lambda s, e: s._output.commit(e),
     effects.StartSpeech: lambda s, e: s._output.say(e),
