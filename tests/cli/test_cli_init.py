@@ -17,6 +17,7 @@ from duologue.settings.load import load_settings
 def project(duologue: CommandLine, tmp_path: Path) -> Path:
     made = duologue("init", "demo-1")
     assert (made.code, made.err) == (0, "")
+    assert "demo-1 is ready: agent.py, duologue.toml, test_agent.py, README.md, Makefile, Dockerfile, " in made.out
     assert "make test" in made.out
     return tmp_path / "demo-1"
 
@@ -112,5 +113,5 @@ def test_it_is_made_for_the_duologue_that_makes_it(
     monkeypatch.setattr(init, "distribution", lambda _: Installed())
     duologue("init", "demo")
     makefile = (tmp_path / "demo" / "Makefile").read_text("utf-8")
-    (line,) = (line for line in makefile.splitlines() if line.startswith("SOURCE"))
+    (line,) = (line for line in makefile.splitlines() if line.startswith("DUOLOGUE_SOURCE"))
     assert line.split("?=")[1].strip().startswith(source)

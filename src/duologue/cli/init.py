@@ -40,7 +40,7 @@ def init(
     if as_json:
         print_json({"folder": str(folder.absolute()), "files": list(FILES)})
         return
-    console.print(f"{name} is ready: {', '.join(FILES)}")
+    console.print(f"{name} is ready: {', '.join(FILES)}", soft_wrap=True)
     console.print(f"\n  cd {name}\n  make test    # the test of agent.py, in audio time, without a model")
     console.print("  make run     # talk to it at http://localhost:8000")
 

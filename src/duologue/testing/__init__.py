@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from duologue.testing.faults import Fault, FaultPlan, FaultySpeechToText, FaultyTextToSpeech
     from duologue.testing.faulty_model import FaultyModel
-    from duologue.testing.openai_server import OpenAIServer
+    from duologue.testing.openai_server import OpenAIServer, calls, says
     from duologue.testing.spoken import speak, understand
     from duologue.testing.timed_call import TimedCall
     from duologue.testing.virtual import VirtualCall
@@ -51,8 +51,10 @@ __all__ = [
     "TimedCall",
     "VirtualCall",
     "VirtualTimeLoop",
+    "calls",
     "run_in_virtual_time",
     "said_in",
+    "says",
     "speak",
     "understand",
     "verify",
@@ -74,7 +76,7 @@ _MODULES = {
     ),
     "duologue.testing.faults": ("Fault", "FaultPlan", "FaultySpeechToText", "FaultyTextToSpeech"),
     "duologue.testing.faulty_model": ("FaultyModel",),
-    "duologue.testing.openai_server": ("OpenAIServer",),
+    "duologue.testing.openai_server": ("OpenAIServer", "calls", "says"),
     "duologue.testing.spoken": ("speak", "understand"),
     "duologue.testing.timed_call": ("TimedCall",),
     "duologue.testing.virtual": ("VirtualCall",),
