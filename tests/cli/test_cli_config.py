@@ -67,6 +67,8 @@ def test_show_tells_where_each_value_is_from_and_no_secret(
 def test_without_a_file_show_says_that_all_is_default(duologue: CommandLine) -> None:
     assert duologue("config", "show").out == "All settings have their defaults; --all shows them.\n"
     assert duologue("config", "check").out == "No file: 0 settings, all right\n"
+    Path("duologue.toml").write_text("[security]\nkeys = 'duologue.keys'\n")
+    assert duologue("config", "show").out.split()[:2] == ["security.keys", '"duologue.keys"']
 
 
 def test_serve_takes_a_file_and_its_flags_win(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,9 +90,9 @@ def _line(keys: tuple[str, ...], value: Any) -> str:
 def _plain(keys: tuple[str, ...], value: Any) -> Any:
     """A value as JSON has it; a secret is replaced."""
     from duologue.settings.problems import REDACTED
-    from duologue.settings.toml_file import is_secret
+    from duologue.settings.toml_file import KEY_FILE, is_secret
 
-    if is_secret(keys[-1]) and value is not None:
+    if keys != KEY_FILE and is_secret(keys[-1]) and value is not None:
         return REDACTED
     if isinstance(value, tuple):
         return list(value)

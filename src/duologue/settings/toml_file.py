@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from duologue.errors import ConfigError
 
-__all__ = ["Keys", "TomlFile", "is_secret", "leaves", "read_toml"]
+__all__ = ["KEY_FILE", "Keys", "TomlFile", "is_secret", "leaves", "read_toml"]
 
 Keys = tuple[str, ...]
 """Where a value is: the keys from the root of the file to it."""
