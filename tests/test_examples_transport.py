@@ -67,6 +67,7 @@ class Client:
         async with asyncio.timeout(20):
             while not is_so():
                 await self.speak(bytes(CHUNK))
+                await asyncio.sleep(0.02)  # at the pace of a microphone
 
 
 def test_the_example_is_short() -> None:
