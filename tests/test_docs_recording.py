@@ -80,10 +80,10 @@ async def test_a_function_decides_which_calls_are_recorded(folder: Path, monkeyp
 
 @pytest.mark.usefixtures("folder")
 def test_a_recording_is_replayed_in_python(recorded_page_call: Path) -> None:
-    again, patience = importlib.import_module("again"), importlib.import_module("patience")
+    again, patient = importlib.import_module("again"), importlib.import_module("patient")
     assert re.fullmatch(r"\d+ inputs decided alike", again.check(recorded_page_call))
-    assert patience.cut_off(recorded_page_call, 0.2) == [1]
-    assert patience.cut_off(recorded_page_call, 0.352) == []
+    assert patient.cut_off(recorded_page_call, 0.2) == [1]
+    assert patient.cut_off(recorded_page_call, 0.352) == []
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def with_cause(error: E, cause: BaseException) -> E:
 
 
 def error_class(code: str) -> type[DuologueError] | None:
-    """The class that bears this code; None where there is none."""
+    """The class that bears this code; None if there is none."""
     below: list[type[DuologueError]] = [DuologueError]
     for kind in below:
         if kind.code == code:

@@ -88,7 +88,7 @@ def cached_arrays(
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays in a file that `_write` wrote; None where there is none, or any byte of it has changed."""
+    """The arrays in a file that `_write` wrote; None if there is none, or any byte of it has changed."""
     import numpy as np
 
     try:

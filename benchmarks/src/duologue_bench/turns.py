@@ -116,7 +116,7 @@ def frontier(runs: Sequence[Run]) -> list[Run]:
 
 
 def best(runs: Sequence[Run], cut_offs: float) -> Run | None:
-    """The quickest of the runs with at most so large a share of pauses cut off; None where there is none."""
+    """The quickest of the runs with at most so large a share of pauses cut off; None if there is none."""
     return min((r for r in runs if r.point[0] <= cut_offs), key=lambda r: r.point[1], default=None)
 
 

@@ -29,7 +29,7 @@ class CallInfo:
     voice: str | None = None
     """The name of the voice, of those in `voices=`; None for the only one."""
     client: str = field(default="", repr=False)
-    """Address of the client, as the nearest trusted proxy or the socket tells it; empty where there is none."""
+    """Address of the client, as the nearest trusted proxy or the socket tells it; empty if there is none."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers of the request, names in lower case, without those that hold secrets (`expose_headers` keeps some)."""
     query: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -37,7 +37,7 @@ def dbfs(pcm: bytes) -> float:
 
 
 def first_audible(pcm: bytes) -> int | None:
-    """The index of the first sample above AUDIBLE_DBFS; None where there is none.
+    """The index of the first sample above AUDIBLE_DBFS; None if there is none.
 
     Raises InvalidAudioError unless `pcm` is whole samples.
     """

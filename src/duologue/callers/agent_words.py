@@ -52,7 +52,7 @@ class ReadBack:
 
 
 def question_in(text: str) -> Question | None:
-    """What the last question in `text` asks; None where there is none, or another."""
+    """What the last question in `text` asks; None if there is none, or another."""
     asked = _SENTENCE.findall(text.casefold())
     if not asked:
         return None

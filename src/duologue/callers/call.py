@@ -53,7 +53,7 @@ class Call:
     def __init__(
         self,
         script: Script,
-        mouth: VoiceBank,
+        voices: VoiceBank,
         pace: Pace,
         log: Log,
         *,
@@ -70,7 +70,7 @@ class Call:
         """What the server refused or broke off the call with."""
         self.close_code: int | None = None
         """Of the closing handshake."""
-        self._mouth = mouth
+        self._voices = voices
         self._pace = pace
         self._log = log
         self._caller, self._call, self._run_began = caller, call, began
@@ -199,7 +199,7 @@ class Call:
             return self._speak(say, interrupts=True)
         elif due >= self._timeout_at:
             self._answer_timed_out(due)
-        return self._mouth.noise[self._ticks % len(self._mouth.noise)]
+        return self._voices.noise[self._ticks % len(self._voices.noise)]
 
     def _mark(self, line: CallerConnection) -> None:
         played = self._playback.played(self._now())
@@ -212,7 +212,7 @@ class Call:
     def _speak(self, say: Say, *, interrupts: bool = False) -> bytes:
         assert self._base is not None
         wanted = self._pace.length()
-        options = [self._mouth.utterances[text] for text in say.texts]
+        options = [self._voices.utterances[text] for text in say.texts]
         utterance = min(options, key=lambda option: abs(option.seconds - wanted))
         self._say, self._speak_at, self._timeout_at = say, _NEVER, _NEVER
         self._frames, self._next = utterance.frames, 0

@@ -20,7 +20,7 @@ LATE_P99_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of a set of measurements; all None where there is none."""
+    """Of a set of measurements; all None if there is none."""
 
     n: int
     p50: float | None

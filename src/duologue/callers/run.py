@@ -129,9 +129,9 @@ async def run(
 class _Callers:
     """All callers of one run."""
 
-    def __init__(self, plan: Plan, mouth: VoiceBank, on_progress: Callable[[Progress], None] | None, log: Log) -> None:
+    def __init__(self, plan: Plan, voices: VoiceBank, on_progress: Callable[[Progress], None] | None, log: Log) -> None:
         self._plan = plan
-        self._mouth = mouth
+        self._voices = voices
         self._on_progress = on_progress
         self._cast = _Cast(plan)
         self._log = log
@@ -205,7 +205,7 @@ class _Callers:
         while not self._over(number):
             over = asyncio.Event()
             call = Call(
-                self._cast.script(number, calls), self._mouth, pace, self._log, caller=number, call=calls,
+                self._cast.script(number, calls), self._voices, pace, self._log, caller=number, call=calls,
                 began=self._began, now=self._loop.time, on_over=over.set, frames_a_chunk=plan.chunk_ms // 20,
             )  # fmt: skip
             await self._hold(number, call, over)

@@ -1,4 +1,4 @@
-"""The audio that was sent of late, to be sent again over another connection."""
+"""The audio that was sent recently, to be sent again over another connection."""
 
 from __future__ import annotations
 

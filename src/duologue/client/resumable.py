@@ -66,7 +66,7 @@ class ResumableConnection:
         self._resuming = asyncio.Lock()
         self._told = 0
         self._tellings: deque[tuple[int, str | bytes]] = deque(maxlen=MAX_MESSAGES)
-        """Messages that were sent of late, with their numbers."""
+        """Messages that were sent recently, with their numbers."""
         self._came: deque[Reconnected] = deque()
         """What the iteration gives next."""
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)

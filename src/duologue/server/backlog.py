@@ -1,4 +1,4 @@
-"""What was sent to a client of late, so that what it did not get can be sent again over another connection."""
+"""What was sent to a client recently, so that what it did not get can be sent again over another connection."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ WEBSOCKETS: Final = ("uvicorn", "picows")
 
 
 def protocol_of(websockets: str) -> type[StreamProtocol]:
-    """The class that holds WebSockets. Raises ConfigError where there is none of the name, NotInstalledError."""
+    """The class that holds WebSockets. Raises ConfigError if there is none of the name, NotInstalledError."""
     if websockets == "uvicorn":
         return StreamProtocol
     if websockets == "picows":

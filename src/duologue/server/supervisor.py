@@ -92,7 +92,7 @@ class Supervisor:
         self._workers = [WorkerProcess(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
         self._ending = 0.0
-        """When the patience with those that remain ends; 0 while nothing ends."""
+        """When those that remain are killed; 0 while nothing ends."""
         self._signals = 0
         self._on_hang_up = on_hang_up
         self._hung_up = False

@@ -37,7 +37,7 @@ class WorkerProcess:
         self.deaths = 0
         self.started = 0.0
         self.due = 0.0
-        """When a process is to be started, where there is none."""
+        """When a process is to be started, if there is none."""
 
     def start(
         self,

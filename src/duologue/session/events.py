@@ -154,7 +154,7 @@ KEPT = (
 class Subscription:
     """One reader's queue of at most `max_queue` events.
 
-    When it is full, the oldest that is not a final or an error is dropped and counted. Where there is none to drop, the
+    When it is full, the oldest that is not a final or an error is dropped and counted. If there is none to drop, the
     subscription ends with StreamError: its reader is too slow to be told the truth.
     """
 

@@ -59,7 +59,7 @@ class Graphs(NamedTuple):
 
     `decoder`: the next tokens of B texts, `steps` at most, until one of them ends. From `token` (B, 1) int64, the last
     of each, and `start` (B, 1) int64, its place in the text; `hidden` (B, 1, 1, T), 0 where there is sound and a large
-    negative number where there is none; `memory0` to `memory11` (B, 8, T, 36) as the encoder gives them; `past0` to
+    negative number if there is none; `memory0` to `memory11` (B, 8, T, 36) as the encoder gives them; `past0` to
     `past11` (B, 8, P, 36), keys and values of the tokens before, of a shorter text at the end; `length` (1,) int64,
     P + 1; and `unsaid` (B, 1, 1, P + `steps`), 0 where there is a token and a large negative number where there is
     none. To the past that has grown, the tokens and their probabilities, (n, B, 1, 1) each, and the last layer's output

@@ -67,7 +67,7 @@ class ClauseSplitter:
     """Gives the clauses of a text as soon as what came so far holds them.
 
     The first is short, so that speech begins early: it ends at the first pause after `first_words` words, or near
-    `first_chars` characters where there is none. Each later one is a sentence of at most `max_chars` characters and a
+    `first_chars` characters if there is none. Each later one is a sentence of at most `max_chars` characters and a
     few. Numbers, times, addresses, titles and abbreviations stay whole. White space becomes one space or newline;
     nothing else changes, and the cuts do not depend on the pieces in which the text comes. What it holds is bounded by
     `max_chars`.

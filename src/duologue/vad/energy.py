@@ -1,4 +1,4 @@
-"""Voice activity from loudness alone: what stands out from the quietest moment of late. For tests and tiny machines."""
+"""Voice activity from loudness alone: what is louder than the quietest recent moment. For tests and tiny machines."""
 
 from __future__ import annotations
 

@@ -324,7 +324,7 @@ class Meter(Model):
     speech: float = Field(description="Probability of speech, 0 to 1: the highest since the last `meter`.")
     echo_ratio: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
     end_of_turn: float | None = Field(
-        description="Probability that the open turn is over, as scored last; null where there is none."
+        description="Probability that the open turn is over, as scored last; null if there is none."
     )
     silence_s: Seconds | None = Field(
         description="Time since the last speech of the open turn; null where none is open."

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from duologue.callers.run import Progress
-from duologue_bench.soak.machine_speed import Piece, Yardstick, alike
+from duologue_bench.soak.machine_speed import MachineSpeed, Piece, alike
 
 
-def noted(costs: list[float], *, active: int = 10) -> Yardstick:
+def noted(costs: list[float], *, active: int = 10) -> MachineSpeed:
     """A note a second; `costs` for a second of call, a minute each."""
     used = 0.0
-    yardstick = Yardstick(lambda: used)
+    speed = MachineSpeed(lambda: used)
     for second in range(60 * len(costs) + 1):
-        yardstick.note(Progress(float(second), active, 0, 0, second // 30, 0.0))
+        speed.note(Progress(float(second), active, 0, 0, second // 30, 0.0))
         if second < 60 * len(costs):
             used += active * costs[second // 60]
-    return yardstick
+    return speed
 
 
 def test_a_piece_is_a_minute_and_tells_what_a_second_of_call_cost() -> None:
@@ -32,18 +32,18 @@ def test_pieces_begin_after_the_ramp_and_are_as_long_as_each_other() -> None:
 
 
 def test_nothing_is_told_of_too_few_notes_and_nothing_divided_by_no_calls() -> None:
-    assert Yardstick().pieces(0.0) == ()
+    assert MachineSpeed().pieces(0.0) == ()
     assert noted([0.001]).pieces(60.0) == ()
     assert [p.cost_s for p in noted([0.001], active=0).pieces(0.0)] == [0.0]
 
 
 def test_what_else_ran_is_told_in_cores() -> None:
     elsewhere = 0.0
-    yardstick = Yardstick(lambda: 0.0, lambda: elsewhere)
+    speed = MachineSpeed(lambda: 0.0, lambda: elsewhere)
     for second in range(61):
-        yardstick.note(Progress(float(second), 1, 0, 0, 0, 0.0))
+        speed.note(Progress(float(second), 1, 0, 0, 0, 0.0))
         elsewhere += 0.25
-    assert [p.others for p in yardstick.pieces(0.0)] == [0.25]
+    assert [p.others for p in speed.pieces(0.0)] == [0.25]
 
 
 def piece(cost: float, others: float = 0.0) -> Piece:

@@ -136,7 +136,7 @@ def _between(word: WordTiming, after: WordTiming, rate: float) -> tuple[int, int
 
 
 def _quietest(signal: Signal, low: int, high: int) -> tuple[int, int]:
-    """The longest silence within a stretch, as [start, end); where there is none, its quietest sample."""
+    """The longest silence within a stretch, as [start, end); if there is none, its quietest sample."""
     low, high = max(0, low), min(len(signal), high)
     silent = np.flatnonzero(~audible(signal)[low:high]) + low
     if len(silent):

@@ -1,4 +1,4 @@
-"""Ourselves, measured as the others are: in a process of its own, from its output."""
+"""duologue, measured as the others are: in a process of its own, from its output."""
 
 from __future__ import annotations
 

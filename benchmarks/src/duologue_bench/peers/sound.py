@@ -1,4 +1,4 @@
-"""The speech that the peers' scripts play, for ourselves: a phrase and a pause, in a loop."""
+"""The speech that the peers' scripts play, for duologue: a phrase and a pause, in a loop."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Contestant(Protocol):
 
 
 def last_object(text: str) -> dict[str, Any] | None:
-    """The last JSON object in `text` that begins a line; None where there is none that is whole."""
+    """The last JSON object in `text` that begins a line; None if there is none that is whole."""
     decoder = json.JSONDecoder()
     lines = text.splitlines(keepends=True)
     for n in range(len(lines) - 1, -1, -1):

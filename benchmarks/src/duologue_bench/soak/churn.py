@@ -15,7 +15,7 @@ from duologue.callers.run import load_voice
 from duologue.callers.ticker import Ticker
 from duologue.callers.voice import prepare, room_noise
 from duologue_bench.conversations import Held
-from duologue_bench.soak.churn_callers import WORDS, Visit, Visitors
+from duologue_bench.soak.churn_callers import WORDS, ChurnCallers, Visit
 from duologue_bench.soak.served import Served, at_least, at_most
 
 __all__ = ["LIMITS", "Churned", "Sample", "check", "churn"]
@@ -110,7 +110,7 @@ async def churn(
     """
     said = await asyncio.to_thread(lambda: tuple(prepare(WORDS, make_voice=make_voice).values()))
     ticker = Ticker(asyncio.get_running_loop())
-    visitors = Visitors(server.url, said, room_noise(), ticker, seed=seed)
+    callers = ChurnCallers(server.url, said, room_noise(), ticker, seed=seed)
     began, refused_before = time.monotonic(), (await server.ops())["sum"]["refused"]
     visits: list[Visit] = []
     refusals: Counter[bool] = Counter()
@@ -119,7 +119,7 @@ async def churn(
     async def keep_calling(numbers: Iterator[int]) -> None:
         for number in numbers:
             for _ in range(_TRIES):
-                visit = await visitors.visit(number)
+                visit = await callers.visit(number)
                 if visit.refusal is None:
                     break
                 refusals[visit.refusal.clear] += 1

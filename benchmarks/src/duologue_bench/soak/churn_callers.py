@@ -22,10 +22,10 @@ from duologue.wire import messages as wire
 from duologue.wire.fields import VERSION
 from duologue.wire.frames import MAX_MESSAGE_BYTES
 
-__all__ = ["KINDS", "WORDS", "Kind", "Visit", "Visitors"]
+__all__ = ["KINDS", "WORDS", "ChurnCallers", "Kind", "Visit"]
 
 Kind = Literal["brief", "answered", "greeting", "vanishes", "nonsense"]
-"""What a visitor does. `brief`: says a word or two and hangs up; `answered`: waits until the answer begins; `greeting`:
+"""What a caller does. `brief`: says a word or two and hangs up; `answered`: waits until the answer begins; `greeting`:
 hangs up in the midst of it; `vanishes`: cuts the connection while it speaks; `nonsense`: breaks the protocol."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -70,7 +70,7 @@ class Visit:
 _INSTEAD_OF_START: Final = ("sound_first", "no_json", "no_type")
 
 
-class Visitors:
+class ChurnCallers:
     """Makes one visit after another; what each does is drawn by `seed`."""
 
     def __init__(
@@ -102,16 +102,16 @@ class Visitors:
             return Visit(kind, how, error.code, proper=False, refusal=refusal if refusal.clear else None)
 
     async def _call(self, kind: Kind, how: str, draw: random.Random) -> Visit:
-        visitor = _Visitor(kind, how, draw, self._said, self._noise)
-        line = await open_connection(self._url, visitor)
+        caller = _ChurnCaller(kind, how, draw, self._said, self._noise)
+        line = await open_connection(self._url, caller)
         try:
-            visitor.begin(line)
-            self._ticker.join(visitor.tick)
-            await visitor.over.wait()
+            caller.begin(line)
+            self._ticker.join(caller.tick)
+            await caller.over.wait()
         finally:
-            self._ticker.leave(visitor.tick)
+            self._ticker.leave(caller.tick)
             line.abort()
-        return visitor.visit()
+        return caller.visit()
 
     async def _no_http(self, draw: random.Random) -> Visit:
         """Odd bytes where a request belongs."""
@@ -172,8 +172,8 @@ def _talk_nonsense(how: str, line: CallerConnection, draw: random.Random) -> Non
             line.send(bytes(2 * MAX_MESSAGE_BYTES + 1))
 
 
-class _Visitor:
-    """One who opens a WebSocket: its ears, and, each 20 ms, its mouth."""
+class _ChurnCaller:
+    """A caller that opens a WebSocket: it observes the connection, and speaks each 20 ms."""
 
     def __init__(
         self, kind: Kind, how: str, draw: random.Random, said: Sequence[Utterance], noise: Sequence[bytes]

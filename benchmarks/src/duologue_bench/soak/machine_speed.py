@@ -14,7 +14,7 @@ from typing import Final
 
 from duologue.callers.run import Progress
 
-__all__ = ["ALIKE", "Piece", "Yardstick", "alike"]
+__all__ = ["ALIKE", "MachineSpeed", "Piece", "alike"]
 
 ALIKE: Final = 0.02
 """Two pieces were as fast as each other where their cost differs by at most this share."""
@@ -46,7 +46,7 @@ class Piece:
         return self.others <= QUIET
 
 
-class Yardstick:
+class MachineSpeed:
     """Notes what the callers cost, whenever a run tells its progress.
 
     `cpu`: seconds that this process has used; `others`: that processes have which are neither callers nor server.

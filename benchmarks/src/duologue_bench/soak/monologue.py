@@ -1,6 +1,6 @@
 """Monologue: one caller who never stops talking, among many who book tables. The others must not notice.
 
-Times of day are compared, so only those count in which the machine was as fast with it as without it (`yardstick.py`).
+Times of day are compared, so only those count in which the machine was as fast with it as without it (`speed.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from duologue.callers.run import Progress, load_voice, prepare_run, run
 from duologue.callers.word_errors import word_errors
 from duologue_bench.conversations import CHUNK_MS, Held
 from duologue_bench.machine import busy_s
-from duologue_bench.soak.machine_speed import Piece, Yardstick, alike
+from duologue_bench.soak.machine_speed import MachineSpeed, Piece, alike
 from duologue_bench.soak.served import Served, at_least, at_most
 
 __all__ = ["LIMITS", "Monologue", "Phase", "check", "monologue"]
@@ -174,17 +174,17 @@ async def monologue(
             server.url, sessions - 1, lasts - ramp, "booking", load, seed, ramp, CHUNK_MS, waves=waves, today=today
         )
         utterances = await asyncio.to_thread(partial(prepare_run, plan, make_voice=make_voice))
-        yardstick = Yardstick(others=lambda: busy_s() - time.process_time() - server.cpu_s())
-        told = partial(_note, yardstick, None if on_progress is None else partial(on_progress, name))
+        speed = MachineSpeed(others=lambda: busy_s() - time.process_time() - server.cpu_s())
+        told = partial(_note, speed, None if on_progress is None else partial(on_progress, name))
         result = await run(plan, utterances, on_progress=told, log=log if name == "with" else Log())
         if result.interrupted:
             raise asyncio.CancelledError
-        phases.append(Phase(name, result, yardstick.pieces(ramp)))
+        phases.append(Phase(name, result, speed.pieces(ramp)))
     return Monologue(tuple(phases), tuple(log.stories), round(sum(log.input_gaps.values()) / RATE, 3), seconds)
 
 
-def _note(yardstick: Yardstick, on_progress: Callable[[Progress], None] | None, now: Progress) -> None:
-    yardstick.note(now)
+def _note(speed: MachineSpeed, on_progress: Callable[[Progress], None] | None, now: Progress) -> None:
+    speed.note(now)
     if on_progress is not None:
         on_progress(now)
 

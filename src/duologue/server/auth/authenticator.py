@@ -46,7 +46,7 @@ class Caller:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What the token says; empty where none is asked for."""
     token: str | None = field(default=None, repr=False)
-    """Names the token (`jti`), not its text; None where there is none."""
+    """Names the token (`jti`), not its text; None if there is none."""
 
 
 class Authenticator:

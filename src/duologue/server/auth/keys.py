@@ -128,7 +128,7 @@ def _parse(text: str, path: Path) -> dict[str, Key]:
 
 
 def add_key(path: Path) -> str:
-    """Put a new key first in the file, which is made where there is none, readable by its owner only.
+    """Put a new key first in the file, which is made if there is none, readable by its owner only.
 
     The file is replaced in one step, so that a server never reads half of it. Returns the key's name. Raises
     ConfigError if the file holds something else, is full, or cannot be written.

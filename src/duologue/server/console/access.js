@@ -11,7 +11,7 @@ if (given) {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-/** The token of this tab; empty where there is none. */
+/** The token of this tab; empty if there is none. */
 export function token() {
   try {
     return sessionStorage.getItem(KEY) ?? "";

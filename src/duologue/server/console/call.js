@@ -4,7 +4,7 @@
 import { ticket } from "./access.js";
 import { Loudspeaker, OUTPUT_RATE } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
-import { Patience } from "./patience.js";
+import { Backoff } from "./backoff.js";
 import { askWhy } from "./ready.js";
 import { Stream } from "./stream.js";
 
@@ -22,7 +22,7 @@ export class Call {
   constructor(options, on) {
     this.options = options; // {turns, agent, processing, input, output}
     this.on = on;
-    this.patience = new Patience();
+    this.backoff = new Backoff();
     this.microphone = this.speaker = this.stream = null;
     this.sessions = this.refusals = 0;
     this.open = this.holding = this.muted = this.done = false;
@@ -148,7 +148,7 @@ export class Call {
         this.open = true;
         this.sessions += 1;
         this.refusals = 0;
-        this.patience.rest();
+        this.backoff.rest();
         this.speaker.attach({ mark: (position) => this.mark(position) });
         this.attach();
         this.on.phase("live");
@@ -187,7 +187,7 @@ export class Call {
     this.on.phase("waiting");
     const why = await this.why(close);
     if (this.done || this.stream !== stream) return; // ended or dialed meanwhile
-    const seconds = why.cause && this.patience.next(why.asked);
+    const seconds = why.cause && this.backoff.next(why.asked);
     if (!seconds) return this.finish({ reason: this.ended ?? this.fatal?.code, close, cause: why.final });
     this.on.waiting({ ...why, seconds });
     this.timer = setTimeout(() => this.dial(), seconds * 1000);

@@ -137,7 +137,7 @@ export class Input {
     this.recover();
   }
 
-  /** Looks for a microphone where there is none. */
+  /** Looks for a microphone if there is none. */
   async recover() {
     if (this.closed || this.device !== null || this.recovering) return;
     this.recovering = true;

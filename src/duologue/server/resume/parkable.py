@@ -52,7 +52,7 @@ class ParkableStream:
         """Its connection serves another stream's call."""
         self._sink: AudioOutput | None = None
         self._backlog: Backlog | None = None
-        """What was sent of late, if the call is resumable."""
+        """What was sent recently, if the call is resumable."""
         self._saved: SavedCall | None = None
         self._parked: asyncio.TimerHandle | None = None
         self._unconfirmed = False

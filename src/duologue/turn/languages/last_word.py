@@ -14,7 +14,7 @@ MARKS = ".!?…。！？,，、;；:： " + CLOSING_MARKS
 OPEN = 0.12
 """How likely a turn has ended that stops at a word that leads on; recognizers put a full stop there, too."""
 HESITATION = 0.08
-PATIENCE = 1.2
+OPEN_TIMEOUT_FACTOR = 1.2
 
 
 def judge_by_last_word(leading: frozenset[str], hesitations: frozenset[str]) -> Callable[[str], Judgement]:
@@ -29,9 +29,9 @@ def judge_by_last_word(leading: frozenset[str], hesitations: frozenset[str]) -> 
         words = re.findall(r"[^\W_]+", text.lower())
         if words and not text.rstrip(CLOSING_MARKS).endswith(QUESTION_MARKS):
             if words[-1] in hesitations:
-                return Judgement(HESITATION, "filler", PATIENCE)
+                return Judgement(HESITATION, "filler", OPEN_TIMEOUT_FACTOR)
             if words[-1] in leading:
-                return Judgement(OPEN, "leading_word", PATIENCE)
+                return Judgement(OPEN, "leading_word", OPEN_TIMEOUT_FACTOR)
         return judge_by_mark(text)
 
     return judge
@@ -52,9 +52,9 @@ def judge_by_ending(
         bare = text.rstrip(MARKS)
         if bare and not text.rstrip(CLOSING_MARKS).endswith(QUESTION_MARKS):
             if bare.endswith(hesitations):
-                return Judgement(HESITATION, "filler", PATIENCE)
+                return Judgement(HESITATION, "filler", OPEN_TIMEOUT_FACTOR)
             if not bare.endswith(closing) and bare.endswith(leading):
-                return Judgement(OPEN, "leading_word", PATIENCE)
+                return Judgement(OPEN, "leading_word", OPEN_TIMEOUT_FACTOR)
             if bare == text.rstrip(CLOSING_MARKS) and closing and bare.endswith(closing):
                 return Judgement(0.75, "closing_word")
         return judge_by_mark(text)

@@ -38,7 +38,7 @@ def check_plot_option(plot: Path | None) -> None:
 
 
 def the_half(name: str) -> Half:
-    """The half of that name; ConfigError where there is none."""
+    """The half of that name; ConfigError if there is none."""
     from duologue_bench.corpus import HALVES
 
     if name not in HALVES:
@@ -47,7 +47,7 @@ def the_half(name: str) -> Half:
 
 
 def load_of(name: str) -> Load:
-    """The load of that name; ConfigError where there is none."""
+    """The load of that name; ConfigError if there is none."""
     from duologue.callers.load import LOADS
 
     if name not in LOADS:

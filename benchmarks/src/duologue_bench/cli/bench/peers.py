@@ -1,4 +1,4 @@
-"""`duologue bench peers`: ourselves beside other runtimes."""
+"""`duologue bench peers`: duologue beside other runtimes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def peers(
     raw: Annotated[Path | None, typer.Option(help="Keep what every command printed, as JSON.", dir_okay=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sessions kept up with, CPU, memory, latency and barge-in of Pipecat, LiveKit Agents and ourselves, by turns.
+    """Sessions kept up with, CPU, memory, latency and barge-in of Pipecat, LiveKit Agents and duologue, by turns.
 
     All do the same kind of work: 20 ms chunks of 16 kHz, a phrase and a pause, real Silero, instant words, answers
     and speech. A peer that is not in the folder is left out.

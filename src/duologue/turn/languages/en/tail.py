@@ -46,12 +46,12 @@ class Tail:
 
     @property
     def last(self) -> str:
-        """The last word; empty where there is none."""
+        """The last word; empty if there is none."""
         return self.words[-1] if self.words else ""
 
     @property
     def before(self) -> str:
-        """The word before the last; empty where there is none."""
+        """The word before the last; empty if there is none."""
         return self.words[-2] if len(self.words) > 1 else ""
 
     @property

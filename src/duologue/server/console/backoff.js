@@ -4,7 +4,7 @@ const FIRST = 0.5; // seconds
 const LONGEST = 10;
 const MOST = 60; // attempts, which is about ten minutes
 
-export class Patience {
+export class Backoff {
   constructor() {
     this.attempts = 0;
   }
