@@ -38,6 +38,8 @@ _picows_log: Final = _PicowsLog(log, {})
 HANDSHAKE_TIMEOUT: Final = 5.0
 """Seconds."""
 
+MAX_HELD_FRAMES: Final = 500
+"""Frames that are no messages, read while reading is held back; a client that sends more is cut off."""
 READ_BUFFER: Final = 16_384
 """Bytes kept for each connection; grows up to twice the longest message where one is long."""
 
@@ -53,6 +55,8 @@ class PicowsProtocol(StreamProtocol):
     """
 
     _picows: WSTransport | None = None
+    _held_frames = 0
+    """Frames that are no messages and came since reading was paused."""
     _owed_pong: bytes | None = None
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -123,6 +127,7 @@ class PicowsProtocol(StreamProtocol):
     def resume_reading(self) -> None:
         """Go on reading, and answer the last ping."""
         super().resume_reading()
+        self._held_frames = 0
         data, self._owed_pong = self._owed_pong, None
         if data is not None and self._picows is not None and not self.close_sent:
             self._picows.send_pong(data)
@@ -160,6 +165,15 @@ class PicowsProtocol(StreamProtocol):
         """Count a frame that is no message."""
         self._count_overhead()
 
+    def _count_overhead(self) -> None:
+        # One read holds up to 20,000 tiny frames: those after the pause are not charged one by one.
+        if not self.read_paused:
+            super()._count_overhead()
+            return
+        self._held_frames += 1
+        if self._held_frames > MAX_HELD_FRAMES and not self.close_sent:
+            self.fail(WSCloseCode.POLICY_VIOLATION)
+
     def closed(self, code: int | None) -> None:
         """The client closes the connection, or has answered our close."""
         if self.close_sent:
@@ -195,6 +209,8 @@ class _Listener(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
+        if self._protocol.close_sent and kind != WSMsgType.CLOSE:
+            return  # what the same read holds after our close
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # Compressed, which was never agreed.
             self._protocol.fail(WSCloseCode.PROTOCOL_ERROR)
         elif kind == BINARY and frame.fin and not self._more:
