@@ -195,3 +195,11 @@ async def test_a_client_that_is_held_back_is_not_taken_for_dead(
         assert not attacker.is_closed.is_set()
         assert attacker.errors
         assert {error["code"] for error in attacker.errors} == {"rate_limited"}
+
+
+async def test_who_floods_while_held_back_sends_little(websockets: str) -> None:
+    async with site(websockets) as there, there.neighbor() as neighbor:
+        attacker = await there.attacker()
+        flooding = asyncio.create_task(goes_on(attacker, lambda _: frame(9) * 2000))
+        await neighbor.converse(2)
+        assert await flooding < 6 * MB  # the buffers of the two sockets take 4
