@@ -122,6 +122,24 @@ async def test_the_permission_is_withdrawn_and_given_again(address: str, backend
         await heard_through(page)
 
 
+async def test_what_changes_while_it_is_asked_for_is_not_missed(page: Page, backend: FakeBackend) -> None:
+    session = await converse(page, backend)
+    await page.evaluate(
+        """() => { const ask = navigator.mediaDevices.getUserMedia;
+        let refused = false;
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          if (refused) return ask(wanted);
+          refused = true;
+          navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          throw new DOMException("", "NotAllowedError");
+        };
+        lab.lose(); }"""
+    )
+    await until(page, "lab.tracks.length === 2")
+    await listens(page, session)
+
+
 async def test_a_microphone_that_is_blocked_is_asked_for_again(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
     await page.evaluate("lab.lose('NotAllowedError')")

@@ -137,21 +137,24 @@ export class Input {
     this.recover();
   }
 
-  /** Looks for a microphone if there is none. */
+  /** Looks for a microphone if there is none, and again where something changed while it looked. */
   async recover() {
     if (this.closed || this.device !== null || this.recovering) return;
     this.recovering = true;
     const before = this.label;
-    try {
-      // One that is found may go before it is used.
-      while (!this.closed && this.device === null && this.mayTry()) await this.open();
-      if (this.device !== null) this.moved(this.label === before ? "back" : "gone", before, this.label);
-    } catch (error) {
-      this.missing = error.kind ?? "busy";
-      this.changed();
-    } finally {
-      this.recovering = false;
-    }
+    let seen;
+    do {
+      seen = this.changes;
+      try {
+        // One that is found may go before it is used.
+        while (!this.closed && this.device === null && this.mayTry()) await this.open();
+        if (this.device !== null) this.moved(this.label === before ? "back" : "gone", before, this.label);
+      } catch (error) {
+        this.missing = error.kind ?? "busy";
+        this.changed();
+      }
+    } while (this.device === null && seen !== this.changes);
+    this.recovering = false;
   }
 
   mayTry() {
