@@ -145,28 +145,30 @@ class Conversation:
         c, u, detector = self.config, self.user_turn, self.user_turn.detector
         p = w.probability if w.echo_ratio < c.barge_in.echo_threshold else 0.0
         is_quiet = p < c.speech.doubt_threshold and not detector.speaking
-        if is_quiet and self.is_idle and self.context.pos < self.timers.next_at:
+        if is_quiet and self.context.pos < self.timers.next_at and self.is_idle:
             detector.silence(w.start, w.end)  # most windows of most calls end here
             return
         if u.listens:
             u.hear(w.start, w.end, p)
-            self._barge_in(w.end - w.start, p, w.echo_ratio)
-            self.endpointer.check_waiting(w.end)
-        u.follow(w.end, p)
+            if self.floor.reply is not None:
+                self._barge_in(w.end - w.start, p, w.echo_ratio)
+            if u.utterance is not None:
+                self.endpointer.check_waiting(w.end)
+        if u.utterance is not None:
+            u.follow(w.end, p)
         self._advance()
 
     def _gap(self, g: inputs.Gap) -> None:
         self.context.publish(events.AudioGap, g.start, g.end, g.reason)
         if self.user_turn.listens:
             self.user_turn.hear_gap(g.start, g.end)
-            self._barge_in(g.end - g.start, 0.0, 0.0)
+            if self.floor.reply is not None:
+                self._barge_in(g.end - g.start, 0.0, 0.0)
         else:
             self.user_turn.pass_over_gap(g.start, g.end)
         self._advance()
 
     def _barge_in(self, samples: int, probability: float, echo_ratio: float) -> None:
-        if self.floor.reply is None:
-            return
         u = self.user_turn.utterance
         wordless = u is not None and u.wordless
         if self.floor.hear_user(samples, probability, echo_ratio, wordless=wordless) and u:
@@ -177,7 +179,8 @@ class Conversation:
         if self.user_turn.requests.open:
             self.endpointer.apply_due()
         if self.ending.deadline is None:
-            self.endpointer.evaluate()
+            if self.user_turn.utterance is not None:
+                self.endpointer.evaluate()
             if self.typed.texts:
                 self.keyboard.answer()
         if self.floor.says and not self.floor.reply and (self.ending.is_final or not self.user_turn.has_floor):

@@ -47,15 +47,15 @@ class Observers:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._all: tuple[CallObserver, ...] = ()
+        self.all: tuple[CallObserver, ...] = ()
 
     def add(self, observer: CallObserver) -> None:
         """Show everything from now on to this one, too."""
-        self._all += (observer,)
+        self.all += (observer,)
 
     def told(self, input_: Input, now: Now, effects: Sequence[Effect]) -> None:
         """The rules have handled an input."""
-        for observer in self._all:
+        for observer in self.all:
             try:
                 observer.told(input_, now, effects)
             except BaseException as error:
@@ -63,7 +63,7 @@ class Observers:
 
     def heard(self, position: int, samples: NDArray[np.int16]) -> None:
         """A window of the user's audio is about to be scored."""
-        for observer in self._all:
+        for observer in self.all:
             try:
                 observer.heard(position, samples)
             except BaseException as error:
@@ -71,7 +71,7 @@ class Observers:
 
     def cleaned(self, position: int, samples: NDArray[np.int16]) -> None:
         """The agent's echo was taken out of a window."""
-        for observer in self._all:
+        for observer in self.all:
             try:
                 observer.cleaned(position, samples)
             except BaseException as error:
@@ -79,7 +79,7 @@ class Observers:
 
     def spoke(self, pcm: bytes, position: int, generation: int, input_position: int, wall: float) -> None:
         """A frame of the agent's audio was sent."""
-        for observer in self._all:
+        for observer in self.all:
             try:
                 observer.spoke(pcm, position, generation, input_position, wall)
             except BaseException as error:
@@ -87,16 +87,16 @@ class Observers:
 
     def ended(self, record: CallRecord) -> None:
         """The call is over."""
-        for observer in self._all:
+        for observer in self.all:
             try:
                 observer.ended(record)
             except BaseException as error:
                 self._remove(observer, error)
-        self._all = ()
+        self.all = ()
 
     def _remove(self, observer: CallObserver, error: BaseException) -> None:
         if not is_fault(error):  # SystemExit is one: it would end the loop, and with it all other calls
             raise error
-        self._all = tuple(other for other in self._all if other is not observer)
+        self.all = tuple(other for other in self.all if other is not observer)
         failure = HookError(f"An observer of the call raised {type(error).__name__}, and is removed.")
         self._host.failed(with_cause(failure, error))

@@ -597,18 +597,20 @@ class VoiceSession:
 
     def tell_rules(self, input_: Input) -> None:
         """Tell the rules, and do what they want done. What that brings about is told after it, in order."""
-        self._inputs.append(input_)
+        waiting = self._inputs
+        waiting.append(input_)
         if self._telling:
             return
         self._telling = True
+        hearing, clock = self._input.hearing, self.engine.clock
         try:
-            while self._inputs:
-                now = Now(self._input.hearing.position, self.engine.clock.now())
+            while waiting:
+                now = Now(hearing.position, clock.now())
                 self._handled_at = now.wall
-                input_ = self._inputs.popleft()
+                input_ = waiting.popleft()
                 for tap in self._taps:
                     self._observe(tap, input_, now)
-                for effect in self._handle(input_, now):
+                for effect in self._handle(input_, now) if self._observers.all else self._rules.handle(input_, now):
                     if isinstance(effect, Event):
                         self._publish(effect)
                     else:
@@ -616,10 +618,11 @@ class VoiceSession:
         finally:
             self._telling = False
             self.progressed()
-            if self._call.state is CallState.ENDED:
+            if self._call.machine.state is CallState.ENDED:
                 self._finish()
 
     def _handle(self, input_: Input, now: Now) -> list[Effect]:
+        """Have the rules handle an input, and show it to the observers, also where the rules refuse it."""
         try:
             effects = self._rules.handle(input_, now)
         except Exception:

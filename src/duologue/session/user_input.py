@@ -101,9 +101,10 @@ class UserInput:
         echo_ratio = 0.0
         echo = self._output.echo
         window = self._window
-        if self.arrivals.ahead >= window and not (echo and echo.active(end)) and self._take_back(probability):
+        echoes = echo is not None and echo.active(end)
+        if self.arrivals.ahead >= window and not echoes and self._take_back(probability):
             return None
-        if echo and echo.active(end):
+        if echo is not None and echoes:
             rules = self._config.rules
             doubtful = min(rules.speech.stop_threshold, rules.barge_in.doubt_threshold)
             alert, may_be_speech = echo.alert(end), probability >= doubtful
@@ -117,7 +118,7 @@ class UserInput:
         if self._output.replies.hears_audio:
             self._output.replies.hear(self.hearing.read(end - window, end))
         score = inputs.VadScored(end - window, end, probability, echo_ratio)
-        if echo and echo.in_doubt(end):
+        if echo is not None and echo.in_doubt(end):
             self.doubtful.append(score)
             return None
         if self.doubtful:
