@@ -13,7 +13,9 @@ from console_page import (
     address,
     backend,
     chromium,
+    converse,
     full,
+    heard_through,
     listens,
     live,
     noticed,
@@ -24,7 +26,7 @@ from console_page import (
     text,
     until,
 )
-from fake_backend import DEADLINE, FakeBackend, listening
+from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from playwright.async_api import Browser, Page
 
 from duologue.server.app import create_app
@@ -32,7 +34,9 @@ from duologue.server.auth.authenticator import Authenticator
 from duologue.server.auth.keys import KeyFile, add_key
 from duologue.server.auth.options import Security
 from duologue.server.auth.tokens import make_token
+from duologue.server.store.files import FileStore
 from duologue.server.store.memory import MemoryStore
+from duologue.session.checkpoint import CallCheckpoint
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 
@@ -117,11 +121,15 @@ async def test_a_conversation_that_begins_while_the_server_is_gone(
         await opening.__aexit__(None, None, None)
 
 
-async def test_what_was_said_stays_and_a_line_says_that_the_agent_forgot(page: Page, backend: FakeBackend) -> None:
-    session = await talk(page, backend)
+async def says_something(page: Page, session: FakeSession) -> None:
     session.sink.send(bytes(960), 0, 7)
     session.tell_words("Hello there.", generation=7)
     await until(page, "document.querySelector('.entry.agent')")
+
+
+async def test_what_was_said_stays_and_a_line_says_that_the_agent_forgot(page: Page, backend: FakeBackend) -> None:
+    session = await talk(page, backend)
+    await says_something(page, session)
     session.finish("shutdown")
     again = await backend.session()
     await until(page, "document.querySelector('.divider')")
@@ -134,20 +142,95 @@ async def test_what_was_said_stays_and_a_line_says_that_the_agent_forgot(page: P
     await again.called("mark_playback", 480)
 
 
-async def test_a_line_that_breaks_without_a_word(chromium: Browser) -> None:
+async def test_a_conversation_goes_on_where_its_line_broke(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build)) as (listener, address),
+        opened(chromium, f"http://{address}/?aec=0&keep=1", lab=True) as page,
+    ):
+        session = await converse(page, backend)
+        session.sink.send(bytes(960), 0, 1)
+        session.tell_words("One", generation=1)
+        await until(page, "duologue.audio.length")
+        for connection in list(listener.server_state.connections):
+            connection.transport.abort()
+        await session.called("suspend")
+        session.sink.send(bytes(960), 480, 1)
+        session.tell_words("Two", generation=1)
+        await until(page, "duologue.resumes === 1")
+        await until(page, "document.querySelector('.entry.agent').textContent.includes('One Two')")
+        assert await page.evaluate("duologue.audio.map(({ position }) => position)") == [0, 480]
+        assert "lost for a moment. The conversation goes on." in await text(page, ".divider")
+        assert "The connection was lost" not in await page.evaluate("duologue.notices")
+        await heard_through(page)
+        assert backend.opened.empty()
+        await page.click("#talk")
+        async with asyncio.timeout(DEADLINE):
+            await session.closed.wait()
+        assert session.reason == "client_end"
+
+
+async def test_what_is_done_while_the_line_is_broken_is_sent_later(chromium: Browser) -> None:
+    backend = FakeBackend()
+    async with (
+        listening(create_app(backend.build, allowed_origins=["*"])) as (_, address),
+        between(address) as proxy,
+        opened(chromium, f"http://127.0.0.1:{proxy.port}/") as page,
+    ):
+        await page.fill("#text", "Hello")
+        await page.press("#text", "Enter")
+        session = await backend.session()
+        await session.called("send_text", "Hello")
+        proxy.passing.clear()
+        proxy.close_streams(1012, "")
+        await until(page, "document.querySelector('#status').textContent === 'Reconnecting'")
+        for words in ("Are you", "there?"):
+            await page.fill("#text", words)
+            await page.press("#text", "Enter")
+        proxy.passing.set()
+        await session.called("send_text", "there?")
+        assert [words for kind, *words in session.calls if kind == "send_text"] == [["Hello"], ["Are you"], ["there?"]]
+        assert await page.evaluate("duologue.phase") == "live"
+
+
+async def test_another_process_goes_on_with_the_conversation(
+    chromium: Browser, unused_port: int, tmp_path: Path
+) -> None:
+    first, second = FakeBackend(), FakeBackend()
+    address = f"127.0.0.1:{unused_port}"
+    async with listening(create_app(first.build, store=FileStore(tmp_path)), port=unused_port):
+        opening = opened(chromium, f"http://{address}/?aec=0", lost=True)
+        page = await opening.__aenter__()
+        session = await talk(page, first)
+        await session.called("process_audio", 640)
+        session.state = CallCheckpoint(turn=3)
+    await noticed(page, "The connection was lost")
+    assert "It said" not in await text(page, "#notice-text"), "the reason was the resume token"
+    async with listening(create_app(second.build, store=FileStore(tmp_path)), port=unused_port):
+        again = await second.session()
+        await until(page, "duologue.resumes === 1 && !duologue.notice")
+        assert again.state == CallCheckpoint(turn=3)
+        assert "Another server goes on" in await text(page, ".divider")
+        await again.called("process_audio", 640)
+        await opening.__aexit__(None, None, None)
+
+
+async def test_a_conversation_that_ended_while_its_line_was_broken_is_begun_anew(chromium: Browser) -> None:
     backend = FakeBackend()
     async with (
         listening(create_app(backend.build)) as (listener, address),
         opened(chromium, f"http://{address}/?aec=0") as page,
     ):
-        first = await talk(page, backend)
+        session = await talk(page, backend)
+        await says_something(page, session)
+        backend.on_call = lambda call: session.finish("timeout") if call == ("suspend",) else None
         for connection in list(listener.server_state.connections):
             connection.transport.abort()
-        await noticed(page, "The connection was lost")
-        async with asyncio.timeout(DEADLINE):
-            await first.closed.wait()
-        await backend.session()
-        await until(page, "duologue.phase === 'live'")
+        again = await backend.session()
+        await until(page, "duologue.phase === 'live' && document.querySelector('.divider')")
+        assert "the agent does not remember the one before" in await text(page, ".divider")
+        assert await page.evaluate("duologue.resumes") == 0
+        await again.called("process_audio", 640)
 
 
 async def test_a_full_server_says_when_to_come_again(page: Page, backend: FakeBackend) -> None:
@@ -250,8 +333,8 @@ async def test_the_reason_that_a_connection_is_closed_with_is_shown(chromium: Br
         await noticed(page, "The connection was lost")
         assert "“maintenance until noon”" in await text(page, "#notice-text")
         proxy.passing.set()
-        await backend.session()
-        await until(page, "duologue.phase === 'live'")
+        await until(page, "duologue.resumes === 1 && !duologue.notice")
+        assert backend.opened.empty()
 
 
 async def test_a_server_that_does_not_answer_is_not_said_to_listen(chromium: Browser) -> None:
@@ -272,9 +355,8 @@ async def test_a_server_that_does_not_answer_is_not_said_to_listen(chromium: Bro
         await says(page, "No answer", "The server does not answer")
         await noticed(page, "The connection was lost")
         proxy.passing.set()
-        again = await backend.session()
-        again.tell(live())
-        await listens(page, again)
+        await until(page, "duologue.resumes === 1")
+        await listens(page, session)
 
 
 async def test_a_conversation_can_be_ended_where_no_answer_comes(chromium: Browser) -> None:

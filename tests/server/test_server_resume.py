@@ -17,6 +17,7 @@ from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from duologue.agent import Turn
 from duologue.agent.booking import BookingAgent
 from duologue.client import AudioFrame, Conversation, connect
+from duologue.client.resumable import MAX_MESSAGES
 from duologue.conversation.history import Message
 from duologue.errors import DuologueError, InputError, OverloadedError, SessionNotActiveError, StreamError
 from duologue.server.app import VoiceApp, create_app
@@ -121,6 +122,21 @@ async def test_a_message_that_is_sent_meanwhile_waits(server: Server) -> None:
     assert [words for kind, *words in session.calls if kind == "send_text"] == [["Hello?"], ["Are you there?"]]
     await call.aclose()
     await session.closed.wait()
+
+
+async def test_messages_that_were_lost_for_good_are_not_counted(server: Server) -> None:
+    call, _ = await server.call()
+    for number in range(MAX_MESSAGES + 6):  # into a network that has failed and has not said so
+        call._told += 1
+        call._tellings.append((call._told, wire.dump(wire.Ping(id=number))))
+    reset(call)
+    answered = [(await next_of(call, wire.Pong)).id for _ in range(MAX_MESSAGES)]
+    assert answered == [*range(6, MAX_MESSAGES + 6)]
+    reset(call)
+    await next_of(call, wire.Reconnected)
+    await call.ping(100)
+    assert (await next_of(call, wire.Pong)).id == 100, "none was sent again"
+    await call.aclose()
 
 
 async def test_a_client_that_says_goodbye_is_not_waited_for(server: Server) -> None:

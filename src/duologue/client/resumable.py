@@ -179,6 +179,7 @@ class ResumableConnection:
             self._token, self._window = answer.resume_token, answer.resume_s
             if answer.restored:
                 self._interrupted = -1
+            self._number_from(answer.messages)
             told = await self._tell_after(answer.messages, socket)
             for frame in self._sent.after(answer.input):
                 await socket.send(frame)
@@ -189,6 +190,12 @@ class ResumableConnection:
         self._socket = socket
         self.reconnects += 1
         return answer
+
+    def _number_from(self, handled: int) -> None:
+        """Number the messages that the server lacks as it will count them: it never gets those that are not kept."""
+        lacking = [data for number, data in self._tellings if number > handled]
+        self._told = handled + len(lacking)
+        self._tellings = deque(enumerate(lacking, handled + 1), maxlen=MAX_MESSAGES)
 
     async def _tell_after(self, number: int, socket: ClientConnection) -> int:
         """Send the messages after this one; returns the number of the last."""

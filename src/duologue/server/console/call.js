@@ -1,30 +1,35 @@
 // A conversation from the first click to its end: the sound of both sides, and a connection that is made again when it
-// is lost. Each connection is a new session to the server.
+// is lost. It goes on with the session if the server has kept it, and begins a new one otherwise.
 
 import { ticket } from "./access.js";
 import { Loudspeaker, OUTPUT_RATE } from "./loudspeaker.js";
 import { Microphone } from "./microphone.js";
 import { Backoff } from "./backoff.js";
 import { askWhy } from "./ready.js";
+import { ResumeState } from "./resume.js";
 import { Stream } from "./stream.js";
 
 const METER_S = 0.1;
 const RELEASE_FRAMES = 5; // 100 ms that still belong to the turn when the button is let go
 const MAX_REFUSALS = 2; // one can be chance, as where the server starts anew
+const ATTEMPT = 5000; // milliseconds for one attempt to go on with a session
+const TELL_AFTER = 1000; // a loss that lasts longer is told of
 
 /**
  * Calls `phase(name)` with connecting, live, waiting or idle; `message(object)`, `frame(frame)`, `marked(position)` and
  * `level(0 to 1)` as they come; `changed()` when `troubles` or what is in use has changed; `moved(kind, why, before,
  * label)` when another microphone (`input`) or loudspeaker (`output`) is in use, as Input and Loudspeaker have it;
- * `waiting({cause, seconds, error, status, said})` before it tries again; `over({reason, close, cause})` at the end.
+ * `waiting({cause, seconds, error, status, said})` before it tries again; `resumed({seconds, restored})` when the session
+ * goes on that was lost so long ago; `over({reason, close, cause})` at the end.
  */
 export class Call {
   constructor(options, on) {
     this.options = options; // {turns, agent, processing, input, output}
     this.on = on;
     this.backoff = new Backoff();
+    this.kept = new ResumeState();
     this.microphone = this.speaker = this.stream = null;
-    this.sessions = this.refusals = 0;
+    this.sessions = this.resumes = this.refusals = this.pings = 0;
     this.open = this.holding = this.muted = this.done = false;
     this.tail = 0; // frames that still go out after the button was let go
   }
@@ -58,9 +63,14 @@ export class Call {
     if (this.open) this.attach();
   }
 
+  /** The session has no connection for now. */
+  get isAway() {
+    return this.kept.isLost;
+  }
+
   /** What is wrong with the line and the sound, the worst first: quiet, or a fault of Context, Input or Microphone. */
   get troubles() {
-    const found = [this.open && this.stream.isQuiet && "quiet", this.microphone?.fault, this.speaker?.fault];
+    const found = [this.open && !this.isAway && this.stream.isQuiet && "quiet", this.microphone?.fault, this.speaker?.fault];
     return [...new Set(found.filter(Boolean))];
   }
 
@@ -89,28 +99,38 @@ export class Call {
     this.microphone?.mute(muted);
   }
 
+  /** Goes on with the session that was lost, or begins one. */
   async dial() {
     clearTimeout(this.timer);
     const before = this.stream;
     this.stream = null;
     before?.drop();
     this.ended = this.fatal = null;
-    this.on.phase("connecting");
     const dialed = (this.dialed = {});
+    if (this.isAway) {
+      this.connect({ reconnect: 1 }, this.kept.hello(this.microphone?.position ?? 0));
+      this.timer = setTimeout(() => this.stream?.drop(), ATTEMPT);
+      return;
+    }
+    this.kept.forget();
+    this.on.phase("connecting");
     const pass = await ticket();
     if (this.done || this.dialed !== dialed) return; // ended, or dialed again meanwhile
-    const url = new URL("v1/stream", document.baseURI);
-    url.protocol = url.protocol.replace("http", "ws");
-    url.search = pass ? new URLSearchParams({ ticket: pass }) : "";
-    url.hash = "";
     const { agent, turns } = this.options;
-    const start = { audio_out: { rate: OUTPUT_RATE }, marks: true, meter_s: METER_S, agent, turns };
-    const stream = (this.stream = new Stream(url, start, {
+    const audio_out = { rate: OUTPUT_RATE };
+    const start = { type: "start", version: 1, audio_out, marks: true, meter_s: METER_S, agent, turns, resumable: true };
+    this.connect(pass ? { ticket: pass } : {}, start);
+  }
+
+  connect(query, hello) {
+    const stream = (this.stream = new Stream(query, hello, {
       message: (message) => this.receive(message),
       frame: (frame) => {
+        this.kept.played(frame);
         this.on.frame(frame);
         this.speaker.play(frame);
       },
+      ping: () => this.isAway || this.send({ type: "ping", id: ++this.pings }),
       quiet: () => this.on.changed(),
       closed: (close) => stream === this.stream && this.closed(close),
     }));
@@ -122,11 +142,16 @@ export class Call {
 
   /** With the button to talk, sound leaves this page only while it is held. */
   hear(frame) {
-    if (this.options.turns === "auto" || this.holding) this.stream.sendFrame(frame);
+    if (this.options.turns === "auto" || this.holding) this.sound(frame);
     else if (this.tail) {
-      this.stream.sendFrame(frame);
+      this.sound(frame);
       if (!--this.tail) this.send({ type: "turn.end" });
     }
+  }
+
+  sound(frame) {
+    this.kept.sound(frame);
+    if (!this.isAway) this.stream.sendFrame(frame);
   }
 
   hold(down) {
@@ -138,20 +163,30 @@ export class Call {
     this.on.changed();
   }
 
+  /** Sends a message, or keeps it until the session has a connection again. */
   send(message) {
-    this.stream?.send(message);
+    if (this.isAway || this.stream?.send(message)) this.kept.tell(message);
   }
 
   receive(message) {
+    if (!this.isAway) this.kept.came(message);
+    else if (message.type !== "reconnected") return; // a refusal: how the connection is closed tells the rest
     switch (message.type) {
       case "started":
         this.open = true;
+        this.kept.take(message);
         this.sessions += 1;
         this.refusals = 0;
         this.backoff.rest();
         this.speaker.attach({ mark: (position) => this.mark(position) });
         this.attach();
         this.on.phase("live");
+        break;
+      case "reconnected":
+        this.goOn(message);
+        break;
+      case "ack":
+        this.kept.acknowledge(message.position);
         break;
       case "state":
         if (this.microphone) this.microphone.floor = !["processing", "speaking"].includes(message.session);
@@ -180,9 +215,43 @@ export class Call {
     this.send({ type: "mark", position });
   }
 
+  /** The session has another connection: what the server lacks is sent again. */
+  goOn(message) {
+    const seconds = (performance.now() - this.kept.lostAt) / 1000;
+    clearTimeout(this.timer);
+    clearTimeout(this.telling);
+    this.resumes += 1;
+    this.kept.take(message);
+    // Another process does not know that this page was told to pause.
+    if (message.restored && this.speaker.paused) this.speaker.flush(this.kept.generation);
+    this.stream.sendAgain(this.kept.missing(message));
+    this.on.resumed({ seconds, restored: message.restored });
+    this.on.changed();
+  }
+
+  /** The server keeps the session: tries to go on with it, at once at first. */
+  again({ reason }) {
+    const why = { cause: "kept", said: this.kept.said(reason) };
+    const first = !this.isAway;
+    const seconds = this.kept.lost();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.dial(), seconds * 1000);
+    if (first) {
+      this.isTold = false;
+      this.telling = setTimeout(() => {
+        this.isTold = true;
+        this.on.waiting({ ...why, seconds: null });
+      }, TELL_AFTER);
+    } else if (this.isTold) this.on.waiting({ ...why, seconds });
+    this.on.changed();
+  }
+
   async closed(close) {
     if (this.done) return;
+    if (this.open && !this.ended && !this.fatal && this.kept.mayGoOn(close)) return this.again(close);
+    const { isAway } = this;
     this.quiet();
+    if (isAway) return this.dial(); // the session is over, so that another one begins
     const { stream } = this;
     this.on.phase("waiting");
     const why = await this.why(close);
@@ -212,6 +281,8 @@ export class Call {
   quiet() {
     this.open = this.holding = false;
     this.tail = 0;
+    clearTimeout(this.telling);
+    this.kept.forget();
     this.microphone?.detach();
     this.speaker?.detach();
     this.on.level(0);
@@ -219,7 +290,7 @@ export class Call {
 
   end() {
     this.ended ??= "client_end"; // also where no answer comes any more
-    if (this.open) this.stream.end();
+    if (this.open && !this.isAway) this.stream.end();
     else this.finish({ reason: "client_end", close: null });
   }
 
@@ -233,7 +304,7 @@ export class Call {
     this.done = true;
     clearTimeout(this.timer);
     this.quiet();
-    this.stream?.drop();
+    this.stream?.drop({ meant: true });
     this.microphone?.close();
     this.speaker?.close();
   }

@@ -14,7 +14,7 @@ import { applyTheme, bindRadios, choose, setting } from "./settings.js";
 import { statusOf } from "./status.js";
 import { TalkButton } from "./talk.js";
 import { Transcript } from "./transcript.js";
-import { givenUp, waitingFor } from "./trouble.js";
+import { givenUp, waitingFor, wentOn } from "./trouble.js";
 import { Vitals } from "./vitals.js";
 import { whenBack } from "./wake.js";
 
@@ -28,6 +28,7 @@ const page = (window.duologue = {
   phase: "idle", // idle, connecting, live, waiting
   state: null, // the last `state`
   session: null, // the last `started`
+  resumes: 0, // how often a session went on over another connection
   log: [], // messages of the server but for meters, the newest last
   meters: 0, // how many meters came
   marks: [], // positions that were reported
@@ -79,6 +80,11 @@ async function begin({ microphone }) {
       frame: (frame) => page.audio?.push(frame),
       marked: (position) => keep(page.marks, position),
       level: showLevel,
+      resumed: ({ seconds, restored }) => {
+        page.resumes += 1;
+        transcript.divide(wentOn(seconds, restored));
+        notice.hide("line");
+      },
       waiting: (why) => notice.show("line", ...waitingFor(why), { seconds: why.seconds, action: tryNow }),
       over,
     },
@@ -285,7 +291,7 @@ $("#compose").onsubmit = async (event) => {
   else if (!call) await begin({ microphone: false });
 };
 whenBack({ seen: () => audio.look(), done: () => call?.wake() });
-window.addEventListener("online", () => page.phase === "waiting" && call.dial());
+window.addEventListener("online", () => (page.phase === "waiting" || call?.isAway) && call.dial());
 window.addEventListener("offline", () => audio.look());
 window.addEventListener("pagehide", () => call?.finish({ reason: "left", close: null }));
 

@@ -17,7 +17,8 @@ const NO_AUDIO = ["suspended", "interrupted", "closed", "stuck"];
  */
 export function statusOf(phase, state, call) {
   if (phase !== "live") return { words: PHASES[phase], wrong: false };
-  const { troubles } = call;
+  const { isAway, troubles } = call;
+  if (isAway) return { words: PHASES.waiting, wrong: true };
   if (troubles.includes("quiet")) return { words: "No answer", wrong: true };
   if (troubles.some((name) => NO_AUDIO.includes(name))) return { words: "No audio", wrong: true };
   if (!state) return { words: STATES.initial, wrong: false };

@@ -1,6 +1,7 @@
 // One connection to the server: messages as JSON text, sound as frames with a header of 12 bytes.
 
 const HEADER_BYTES = 12;
+const NORMAL = 1000; // the code after which the server does not keep the session
 const MAX_BUFFERED = 64000; // two seconds of sound that the network has not taken
 const BEAT_EVERY = 1000; // milliseconds
 const PING_AFTER = 1000;
@@ -10,22 +11,27 @@ const SILENT_FOR = 8000; // a network that has dropped says nothing, so silence 
 const SLEPT = 5000; // between two beats: this page was not run meanwhile, which says nothing of the network
 
 /**
- * Opens the stream and starts a session. Calls `message(object)`, `frame({position, generation, samples})` with 16-bit
- * samples, `quiet(true or false)` when nothing comes and when something does again, and at last
- * `closed({code, reason, opened})`, once.
+ * Opens the stream, with `query` in its address, and says `hello`, its first message. Calls `message(object)`, `frame({position, generation, samples})`
+ * with 16-bit samples, `ping()` when one is to be sent, `quiet(true or false)` when nothing comes and when something does
+ * again, and at last `closed({code, reason, opened})`, once.
  */
 export class Stream {
-  constructor(url, start, { message, frame, quiet, closed }) {
+  constructor(query, hello, { message, frame, ping, quiet, closed }) {
+    const url = new URL("v1/stream", document.baseURI);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.search = new URLSearchParams(query);
+    url.hash = "";
     this.socket = new WebSocket(url);
     this.closed = closed;
+    this.ping = ping;
     this.quiet = quiet;
     this.isQuiet = this.opened = false;
-    this.pings = 0;
+    this.extra = 0; // bytes that may wait beyond MAX_BUFFERED, because they were sent again at once
     this.heard = this.beaten = performance.now();
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => {
       this.opened = true;
-      this.send({ type: "start", version: 1, ...start });
+      this.send(hello);
     };
     this.socket.onmessage = ({ data }) => {
       this.heard = performance.now();
@@ -43,7 +49,7 @@ export class Stream {
     this.beaten = now;
     const silent = now - this.heard;
     if (silent > SILENT_FOR) return this.drop();
-    if (silent > PING_AFTER) this.send({ type: "ping", id: ++this.pings });
+    if (silent > PING_AFTER) this.ping();
     if (silent > QUIET_AFTER && !this.isQuiet) this.tell(true);
   }
 
@@ -51,7 +57,7 @@ export class Stream {
   probe() {
     if (!this.opened) return;
     const asked = performance.now();
-    this.send({ type: "ping", id: ++this.pings });
+    this.ping();
     setTimeout(() => this.closed && this.heard < asked && !this.isQuiet && this.tell(true), PROBED_FOR);
   }
 
@@ -60,24 +66,39 @@ export class Stream {
     this.quiet(quiet);
   }
 
+  /** Returns whether it could be sent. */
   send(message) {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    const isOpen = this.socket.readyState === WebSocket.OPEN;
+    if (isOpen) this.socket.send(JSON.stringify(message));
+    return isOpen;
   }
 
   /** Sends a frame with its header. What the network cannot take is left out: the next position tells of the gap. */
   sendFrame(frame) {
-    if (this.socket.readyState === WebSocket.OPEN && this.socket.bufferedAmount < MAX_BUFFERED) this.socket.send(frame);
+    const { readyState, bufferedAmount } = this.socket;
+    this.extra = Math.min(this.extra, bufferedAmount);
+    if (readyState === WebSocket.OPEN && bufferedAmount < MAX_BUFFERED + this.extra) this.socket.send(frame);
+  }
+
+  /** Sends messages and frames of ResumeState again, all of them at once. */
+  sendAgain(missing) {
+    for (const { message, frame } of missing) {
+      if (message) this.send(message);
+      else this.socket.send(frame);
+    }
+    this.extra = this.socket.bufferedAmount;
   }
 
   /** Asks for the end, and closes where the server does not. */
   end() {
     this.send({ type: "end" });
-    setTimeout(() => this.drop(), this.socket.readyState === WebSocket.OPEN ? 2000 : 0);
+    setTimeout(() => this.drop({ meant: true }), this.socket.readyState === WebSocket.OPEN ? 2000 : 0);
   }
 
-  /** Gives the connection up, without waiting for the other side. */
-  drop() {
-    this.socket.close();
+  /** Gives the connection up, without waiting for the other side. The session ends with it if that is `meant`. */
+  drop({ meant = false } = {}) {
+    if (meant) this.socket.close(NORMAL);
+    else this.socket.close();
     this.over({ code: 1006, reason: "" });
   }
 

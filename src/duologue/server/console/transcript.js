@@ -18,7 +18,7 @@ export class Transcript {
   constructor(list) {
     this.list = list;
     this.entries = new Map(); // "user 3" and "agent 5" → {item, body, words, kind, text, …}
-    this.session = 0;
+    this.session = this.notes = 0;
     this.agent = "Agent"; // its name
     this.early = new Map(); // tools of replies that have no entry yet
   }
@@ -32,12 +32,16 @@ export class Transcript {
   begin(note = "") {
     this.session += 1;
     this.early.clear();
-    if (!note || !this.entries.size) return;
+    if (note && this.entries.size) this.divide(note);
+  }
+
+  /** A line of the page's own. */
+  divide(note) {
     const item = document.createElement("li");
     item.className = "divider";
     item.textContent = note;
     this.list.append(item);
-    this.entries.set(`${this.session} note`, { item, kind: "note", text: note });
+    this.entries.set(`note ${++this.notes}`, { item, kind: "note", text: note });
     this.follow();
   }
 

@@ -20,6 +20,7 @@ const TROUBLES = {
 const OFFLINE = ["This device is offline", "Connect it to a network: the page goes on by itself."];
 
 const WAITS = {
+  kept: () => ["The connection was lost", "The server keeps the conversation, and the page goes on with it by itself."],
   lost: () => ["The connection was lost", "The server does not answer, or the network has dropped; the page tries again by itself."],
   shutdown: () => ["The server is gone", "It is shutting down or restarting; the page tries again by itself."],
   full: ({ error }) => ["The server is busy", `${error.message} ${error.hint ?? ""}`.trim()],
@@ -31,9 +32,16 @@ const WAITS = {
 
 /** Title and text of what is waited for before the next try. */
 export function waitingFor(why) {
-  if (why.cause === "lost" && !navigator.onLine) return OFFLINE;
+  if (["lost", "kept"].includes(why.cause) && !navigator.onLine) return OFFLINE;
   const [title, text] = WAITS[why.cause](why);
   return [title, why.said ? `It said: “${why.said}”. The page tries again by itself.` : text];
+}
+
+/** What the transcript says where the session goes on after a loss; `restored`: in another process, as Call has it. */
+export function wentOn(seconds, restored) {
+  const time = seconds < 1.5 ? "a moment" : `${Math.round(seconds)} s`;
+  const rest = restored ? "Another server goes on: what was said just before may be missing." : "The conversation goes on.";
+  return `The connection was lost for ${time}. ${rest}`;
 }
 
 /** Title and text of why a connection is not tried again. */
