@@ -1,6 +1,7 @@
 """`duologue serve`: its options, a port that is taken, and a server from its start to Ctrl-C."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -252,7 +253,7 @@ async def test_a_server_from_its_start_to_ctrl_c(tmp_path: Path) -> None:
         server.send_signal(signal.SIGINT)
         out, errors = await server.communicate()
     assert server.returncode == 0
-    assert errors.decode() == "ended\n"
+    assert [json.loads(line)["message"] for line in errors.decode().splitlines()] == ["ended"]
     assert out == b""
 
 
@@ -270,7 +271,7 @@ async def test_two_workers_from_their_start_to_their_end(tmp_path: Path) -> None
         server.send_signal(signal.SIGTERM)
         _, errors = await server.communicate()
     assert server.returncode == 0
-    assert errors.decode() == "ended\n"
+    assert [json.loads(line)["message"] for line in errors.decode().splitlines()] == ["ended"]
     assert not any(Path(f"/proc/{worker['pid']}").exists() for worker in shown["workers"])
 
 

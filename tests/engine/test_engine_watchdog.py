@@ -62,7 +62,9 @@ async def test_a_session_that_holds_up_all_is_named_with_the_place(
                 await until("goes on after", caplog)
         assert running.stalls.count >= 1
         assert running.stalls.worst >= LIMIT
-    told = next(record.getMessage() for record in caplog.records if "held up" in record.getMessage())
+    record: Any = next(record for record in caplog.records if "held up" in record.getMessage())
+    told = record.getMessage()
+    assert (record.fields["event"], record.fields["call"]) == ("event_loop.blocked", session.id)
     assert f"of the session {session.id}" in told
     assert f"in block_in_{place}" in told
     assert "in hold_up_the_loop" in told

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from duologue.errors import ConfigError
+from duologue.agent.faults import FaultLog
+from duologue.errors import AgentError, ConfigError, ProviderUnavailableError
 from duologue.server.logs import logging_to
 from duologue.server.redaction import redact
 
@@ -17,7 +18,7 @@ library = logging.getLogger("somebody.else")
 
 def test_lines_of_text_begin_with_a_time() -> None:
     written = io.StringIO()
-    with logging_to(written):
+    with logging_to(written, log_format="text"):
         calls.info("Call %s started.", "c1")
         calls.debug("more")
         library.info("their business")
@@ -43,6 +44,37 @@ def test_lines_of_json_hold_fields_and_exceptions() -> None:
         "level": "debug", "logger": "duologue.calls", "message": "Call c1 ended.", "event": "call.ended", "turns": 2,
     }  # fmt: skip
     assert "ValueError: two\nlines" in second["exception"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "log_format"), [(Terminal, "text"), (io.StringIO, "json")])
+def test_the_log_is_text_on_a_terminal_and_json_elsewhere(stream: type[io.StringIO], log_format: str) -> None:
+    written = stream()
+    with logging_to(written) as chosen:
+        calls.info("Call %s ended.", "c1", extra={"fields": {"event": "call.ended"}})
+    line = written.getvalue()
+    assert chosen == log_format
+    if log_format == "json":
+        assert json.loads(line)["event"] == "call.ended"
+    else:
+        assert line.endswith(" INFO duologue.calls: Call c1 ended.\n")
+
+
+def test_failures_have_the_ids_of_their_call_and_turn() -> None:
+    written = io.StringIO()
+    with logging_to(written):
+        faults = FaultLog(logging.getLogger("duologue.session.session"))
+        faults.write("Session c1, turn 2", ProviderUnavailableError("The voice is down."), call="c1", turn=2)
+        faults.write("No agent for the call c3", AgentError("It failed."), call="c3")
+    first, second = (json.loads(line) for line in written.getvalue().splitlines())
+    assert first["message"].startswith("Session c1, turn 2: provider_unavailable: The voice is down.")
+    assert (first["event"], first["call"], first["turn"], first["code"]) == ("failure", "c1", 2, "provider_unavailable")
+    assert (second["call"], second["code"]) == ("c3", "agent_error")
+    assert not {"turn", "trace_id"} & set(second)
 
 
 def test_the_log_is_as_before_afterwards() -> None:

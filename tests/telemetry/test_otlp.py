@@ -131,14 +131,14 @@ async def test_metrics_arrive_with_their_units_and_without_the_session(collector
 
 @pytest.mark.parametrize("kept", ["budget", "error", "neither"])
 async def test_of_the_conversations_that_are_not_sampled_the_turns_that_matter_are_kept(
-    collector: Collector, kept: str
+    collector: Collector, kept: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(text: str) -> str:
         raise ProviderError("The weather service failed.", provider="weather")
 
     agent = broken if kept == "error" else ScriptedAgent("Yes.")
     session = SessionConfig(budget=LatencyBudget(end_of_turn=0.01)) if kept == "budget" else SessionConfig()
-    await converse(TelemetryConfig(otlp_endpoint=collector.url, sample=0.0), agent, session)
+    _, call = await converse(TelemetryConfig(otlp_endpoint=collector.url, sample=0.0), agent, session)
     turns = collector.named("voice.turn")
     if kept == "neither":
         assert not collector.spans
@@ -152,6 +152,9 @@ async def test_of_the_conversations_that_are_not_sampled_the_turns_that_matter_a
         assert values(event.attributes)["reason"] == "end_of_turn"
     else:
         assert found["error.type"] == "provider_error"
+        logged = [getattr(record, "fields", {}) for record in caplog.records]
+        (line,) = [each for each in logged if each.get("event") == "failure"]
+        assert (line["call"], line["turn"], line["trace_id"]) == (call.session.id, 1, turns[0].trace_id.hex())
         assert turns[0].status.code == 2
 
 

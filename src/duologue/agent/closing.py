@@ -35,7 +35,7 @@ async def close_unused(agent: object, call: str) -> None:
         cause = error
     if cause is not None:
         what = AgentError(f"An agent that was not used failed to close: {type(cause).__name__}.")
-        _faults.write(f"The call {call}", with_cause(what, cause))
+        _faults.write(f"The call {call}", with_cause(what, cause), call=call)
 
 
 async def _close(agent: object) -> BaseException | None:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import CodeType, TracebackType
+from typing import Any
 
 from duologue.errors import DuologueError
+from duologue.telemetry.context import CONTEXTS
 
 __all__ = ["FaultLog", "is_fault", "origin"]
 
@@ -74,8 +76,8 @@ class FaultLog:
         self._at = time.monotonic()
         self._dropped = 0
 
-    def write(self, where: str, error: DuologueError) -> None:
-        """Write that `error` happened in `where`, such as a session and its turn."""
+    def write(self, where: str, error: DuologueError, *, call: str = "", turn: int = 0) -> None:
+        """Write that `error` happened in `where`, such as a session and its turn; `call` is the session's id."""
         now = time.monotonic()
         self._lines = min(self._lines + (now - self._at) * _LINES_PER_SECOND, _LINES_AT_ONCE)
         self._at = now
@@ -91,8 +93,14 @@ class FaultLog:
             _words(error),
             f" ({place})" if place else "",
             f" [{self._dropped} failures before this one were not logged]" if self._dropped else "",
+            extra={"fields": {"event": "failure", "code": error.code, **_ids(call, turn)}},
         )
         self._dropped = 0
+
+
+def _ids(call: str, turn: int) -> dict[str, Any]:
+    ids = {"call": call, "turn": turn, "trace_id": CONTEXTS.trace_id(call)}
+    return {name: value for name, value in ids.items() if value}
 
 
 def _words(error: DuologueError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -24,6 +24,7 @@ from duologue.cli.output import AsJson, notes, print_json
 
 __all__ = ["FLAGS", "serve"]
 
+_log = logging.getLogger("duologue.server")
 
 FLAGS: Final = {
     "server.host": "--host",
@@ -198,8 +199,10 @@ def serve(
         typer.Option(help="The lowest level of the log's lines [default: info]."),
     ] = None,
     log_format: Annotated[
-        Literal["text", "json"] | None,
-        typer.Option(help="How the log is written to standard error [default: text]."),
+        Literal["auto", "text", "json"] | None,
+        typer.Option(
+            help="How the log is written to standard error; auto is text on a terminal, JSON elsewhere [default: auto]."
+        ),
     ] = None,
     log_words: Annotated[
         bool, typer.Option("--log-words", help="Write to the log what callers and agents say.")
@@ -277,16 +280,28 @@ def serve(
     }
     loaded = load_settings(config, flags=given, flag_names=FLAGS)
     settings = loaded.settings
-    say: Callable[[str], None] = (lambda _: None) if as_json else notes.print
-    if loaded.file is not None:
-        say(f"settings from {loaded.file}")
     server = settings.server
     # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
     with (
-        logging_to(level=settings.log.level, log_format=settings.log.format),
+        logging_to(level=settings.log.level, log_format=settings.log.format) as log_format,
         listen(server.host, server.port) as sock,
     ):
+        # What is told of the start goes where the log goes: standard error holds JSON and nothing else, or text.
+        say = _skip if as_json else notes.print if log_format == "text" else _write_to_log
+        if loaded.file is not None:
+            say(f"settings from {loaded.file}")
         run(settings=loaded, sock=sock, say=say, on_ready=_print_ready if as_json else None)
+
+
+def _skip(_: str) -> None:
+    """Say nothing: what is said is on standard output, as JSON."""
+
+
+def _write_to_log(line: str) -> None:
+    if line.startswith("warning: "):
+        _log.warning(line.removeprefix("warning: "))
+    else:
+        _log.info(line.strip())
 
 
 def _print_ready(address: str, seconds: float) -> None:

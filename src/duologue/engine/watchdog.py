@@ -139,7 +139,8 @@ class LoopWatchdog:
         if self._on_stall is not None:
             self._on_stall(self._stall)
         if self._unreported == 0:
-            log.warning("The event loop goes on after %.1f s.", took)
+            extra = _fields("event_loop.unblocked", took, self._stall.session)
+            log.warning("The event loop goes on after %.1f s.", took, extra=extra)
 
     def _stack(self) -> list[tuple[FrameType, int]]:
         """The frames of the loop's thread, the innermost first, without those that started the loop."""
@@ -170,6 +171,7 @@ class LoopWatchdog:
             f" of the session {self._stall.session}" if self._stall.session else "",
             more,
             "".join(lines.format()).rstrip(),
+            extra=_fields("event_loop.blocked", seconds, self._stall.session),
         )
 
     def _session_in(self, frame: FrameType) -> str | None:
@@ -183,6 +185,11 @@ class LoopWatchdog:
                     if found is not None:
                         return found
         return None
+
+
+def _fields(event: str, seconds: float, session: str) -> dict[str, Any]:
+    call = {"call": session} if session else {}
+    return {"fields": {"event": event, "seconds": round(seconds, 3), **call}}
 
 
 def _culprit(stack: list[tuple[FrameType, int]]) -> str:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-LogFormat = Literal["text", "json"]
+LogFormat = Literal["auto", "text", "json"]
 
 LOG_LEVELS: Final[tuple[LogLevel, ...]] = get_args(LogLevel)
 LOG_FORMATS: Final[tuple[LogFormat, ...]] = get_args(LogFormat)
@@ -83,18 +83,22 @@ def set_log_level(level: LogLevel) -> None:
 
 @contextmanager
 def logging_to(
-    stream: TextIO | None = None, *, level: LogLevel = "info", log_format: LogFormat = "text"
-) -> Iterator[None]:
+    stream: TextIO | None = None, *, level: LogLevel = "info", log_format: LogFormat = "auto"
+) -> Iterator[Literal["text", "json"]]:
     """Write the process's log to `stream`, standard error by default, while this context is open.
 
-    duologue's lines are written from `level` on, those of other packages from `warning` on at least. Raises ConfigError
-    for a level or a format that is not one.
+    duologue's lines are written from `level` on, those of other packages from `warning` on at least. `auto` writes text
+    to a terminal and JSON elsewhere; the format that is written is yielded. Raises ConfigError for a level or a format
+    that is not one.
     """
     if level not in LOG_LEVELS:
         raise ConfigError(f"The log level {level!r} is not one of {', '.join(LOG_LEVELS)}.")
     if log_format not in LOG_FORMATS:
         raise ConfigError(f"The log format {log_format!r} is not one of {', '.join(LOG_FORMATS)}.")
-    handler = logging.StreamHandler(stream or sys.stderr)
+    stream = stream or sys.stderr
+    if log_format == "auto":
+        log_format = "text" if stream.isatty() else "json"
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root, ours = logging.getLogger(), logging.getLogger("duologue")
     before = root.level, ours.level
@@ -102,7 +106,7 @@ def logging_to(
     _open.append(handler)
     set_log_level(level)
     try:
-        yield
+        yield log_format
     finally:
         root.removeHandler(handler)
         _open.remove(handler)

@@ -177,7 +177,7 @@ class SessionFactory:
             )
         except DuologueError as error:  # such as a factory that returned an agent of another call
             self._agents_failed += 1
-            _faults.write(f"No session for the call {info.id}, agent {name!r}", error)
+            _faults.write(f"No session for the call {info.id}, agent {name!r}", error, call=info.id)
             await _close_unused(info.id, agent)
             raise
         session.record.agents.append(name)
@@ -210,7 +210,7 @@ class SessionFactory:
                 if not is_fault(error):
                     raise
                 ours = error if isinstance(error, DuologueError) else _failed(HookError, f"{what} failed", error)
-                _faults.write(f"The call {info.id} is not recorded", ours)
+                _faults.write(f"The call {info.id} is not recorded", ours, call=info.id)
                 agrees = False
         recordings.refused += agrees is not True
         return agrees is True
@@ -269,7 +269,7 @@ class SessionFactory:
                 raise
             self._user_data_failed += 1
             ours = error if isinstance(error, DuologueError) else _failed(HookError, f"{what} failed", error)
-            _faults.write(f"No user data for the call {info.id}", ours)
+            _faults.write(f"No user data for the call {info.id}", ours, call=info.id)
             raise ours from ours.__cause__
 
     async def _make_named(self, name: str, info: CallInfo) -> Agent:
@@ -294,7 +294,7 @@ class SessionFactory:
                 raise
             self._agents_failed += 1
             ours = error if isinstance(error, DuologueError) else _failed(AgentError, f"{what} failed", error)
-            _faults.write(f"No agent for the call {info.id}", ours)
+            _faults.write(f"No agent for the call {info.id}", ours, call=info.id)
             raise ours from ours.__cause__
         assert isinstance(made, Agent)
         return made

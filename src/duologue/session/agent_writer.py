@@ -122,7 +122,8 @@ class AgentWriter:
             if cancelled_from_outside():
                 # It failed while it was cancelled: its answer is not waited for.
                 failed = agent_failed(error)
-                _faults.write(f"Session {self.request.session}, turn {self.request.turn.id}", failed)
+                call, turn = self.request.session, self.request.turn.id
+                _faults.write(f"Session {call}, turn {turn}", failed, call=call, turn=turn)
                 without_frames(failed)
                 raise asyncio.CancelledError from None
             self.error = agent_failed(error)

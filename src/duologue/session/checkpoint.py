@@ -93,7 +93,8 @@ def agent_state(agent: object, call: str) -> Any:
     except BaseException as error:
         if not is_fault(error):
             raise
-        _faults.write(f"Session {call}", with_cause(AgentError("The agent failed to dump its state."), error))
+        failure = with_cause(AgentError("The agent failed to dump its state."), error)
+        _faults.write(f"Session {call}", failure, call=call)
         return None
 
 

@@ -86,7 +86,7 @@ class WeakHost:
         if host := self._host:
             host.failed(error, turn)
         else:
-            _faults.write(f"Session {self.id}, which had ended", error)
+            _faults.write(f"Session {self.id}, which had ended", error, call=self.id, turn=turn)
 
     def broken(self, error: Exception) -> None:
         """End the call, which cannot go on."""

@@ -643,7 +643,7 @@ class VoiceSession:
 
     def failed(self, error: DuologueError, turn: int = 0) -> None:
         """Log and publish an error, of this turn if of any."""
-        _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error)
+        _faults.write(f"Session {self.id}" + (f", turn {turn}" if turn else ""), error, call=self.id, turn=turn)
         self._publish(
             ErrorRaised(
                 self._input.hearing.position,

@@ -159,8 +159,8 @@ class LogTable(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level of its lines."""
-    format: Literal["text", "json"] = "text"
-    """How they are written."""
+    format: Literal["auto", "text", "json"] = "auto"
+    """How they are written; `auto` is text on a terminal and JSON elsewhere."""
     words: bool = False
     """Whether it has what callers and agents say."""
 

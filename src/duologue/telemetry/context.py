@@ -31,6 +31,14 @@ class SessionContexts:
         """Have work that is begun for `session` from now on belong to this context of OpenTelemetry."""
         self._contexts[session] = context
 
+    def trace_id(self, session: str) -> str:
+        """The id of the session's trace, 32 hexadecimal digits; empty if it has none."""
+        if (context := self._contexts.get(session)) is None:
+            return ""
+        from opentelemetry import trace
+
+        return trace.format_trace_id(trace.get_current_span(context).get_span_context().trace_id)
+
     def forget(self, session: str) -> None:
         """The session has ended."""
         self._contexts.pop(session, None)
