@@ -270,6 +270,8 @@ class DeepgramRecordings:
         self.url = ""
         self.problems: list[str] = []
         self.queries: list[list[tuple[str, str]]] = []
+        self.traces: list[str | None] = []
+        """The header `traceparent` of each request."""
         self._faults = deque(faults)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -322,6 +324,7 @@ class DeepgramRecordings:
         await writer.drain()
 
     def _answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
+        self.traces.append(headers.get("traceparent"))
         parts = urlsplit(target)
         query = parse_qsl(parts.query, keep_blank_values=True)
         wrong = check(query, _RECORDED, repeated={"keyterm"})

@@ -57,6 +57,8 @@ class OpenAISpeechServer:
         """Connections that are open now."""
         self.cut_off = 0
         """Answers whose client went before they were complete."""
+        self.traces: list[str | None] = []
+        """The header `traceparent` of each request."""
         self.faults = deque(faults)
         """Faults that are still to come."""
         self._server: asyncio.Server | None = None
@@ -148,6 +150,7 @@ class _Connection:
     async def _answer(self, request: h11.Request, body: bytes) -> bool:
         """Answer one request; False ends the connection."""
         headers = {name.decode(): value.decode() for name, value in request.headers}
+        self._server.traces.append(headers.get("traceparent"))
         if headers.get("authorization") != f"Bearer {KEY}":
             return await self._refuse(401, "invalid_request_error", "invalid_api_key", f"Wrong key {headers!r}.")
         target = (request.method.decode(), request.target.decode())

@@ -45,6 +45,8 @@ class StandIn(Protocol):
     """What clients did that the vendor's reference does not allow."""
     open: int
     """Connections that are open now."""
+    traces: list[str | None]
+    """The header `traceparent` of each request or handshake."""
 
     async def __aenter__(self) -> Self: ...
 

@@ -70,6 +70,8 @@ class RealtimeServer:
         self.results: list[str] = []
         self.truncated: list[tuple[str, int]] = []
         """What was truncated, with the milliseconds that were heard."""
+        self.traces: list[str | None] = []
+        """The header `traceparent` of each handshake."""
         self.cancels = 0
         self.heard_s = 0.0
         """Seconds of audio that came."""
@@ -89,6 +91,7 @@ class RealtimeServer:
         await self._server.wait_closed()
 
     def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.traces.append(request.headers.get("traceparent"))
         if self.faults and self.faults[0] in REFUSALS:
             status, code = REFUSALS[self.faults.popleft()]
             body = json.dumps({"error": {"code": code, "message": f"{KEY} is wrong", "type": "x", "param": None}})

@@ -69,6 +69,8 @@ class RecognizerServer(ABC):
         """Of the connections that were accepted."""
         self.received: list[str] = []
         """Types of the messages that came."""
+        self.traces: list[str | None] = []
+        """The header `traceparent` of each handshake."""
         self.open = 0
         """Streams that are open now."""
         self.idle_timeout = idle_timeout
@@ -93,6 +95,7 @@ class RecognizerServer(ABC):
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.dialed.set()
+        self.traces.append(request.headers.get("traceparent"))
         fault = self._faults.popleft() if self._faults else ""
         connection.fault = fault  # type: ignore[attr-defined]  # carried to the handler
         if fault == "hang_up":

@@ -36,6 +36,8 @@ class VoiceSocketServer(ABC):
         """Connections that were made."""
         self.open = 0
         """Connections that are open now."""
+        self.traces: list[str | None] = []
+        """The header `traceparent` of each handshake."""
         self.redirect = ""
         """Where connections are redirected to."""
         self.faults = deque(faults)
@@ -75,6 +77,7 @@ class VoiceSocketServer(ABC):
 
     async def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.connections += 1
+        self.traces.append(request.headers.get("traceparent"))
         fault = self.take_fault(of_dialing=True)
         if fault == "hang_up":
             connection.transport.abort()

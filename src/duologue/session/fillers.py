@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from duologue.engine.accounting import owned_by
 from duologue.engine.standby import StandbySpeech
 from duologue.errors import DuologueError
 from duologue.session.cancellation import drop_cancel_traceback
@@ -23,11 +24,12 @@ SPEAKING_S: Final = 2.0
 class Fillers:
     """The fillers of one session. At most one is being spoken."""
 
-    def __init__(self, responder: Responder, standby: StandbySpeech) -> None:
+    def __init__(self, session: str, responder: Responder, standby: StandbySpeech) -> None:
         self.dry_since: float | None = None
         """When the reply ran out of audio, on the clock that paces."""
         self.is_told = False
         """The rules know that it has."""
+        self._session = session
         self._responder = responder
         self._standby = standby
         self._task: asyncio.Task[None] | None = None
@@ -41,7 +43,8 @@ class Fillers:
         voice: TextToSpeech | None = getattr(self._responder, "voice", None)
         if voice is None or self._task is not None:
             return
-        self._task = asyncio.create_task(self._speak(voice, text, take), name="filler")
+        speaking = self._speak(voice, text, take)
+        self._task = asyncio.create_task(speaking, name="filler", context=owned_by(self._session))
         self._task.add_done_callback(drop_cancel_traceback)
 
     async def _speak(self, voice: TextToSpeech, text: str, take: Callable[[bytes], None]) -> None:

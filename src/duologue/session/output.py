@@ -80,7 +80,7 @@ class OutputController:
         self.echo = EchoGuard(rate, config.rules.barge_in.echo_threshold, chunk) if config.echo == "server" else None
         self._engine = engine
         self._rate = responder.rate
-        self.fillers = Fillers(responder, engine.standby)
+        self.fillers = Fillers(host.id, responder, engine.standby)
         self._resampler = None if rate == responder.rate else Resampler(responder.rate, rate)
         self._segments = SegmentMaker(language_pack(config.language))
 

@@ -120,7 +120,7 @@ class RealtimeLink:
             self._early_bytes -= dropped
             self.dropped_bytes += dropped
         if not self._was_opened:
-            self.open("")
+            self.open()
 
     def call(self, method: Literal["respond", "tool_result", "truncate", "cancel"], *args: Any, **named: Any) -> None:
         """Call a method of the connection, if there is one.
@@ -146,14 +146,18 @@ class RealtimeLink:
         fault, self._fault = self._fault, None
         return fault
 
-    def open(self, session: str, history: tuple[Message, ...] = ()) -> None:
-        """Begin to connect, unless that was done; a model that is connected to again is told the history."""
+    def open(self, session: str = "", history: tuple[Message, ...] = ()) -> None:
+        """Begin to connect, unless that was done; a model that is connected to again is told the history.
+
+        Without a session the connection belongs to that of the code that runs.
+        """
         if self._task is not None:
             return
         self._history = history
         self._was_opened = True
         self._opened, self._error = asyncio.Event(), None
-        self._task = asyncio.create_task(self._run(self._opened), name="realtime", context=owned_by(session))
+        context = owned_by(session) if session else None
+        self._task = asyncio.create_task(self._run(self._opened), name="realtime", context=context)
         self._task.add_done_callback(drop_cancel_traceback)
 
     async def connected(self, session: str, history: tuple[Message, ...]) -> RealtimeConnection:

@@ -17,6 +17,7 @@ from duologue.agent.faults import is_fault
 from duologue.conversation import effects, events
 from duologue.conversation.history import Message
 from duologue.conversation.inputs import SayRequested
+from duologue.engine.accounting import owned_by
 from duologue.errors import AgentError, DuologueError, ProviderError, with_cause
 from duologue.session.cancellation import finishes
 from duologue.session.config import SessionConfig
@@ -65,6 +66,7 @@ class Replies:
         self._typed = 0
         """The turn that was decided last, if it was typed."""
         self._is_closed = False
+        self._has_heard = False
 
     # --- beginnings ---
 
@@ -150,7 +152,12 @@ class Replies:
     def hear(self, pcm: NDArray[np.int16]) -> None:
         """Pass the user's audio on to a responder that hears it."""
         try:
-            self._responder.hear(pcm.tobytes())
+            if self._has_heard:
+                self._responder.hear(pcm.tobytes())
+            else:
+                # What it begins with the first audio, such as a connection, is counted and traced with the session.
+                self._has_heard = True
+                owned_by(self._host.id).run(self._responder.hear, pcm.tobytes())
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(cause):
                 raise

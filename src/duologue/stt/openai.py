@@ -19,13 +19,12 @@ from pydantic import Field, field_validator
 
 from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
+from duologue.dialing import http_client
 from duologue.errors import ConfigError, DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
-from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, read_key, retry_after, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import BatchSpeechToText
 from duologue.stt.service import RecognizerUsage, ServiceSettings
-from duologue.telemetry.context import trace_headers
 
 __all__ = ["OpenAISpeechToText", "OpenAITranscriptionSettings"]
 
@@ -144,7 +143,6 @@ class OpenAISpeechToText(BatchSpeechToText):
             f"{s.base_url}/audio/transcriptions",
             data=fields,
             files={"file": ("audio.wav", wav.getvalue(), "audio/wav")},
-            headers=trace_headers(),
         ) as response:
             async with aclosing(self._body(response)) as body:
                 if response.is_success and "event-stream" in response.headers.get("content-type", ""):
@@ -200,10 +198,10 @@ class OpenAISpeechToText(BatchSpeechToText):
     def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
             s = self.settings
-            self._client = httpx2.AsyncClient(
+            self._client = http_client(
+                s.base_url,
                 headers=self._headers,
                 timeout=httpx2.Timeout(s.request_timeout, connect=s.connect_timeout, pool=s.connect_timeout),
                 limits=httpx2.Limits(max_connections=s.max_connections, max_keepalive_connections=s.max_connections),
-                trust_env=not is_loopback(s.base_url),
             )
         return self._client

@@ -109,6 +109,8 @@ class OpenAIServer:
         self.script(*script)
         self.requests: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
         """The bodies of the requests, oldest first."""
+        self.traces: deque[str | None] = deque(maxlen=_REMEMBERED)
+        """The header `traceparent` of each of them."""
         self.disconnects = 0
         """Times a client went away in the middle of a stalled answer."""
         self.listed = 0
@@ -165,6 +167,7 @@ class OpenAIServer:
             return refusal
         body = await request.json()
         self.requests.append(body)
+        self.traces.append(request.headers.get("traceparent"))
         if self._strict_roles and not _alternate([message["role"] for message in body["messages"]]):
             return _error(refuses(400, message="Conversation roles must alternate user/assistant/user/assistant/..."))
         if not self._script:

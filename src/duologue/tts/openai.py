@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import Field
 
+from duologue.dialing import http_client
 from duologue.errors import (
     ConfigError,
     DeadlineError,
@@ -23,9 +24,7 @@ from duologue.errors import (
     StreamError,
     with_cause,
 )
-from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, read_key, retry_after, validated
-from duologue.telemetry.context import add_trace
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import (
     MAX_AUDIO_SECONDS,
@@ -254,7 +253,8 @@ class OpenAIVoice(TextToSpeech):
     def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
             s = self.settings
-            self._client = httpx2.AsyncClient(
+            self._client = http_client(
+                self._url,
                 headers=self._headers,
                 timeout=httpx2.Timeout(None, connect=s.connect_timeout, pool=s.connect_timeout, write=s.stall_timeout),
                 limits=httpx2.Limits(
@@ -262,9 +262,6 @@ class OpenAIVoice(TextToSpeech):
                     max_keepalive_connections=s.max_connections,
                     keepalive_expiry=s.keep_alive,
                 ),
-                # An endpoint on this machine is never asked by way of a proxy.
-                trust_env=not is_loopback(self._url),
-                event_hooks={"request": [add_trace]},
             )
         return self._client
 

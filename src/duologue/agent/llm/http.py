@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from duologue.dialing import http_client
 from duologue.errors import ConfigError, ProviderError, ProviderUnavailableError
 from duologue.loopback import is_loopback
-from duologue.telemetry.context import add_trace
 
 __all__ = ["checked_url", "make_client", "shown_url"]
 
@@ -29,13 +29,13 @@ _TIMEOUT: Final = 600.0
 
 def make_client(base_url: str) -> httpx2.AsyncClient:
     """A client for the endpoint at `base_url`. An endpoint on this machine is never asked by way of a proxy."""
-    return httpx2.AsyncClient(
+    return http_client(
+        base_url,
         timeout=httpx2.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
         # A compressed answer could unfold to any size, and a stream of tokens gains nothing by it.
         headers={"Accept-Encoding": "identity"},
-        trust_env=not is_loopback(base_url),
-        event_hooks={"request": [add_trace], "response": [_bound]},
+        event_hooks={"response": [_bound]},
     )
 
 

@@ -12,12 +12,11 @@ from pydantic import ValidationError
 
 from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
+from duologue.dialing import http_client
 from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
-from duologue.loopback import is_loopback
 from duologue.services import error_for, retry_after
 from duologue.stt.deepgram.messages import Recording
 from duologue.stt.deepgram.settings import DeepgramSettings
-from duologue.telemetry.context import trace_headers
 
 __all__ = ["RecordedTranscription"]
 
@@ -66,7 +65,7 @@ class RecordedTranscription:
     async def _post(self, wav: bytes, language: str | None) -> bytes:
         url = f"{self._settings.base_url}/v1/listen"
         parameters = self._settings.recording_parameters(language)
-        headers = {**self._headers, **trace_headers(), "Content-Type": "audio/wav"}
+        headers = {**self._headers, "Content-Type": "audio/wav"}
         async with self._connected().stream(
             "POST", url, params=httpx2.QueryParams([*parameters]), content=wav, headers=headers
         ) as response:
@@ -94,13 +93,13 @@ class RecordedTranscription:
     def _connected(self) -> httpx2.AsyncClient:
         if self._client is None:
             s = self._settings
-            self._client = httpx2.AsyncClient(
+            self._client = http_client(
+                s.base_url,
                 timeout=httpx2.Timeout(s.request_timeout, connect=s.connect_timeout),
                 limits=httpx2.Limits(
                     max_connections=s.max_connections,
                     max_keepalive_connections=s.max_connections,
                     keepalive_expiry=CONNECTION_IDLE_S,
                 ),
-                trust_env=not is_loopback(s.base_url),
             )
         return self._client

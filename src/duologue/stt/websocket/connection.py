@@ -10,14 +10,13 @@ from contextlib import suppress
 from time import monotonic
 from typing import Final
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from duologue.dialing import WebSocketDial
 from duologue.errors import DeadlineError, DuologueError, ProviderUnavailableError
-from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, retry_after
 from duologue.stt.service import SocketSettings
-from duologue.telemetry.context import trace_headers
 
 __all__ = ["CloseError", "Connection", "dial"]
 
@@ -29,11 +28,6 @@ CLOSE_TIMEOUT_S: Final = 0.2
 
 _log = logging.getLogger("duologue.stt.websocket.connection")
 _log.setLevel(logging.INFO)  # websockets logs the header with the key at DEBUG
-
-
-class _Connect(connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc  # the key and the audio go to no other address
 
 
 async def dial(
@@ -50,15 +44,13 @@ async def dial(
     `goodbye` is the message before the close; None if there is none.
     """
     try:
-        socket = await _Connect(
+        socket = await WebSocketDial(
             url,
-            additional_headers={**headers, **trace_headers()},
+            headers,
             open_timeout=settings.connect_timeout,
             ping_interval=settings.ping_interval,
             ping_timeout=settings.ping_timeout,
             close_timeout=CLOSE_TIMEOUT_S,
-            compression=None,
-            proxy=None if is_loopback(url) else True,
             logger=_log,
         )
     except InvalidStatus as refused:

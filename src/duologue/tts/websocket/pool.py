@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context as TaskContext
+from contextvars import copy_context
+from itertools import islice
 
 from websockets.asyncio.client import ClientConnection
 
@@ -35,12 +37,13 @@ class ConnectionPool:
         self._timeout = timeout
         self._connections: list[Connection] = []
         self._dials: set[asyncio.Task[None]] = set()
-        self._waiters: deque[asyncio.Future[Context]] = deque()
+        self._waiters: dict[asyncio.Future[Context], TaskContext] = {}
+        """Who waits, in the order of their coming, each with the context in whose trace a connection is dialed."""
 
     async def lease(self) -> Context:
         """Return a new context. Raises DeadlineError if there is no place for one in time."""
         waiter: asyncio.Future[Context] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters[waiter] = copy_context()
         self._serve()
         try:
             async with asyncio.timeout(self._timeout):
@@ -55,8 +58,7 @@ class ConnectionPool:
                 raise self._late() from None
             raise
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            self._waiters.pop(waiter, None)
             if not self._waiters:
                 # The next stream must not wait for a dial that has hung since before.
                 for dial in self._dials:
@@ -90,20 +92,26 @@ class ConnectionPool:
             connection = next((c for c in self._connections if c.has_room), None)
             if connection is None:
                 break
-            waiter = self._waiters.popleft()
+            waiter = self._first()
             if not waiter.done():
                 waiter.set_result(connection.open())
         while (
             len(self._waiters) > len(self._dials) * self._places
             and len(self._connections) + len(self._dials) < self._size
         ):
-            dial = asyncio.create_task(self._dial(), name=f"{self._name} dial")
+            context = next(islice(self._waiters.values(), len(self._dials) * self._places, None))
+            dial = asyncio.create_task(self._dial(), name=f"{self._name} dial", context=context)
             self._dials.add(dial)
             dial.add_done_callback(self._dialed)
         if self._waiters and not self._dials:
             unheard = next((c for c in self._connections if not c.is_heard), None)
             if unheard is not None:
                 unheard.retire()
+
+    def _first(self) -> asyncio.Future[Context]:
+        waiter = next(iter(self._waiters))
+        del self._waiters[waiter]
+        return waiter
 
     def _dialed(self, dial: asyncio.Task[None]) -> None:
         self._dials.discard(dial)
@@ -119,6 +127,6 @@ class ConnectionPool:
 
     def _fail(self, error: ProviderError, count: int) -> None:
         for _ in range(min(count, len(self._waiters))):
-            waiter = self._waiters.popleft()
+            waiter = self._first()
             if not waiter.done():
                 waiter.set_exception(error)

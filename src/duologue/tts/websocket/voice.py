@@ -11,11 +11,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import Field
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from duologue.dialing import WebSocketDial
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.loopback import is_loopback
 from duologue.services import error_code, error_for, retry_after
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import ServiceSettings, VoiceUsage
@@ -38,13 +38,6 @@ class SocketSettings(ServiceSettings):
 
     ping_interval: float = Field(5.0, gt=0, le=60)
     """Seconds between two pings, and for each answer."""
-
-
-class _Connect(connect):
-    """A connection that follows no redirect: it would take the key to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class WebSocketVoice(TextToSpeech):
@@ -130,18 +123,15 @@ class WebSocketVoice(TextToSpeech):
     async def _dial(self) -> ClientConnection:
         s = self._socket_settings
         try:
-            return await _Connect(
+            return await WebSocketDial(
                 self._url,
-                additional_headers=self._headers,
+                self._headers,
                 open_timeout=s.connect_timeout,
                 ping_interval=s.ping_interval,
                 ping_timeout=s.ping_interval,
                 close_timeout=1.0,
                 max_size=MAX_MESSAGE_BYTES,
-                compression=None,
                 logger=_log,
-                # A service on this machine is never asked by way of a proxy.
-                proxy=None if is_loopback(self._url) else True,
             )
         except InvalidStatus as error:
             answer = error.response
