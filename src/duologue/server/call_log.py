@@ -13,6 +13,7 @@ from duologue.agent import CallInfo
 from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.errors import HookError
+from duologue.server.empty_calls import EmptyCalls
 from duologue.server.repeats import CALLS
 from duologue.session import BudgetExceeded, CallRecord, ErrorRaised, TurnMeasured
 from duologue.telemetry.hub import LiveCall
@@ -43,6 +44,8 @@ class CallCounters:
     hooks_failed: int = 0
     by_reason: dict[str, int] = field(default_factory=dict)
     """Calls by the reason for which they ended; reasons beyond MAX_REASONS count as "other"."""
+    empty: EmptyCalls = field(default_factory=EmptyCalls)
+    """Decides which calls are left out of the log."""
 
     def end(self, reason: str) -> None:
         """Count a call that ended."""
@@ -140,6 +143,12 @@ class CallFollower:
         self._live.pop(self._info.id, None)
         self._counters.end(reason)
         record = self._record
+        if self._keep is not None:
+            self._keep(seconds)
+        client = self._info.client or ""
+        is_shown, left_out = self._counters.empty.end(client, seconds, len(record.turns), time.monotonic())
+        if not is_shown:
+            return
         fields = {
             "agent": self._info.agent,
             "reason": reason,
@@ -147,19 +156,22 @@ class CallFollower:
             "turns": len(record.turns),
             "interruptions": record.interruptions,
             "errors": len(record.errors),
+            "left_out": left_out or None,
         }
         shown = f"Call %s ended after {seconds:.1f} s: %s; turns: %d, errors: %d."
+        if left_out:
+            shown += f" ({left_out} short calls without a turn from the same address were not written.)"
         log.info(
             shown, self._info.id, reason, len(record.turns), len(record.errors), extra=self._extra("call.ended", fields)
         )
-        if self._keep is not None:
-            self._keep(seconds)
 
     def _started(self) -> None:
         self._counters.started += 1
         self._live[self._info.id] = self
         self._began = time.monotonic()
         info = self._info
+        if self._counters.empty.is_flooding(info.client or "", self._began):
+            return
         subject = info.claims.get("sub")
         fields = {
             "agent": info.agent,

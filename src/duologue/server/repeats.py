@@ -23,7 +23,7 @@ LOGGERS: Final = ("asyncio", "uvicorn.error", "duologue")
 """Whose lines a client may cause; of duologue all below it but CALLS."""
 
 CALLS: Final = "duologue.calls"
-"""The logger whose lines are kept, whatever their number: one for the start and one for the end of each call."""
+"""The logger of calls, of which `EmptyCalls` decides: one line for the start and one for the end of each."""
 
 
 class CountRepeats(logging.Filter):
