@@ -95,7 +95,7 @@ class Watch(Play):
         for window in heard.windows:
             self.tell(window, Now(window.end, window.end / RATE))
 
-    def answer(self, effect: Effect) -> inputs.Input | None:
+    def answer(self, effect: Effect) -> list[inputs.Input]:
         """Note requests, and where speech starts and stops."""
         match effect:
             case effects.RequestTranscript():
@@ -124,7 +124,7 @@ def examples(heard: Heard, stt: Moonshine) -> Iterator[dict[str, Any]]:
         yield {
             "id": heard.item.id,
             "text": whole,
-            "words": heard.judge(whole).probability,
+            "words": heard.policy.judge(whole).probability,
             "states": _states(stt, heard.samples[ask.start : ask.end]),
             "sound": heard.sound(first, asked),
             "goes_on": goes_on,

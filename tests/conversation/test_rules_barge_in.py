@@ -10,7 +10,7 @@ from duologue.conversation.state import AgentState
 from duologue.testing.conversation import Script
 
 ANSWER = "Well, that is a long story, and it begins in the spring."
-QUESTION = "And how many people are you?"
+QUESTION = "Shall I book it?"
 
 
 def watch(*windows: tuple[float, str]) -> list[str]:

@@ -14,6 +14,7 @@ from duologue.conversation.config import BargeIn, ConversationConfig, Endpointin
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.history import Segment
+from duologue.conversation.question import Expected
 from duologue.errors import InvalidStateError
 
 Action = Callable[[Ledger], None]
@@ -88,6 +89,7 @@ seldom = [
     action("clear"),
     action("play_and_end"),
     action("finish"),
+    action("expect", shift, st.sampled_from(["yes_no", "digits", "same"])),
     action("break_off", st.sampled_from(["empty", "agent_error"])),
     action("stale", st.integers(-3, 3), st.sampled_from(["queued", "started", "finished", "failed"])),
     st.sampled_from([("start",), ("end",), ("clear",), ("type", False)]),
@@ -139,6 +141,8 @@ def perform(s: Ledger, name: str, *a: Any) -> None:
                 "failed": inputs.EvidenceFailed(ask, "provider_error"),
             }
             s.give(answers[a[1]])
+        case "expect":
+            s.give(inputs.AnswerExpected(Expected(a[1], (4,)), max(s.on_order + a[0], 0)))
         case "partial":
             s.give(inputs.PartialArrived(max(newest + a[0], 0), "so far"))
         case "begin_turn":

@@ -13,6 +13,7 @@ from duologue.agent import CallInfo, Reply, Turn
 from duologue.audio.wav import write_wav
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
+from duologue.conversation.question import Expected
 from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
 from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSession
 from duologue.session.recorded import MAX_PLAY_S
@@ -284,6 +285,35 @@ async def test_settings_change_from_now_on() -> None:
         assert call.session._rules.context.config.endpointing.timeout == 3.0
 
 
+@pytest.mark.parametrize("streams_text", [True, False])
+async def test_a_question_in_several_clauses_is_read_as_a_whole(streams_text: bool) -> None:
+    async def agent(text: str) -> str:
+        return "Good, for Friday then. What time, please, would you like to come?"
+
+    async with VirtualCall(agent, tts=StreamingVoice(streams_text=streams_text)) as call:
+        await call.say("Hello.")
+        assert call.session._rules.floor.expected == Expected("time")
+
+
+async def test_an_agent_declares_what_it_asks_for() -> None:
+    async def agent(text: str, turn: Turn) -> str:
+        if "code" in text:
+            await turn.call.expect("digits", 4)
+        return "Go ahead."
+
+    expected: list[Expected | None] = []
+    async with VirtualCall(agent) as call:
+        await call.say("I have the code.")
+        expected.append(call.session._rules.floor.expected)
+        await call.say("Hello.")
+        expected.append(call.session._rules.floor.expected)
+        call.session.expect("yes_no")
+        expected.append(call.session._rules.floor.expected)
+        with pytest.raises(ConfigError, match="'colour' is no kind of answer"):
+            call.session.expect("colour")  # type: ignore[arg-type]
+    assert expected == [Expected("digits", (4,)), None, Expected("yes_no")]
+
+
 async def test_a_voice_that_contradicts_itself_changes_nothing() -> None:
     liar = FakeTextToSpeech()
     liar.capabilities = TtsCapabilities(rates=(8_000,))
@@ -333,6 +363,7 @@ async def test_a_turn_without_a_call_says_so() -> None:
         turn.call.hand_over("x"),
         turn.call.play(b""),
         turn.call.configure(),
+        turn.call.expect("name"),
     ):
         with pytest.raises(InvalidStateError):
             await use

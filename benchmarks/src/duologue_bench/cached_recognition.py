@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,15 +15,16 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import SOUND_WINDOW
+from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Now
 from duologue.conversation.speculation import keeps
 from duologue.errors import OverloadedError
 from duologue.session.evidence import leaves_open
 from duologue.stt import SttModel
 from duologue.stt.recognition import Recognition
-from duologue.turn import Judgement, TurnModel, WordsPolicy
-from duologue.turn.languages import language_pack
-from duologue.turn.pieces import joined
+from duologue.turn import TurnModel, WordsPolicy
+from duologue.turn.languages import find_question, language_pack
+from duologue.turn.understanding import understood
 from duologue.vad import VoiceActivityDetector
 from duologue_bench.cache import RecognitionCache
 from duologue_bench.corpus import Item
@@ -34,6 +35,9 @@ __all__ = ["Ears", "Heard", "Play", "Played", "hear"]
 
 BATCH: Final = 24
 """Items that the detector scores at once."""
+PACK: Final = language_pack("en")
+SPOKEN_S: Final = 1.0
+"""Seconds that a question of the agent lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,14 @@ class Heard:
         `is_later`: the call has had a turn before, a typed one.
         The agent answers with nothing, so that it never talks over the caller and a decision is never taken back.
         """
+        question = self.item.question
         rules = ConversationConfig(
-            speech=setting.speech, endpointing=setting.endpointing, partial_every=0.0, apology="", away_after=1e6
+            speech=setting.speech,
+            endpointing=setting.endpointing,
+            greeting="" if is_later else question,
+            partial_every=0.0,
+            apology="",
+            away_after=1e6,
         )
         conversation = Conversation(rules)
         play = Play(conversation, self, setting)
@@ -122,6 +132,7 @@ class Heard:
         )
         play.tell(call, Now(0, 0.0))
         if is_later:
+            play.question = question
             play.tell(inputs.TextArrived("Hello."), Now(0, 0.0))
             play.decisions.clear()
         for window in self.windows:
@@ -140,9 +151,10 @@ class Heard:
             self._sound[start, end] = self._ears.score(self.samples[max(start, end - SOUND_WINDOW) : end])
         return self._sound[start, end]
 
-    def judge(self, text: str) -> Judgement:
-        """What the words policy says of words."""
-        return self._ears.words.judge(text)
+    @property
+    def policy(self) -> WordsPolicy:
+        """What judges the words."""
+        return self._ears.words
 
 
 class Play:
@@ -151,6 +163,8 @@ class Play:
     def __init__(self, conversation: Conversation, heard: Heard, setting: Setting) -> None:
         self.decisions: list[Decision] = []
         self.asked = 0
+        self.question = ""
+        """What the agent answers the next turn with; empty: nothing."""
         self._conversation = conversation
         self._heard = heard
         self._setting = setting
@@ -162,27 +176,30 @@ class Play:
         waiting: list[inputs.Input] = [input_]
         while waiting:
             for effect in self._conversation.handle(waiting.pop(0), now):
-                answer = self.answer(effect)
-                if answer is not None:
-                    waiting.append(answer)
+                waiting += self.answer(effect)
 
-    def answer(self, effect: Effect) -> inputs.Input | None:
-        """Return the answer to an effect, if it has one."""
+    def answer(self, effect: Effect) -> list[inputs.Input]:
+        """Return what an effect brings about."""
         match effect:
             case effects.RequestTranscript():
-                return self._words(effect)
+                return [self._words(effect)]
             case effects.RequestEndOfTurn() if self._setting.policy == "busy" and not leaves_open(effect):
-                return inputs.EvidenceFailed(effect.ask, OverloadedError.code)
+                return [inputs.EvidenceFailed(effect.ask, OverloadedError.code)]
             case effects.RequestEndOfTurn():
                 self.asked += 1
-                return inputs.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))
+                return [inputs.SoundScored(effect.ask, self._heard.sound(effect.start, effect.end))]
             case effects.StartReply(speculative=True):
                 if not keeps("discard", self._prepared[0], effect.text):
                     self._prepared = effect.text, self._conversation.pos
+            case effects.StartSpeech():
+                return self._speak(effect.generation, effect.text)
             case effects.StartReply():
-                return inputs.ReplyFailed(effect.generation, "empty")
+                if self.question:
+                    question, self.question = self.question, ""
+                    return self._speak(effect.generation, question)
+                return [inputs.ReplyFailed(effect.generation, "empty")]
             case effects.CommitReply():
-                return inputs.ReplyFailed(effect.generation, "empty")
+                return [inputs.ReplyFailed(effect.generation, "empty")]
             case events.TurnDecided():
                 text, at = self._prepared
                 ahead = (effect.pos - at) / RATE if keeps("discard", text, effect.text) else None
@@ -190,17 +207,26 @@ class Play:
                 self._prepared = "", 0
             case _:
                 pass
-        return None
+        return []
+
+    def _speak(self, generation: int, text: str) -> list[inputs.Input]:
+        """The agent says a text, which takes no time: the recording begins after it."""
+        asks = find_question(text, SPOKEN_S, PACK)
+        segment = Segment(text, 0.0, SPOKEN_S)
+        if asks is not None:
+            segment = replace(segment, asks_from=asks.start, expects=asks.expects)
+        return [
+            inputs.SpeechQueued(generation, segment),
+            inputs.PlayoutStarted(generation),
+            inputs.PlayoutFinished(generation, SPOKEN_S),
+        ]
 
     def _words(self, ask: effects.RequestTranscript) -> inputs.WordsArrived:
         if not self._setting.hears_words:
             probability = UNSURE if self._setting.hears_sound else SURE
             return inputs.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
-        j = self._heard.judge(joined(ask.before, text, language_pack("en")))
-        return inputs.WordsArrived(
-            ask.ask, str(text), j.probability, j.reason, j.timeout_factor, ending_odds=text.ending_odds
-        )
+        return understood(ask, str(text), self._heard.policy, PACK, text.ending_odds)
 
 
 def _scores(sounds: Sequence[NDArray[np.int16]], ears: Ears) -> list[Sequence[float]]:

@@ -77,6 +77,7 @@ def _item(entry: Any, number: int, path: Path) -> Item:
         spans = [(int(a), int(b)) for a, b in entry.get("pauses", ())]
         source, category = str(entry.get("source", "")), str(entry.get("category", ""))
         text, real = str(entry.get("text", "")), entry.get("kind", "real") == "real"
+        question = str(entry.get("question", ""))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"Entry {number} of {path} is not a label: {error!r}.") from None
     times = [start, *(sample for span in spans for sample in span), end]
@@ -89,7 +90,8 @@ def _item(entry: Any, number: int, path: Path) -> Item:
         pauses.append(Pause(end / RATE, end / RATE + INCOMPLETE_S, "incomplete"))
     turn = Turn(start / RATE, end / RATE, text, tuple(pauses), is_complete)
     seed = zlib.crc32(name.encode())
-    return Item(name, "labels", source, category, source, None, 0.0, (turn,), seed, RecordedFile(file, end), real)
+    sound = RecordedFile(file, end)
+    return Item(name, "labels", source, category, source, None, 0.0, (turn,), seed, sound, real, question)
 
 
 def _decode(file: Path) -> NDArray[np.int16]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from duologue.conversation.eagerness import Eagerness
+from duologue.conversation.question import AnswerKind
 from duologue.errors import InvalidStateError
 
 __all__ = ["Call", "CallInfo", "DetachedCall", "Spoken"]
@@ -104,6 +105,15 @@ class Call(Protocol):
         """
         ...
 
+    async def expect(self, kind: AnswerKind, *lengths: int) -> None:
+        """Declare what the user's next turn is to answer, where the question alone does not tell.
+
+        `kind` is "yes_no", "name", "number" (a quantity), "digits", "time", "spelling" or "open"; `lengths` are the
+        numbers of digits, letters or words that a complete answer may have. It holds until the next answer is played.
+        Raises ConfigError for what cannot be.
+        """
+        ...
+
     async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
         """Have another agent of `agents=` answer from the next turn on; it gets the whole history.
 
@@ -149,6 +159,10 @@ class DetachedCall:
         barge_in: bool | None = None,
         eagerness: Eagerness | None = None,
     ) -> None:
+        """Raise InvalidStateError."""
+        raise self._error()
+
+    async def expect(self, kind: AnswerKind, *lengths: int) -> None:
         """Raise InvalidStateError."""
         raise self._error()
 

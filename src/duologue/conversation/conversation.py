@@ -255,6 +255,13 @@ class Conversation:
         if r:
             r.end_call = i.reason
 
+    def _answer_expected(self, i: inputs.AnswerExpected) -> None:
+        r = self._reply_of(i.generation)
+        if r:
+            r.declared = i.expected
+        elif not i.generation:
+            self.floor.expect(i.expected)
+
     def _reply_failed(self, i: inputs.ReplyFailed) -> None:
         r = self.floor.current(i.generation)
         if self.speculation.of(i.generation):
@@ -309,5 +316,6 @@ HANDLERS: dict[type, Callable[[Conversation, Any], None]] = {
     inputs.PlayoutFinished: Conversation._playout_finished,
     inputs.HangUpRequested: Conversation._hang_up_requested,
     inputs.SettingsChanged: lambda c, i: c.context.change_settings(i),
+    inputs.AnswerExpected: Conversation._answer_expected,
     inputs.ReplyFailed: Conversation._reply_failed,
 }

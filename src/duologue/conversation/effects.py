@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
 from duologue.conversation.inputs import SayRequested
+from duologue.conversation.question import Expected
 
 __all__ = [
     "CommitReply",
@@ -45,6 +46,8 @@ class RequestTranscript:
     turn: int = 0
     final: bool = True
     """False while the user goes on: the words so far are enough."""
+    expects: Expected | None = None
+    """What the agent has asked for; None if it has asked nothing."""
 
 
 @dataclass(frozen=True, slots=True)

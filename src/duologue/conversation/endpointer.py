@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
@@ -23,6 +24,10 @@ from duologue.conversation.utterance import Utterance
 
 __all__ = ["Endpointer"]
 
+MUST_GO_ON: Final = 0.1
+"""Words of at most this probability must go on, whatever they answer."""
+ASSENT_ANSWERS: Final = ("yes_no", "open", "same")
+"""Kinds of questions that "yes" and "mm-hm" may answer."""
 OVERLAP = 0.3
 """Seconds before the last check that are transcribed again with what follows: a word may lie across."""
 
@@ -130,9 +135,12 @@ class Endpointer:
             return
         self._user_turn.take_floor(u, "words")
         words = u.final
-        against = (self._config.endpointing.opening if u.turn == 1 else 0.0) - words.ending_odds
+        answers = words.answers if words.probability > MUST_GO_ON else ""
+        against = -words.ending_odds
+        if u.turn == 1 and answers != "complete":
+            against += self._config.endpointing.opening
         u.evidence = Evidence(
-            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion
+            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion, answers
         )
         self._publish_score(u, u.evidence)
 
@@ -144,7 +152,7 @@ class Endpointer:
         if response == "goodbye":
             return bool(r.end_call)
         if response in ("assent", "continuer"):
-            return not r.has_asked
+            return r.asked is None or (r.expected or r.asked).kind not in ASSENT_ANSWERS
         return response != ""
 
     def _ignore(self, u: Utterance, reason: str) -> None:
@@ -192,7 +200,7 @@ class Endpointer:
     def _weigh(self, u: Utterance, e: Evidence) -> None:
         config = self._context.config.endpointing
         silence = self._context.seconds_since(u.last_speech)
-        timeout = wait_factor(config.eagerness) * config.timeout * e.timeout_factor
+        timeout = wait_factor(config.eagerness) * config.timeout * e.effective_timeout_factor
         sound_is_due = self._requests.open and silence < timeout
         verdict = None if sound_is_due else decide(e, silence, config)
         if verdict:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from duologue.conversation.config import Endpointing
 from duologue.conversation.eagerness import wait_factor
+from duologue.conversation.question import AnswerState
 
 __all__ = ["Evidence", "Verdict", "combine", "decide", "wait"]
 
@@ -16,6 +18,10 @@ SOUND_NEUTRAL = 0.9
 """The turn model sees an end in most pauses: a probability of 0.9 says nothing, and a lower one speaks against."""
 RECOGNIZER_WEIGHT = 0.4
 """Of the recognizer's own opinion, which says nothing at 0.5."""
+ANSWER_ODDS: Final[dict[AnswerState, float]] = {"": 0.0, "partial": -1.0, "complete": 2.0}
+"""Log-odds that are added for an answer to what the agent has asked."""
+ANSWERED_TIMEOUT_FACTOR = 0.5
+PARTIAL_TIMEOUT_FACTOR = 0.8
 CERTAIN = 0.02
 """No judge is believed beyond this."""
 
@@ -33,12 +39,21 @@ class Evidence:
     """Log-odds subtracted: for the moment in the call, and for what the recognizer adds to the words."""
     recognizer: float | None = None
     """What the recognizer itself says."""
+    answers: AnswerState = ""
+    """Whether the words answer what the agent has asked."""
+
+    @property
+    def effective_timeout_factor(self) -> float:
+        """Factor on the timeout: short once the question is answered, long enough to go on with half an answer."""
+        if self.answers == "complete":
+            return min(self.timeout_factor, ANSWERED_TIMEOUT_FACTOR)
+        return max(self.timeout_factor, PARTIAL_TIMEOUT_FACTOR) if self.answers == "partial" else self.timeout_factor
 
     @property
     def probability(self) -> float:
         """Words, sound and the recognizer's opinion together, and the moment."""
         p = self.words if self.sound is None else combine(self.words, self.sound)
-        against = self.against
+        against = self.against - ANSWER_ODDS[self.answers]
         if self.recognizer is not None:
             against -= RECOGNIZER_WEIGHT * _odds(self.recognizer)
         return 1 / (1 + math.exp(against - _odds(p))) if against else p
@@ -83,7 +98,7 @@ def _plain_wait(probability: float, timeout_factor: float, config: Endpointing) 
 def decide(evidence: Evidence, silence: float, config: Endpointing) -> Verdict | None:
     """The verdict after `silence` seconds, or None while it is open."""
     p = evidence.probability
-    if silence < wait(p, evidence.timeout_factor, config):
+    if silence < wait(p, evidence.effective_timeout_factor, config):
         return None
     if p >= config.threshold or p > config.wait_below:
         return Verdict(p, "words" if evidence.sound is None else "sound")

@@ -16,6 +16,7 @@ from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events
 from duologue.conversation.context import Context
 from duologue.conversation.inputs import EvidenceFailed, SoundScored, WordsArrived
+from duologue.conversation.question import Expected
 from duologue.errors import OverloadedError
 
 __all__ = ["SOUND_WINDOW", "Answer", "EvidenceRequest", "PendingRequests"]
@@ -72,6 +73,7 @@ class PendingRequests:
         part: int = 0,
         may_go_on: bool = False,
         before: str = "",
+        expects: Expected | None = None,
     ) -> None:
         """Request a transcript of the audio from `start` to `end`.
 
@@ -84,10 +86,13 @@ class PendingRequests:
             part: Index of the utterance's part.
             may_go_on: The user may go on speaking, which makes the answer useless.
             before: The words of the turn before `start`.
+            expects: What the agent has asked for.
         """
         c, final = self._context, kind != "check"
         request = self._open(kind, self._words_budget(start, end, extra), part)
-        c.request(effects.RequestTranscript(request.id, start, end, request.due, may_go_on, before, turn, final))
+        c.request(
+            effects.RequestTranscript(request.id, start, end, request.due, may_go_on, before, turn, final, expects)
+        )
 
     def note_no_words(self, start: int, end: int, *, extra: float, part: int) -> None:
         """Take a stretch in which the user has said nothing as transcribed; its answer is due as any other."""

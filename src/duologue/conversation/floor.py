@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from duologue.audio.format import RATE
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.barge_in import BargeInWatch
 from duologue.conversation.context import Context
 from duologue.conversation.history import History, Message
+from duologue.conversation.question import Expected
 from duologue.conversation.reply import HeardPart, Reply
 from duologue.conversation.state import AGENT_TABLE, AgentState, Machine
 from duologue.conversation.timers import CallTimers
@@ -34,6 +36,8 @@ class Floor:
         self.reply: Reply | None = None
         self.says: deque[inputs.SayRequested] = deque()
         self._watch = BargeInWatch(context.config)
+        self._expected: Expected | None = None
+        """What the reply that was heard last has asked for."""
 
     @property
     def is_free(self) -> bool:
@@ -44,6 +48,20 @@ class Floor:
     def owes_speech(self) -> bool:
         """True if more is to be said than has been played."""
         return bool(self.says) or (self.reply is not None and not self.reply.dropped)
+
+    @property
+    def expected(self) -> Expected | None:
+        """What the agent has asked the user for, as far as they have heard it; None if it has asked nothing."""
+        r = self.reply
+        return self._asked_by(r) if r and r.started else self._expected
+
+    def expect(self, expected: Expected) -> None:
+        """Expect another answer than the last reply seemed to ask for."""
+        self._expected = expected
+
+    def _asked_by(self, r: Reply) -> Expected | None:
+        expected = r.expected
+        return self._expected if expected and expected.kind == "same" else expected
 
     def current(self, generation: int) -> Reply | None:
         """Return the reply that has the floor if it is of this generation."""
@@ -167,6 +185,8 @@ class Floor:
         if r is None:
             return
         self.reply = None
+        r.played = round(i.played * RATE)
+        self._expected = self._asked_by(r)
         said = " ".join(s.text for s in r.segments)
         parts, heard, estimated = r.take_heard(i.played, i.estimated, finished=True)
         self._report(r, parts)
@@ -181,6 +201,7 @@ class Floor:
         self.next_generation()
         self._timers.agent_done(r.began, self._context.pos)
         if r.turn:
+            self._expected = r.declared
             self.close_says(r, code)
             self.set_agent("reply_dropped", code)
         else:

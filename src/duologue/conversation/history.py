@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from duologue.conversation.question import Expected
+
 __all__ = ["History", "Message", "Segment", "heard_text"]
 
 CLAUSE_END = re.compile(r"[,;:.!?…—–][\"')\]”’»]*(?=\s|$)")
@@ -44,6 +46,8 @@ class Segment:
     """Each word with its start and end, if the voice knows them exactly; else empty."""
     asks_from: float | None = None
     """Where the question begins that the text ends; None if it asks nothing."""
+    expects: Expected | None = None
+    """What that question asks for; None counts as `open`."""
     say: int | None = None
     """The id of the `say` that it belongs to, if that was spoken as a part of a reply."""
     interruptible: bool = True

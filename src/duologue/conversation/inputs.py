@@ -7,8 +7,10 @@ from typing import Literal, NamedTuple
 
 from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.history import Segment
+from duologue.conversation.question import AnswerState, Expected
 
 __all__ = [
+    "AnswerExpected",
     "CallRequested",
     "ClearRequested",
     "EndRequested",
@@ -116,6 +118,8 @@ class WordsArrived:
     """What the words are if they are nothing but a short response."""
     ending_odds: float = 0.0
     """Log-odds of the end of the turn that the recognizer adds to those of the words."""
+    answers: AnswerState = ""
+    """Whether the words of the turn so far answer what the agent has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,15 @@ class SettingsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerExpected:
+    """The agent declares what its reply asks for; it counts instead of what is read from the text."""
+
+    expected: Expected
+    generation: int = 0
+    """The reply that asks; 0: what was asked last."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyFailed:
     """The reply broke off: the agent or the synthesizer failed, or there was nothing to say.
 
@@ -316,5 +329,6 @@ Input = (
     | SpeechResumed
     | HangUpRequested
     | SettingsChanged
+    | AnswerExpected
     | ReplyFailed
 )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from duologue.audio.format import RATE
 from duologue.conversation.history import Segment, heard_text
 from duologue.conversation.inputs import SayRequested
+from duologue.conversation.question import Expected
 
 __all__ = ["HeardPart", "Reply"]
 
@@ -66,6 +67,8 @@ class Reply:
     """Samples for which it has been playing."""
     silent_from: int | None = None
     """Position from which the user hears nothing although speech is owed; None while speech sounds."""
+    declared: Expected | None = None
+    """What it asks for, as the agent declared."""
     asked_from: int = 0
     """Position at which the turn began that it answers."""
 
@@ -75,18 +78,24 @@ class Reply:
         return self.turn > 0 and not self.started
 
     @property
-    def has_asked(self) -> bool:
-        """True if the user has heard enough of a question to answer it, and little of what follows it."""
-        heard, asked = self.played / RATE, False
+    def expected(self) -> Expected | None:
+        """What it asks for: as declared, or by the question that the user has heard; None if it asks nothing."""
+        return self.declared or self.asked
+
+    @property
+    def asked(self) -> Expected | None:
+        """What is asked if the user has heard enough of a question to answer it, and little of what follows it."""
+        heard, asked = self.played / RATE, None
         for segment in self.segments:
             start, end = segment.start, segment.end
             if heard < start:
                 break
             if segment.asks_from is not None:
                 start = segment.asks_from
-                asked = asked or heard >= min(start + ANSWERABLE * (end - start), end - NEARLY)
+                if heard >= min(start + ANSWERABLE * (end - start), end - NEARLY):
+                    asked = segment.expects or Expected()
             elif heard >= end - NEARLY:
-                asked = False
+                asked = None
         return asked
 
     @property

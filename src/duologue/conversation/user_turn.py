@@ -142,7 +142,15 @@ class UserTurn:
             before = " ".join(t for t in (opened, *u.parts) if t)
             may_go_on = not u.complete
             self.requests.request_transcript(
-                "words", u.part_start, end, u.turn, extra=extra, part=part, may_go_on=may_go_on, before=before
+                "words",
+                u.part_start,
+                end,
+                u.turn,
+                extra=extra,
+                part=part,
+                may_go_on=may_go_on,
+                before=before,
+                expects=self._floor.expected,
             )
         else:  # nothing was said since a part was cut off
             self.requests.note_no_words(u.part_start, end, extra=extra, part=part)

@@ -87,7 +87,9 @@ def _scalar(kind: Any, value: Any, at: str) -> Any:
     if kind in (int, float) and isinstance(value, int) and not isinstance(value, bool):
         if not -_MAX_INT <= value <= _MAX_INT:
             raise InvalidRecordingError(f"{at} does not fit into 64 bits.")
-        return kind(value)
+        if (number := kind(value)) != value:
+            raise InvalidRecordingError(f"{at} is more exact than a number of 64 bits.")
+        return number
     if kind is float and isinstance(value, float) and math.isfinite(value):
         return value
     raise _wrong(at, _EXPECTED.get(kind, "a list"), value)

@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio.format import RATE
-from duologue.conversation import effects, inputs
+from duologue.conversation import effects
 from duologue.conversation.evidence import SOUND_WINDOW, Answer
 from duologue.conversation.inputs import Gap, Input, SoundScored, VadScored, WordsArrived
+from duologue.conversation.question import Expected
 from duologue.engine.recognizers import as_float
 from duologue.errors import ConfigError, InvalidRecordingError
+from duologue.recording.codec import decode_value
 from duologue.recording.course import Request
 from duologue.recording.effects import EffectRecord
 from duologue.recording.evidence import RecordedEvidence
@@ -28,7 +30,7 @@ from duologue.recording.recording import Recording, Step
 from duologue.stt import SpeechToText, SttModel
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.turn.languages import language_pack
-from duologue.turn.pieces import joined
+from duologue.turn.understanding import understood
 from duologue.vad import VoiceActivityDetector
 
 __all__ = ["ModelEvidence", "Models", "RerunCounts"]
@@ -156,11 +158,7 @@ class ModelEvidence:
     def _transcribe(self, request: effects.RequestTranscript) -> WordsArrived:
         pcm = _part(self._cleaned, request.start, request.end).tobytes()
         text, odds = self._recognize(pcm)
-        judged = self._models.words.judge(joined(request.before, text, self._pack))
-        response = self._pack.response(text)
-        return inputs.WordsArrived(
-            request.ask, text, judged.probability, judged.reason, judged.timeout_factor, response, odds
-        )
+        return understood(request, text, self._models.words, self._pack, odds)
 
     def _recognize(self, pcm: bytes) -> tuple[str, float]:
         stt = self._models.stt
@@ -212,7 +210,8 @@ def _requests(steps: Sequence[Step]) -> dict[int, Request]:
 def _request(effect: EffectRecord) -> Request | None:
     f = effect["fields"]
     if effect["effect"] == effects.RequestTranscript.__name__:
-        return effects.RequestTranscript(f["ask"], f["start"], f["end"], f["due"], before=f["before"])
+        expects = decode_value(Expected | None, f.get("expects"), "expects")
+        return effects.RequestTranscript(f["ask"], f["start"], f["end"], f["due"], before=f["before"], expects=expects)
     if effect["effect"] == effects.RequestEndOfTurn.__name__:
         return effects.RequestEndOfTurn(f["ask"], f["start"], f["end"], f["due"])
     return None

@@ -27,7 +27,7 @@ from duologue.telemetry.names import SPEECH_TO_TEXT
 from duologue.telemetry.usage import count_retry
 from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
-from duologue.turn.pieces import joined
+from duologue.turn.understanding import understood
 
 __all__ = ["EvidenceRequester", "leaves_open"]
 
@@ -203,14 +203,11 @@ class EvidenceRequester:
     def answer_words(self, ask: effects.RequestTranscript, text: str, ending_odds: float = 0.0) -> None:
         """Judge the words that were asked for, and tell the rules."""
         try:
-            j = self._words.judge(joined(ask.before, text, self._language))
-            response = self._language.response(text)
+            words = understood(ask, text, self._words, self._language, ending_odds)
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:
-            self._answer(
-                inputs.WordsArrived(ask.ask, text, j.probability, j.reason, j.timeout_factor, response, ending_odds)
-            )
+            self._answer(words)
 
     def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
         """Tell the rules that the words will not come, and everyone else unless that was `reported`."""

@@ -9,6 +9,7 @@ from typing import BinaryIO, Protocol
 
 from duologue.agent import CallInfo
 from duologue.conversation.eagerness import Eagerness
+from duologue.conversation.question import AnswerKind
 from duologue.errors import SessionNotActiveError
 from duologue.session.saying import SpeechHandle
 
@@ -49,6 +50,10 @@ class Session(Protocol):
         eagerness: Eagerness | None = None,
     ) -> None:
         """Change settings."""
+        ...
+
+    def expect(self, kind: AnswerKind, *lengths: int) -> None:
+        """Declare what is asked for."""
         ...
 
     async def close(self, reason: str = "closed") -> None:
@@ -103,6 +108,11 @@ class LiveCall:
         self._session.configure(
             voice=voice, action_delay=action_delay, timeout=timeout, barge_in=barge_in, eagerness=eagerness
         )
+
+    async def expect(self, kind: AnswerKind, *lengths: int) -> None:
+        """Declare what the user's next turn is to answer."""
+        await self._committed()
+        self._session.expect(kind, *lengths)
 
     async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
         """Have another agent answer from the next turn on."""

@@ -33,6 +33,7 @@ from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
 from duologue.conversation.inputs import Input, Now
+from duologue.conversation.question import AnswerKind, expected_answer
 from duologue.conversation.state import CallState, SessionState
 from duologue.engine import Engine
 from duologue.errors import (
@@ -510,6 +511,17 @@ class VoiceSession:
         self.tell_rules(inputs.SettingsChanged(action_delay, timeout, barge_in, eagerness=eagerness))
         if new is not None:
             self._check_cascade().change_voice(new)
+
+    def expect(self, kind: AnswerKind, *lengths: int) -> None:
+        """Declare what the user's next turn is to answer; called by the agent, it belongs to the answer it is giving.
+
+        `lengths` are the numbers of digits, letters or words that a complete answer may have. Raises ConfigError for
+        what cannot be.
+        """
+        self._check_live()
+        writer = self._answering()
+        generation = writer.request.generation if writer else 0
+        self.tell_rules(inputs.AnswerExpected(expected_answer(kind, lengths), generation))
 
     def _check_cascade(self) -> Cascade:
         if not isinstance(self._responder, Cascade):

@@ -24,7 +24,8 @@ from duologue.conversation.effects import Effect
 from duologue.conversation.evidence import Answer
 from duologue.conversation.history import Segment
 from duologue.conversation.inputs import Input, Now
-from duologue.turn.languages import language_pack, question_start
+from duologue.conversation.question import AnswerState
+from duologue.turn.languages import find_question, language_pack
 
 __all__ = ["Playing", "Script"]
 
@@ -132,6 +133,7 @@ class Script:
         reason: str = "sentence",
         timeout_factor: float = 1.0,
         ending_odds: float = 0.0,
+        answers: AnswerState = "",
         after: float = 0.0,
     ) -> None:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
@@ -139,7 +141,7 @@ class Script:
         def reading(text: str) -> Reading:
             response = ENGLISH.response(text)
             return lambda ask: inputs.WordsArrived(
-                ask, text, probability, reason, timeout_factor, response, ending_odds
+                ask, text, probability, reason, timeout_factor, response, ending_odds, answers
             )
 
         self._words.answers = deque((reading(text), after) for text in texts)
@@ -174,8 +176,10 @@ class Script:
         """Clauses of the reply on order have been synthesised; each lasts `seconds`."""
         for clause in clauses:
             start = self._queued_until
-            asks = question_start(clause, seconds, ENGLISH)
-            segment = Segment(clause, start, start + seconds, asks_from=None if asks is None else start + asks)
+            asks = find_question(clause, seconds, ENGLISH)
+            segment = Segment(clause, start, start + seconds)
+            if asks is not None:
+                segment = replace(segment, asks_from=start + asks.start, expects=asks.expects)
             self.give(inputs.SpeechQueued(self.on_order, segment))
 
     def play(self, *clauses: str, seconds: float = 1.0, end_call: str = "") -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from duologue.conversation.inputs import Response
-from duologue.turn.languages import language_pack, question_start
+from duologue.turn.languages import find_question, language_pack
 from duologue.turn.languages.en import PACK
 from duologue.turn.words import Words
 
@@ -119,7 +119,8 @@ def test_a_tag_that_names_no_language_finds_no_other_module(tag: str) -> None:
     ],
 )
 def test_where_a_question_begins(text: str, start: float | None) -> None:
-    assert question_start(text, 1.0, PACK) == start
+    found = find_question(text, 1.0, PACK)
+    assert (None if found is None else found.start) == start
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,8 @@ class Item:
     sound: Samples
     real: bool | None = None
     """Whether real people speak; None: all but the source `synthetic` do."""
+    question: str = ""
+    """What the agent asks before the turn, in recordings of your own; empty: it is not known to have asked anything."""
 
     @property
     def is_real(self) -> bool:

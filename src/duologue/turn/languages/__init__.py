@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import NamedTuple
 
 from duologue.conversation.inputs import Response
+from duologue.conversation.question import AnswerState, Expected
 from duologue.conversation.utterance import RESPONSES
 from duologue.turn import Judgement
 
-__all__ = ["LanguagePack", "language_pack", "question_start"]
+__all__ = ["SENTENCE_END", "LanguagePack", "Question", "find_question", "language_pack"]
 
 DEFAULT = "en"
 """The language if none is set."""
@@ -45,6 +47,22 @@ def judge_by_mark(text: str) -> Judgement:
     if text.endswith((".", "!", "。", "！", "।", "۔")):
         return Judgement(0.78, "sentence")
     return Judgement(0.35, "comma") if text.endswith((",", "，", "、", "،")) else Judgement(0.5, "unmarked")
+
+
+def _expect_anything(_: str) -> Expected:
+    return Expected()
+
+
+def _cannot_tell(_text: str, _expected: Expected) -> AnswerState:
+    return ""
+
+
+class Question(NamedTuple):
+    """The question that ends a text of the agent."""
+
+    start: float
+    """Seconds from the start of the text's audio."""
+    expects: Expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +95,10 @@ class LanguagePack:
     """Words that dates consist of: people give dates in pieces."""
     judge: Callable[[str], Judgement] = judge_by_mark
     """How finished a transcript sounds; `Words` calls it."""
+    read_question: Callable[[str], Expected] = _expect_anything
+    """What a sentence of the agent that asks something asks for."""
+    answers: Callable[[str, Expected], AnswerState] = _cannot_tell
+    """Whether the transcript of the turn so far answers that."""
 
     def response(self, text: str) -> Response:
         """Classify an utterance that consists of nothing but short responses; `""` for anything else."""
@@ -120,10 +142,11 @@ def language_pack(language: str | None) -> LanguagePack:
     return _load(code) if code in _codes() else _fallback()
 
 
-def question_start(text: str, duration: float, pack: LanguagePack) -> float | None:
-    """Return where in `text`, which sounds for `duration` seconds, its last sentence begins if that asks; else None."""
+def find_question(text: str, duration: float, pack: LanguagePack) -> Question | None:
+    """Return the last sentence of `text`, which sounds for `duration` seconds, if that asks something; else None."""
     start = max((end.end() for end in SENTENCE_END.finditer(text)), default=0)
-    return duration * start / len(text) if pack.asks(text[start:]) else None
+    sentence = text[start:]
+    return Question(duration * start / len(text), pack.read_question(sentence)) if pack.asks(sentence) else None
 
 
 @cache

@@ -9,7 +9,9 @@ import re
 
 from duologue.turn.languages import LanguagePack
 from duologue.turn.languages.en import vocabulary as v
+from duologue.turn.languages.en.answers import answers
 from duologue.turn.languages.en.endings import judge
+from duologue.turn.languages.en.questions import read_question
 
 __all__ = ["PACK"]
 
@@ -76,4 +78,6 @@ PACK = LanguagePack(
     numerals=v.TWO_DIGIT_WORDS.union(v.DIGIT_WORDS),
     date_words=v.DATE_WORDS,
     judge=judge,
+    read_question=read_question,
+    answers=answers,
 )

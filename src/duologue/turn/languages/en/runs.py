@@ -7,7 +7,16 @@ import re
 from duologue.turn.languages.en import vocabulary as v
 from duologue.turn.languages.en.tail import Tail
 
-__all__ = ["has_address_end", "has_open_address", "has_open_number", "is_full_number", "is_number", "is_spelling"]
+__all__ = [
+    "count_digits",
+    "count_letters",
+    "has_address_end",
+    "has_open_address",
+    "has_open_number",
+    "is_full_number",
+    "is_number",
+    "is_spelling",
+]
 
 _DIGITS = re.compile(r"\+?[o\d]*\d[o\d]*")
 _ADDRESS = re.compile(r"\S+@\S+\.\w{2,}|\S+\.(?:com|org|net|edu|gov|io|co|uk|de)")
@@ -52,6 +61,35 @@ def is_full_number(tail: Tail) -> bool:
     """Whether the digits are as many as a telephone number (10, or 11 after 0 or 1) or a payment card (16) has."""
     digits = "".join(_number_run(tail))
     return len(digits) == 16 or len(digits) == (11 if digits[:1] in ("0", "1") else 10)
+
+
+def count_digits(tail: Tail) -> tuple[int, str]:
+    """How many digits all words together have, and the first one; 0 and "" for none. Other words are passed over."""
+    digits, repeated, is_tens = "", 1, False
+    for word in tail.words:
+        if word in v.REPEATERS:
+            repeated = 2 if word == "double" else 3
+            continue
+        if word in v.DIGIT_WORDS:
+            digit = str(v.DIGIT_WORDS[word])
+            digits = digits[:-1] + digit if is_tens else digits + digit * repeated
+        elif word in v.TWO_DIGIT_WORDS:
+            digits += "1?" if word.endswith(("teen", "ten")) or word in ("eleven", "twelve") else "?0"
+        elif _DIGITS.fullmatch(word):
+            digits += word.lstrip("+").replace("o", "0") * repeated
+        repeated, is_tens = 1, word in v.TWO_DIGIT_WORDS and digits.endswith("?0")
+    return len(digits), digits[:1]
+
+
+def count_letters(tail: Tail) -> int:
+    """How many letters are spelled at the end, one by one or by the radio alphabet."""
+    count = 0
+    for word in reversed(tail.words):
+        if _is_letter(word) or word in v.ALPHABET:
+            count += 1
+        elif word not in v.REPEATERS and word not in ("as", "in", "for", "and") and not word.isdigit():
+            break
+    return count
 
 
 def has_open_number(tail: Tail) -> bool:

@@ -214,3 +214,20 @@ ALPHABET = _words(
 
 ADDRESS_OPEN = _words("dot underscore slash hyphen dash gmail yahoo hotmail outlook icloud www")
 ADDRESS_END = _phrases("""dot com, dot org, dot net, dot edu, dot io, dot co, dot uk, dot de, dot gov, dot co dot uk""")
+
+# What answers a question of the agent.
+
+ASSENTED = _phrases(
+    """yes please, no thanks, no thank you, yes thanks, please do, i do, i am, i would, i have, it is, that is, that's
+    everything, i don't, i'm not, it isn't, it's not, i'm here, still here"""
+)
+"""Whole answers to a question that yes or no answers, besides ANSWERS and CLOSINGS."""
+NOT_IN_NAMES = (
+    PREPOSITIONS | CONJUNCTIONS | DETERMINERS | COPULAS | SUBJECTS | AFFIRMATIONS | NAMING
+    | _words("name first last um uh er hmm not don't can you what please")
+)  # fmt: skip
+TIME_WORDS = DATE_WORDS | _words(
+    """am pm o'clock noon midnight lunchtime now soon week weekend month year night asap first second third fourth fifth
+    sixth seventh eighth ninth tenth twelfth"""
+)
+"""Words that may end a time or a date, besides numbers."""
