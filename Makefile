@@ -14,11 +14,12 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test docs system bench soak format corpus dist clean
+.PHONY: help run test types-public docs system bench soak format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
+	@echo 'make types-public  check with pyright that each public name has a declared type (a minute)'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (over an hour, on a quiet machine; results in bench-out)'
 	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two hours; results in bench-out)'
 	@echo 'make docs    build the documentation site in build/site'
@@ -40,6 +41,10 @@ test: system $(VENV)/.dev
 	@$(SAY) 'tests of the rules: every branch of them';
 	@$(BIN)/pytest tests/conversation $(PARALLEL) --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
 	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation $(PARALLEL)
+
+# Apart from `test`: pyright needs node, and reads every library that public names mention.
+types-public: $(VENV)/.dev
+	@tools/types-public
 
 docs: $(VENV)/.dev
 	@$(BIN)/zensical build --strict --clean

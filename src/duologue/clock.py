@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Clock", "VirtualClock", "WallClock"]
@@ -22,7 +23,7 @@ class Clock(Protocol):
 class WallClock:
     """The machine's monotonic clock."""
 
-    now = staticmethod(time.monotonic)
+    now: Callable[[], float] = staticmethod(time.monotonic)
 
 
 class VirtualClock:

@@ -82,7 +82,7 @@ class DuologueError(Exception):
         super().__init__(message)
         self.message = message
         self.provider = provider
-        self.next_step = self.hint if hint is None else hint
+        self.next_step: str = self.hint if hint is None else hint
         self.retry_after = retry_after
         """Seconds after which the same call may succeed; None where that is not known."""
 

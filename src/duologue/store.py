@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_dir", "cached_arrays", "check_pinned", "package_file"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 NO_CACHE: Final = Path(os.devnull, "duologue: set DUOLOGUE_CACHE")

@@ -66,8 +66,8 @@ class AgentFactory:
     def __init__(self, source: object) -> None:
         self.sample: Agent | None = None
         """One that belongs to no call; None if a call is needed to make one."""
-        self.is_async = False
-        self.runs_code = True
+        self.is_async: bool = False
+        self.runs_code: bool = True
         self._source = source
         if not _is_factory(source):
             agent = _made_from(source, _LOCAL)
@@ -168,12 +168,12 @@ class FunctionAgent:
         self._function = function
         self._name = function_name(function)
         plain = function.func if isinstance(function, functools.partial) else function
-        self.name = _in_words(getattr(plain, "__name__", type(plain).__name__))
+        self.name: str = _in_words(getattr(plain, "__name__", type(plain).__name__))
         """What to call it."""
         self._streams = inspect.isasyncgenfunction(plain_function(function))
         self._arguments = arguments_for(function)
-        self.greeting = greeting_of(function)
-        self.may_stay_silent = bool(getattr(function, "may_stay_silent", False))
+        self.greeting: str = greeting_of(function)
+        self.may_stay_silent: bool = bool(getattr(function, "may_stay_silent", False))
 
     def __repr__(self) -> str:
         return f"FunctionAgent({self._name})"

@@ -44,7 +44,7 @@ class AnswerReader:
     """
 
     def __init__(self, pieces: AsyncIterator[Reply], limits: AnswerLimits) -> None:
-        self.has_words = False
+        self.has_words: bool = False
         """True once there was a word."""
         self._pieces = pieces
         self._limits = limits

@@ -69,9 +69,9 @@ class ReasoningFilter:
     """
 
     def __init__(self) -> None:
-        self.opened = False
+        self.opened: bool = False
         """A tag has opened reasoning."""
-        self.unopened = False
+        self.unopened: bool = False
         """Reasoning was closed that no tag had opened: this model starts inside of it."""
         self._inside = False
         self._depth = 0

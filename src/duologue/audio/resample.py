@@ -111,10 +111,10 @@ class Resampler:
 
     def __init__(self, rate_in: int, rate_out: int) -> None:
         _check_rates(rate_in, rate_out, RATES)
-        self.rate_in = rate_in
-        self.rate_out = rate_out
+        self.rate_in: int = rate_in
+        self.rate_out: int = rate_out
         self._kernel = None if rate_in == rate_out else _design(rate_in, rate_out, _LIVE_ZEROS, _LIVE_STOP_DB)
-        self.lag = self._kernel.taps / 2 / rate_in if self._kernel else 0.0
+        self.lag: float = self._kernel.taps / 2 / rate_in if self._kernel else 0.0
         """Seconds by which the output is behind the input; under 0.003."""
         self._reset()
 

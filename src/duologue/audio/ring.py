@@ -40,13 +40,13 @@ class Ring:
     def __init__(self, max_bytes: int) -> None:
         if max_bytes < 4 * _GAP_COST:
             raise ConfigError(f"A ring holds {4 * _GAP_COST} bytes or more, not {max_bytes!r}.")
-        self.first = 0
+        self.first: int = 0
         """The position of the oldest sample held."""
-        self.end = 0
+        self.end: int = 0
         """The position after the newest sample, in samples since the stream began."""
-        self.dropped = 0
+        self.dropped: int = 0
         """Samples lost because the ring was full."""
-        self.skipped = 0
+        self.skipped: int = 0
         """Samples that never came: the sum of all gaps."""
         self._max = max_bytes // 2
         self._gaps: list[tuple[int, int]] = []  # (position, length), in order, never adjacent

@@ -65,7 +65,7 @@ class Call:
         frames_a_chunk: int = 1,
     ) -> None:
         self.script = script
-        self.started = False
+        self.started: bool = False
         self.error: DuologueError | None = None
         """What the server refused or broke off the call with."""
         self.close_code: int | None = None

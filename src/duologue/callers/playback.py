@@ -26,11 +26,11 @@ class Playback:
         self._paused = False
         self._stopped = 0.0
         self._dropped = -1
-        self.generation = -1
+        self.generation: int = -1
         """The newest reply that sounded."""
-        self.position = 0
+        self.position: int = 0
         """The sample after the last that came."""
-        self.starved = 0
+        self.starved: int = 0
         """Frames of 20 ms of silence inside replies."""
 
     def add(self, now: float, position: int, generation: int, samples: int) -> float | None:

@@ -46,7 +46,7 @@ class Ticker:
         self._began = 0.0
         self._count = 0
         self._timer: Timer | None = None
-        self.lateness = array("f")
+        self.lateness: array[float] = array("f")
         """Seconds by which each slot was late."""
         self.failure: Exception | None = None
         """What a member raised; the clock has stopped then."""

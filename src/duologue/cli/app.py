@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,7 +27,7 @@ from duologue.errors import DuologueError
 
 __all__ = ["app", "run"]
 
-app = typer.Typer(
+app: Final = typer.Typer(
     name="duologue",
     cls=ExtensibleGroup,
     help="Spoken conversations between people and software agents.",
@@ -36,8 +36,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (init, serve, call, callers, token, transcribe, say, replay, doctor, top):
-    app.command()(command)
+for _command in (init, serve, call, callers, token, transcribe, say, replay, doctor, top):
+    app.command()(_command)
 app.add_typer(recordings, name="recordings")
 app.add_typer(models, name="models")
 app.add_typer(config, name="config")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["config"]
 
-config = typer.Typer(no_args_is_help=True, help="The settings in duologue.toml and the environment.")
+config: Final = typer.Typer(no_args_is_help=True, help="The settings in duologue.toml and the environment.")
 
 
 @config.command()

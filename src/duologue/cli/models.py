@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
@@ -13,7 +13,7 @@ from duologue.errors import ConfigError
 
 __all__ = ["models"]
 
-models = typer.Typer(help="List the local models, and install the optional one.", no_args_is_help=True)
+models: Final = typer.Typer(help="List the local models, and install the optional one.", no_args_is_help=True)
 
 
 @models.command("list")

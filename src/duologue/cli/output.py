@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,8 +18,8 @@ from duologue.errors import AgentError, ConfigError, DuologueError
 
 __all__ = ["AsJson", "console", "fail", "notes", "print_json", "progress", "write_rows"]
 
-console = Console(highlight=False, markup=False, emoji=False)
-notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+console: Final = Console(highlight=False, markup=False, emoji=False)
+notes: Final = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 """For what is not the result: progress, hints, errors. A line stays a line, so that it can be searched for."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

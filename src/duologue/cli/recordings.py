@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -14,12 +14,12 @@ from duologue.cli.output import AsJson, console, print_json
 
 __all__ = ["recordings"]
 
-recordings = typer.Typer(
+recordings: Final = typer.Typer(
     help="List, export and delete calls that `serve --record` recorded.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-Folder = Path("recordings")
+Folder: Final = Path("recordings")
 Calls = Annotated[list[str], typer.Argument(metavar="CALL...", help="Files, or ids of calls.")]
 
 

@@ -72,7 +72,7 @@ class ResumableConnection:
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
         self._messages = self._output = self._generation = 0
         """What came: messages, the next sample of the output, and the newest generation."""
-        self.reconnects = 0
+        self.reconnects: int = 0
         """How often the conversation was taken up again."""
         self.position = 0
         """Index of the sample that is sent next, in the rate of `audio_in`."""

@@ -33,7 +33,7 @@ class Call:
         self._typed = typed
         self._ending = ending
         self._timers = timers
-        self.machine = Machine(CALL_TABLE, CallState.INITIAL)
+        self.machine: Machine[CallState] = Machine(CALL_TABLE, CallState.INITIAL)
 
     @property
     def state(self) -> CallState:

@@ -24,14 +24,14 @@ class Context:
     __slots__ = ("capabilities", "config", "effects", "pos", "wall")
 
     def __init__(self, config: ConversationConfig) -> None:
-        self.config = config
+        self.config: ConversationConfig = config
         """What `SettingsChanged` can change is read from here; parts may keep the rest."""
-        self.pos = 0
+        self.pos: int = 0
         """Sample index of the input; never goes back."""
-        self.wall = 0.0
+        self.wall: float = 0.0
         """Monotonic seconds."""
         self.effects: list[Effect] = []
-        self.capabilities = CallRequested()
+        self.capabilities: CallRequested = CallRequested()
         """What the session can do, as it said when the call began."""
 
     def request(self, effect: Effect) -> None:

@@ -41,21 +41,25 @@ class Conversation:
     """The rules of one call: a state machine in audio time, without a clock and without I/O."""
 
     def __init__(self, config: ConversationConfig | None = None) -> None:
-        self.config = config = config or ConversationConfig()
-        self.context = context = Context(config)
-        self.history = History(config.max_history)
-        self.timers = CallTimers(config)
-        self.typed = TypedText(config)
-        self.ending = PendingEnd()
-        self.floor = Floor(context, self.history, self.timers)
-        self.speculation = Speculation(context, self.floor, self.history)
-        self.user_turn = UserTurn(context, self.floor, self.speculation, self.history, self.timers)
-        self.endpointer = Endpointer(
+        config = config or ConversationConfig()
+        context = Context(config)
+        self.config: ConversationConfig = config
+        self.context: Context = context
+        self.history: History = History(config.max_history)
+        self.timers: CallTimers = CallTimers(config)
+        self.typed: TypedText = TypedText(config)
+        self.ending: PendingEnd = PendingEnd()
+        self.floor: Floor = Floor(context, self.history, self.timers)
+        self.speculation: Speculation = Speculation(context, self.floor, self.history)
+        self.user_turn: UserTurn = UserTurn(context, self.floor, self.speculation, self.history, self.timers)
+        self.endpointer: Endpointer = Endpointer(
             context, self.user_turn, self.floor, self.speculation, self.typed, self.ending, self.history, self.timers
         )
-        self.keyboard = Keyboard(context, self.typed, self.endpointer, self.user_turn, self.floor, self.history)
-        self.dead_air = DeadAir(context, self.user_turn, self.floor, self.timers)
-        self.call = Call(context, self.floor, self.user_turn, self.typed, self.ending, self.timers)
+        self.keyboard: Keyboard = Keyboard(
+            context, self.typed, self.endpointer, self.user_turn, self.floor, self.history
+        )
+        self.dead_air: DeadAir = DeadAir(context, self.user_turn, self.floor, self.timers)
+        self.call: Call = Call(context, self.floor, self.user_turn, self.typed, self.ending, self.timers)
 
     def handle(self, input_: Input, now: Now) -> list[Effect]:
         """Take one input and return what is to be done, in order.

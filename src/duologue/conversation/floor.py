@@ -30,8 +30,8 @@ class Floor:
         self._config = context.config
         self._history = history
         self._timers = timers
-        self.agent = Machine(AGENT_TABLE, AgentState.IDLE)
-        self.generation = 0
+        self.agent: Machine[AgentState] = Machine(AGENT_TABLE, AgentState.IDLE)
+        self.generation: int = 0
         """Raised by every new reply and every cut-off: output of an older generation is stale."""
         self.reply: Reply | None = None
         self.says: deque[inputs.SayRequested] = deque()

@@ -26,7 +26,7 @@ class Speculation:
         self._floor = floor
         self._history = history
         self.reply: Reply | None = None
-        self.count = 0
+        self.count: int = 0
         """Replies prepared for the turn that is open, or was decided last."""
 
     def of(self, generation: int) -> Reply | None:

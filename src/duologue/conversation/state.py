@@ -103,7 +103,7 @@ class Machine(Generic[S]):
 
     def __init__(self, table: Table[S], state: S) -> None:
         self._table = table
-        self.state = state
+        self.state: S = state
 
     def may(self, trigger: str) -> bool:
         """True where the table knows `trigger` in this state."""

@@ -31,11 +31,11 @@ class UserTurn:
         self._speculation = speculation
         self._history = history
         self._timers = timers
-        self.user = Machine(USER_TABLE, UserState.SILENT)
-        self.detector = SpeechDetector(context.config.speech)
-        self.requests = PendingRequests(context)
+        self.user: Machine[UserState] = Machine(USER_TABLE, UserState.SILENT)
+        self.detector: SpeechDetector = SpeechDetector(context.config.speech)
+        self.requests: PendingRequests = PendingRequests(context)
         self.utterance: Utterance | None = None
-        self.last_turn = 0
+        self.last_turn: int = 0
 
     @property
     def listens(self) -> bool:

@@ -63,17 +63,17 @@ class Engine:
         paced: bool = True,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self.config = config or EngineConfig()
+        self.config: EngineConfig = config or EngineConfig()
         self.vad = vad
         self.words = words
         self.turn_model = turn_model
-        self.clock = clock or WallClock()
+        self.clock: Clock = clock or WallClock()
         self.paced = paced
-        self.telemetry = telemetry or Telemetry()
-        self.phrases = PhraseCache(self.config.cache_max_bytes)
-        self.standby = StandbySpeech()
-        self.latencies = Latencies()
-        self.admission = AdmissionController(self.config.admission)
+        self.telemetry: Telemetry = telemetry or Telemetry()
+        self.phrases: PhraseCache = PhraseCache(self.config.cache_max_bytes)
+        self.standby: StandbySpeech = StandbySpeech()
+        self.latencies: Latencies = Latencies()
+        self.admission: AdmissionController = AdmissionController(self.config.admission)
         self._tick = TickLoop(vad, self.config, self.clock)
         self._model_threads: ModelThreads | None = None
         self._ticking: asyncio.Task[None] | None = None

@@ -24,8 +24,8 @@ class JobQueue:
     """Seconds of audio in one batch: a batch of long items would occupy its thread for too long."""
 
     def __init__(self, counters: Counters) -> None:
-        self.continuous = ContinuousBatch()
-        self.seconds = 0.0
+        self.continuous: ContinuousBatch = ContinuousBatch()
+        self.seconds: float = 0.0
         """What everything that waits is expected to take."""
         self._counters = counters
         self._general: list[Job] = []

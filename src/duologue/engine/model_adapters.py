@@ -18,6 +18,8 @@ TYPICAL_LATENCY_S = 0.05
 
 
 class _Runner(Protocol):
+    """What an adapter uses of the engine."""
+
     phrases: PhraseCache
 
     @property
@@ -28,9 +30,11 @@ class ModelTextToSpeech(TextToSpeech):
     """A TextToSpeech over a model that the engine's threads run."""
 
     def __init__(self, engine: _Runner, model: TtsModel) -> None:
-        self.name = model.name
-        self.rate = model.rate
-        self.capabilities = TtsCapabilities(aligned=True, rates=(model.rate,), typical_latency=TYPICAL_LATENCY_S)
+        self.name: str = model.name
+        self.rate: int = model.rate
+        self.capabilities: TtsCapabilities = TtsCapabilities(
+            aligned=True, rates=(model.rate,), typical_latency=TYPICAL_LATENCY_S
+        )
         self.model = model
         self._engine = engine
 

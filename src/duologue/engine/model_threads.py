@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from duologue.engine.accounting import OWNER, CostModel, Counters, FairShare, Lateness, Utilization
 from duologue.engine.job_queue import JobQueue
@@ -24,7 +24,7 @@ from duologue.telemetry.metrics import Metrics
 
 __all__ = ["ModelThreads"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 BUSY = 0.3
 """Utilization from which on the threads count as busy."""
@@ -54,11 +54,11 @@ class ModelThreads:
         max_waiting: int = 4096,
         metrics: Metrics | None = None,
     ) -> None:
-        self.counters = Counters()
-        self.costs = CostModel()
+        self.counters: Counters = Counters()
+        self.costs: CostModel = CostModel()
         self._metrics = metrics or Metrics(enabled=False)
         self.max_waiting = max_waiting
-        self.running = 0
+        self.running: int = 0
         """Threads that run a model now."""
         self._lateness = Lateness()
         self._utilization = Utilization(general)

@@ -31,8 +31,8 @@ class PhraseCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.counters = Counters()
-        self.bytes = 0
+        self.counters: Counters = Counters()
+        self.bytes: int = 0
         """What it holds."""
         self._max = max_bytes
         self._kept: OrderedDict[tuple[int, str, int | None], tuple[object, Speech]] = OrderedDict()

@@ -44,6 +44,8 @@ class Recognizer(SpeechToText, Protocol):
 
 
 class _Runner(Protocol):
+    """What an adapter uses of the engine."""
+
     @property
     def model_threads(self) -> ModelThreads: ...
 
@@ -61,9 +63,9 @@ class ModelSpeechToText:
     latency = None
 
     def __init__(self, engine: _Runner, model: SttModel) -> None:
-        self.name = model.name
+        self.name: str = model.name
         self.model = model
-        self.capabilities = SttCapabilities(languages=model.languages, cost=0.0)
+        self.capabilities: SttCapabilities = SttCapabilities(languages=model.languages, cost=0.0)
         self._least = model.min_partial_s * RATE
         self._work: Step = model.first if isinstance(model, ResumableModel) else model
         self._engine = engine
@@ -109,8 +111,8 @@ class ServiceSpeechToText:
     """A Recognizer over a service: passes everything on, and checks what the service declares."""
 
     def __init__(self, service: SpeechToText, latency: LatencyEstimate) -> None:
-        self.name = service.name
-        self.capabilities = declared(service)
+        self.name: str = service.name
+        self.capabilities: SttCapabilities = declared(service)
         self.latency = latency
         self.service = service
 

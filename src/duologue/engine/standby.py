@@ -25,7 +25,7 @@ class StandbySpeech:
     """Spoken texts by voice, rate and text, shared by all sessions; what was used longest ago goes first."""
 
     def __init__(self) -> None:
-        self.bytes = 0
+        self.bytes: int = 0
         self._kept: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
 
     def __len__(self) -> int:

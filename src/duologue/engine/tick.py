@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from duologue.vad import VoiceActivityDetector
 
 __all__ = ["IDLE_TICKS", "REPAIR_EVERY_S", "TickCounters", "TickLoop", "Ticked"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 REPAIR_EVERY_S = 1.0
 """Seconds between two checks for threads that have died."""
@@ -88,7 +88,7 @@ class TickLoop:
     """Serves all sessions of an engine. A session that fails is let go, and no other is disturbed."""
 
     def __init__(self, vad: VoiceActivityDetector, config: EngineConfig, clock: Clock) -> None:
-        self.counters = TickCounters()
+        self.counters: TickCounters = TickCounters()
         self.sessions: dict[Ticked, None] = {}
         """In the order in which they came: a dict, because a set has no order and a list removes slowly."""
         self._vad = vad

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 __all__ = ["LoopStalls", "LoopWatchdog", "Stall"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 CHECK_EVERY: Final = 0.1
 """Seconds between two looks at the loop."""
@@ -75,7 +75,7 @@ class LoopWatchdog:
         session_of: Callable[[object], str | None],
         on_stall: Callable[[Stall], None] | None = None,
     ) -> None:
-        self.stalls = LoopStalls()
+        self.stalls: LoopStalls = LoopStalls()
         self._on_stall = on_stall
         self._stall = Stall()
         self._loop = loop

@@ -29,7 +29,7 @@ class Microphone:
     """
 
     def __init__(self, rate: int) -> None:
-        self.dropped_s = 0.0
+        self.dropped_s: float = 0.0
         """Seconds that were dropped because the service did not take them."""
         self._resampler = Resampler(RATE, rate)
         self._rate = rate

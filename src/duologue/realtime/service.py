@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,11 +34,11 @@ try:
 
     from duologue.realtime.connection import ServiceConnection
     from duologue.realtime.failures import error_of
-except ImportError as error:
+except ImportError as _error:
     raise NotInstalledError(
-        f"Speech-to-speech services need {error.name or 'a package'}, which is missing.",
+        f"Speech-to-speech services need {_error.name or 'a package'}, which is missing.",
         hint="pip install 'duologue[realtime]'",
-    ) from error
+    ) from _error
 
 __all__ = ["RealtimeService", "RealtimeSettings", "RealtimeUsage"]
 
@@ -62,7 +62,7 @@ MAX_HISTORY: Final = 100
 class RealtimeSettings(BaseModel):
     """Settings of a speech-to-speech service. Times are in seconds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str | None = Field(None, min_length=1)
     """The endpoint, if not the vendor's own: OpenAI, Azure and Google."""
@@ -112,18 +112,18 @@ class RealtimeService:
             raise ConfigError(
                 f"{model!r} names no speech-to-speech model.", hint="Write SERVICE:MODEL, as openai:gpt-realtime-2.1."
             )
-        self.settings = validated(RealtimeSettings, f"the speech-to-speech model {model}", options)
+        self.settings: RealtimeSettings = validated(RealtimeSettings, f"the speech-to-speech model {model}", options)
         self.name = model
-        self.tools = dict(tools or {})
-        self.usage = RealtimeUsage()
+        self.tools: dict[str, Callable[..., Awaitable[Any]]] = dict(tools or {})
+        self.usage: RealtimeUsage = RealtimeUsage()
         if api_key is None and self.settings.api_key_file is not None:
             api_key = read_key(self.settings.api_key_file, None)
         self._model = _make(model, prefix, api_key, self.settings.base_url)
         profile = self._model.profile
         self.rate: int = self._model.audio_output_sample_rate
-        self.owns_turns = not profile.get("supports_manual_turn_control", False)
+        self.owns_turns: bool = not profile.get("supports_manual_turn_control", False)
         """The service decides by itself when to answer."""
-        self.capabilities = RealtimeCapabilities(
+        self.capabilities: RealtimeCapabilities = RealtimeCapabilities(
             decides_turns=self.owns_turns, typical_latency=self.settings.typical_latency, cost=self.settings.cost
         )
         self._model_settings = self._settings_for(prefix, dict(settings or {}))

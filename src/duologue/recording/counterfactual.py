@@ -23,7 +23,7 @@ from duologue.recording.evidence import RecordedEvidence
 from duologue.recording.recording import Recording, Step
 from duologue.recording.replay import Difference, first_difference, handle
 from duologue.recording.settings import change_settings
-from duologue.recording.summary import Decision, decision_of, turns_of
+from duologue.recording.summary import Decision, TurnSummary, decision_of, turns_of
 
 __all__ = ["Outcome", "WhatIf", "what_if"]
 
@@ -198,7 +198,7 @@ class CallMap:
     """Where the recorded turns are: when each begins, goes on, and can begin again."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self.turns = turns_of(effect for step in steps for effect in step.effects)
+        self.turns: list[TurnSummary] = turns_of(effect for step in steps for effect in step.effects)
         self.anchors: dict[int, int] = {}
         """Turns by the step after which they can begin again: before the user's speech, after the turn before."""
         self._speech: dict[int, list[tuple[int, int]]] = {}

@@ -102,7 +102,7 @@ class Course:
     """
 
     def __init__(self, rules: Conversation, evidence: Evidence, playing: Playing | None) -> None:
-        self.unanswered = 0
+        self.unanswered: int = 0
         """Requests for which there was no evidence."""
         self._rules = rules
         self._evidence = evidence

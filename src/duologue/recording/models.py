@@ -86,7 +86,7 @@ class ModelEvidence:
                 f"and the call was recorded with {recording.header['window']}.",
                 hint="Use the detector of the recording.",
             )
-        self.counts = RerunCounts()
+        self.counts: RerunCounts = RerunCounts()
         self._models = models
         self._language = recording.header.get("session", {}).get("language")
         self._pack = language_pack(self._language)

@@ -69,9 +69,9 @@ class CallRecorder:
         self.queue: deque[Noted] = deque()
         """What waits to be written."""
         self.header = header
-        self.audio_dropped = 0
+        self.audio_dropped: int = 0
         """Pieces of audio that this recording lacks."""
-        self.cut = ""
+        self.cut: str = ""
         """Why the recording ended before the call; empty if it did not."""
         self._budget = budget
         self._on_start = on_start

@@ -22,7 +22,7 @@ from duologue.recording.retention import remove_old
 
 __all__ = ["FLUSH_EVERY", "Recordings", "check_recording_folder"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 FLUSH_EVERY: Final = 0.25
 """Seconds between two writes of each call: what a process that is killed loses of it, at most."""
@@ -41,14 +41,14 @@ class Recordings:
 
     def __init__(self, config: RecordingConfig, *, flush_every: float = FLUSH_EVERY) -> None:
         self.config = config
-        self.folder = config.path
-        self.written = 0
+        self.folder: Path = config.path
+        self.written: int = 0
         """Recordings that were written to their end."""
-        self.failed = 0
+        self.failed: int = 0
         """Recordings that could not be written."""
         self.refused = 0
         """Calls that were not recorded because consent was refused."""
-        self.budget = Budget(config.max_waiting_bytes)
+        self.budget: Budget = Budget(config.max_waiting_bytes)
         self._flush_every = flush_every
         self._started: deque[CallRecorder] = deque()
         self._files: dict[CallRecorder, _File] = {}

@@ -140,9 +140,12 @@ class CircuitBreaker:
         on_change: Callable[[CircuitBreaker], None] | None = None,
     ) -> None:
         self.key = key
-        self.settings = settings or BreakerSettings()
-        self.opened = self.calls = self.failures = self.refused = 0
-        self.last_error = ""
+        self.settings: BreakerSettings = settings or BreakerSettings()
+        self.opened: int = 0
+        self.calls: int = 0
+        self.failures: int = 0
+        self.refused: int = 0
+        self.last_error: str = ""
         self._on_change = on_change
         self._state = BreakerState.CLOSED
         self._open_until = 0.0

@@ -31,8 +31,11 @@ class Hedge:
     def __init__(self, settings: HedgeSettings | None = None, *, name: str = "") -> None:
         self.name = name
         """The provider, for metrics."""
-        self.calls = self.hedged = self.won = 0
-        """All calls, those that were made a second time, and those of them that the second request answered."""
+        self.calls: int = 0
+        self.hedged: int = 0
+        """Calls that were made a second time."""
+        self.won: int = 0
+        """Hedged calls that the second request answered."""
         self._settings = settings or HedgeSettings()
         self._seconds: deque[float] = deque(maxlen=MEASURED)
         self._allowance = 0.0

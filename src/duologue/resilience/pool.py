@@ -104,7 +104,7 @@ class ProviderPool(Generic[C]):
         for what, value in (("lease_timeout", lease_timeout), ("dial_timeout", dial_timeout), ("idle_ttl", idle_ttl)):
             if not value > 0:
                 raise ConfigError(f"{what} is {value} s, and must be more than 0 s.")
-        self.counters = PoolCounters()
+        self.counters: PoolCounters = PoolCounters()
         self.name = name
         self._factory = factory
         self._size = size

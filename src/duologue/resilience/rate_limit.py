@@ -38,9 +38,10 @@ class RateLimit:
         for what, value in (("per_second", per_second), ("burst", burst), ("max_concurrent", max_concurrent)):
             if value is not None and not value > 0:
                 raise ConfigError(f"{what} is {value}, and must be above 0, or None.")
-        self.active = 0
+        self.active: int = 0
         """Calls that are being made."""
-        self.waited = self.refused = 0
+        self.waited: int = 0
+        self.refused: int = 0
         self._name = name
         self._rate = per_second
         self._burst = float(burst or max(1, round(per_second or 1)))

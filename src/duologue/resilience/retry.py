@@ -29,7 +29,8 @@ class RetryBudget:
     """
 
     def __init__(self, share: float = 0.2, per_second: float = 5.0, burst: float = 50.0) -> None:
-        self.spent = self.refused = 0
+        self.spent: int = 0
+        self.refused: int = 0
         self._share = share
         self._per_second = per_second
         self._burst = self._tokens = burst

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,7 +12,7 @@ __all__ = ["BreakerSettings", "HedgeSettings", "ResilienceSettings"]
 class BreakerSettings(BaseModel):
     """When calls to a provider are stopped, and when they are tried again."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     failures: int = Field(default=2, ge=1, le=100)
     """Failures in a row that open the breaker, if the share of failures in `window` is at least `share`..."""
@@ -41,7 +41,7 @@ class BreakerSettings(BaseModel):
 class HedgeSettings(BaseModel):
     """When a second request is made because the first is late. Applies to calls for whole utterances and clauses."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     percentile: float = Field(default=0.95, ge=0.5, lt=1)
     """A call is late when it takes longer than this share of the calls before."""
@@ -54,7 +54,7 @@ class HedgeSettings(BaseModel):
 class ResilienceSettings(BaseModel):
     """Everything that `resilient_stt`, `resilient_tts` and `resilient_model` take into account."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     first_chunk: float = Field(default=1.5, gt=0, le=60)
     """How long a provider may take for its first answer: the transcript after the end of speech, the first audio of a

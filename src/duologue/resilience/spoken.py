@@ -23,9 +23,9 @@ class TextTap:
     """
 
     def __init__(self, text: AsyncIterable[str]) -> None:
-        self.text = ""
+        self.text: str = ""
         """What was read so far."""
-        self.ended = False
+        self.ended: bool = False
         self._source = aiter(text)
         self._reading: object = None
         self._is_awaited = False

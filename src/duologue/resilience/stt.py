@@ -72,8 +72,8 @@ class FallbackSpeechToText:
         ]
         self._closing: set[asyncio.Task[None]] = set()
         self._hedges = [Hedge(settings.hedge, name=member.guard.name) for member in self._members]
-        self.name = "+".join(member.guard.name for member in self._members)
-        self.capabilities = _combined([_capabilities(provider) for provider in providers])
+        self.name: str = "+".join(member.guard.name for member in self._members)
+        self.capabilities: SttCapabilities = _combined([_capabilities(provider) for provider in providers])
 
     def with_models(self, adapt: Callable[[Any], SpeechToText]) -> FallbackSpeechToText:
         """Return the same list with each model adapted to a service. Called by the engine."""
@@ -196,7 +196,7 @@ class GuardedStream:
         language: str | None,
         failed: Sequence[Member[Any]],
     ) -> None:
-        self.push = stream.push
+        self.push: Callable[[bytes, int], None] = stream.push
         self._owner = owner
         self._member = attempt.member
         self._stream = stream

@@ -57,9 +57,9 @@ class FallbackTextToSpeech(TextToSpeech):
         self._members: list[Member[Any]] = [
             Member(provider, Guard.of("tts", provider, settings, breakers)) for provider in providers
         ]
-        self.name = "+".join(member.guard.name for member in self._members)
-        self.rate = providers[0].rate
-        self.capabilities = _combined(providers)
+        self.name: str = "+".join(member.guard.name for member in self._members)
+        self.rate: int = providers[0].rate
+        self.capabilities: TtsCapabilities = _combined(providers)
         for provider in providers:
             if provider.rate != self.rate and not {provider.rate, self.rate} <= {*RATES}:
                 raise ConfigError(

@@ -16,7 +16,7 @@ from duologue.server.gate import Gate, Guest
 
 __all__ = ["Acceptor", "descriptors", "listen"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 AT_ONCE: Final = 32
 """Connections accepted before the loop serves others again."""
@@ -99,7 +99,7 @@ class Acceptor:
         self._tls = tls
         self._may_accept = may_accept
         self._loop = asyncio.get_running_loop()
-        self.is_open = False
+        self.is_open: bool = False
         """Whether it accepts connections."""
         self._paused: asyncio.TimerHandle | None = None
         self._arriving: set[asyncio.Task[Any]] = set()

@@ -75,7 +75,7 @@ class VoiceApp(Starlette):
         desk: ResumeDesk,
         telemetry: Telemetry | None = None,
     ) -> None:
-        self.registry = ConnectionRegistry(limits, max_connections, telemetry, desk)
+        self.registry: ConnectionRegistry = ConnectionRegistry(limits, max_connections, telemetry, desk)
         self._build = build
         self._origins = origins
         self._authenticator = authenticator

@@ -91,17 +91,18 @@ class Application:
         for option, (value, kind) in expected.items():
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"{option} is {type(value).__name__}; expected {kind.__name__}.")
-        self.config = config or SessionConfig()
+        self.config: SessionConfig = config or SessionConfig()
         self._say = say
         self._workers = workers
         self._engine = engine or EngineConfig(max_sessions=MAX_SESSIONS)
         self._running: tuple[int, SessionFactory] | None = None
         _check_division(self._engine, workers)
         Origins(allowed_origins, trusted_proxies)
-        self.security, self.store = security or Security(), store
+        self.security: Security = security or Security()
+        self.store: str | None = store
         if self.security.keys is not None:
             KeyFile(self.security.keys)
-        self.limits = StreamLimits(drain_timeout=drain_timeout, resume_window=resume_window)
+        self.limits: StreamLimits = StreamLimits(drain_timeout=drain_timeout, resume_window=resume_window)
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
@@ -118,7 +119,7 @@ class Application:
                 f"The policy allows the voice {unknown[0]!r}, and there is none of that name.",
                 hint='Give it as voices={"name": voice}.',
             )
-        self.options = CallOptions(
+        self.options: CallOptions = CallOptions(
             agents=named_agents(agent, agents),
             config=self.config,
             greeting=greeting,

@@ -20,7 +20,7 @@ from duologue.errors import DeadlineError, OverloadedError
 
 __all__ = ["MAKE_TIMEOUT", "ApplicationCode", "is_async"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 MAX_THREADS: Final = 8
 """Functions that run at once; a function that never returns keeps its thread."""
@@ -69,7 +69,7 @@ class ApplicationCode:
     def __init__(
         self, *, max_threads: int = MAX_THREADS, timeout: float = MAKE_TIMEOUT, warn_after: float = WARN_AFTER
     ) -> None:
-        self.stuck = 0
+        self.stuck: int = 0
         """Functions that were given up and have not returned."""
         self._max_threads = max_threads
         self._timeout = timeout

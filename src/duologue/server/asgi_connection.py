@@ -15,7 +15,7 @@ from duologue.server.sockets import MEANT
 
 __all__ = ["AsgiConnection"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 MAX_UNSENT: Final = 16
 """Messages that wait for the ASGI server before the client counts as one that takes nothing."""

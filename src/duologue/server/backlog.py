@@ -32,7 +32,7 @@ class Backlog:
     """
 
     def __init__(self, audio: Audio, write: Callable[[str | bytes], None], *, count: int = 0) -> None:
-        self.dropped = 0
+        self.dropped: int = 0
         """Messages and frames that were dropped before the client told that it has them."""
         self._write: Callable[[str | bytes], None] | None = write
         self._bytes_per_sample = audio.bytes_per_sample

@@ -29,7 +29,7 @@ __all__ = [
     "failure",
 ]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001

@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["MAX_WAITING_PER_ADDRESS", "REQUEST_TIMEOUT", "SPARE_SOCKETS", "Gate", "Guest"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT: Final = 10.0
 """Seconds that a socket has to send a whole request and to take the answer."""
@@ -27,10 +27,10 @@ class Guest:
     __slots__ = ("address", "deadline", "gate", "transport")
 
     def __init__(self, gate: Gate, address: str) -> None:
-        self.gate = gate
-        self.address = address
+        self.gate: Gate = gate
+        self.address: str = address
         self.transport: asyncio.Transport | None = None
-        self.deadline = 0.0
+        self.deadline: float = 0.0
 
     def allow(self, seconds: float) -> None:
         """Give it so much time from now on: it has made progress."""
@@ -63,11 +63,11 @@ class Gate:
         self.max_sockets = max_sockets
         self.max_waiting_per_address = max_waiting_per_address
         self.request_timeout = request_timeout
-        self.expired = 0
+        self.expired: int = 0
         """Sockets closed because their time was up."""
-        self.evicted = 0
+        self.evicted: int = 0
         """Sockets closed because others came."""
-        self.turned_away = 0
+        self.turned_away: int = 0
         """Sockets closed as soon as they came, because all others have sessions."""
         self._guests: set[Guest] = set()
         # Each in the order of their last progress.

@@ -46,7 +46,7 @@ class Inbox:
         self._stop = stop
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
-        self.messages = 0
+        self.messages: int = 0
         """Messages of the client that were handled."""
         self._closed = False
         self._handling = False

@@ -29,7 +29,7 @@ from duologue.server.sockets import MAX_SIZE, StreamProtocol
 
 __all__ = ["WEBSOCKETS", "Listener", "protocol_of"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 SWEEP_EVERY: Final = 10
 """Ticks of uvicorn, of 0.1 s each, between looks for sockets whose time is up."""
@@ -63,6 +63,10 @@ class Listener(uvicorn.Server):
     `websockets` is what holds the WebSockets, one of WEBSOCKETS; NotInstalledError where that is not installed. Ends
     when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
     """
+
+    force_exit: bool
+    should_exit: bool
+    servers: list[asyncio.Server]
 
     def __init__(
         self,
@@ -154,7 +158,9 @@ class Listener(uvicorn.Server):
                 held,
                 self._registry.max_connections,
             )
-        self.gate = self._registry.gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
+        gate = Gate(held, max_waiting_per_address=self._max_waiting_per_address)
+        self.gate: Gate = gate
+        self._registry.gate = gate
         (listening,) = sockets or [listen(self.config.host, self.config.port)]
         self._door = Acceptor(
             listening,

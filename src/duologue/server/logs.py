@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal, TextIO, get_args
 
@@ -37,9 +37,9 @@ THEIRS: Final = "WARNING"
 class TextFormatter(logging.Formatter):
     """`2026-01-31T12:00:00.123Z INFO duologue.calls: ...`, on one line unless there is a stack."""
 
-    converter = staticmethod(time.gmtime)
+    converter: Callable[[float | None], time.struct_time] = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
+    default_msec_format: str = "%s.%03dZ"
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -52,7 +52,7 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time`, `level`, `logger`, `message`, what the line has as `fields`, and `exception`."""
 
-    converter = staticmethod(time.gmtime)
+    converter: Callable[[float | None], time.struct_time] = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """The object, without a line break and without what looks like a secret."""

@@ -16,7 +16,7 @@ from duologue.errors import ConfigError
 
 __all__ = ["TRUSTED_PROXIES", "Origins", "Refusal"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 TRUSTED_PROXIES: Final = ("127.0.0.0/8", "::1")
 """Whose `Forwarded` and `X-Forwarded-…` headers are believed: proxies on the same machine."""

@@ -58,7 +58,7 @@ class Outbox:
         self._direct = False
         """Nothing waits, and nothing has to."""
         self._timer: asyncio.TimerHandle | None = None
-        self.emptied = asyncio.Event()
+        self.emptied: asyncio.Event = asyncio.Event()
         """All is sent, the last message too."""
 
     def __len__(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PicowsProtocol"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class _PicowsLog(logging.LoggerAdapter[logging.Logger]):
@@ -53,6 +54,14 @@ class PicowsProtocol(StreamProtocol):
     One port and one origin serve pages and streams: uvicorn reads the request, the application accepts it, and picows
     is handed the socket together with a request of the same key.
     """
+
+    close_sent: bool
+    close_timer: asyncio.TimerHandle | None
+    handshake_complete: bool
+    last_ping_rtt: float
+    ping_sent_at: float
+    ping_timer: asyncio.TimerHandle | None
+    pong_timer: asyncio.TimerHandle | None
 
     _picows: WSTransport | None = None
     _held_frames = 0

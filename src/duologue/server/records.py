@@ -22,7 +22,7 @@ from duologue.session import CallRecord
 
 __all__ = ["CallRecords", "call_entry", "check_folder"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 VERSION: Final = 1
 """Of the entries."""
@@ -59,11 +59,11 @@ class CallRecords:
     ) -> None:
         if max_bytes < 1 or max_files < 1:
             raise ConfigError("max_bytes and max_files of call records must be at least 1.")
-        self.folder = Path(folder)
-        self.written = 0
-        self.failed = 0
+        self.folder: Path = Path(folder)
+        self.written: int = 0
+        self.failed: int = 0
         """Records that could not be written."""
-        self.dropped = 0
+        self.dropped: int = 0
         """Records that were dropped because too many waited."""
         self._max_bytes = max_bytes
         self._max_files = max_files

@@ -27,7 +27,7 @@ from duologue.telemetry.process import resident_bytes
 
 __all__ = ["REFUSALS", "ConnectionRegistry"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 REFUSALS: Final = (*REASONS, "connections", "loading", "shutdown", "application", "other")
 """What a connection may be sent away for: each is a counter of its own, `refused_…`."""
@@ -53,8 +53,8 @@ class ConnectionRegistry:
         desk: ResumeDesk | None = None,
     ) -> None:
         self.limits = limits
-        self.desk = ResumeDesk(window=limits.resume_window) if desk is None else desk
-        self.telemetry = telemetry or Telemetry()
+        self.desk: ResumeDesk = ResumeDesk(window=limits.resume_window) if desk is None else desk
+        self.telemetry: Telemetry = telemetry or Telemetry()
         self.telemetry.metrics.add_source(self._readings)
         self.others_telemetry: Mapping[str, Any] | None = None
         """What all workers together have measured, where there are several."""
@@ -66,7 +66,7 @@ class ConnectionRegistry:
         """The sockets, once somebody listens."""
         self.failure_is_raised = False
         """Whoever listens ends with that failure, and tells of it."""
-        self.started = False
+        self.started: bool = False
         """The lifespan of the application runs."""
         self._backend: Backend | None = None
         self._draining = False
@@ -75,7 +75,7 @@ class ConnectionRegistry:
         self._refused = dict.fromkeys(REFUSALS, 0)
         self._dropped = 0
         self._born = time.monotonic()
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self.others: Sequence[Report] = ()
         """What the other workers last told, where there are several."""
 

@@ -17,7 +17,7 @@ from duologue.settings.toml_file import Keys
 
 __all__ = ["Reload"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 LIVE: Final[tuple[Keys, ...]] = (
     ("log", "level"),

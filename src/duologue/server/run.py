@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from signal import SIG_DFL
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from duologue.errors import ConfigError
 from duologue.server.acceptor import listen
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aserve", "asgi", "serve"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 def serve(

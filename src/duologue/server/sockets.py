@@ -53,6 +53,14 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     task's turn and several dictionaries.
     """
 
+    # uvicorn sets these; their types are declared for type checkers, which must not guess them.
+    close_sent: bool
+    close_timer: asyncio.TimerHandle | None
+    frames: list[bytes]
+    handshake_complete: bool
+    pong_timer: asyncio.TimerHandle | None
+    read_paused: bool
+
     _receiver: Receiver | None = None
     _guest: Guest | None = None
     _blocked = False

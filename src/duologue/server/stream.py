@@ -33,7 +33,7 @@ from duologue.wire import messages as wire
 
 __all__ = ["Stream"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 M = TypeVar("M", wire.Start, wire.Reconnect)
 

@@ -20,7 +20,7 @@ from duologue.telemetry.hub import Totals
 
 __all__ = ["MAX_WORKERS", "Supervisor", "share"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 MAX_WORKERS: Final = 64
 

@@ -37,6 +37,8 @@ class Worker(Listener):
     the worker ends.
     """
 
+    should_exit: bool
+
     def __init__(self, app: VoiceApp, link: socket.socket, **options: Any) -> None:
         super().__init__(app, **options)
         self._link = link

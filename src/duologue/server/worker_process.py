@@ -27,16 +27,16 @@ class WorkerProcess:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.pid = 0
+        self.pid: int = 0
         self.link: socket.socket | None = None
         self.report: Report | None = None
-        self.told_at = 0.0
+        self.told_at: float = 0.0
         """When it told something last."""
         self.was_ready = False
-        self.is_hung = False
+        self.is_hung: bool = False
         self.deaths = 0
-        self.started = 0.0
-        self.due = 0.0
+        self.started: float = 0.0
+        self.due: float = 0.0
         """When a process is to be started, if there is none."""
 
     def start(

@@ -60,23 +60,23 @@ class Arrivals:
     )  # fmt: skip
 
     def __init__(self, base: float) -> None:
-        self.at = 0.0
+        self.at: float = 0.0
         """Seconds of the session's clock until which the input is accounted for."""
-        self.timeout = MAX_TIMEOUT_S
+        self.timeout: float = MAX_TIMEOUT_S
         """Seconds after `at` from which on audio is missing."""
-        self.largest = 0
+        self.largest: int = 0
         """Samples of the largest chunk since the last look back."""
-        self.usual = -1.0
+        self.usual: float = -1.0
         """Seconds between chunks beyond which `note` is to be called."""
-        self.filled = 0
+        self.filled: int = 0
         """Samples invented since the last chunk."""
-        self.ahead = 0
+        self.ahead: int = 0
         """Samples invented whose audio came all the same."""
         self._base = base
         self._started = False
         self._size = 0.0
         self._stall = self._stall_now = 0.0
-        self.relearn_at = float("inf")
+        self.relearn_at: float = float("inf")
         """Seconds of the session's clock at which `relearn` is to be called."""
         # A stall that is being watched: whether its audio comes late, or never.
         self._watch_until = 0.0

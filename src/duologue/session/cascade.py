@@ -39,9 +39,9 @@ class Cascade(Responder):
     """
 
     def __init__(self, agent: Agent, tts: TextToSpeech) -> None:
-        self.name = tts.name
-        self.rate = tts.rate
-        self.agent = agent
+        self.name: str = tts.name
+        self.rate: int = tts.rate
+        self.agent: Agent = agent
         self._voice = VoiceState(tts)
         self._writers: dict[int, AgentWriter] = {}
         """By generation: the newest, and those before it that have not let go of the agent."""

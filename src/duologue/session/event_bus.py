@@ -14,7 +14,7 @@ class EventBus:
     """Delivers the events of one session until it ends."""
 
     def __init__(self) -> None:
-        self.over = False
+        self.over: bool = False
         """The last event has been told."""
         self._subscriptions: list[Subscription] = []
         self._watchers: list[tuple[Callable[[Event], None], Callable[[str], None]]] = []

@@ -161,7 +161,7 @@ class Subscription:
     def __init__(self, max_queue: int) -> None:
         if max_queue < 1:
             raise ConfigError(f"max_queue is {max_queue}, and must be at least 1.")
-        self.dropped = 0
+        self.dropped: int = 0
         self._max = max_queue
         self._queue: deque[Event] = deque()
         self._changed = asyncio.Event()

@@ -61,13 +61,15 @@ class EvidenceRequester:
         self.host = host
         self._engine = engine
         self._stt = stt
-        self.name = stt.name
+        self.name: str = stt.name
         self._words = words
         self._config = config
         self._audio = audio
         measures = engine.paced  # audio that waits for words says nothing of how long they take
         can = stt.capabilities
-        self.live = LiveRecognition(stt, config, audio, engine.clock.now, measures=measures) if can.streaming else None
+        self.live: LiveRecognition | None = (
+            LiveRecognition(stt, config, audio, engine.clock.now, measures=measures) if can.streaming else None
+        )
         """None for a recognizer that transcribes whole spans."""
         self._measured = stt.latency if measures else None
         self._told_latency: float | None = None

@@ -27,7 +27,7 @@ class Fillers:
     def __init__(self, session: str, responder: Responder, standby: StandbySpeech) -> None:
         self.dry_since: float | None = None
         """When the reply ran out of audio, on the clock that paces."""
-        self.is_told = False
+        self.is_told: bool = False
         """The rules know that it has."""
         self._session = session
         self._responder = responder

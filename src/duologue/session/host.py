@@ -59,7 +59,7 @@ class WeakHost:
     """
 
     def __init__(self, session: Host) -> None:
-        self.id = session.id
+        self.id: str = session.id
         self._session = weakref.ref(session)
         self._is_closed = False
 

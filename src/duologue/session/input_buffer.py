@@ -24,15 +24,15 @@ class InputBuffer:
     """
 
     def __init__(self, *, window: int, max_bytes: int, max_lag: int) -> None:
-        self.position = 0
-        self.dropped = 0
+        self.position: int = 0
+        self.dropped: int = 0
         """Samples that arrived and were dropped because they waited too long."""
-        self.missing = 0
+        self.missing: int = 0
         """Samples that never came."""
         self._ring = Ring(max_bytes)
         self._window = window
         self._max_lag = self._usual_lag = max_lag
-        self.waiting = 0
+        self.waiting: int = 0
         """Samples that arrived and wait to be scored; what is missing does not count."""
         self.gaps: deque[Gap] = deque()
         """What is missing and was not told yet, oldest first."""

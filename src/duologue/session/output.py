@@ -60,14 +60,14 @@ class OutputController:
         self._observers = observers
         if not isinstance(responder.capabilities, ResponderCapabilities):
             raise ConfigError(f"{responder.name} declares no ResponderCapabilities.", hint="Derive it from Responder.")
-        self.replies = Replies(host, responder, config, user_data)
-        self.sink = SinkOutput(host, sink)
+        self.replies: Replies = Replies(host, responder, config, user_data)
+        self.sink: SinkOutput = SinkOutput(host, sink)
         if responder.rate not in RATES:
             rates = ", ".join(map(str, RATES))
             raise ConfigError(f"{responder.name} speaks at {responder.rate!r} Hz, and must speak at one of {rates} Hz.")
         can = self.sink.capabilities
         rate, chunk = can.rate or responder.rate, can.frame or config.chunk
-        self.playout = Playout(
+        self.playout: Playout = Playout(
             rate,
             lead=max(config.lead, chunk),
             max_ready=config.max_ready,
@@ -75,12 +75,14 @@ class OutputController:
             replays=not can.can_pause,
             reports_marks=can.reports_marks,
         )
-        self.stopwatch = Stopwatch()
-        self.tools = ToolReports(host, self.stopwatch, engine.clock)
-        self.echo = EchoGuard(rate, config.rules.barge_in.echo_threshold, chunk) if config.echo == "server" else None
+        self.stopwatch: Stopwatch = Stopwatch()
+        self.tools: ToolReports = ToolReports(host, self.stopwatch, engine.clock)
+        self.echo: EchoGuard | None = (
+            EchoGuard(rate, config.rules.barge_in.echo_threshold, chunk) if config.echo == "server" else None
+        )
         self._engine = engine
         self._rate = responder.rate
-        self.fillers = Fillers(host.id, responder, engine.standby)
+        self.fillers: Fillers = Fillers(host.id, responder, engine.standby)
         self._resampler = None if rate == responder.rate else Resampler(responder.rate, rate)
         self._segments = SegmentMaker(language_pack(config.language))
 

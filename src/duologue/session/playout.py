@@ -35,16 +35,16 @@ class Playout:
         reports_marks: bool = False,
     ) -> None:
         self.rate = rate
-        self.position = 0
+        self.position: int = 0
         """Samples sent in this session."""
-        self.starved = 0
+        self.starved: int = 0
         """Frames in which speech was owed and none was there to be heard; what the lead bridged is not among them."""
-        self.late = 0
+        self.late: int = 0
         """Frames that were ready, and were sent a frame or more after they were to sound."""
-        self.generation = 0
-        self.active = False
-        self.paused = False
-        self.complete = False
+        self.generation: int = 0
+        self.active: bool = False
+        self.paused: bool = False
+        self.complete: bool = False
         """Nothing more will be added to this reply."""
         self._frame_bytes = int(rate * FRAME) * 2
         self._max_replay = int(MAX_REPLAY / FRAME) * self._frame_bytes
@@ -64,7 +64,7 @@ class Playout:
         self._blocked = False
         self._gain = 1.0
         self._ready = bytearray()
-        self.began = 0
+        self.began: int = 0
         """`position` at the first frame of this reply."""
         self._anchor: float | None = None
         """When the first frame of this reply sounds; pauses and starvation move it."""

@@ -37,9 +37,9 @@ class ModelResponse:
         """The session's reply that it belongs to."""
         self.is_answer = is_answer
         """False for a text that the model was to say."""
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         """Seconds of its audio so far."""
-        self.has_begun = False
+        self.has_begun: bool = False
         """An event was read."""
         self._events: deque[RealtimeEvent] = deque()
         self._error: DuologueError | None = None
@@ -84,11 +84,11 @@ class RealtimeLink:
         """None while it is not open."""
         self.responses: dict[str, ModelResponse] = {}
         """Responses that are not over, by id."""
-        self.late_events = 0
+        self.late_events: int = 0
         """Events of responses that were over or cancelled: a model sends some before it hears of it."""
-        self.dropped_bytes = 0
+        self.dropped_bytes: int = 0
         """Audio of the user that came too long before the connection was open."""
-        self.has_lost_audio = False
+        self.has_lost_audio: bool = False
         """The user was heard by a connection that is lost, and not answered."""
         self._model = model
         self._language = language

@@ -40,8 +40,8 @@ class RealtimeResponder(Responder):
     def __init__(
         self, model: RealtimeModel, *, tools: Mapping[str, Tool] | None = None, language: str | None = None
     ) -> None:
-        self.name = model.name
-        self.rate = model.rate
+        self.name: str = model.name
+        self.rate: int = model.rate
         self.model = model
         self._tools = dict(tools or {})
         self._link = RealtimeLink(model, language)

@@ -34,7 +34,7 @@ class ModelReply:
 
     def __init__(self, request: ResponseRequest, name: str) -> None:
         self.request = request
-        self.seconds = 0.0
+        self.seconds: float = 0.0
         """Seconds of audio in the responses that are over."""
         self.responses = 0
         """How many were begun."""

@@ -87,8 +87,9 @@ class LiveRecognition:
         *,
         measures: bool,
     ) -> None:
-        self.stream = ReopeningStream(stt, config, audio)
-        self.push, self.skip = self.stream.push, self.stream.skip
+        self.stream: ReopeningStream = ReopeningStream(stt, config, audio)
+        self.push: Callable[[int, int], None] = self.stream.push
+        self.skip: Callable[[int, int], None] = self.stream.skip
         self._host: WordsHost | None = None
         self._stt = stt
         self._config = config

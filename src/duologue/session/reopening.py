@@ -92,15 +92,15 @@ class ReopeningStream:
     def __init__(self, stt: Recognizer, config: SessionConfig, audio: AudioSource) -> None:
         self.owner: Owner | None = None
         """None before the call begins and once it has ended, so that neither keeps the other from being freed."""
-        self.opened = 0
+        self.opened: int = 0
         """Streams opened so far; all but the first after a fault."""
-        self.sent = 0
+        self.sent: int = 0
         """The position up to which the stream that is open has been given audio."""
-        self.end = 0
+        self.end: int = 0
         """The position up to which audio has come."""
         self.down: DuologueError | None = None
         """Why no stream is open, and none is being opened."""
-        self.close_failures = 0
+        self.close_failures: int = 0
         """Streams that did not close as they should..."""
         self._failures_before = 0
         """...before the last."""

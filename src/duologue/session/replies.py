@@ -49,7 +49,7 @@ class Replies:
 
     def __init__(self, host: Host, responder: Responder, config: SessionConfig, user_data: Any) -> None:
         self.current: ReplyTask | None = None
-        self.hears_audio = responder.capabilities.hears_audio
+        self.hears_audio: bool = responder.capabilities.hears_audio
         """The responder is given the user's audio."""
         self.recordings: Mapping[int, bytes] = {}
         """What is played in place of the speech of a `say`, by its id."""

@@ -48,15 +48,15 @@ class ReplyTask:
 
     def __init__(self, output: ReplyTaskOutput, responder: Responder, request: ResponseRequest) -> None:
         self.request = request
-        self.generation = request.generation
-        self.turn = request.turn.id
+        self.generation: int = request.generation
+        self.turn: int = request.turn.id
         """0 for a `say`."""
         self.end_call = ""
         """The reason, once the agent has asked for the call to end."""
         self.has_audio = False
-        self.ready = 0.0
+        self.ready: float = 0.0
         """Seconds of audio so far."""
-        self.text_end = 0.0
+        self.text_end: float = 0.0
         """Where, in these seconds, its text ends."""
         self.fillers: list[tuple[float, float]] = []
         """Where in the response, in seconds without fillers, each filler was put in, and how long it is."""
@@ -64,7 +64,7 @@ class ReplyTask:
         """Where, in these seconds, the answer itself begins, after texts that were said before it."""
         self.says_end: deque[tuple[float, int]] = deque()
         """Where each `say` inside the reply ends that was not reported as heard, and its id."""
-        self.is_cancelled = False
+        self.is_cancelled: bool = False
         self._output = output
         self._responder = responder
         items = self._open(request)  # before the task is made: an agent that is asked here runs ahead of it

@@ -33,7 +33,7 @@ class Roster:
     """The agents that a call has met, by name."""
 
     def __init__(self, info: CallInfo, make: MakeAgent) -> None:
-        self.current = info.agent
+        self.current: str = info.agent
         """The name of the agent that answers."""
         self._info = info
         self._make = make

@@ -123,21 +123,22 @@ class VoiceSession:
         on_turn: Hook | None = None,
         on_end: Hook | None = None,
     ) -> None:
-        self.info = call or CallInfo(id=uuid.uuid4().hex[:12], user_data=user_data)
+        self.info: CallInfo = call or CallInfo(id=uuid.uuid4().hex[:12], user_data=user_data)
         user_data = self.info.user_data if user_data is None else user_data
-        self.id = self.info.id
-        self.config = c = config or SessionConfig()
+        self.id: str = self.info.id
+        c = config or SessionConfig()
+        self.config: SessionConfig = c
         if c.echo == "server" and engine.vad.window != WINDOW:
             raise ConfigError(
                 f"{engine.vad.name} scores windows of {engine.vad.window} samples, and echo is told by {WINDOW}.",
                 hint='Set echo to "client" or "none", or use another detector.',
             )
         self.engine = engine
-        self.trace_id = ""
+        self.trace_id: str = ""
         """The id of its trace, 32 hexadecimal digits; empty if no traces are exported."""
-        self.record = CallRecord(self.id)
+        self.record: CallRecord = CallRecord(self.id)
         self.vad_row = -1
-        self.has_pending_audio = False
+        self.has_pending_audio: bool = False
         self._rules = Conversation(c.rules_of_call())
         self._call = self._rules.call
         self._window = engine.vad.window

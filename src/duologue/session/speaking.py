@@ -41,7 +41,7 @@ class VoiceState:
             rates = ", ".join(map(str, tts.capabilities.rates))
             raise ConfigError(f"{tts.name} speaks at {tts.rate} Hz, and its capabilities list {rates} Hz.")
         self.tts = tts
-        self.in_clauses = not tts.capabilities.streams_text
+        self.in_clauses: bool = not tts.capabilities.streams_text
         """It is given one clause at a time."""
         self._seconds_per_char = SECONDS_PER_CHAR
         """Its pace, as measured last."""

@@ -115,11 +115,11 @@ class TextFeed:
     def __init__(
         self, queue: TextQueue, first: Piece, is_open: Callable[[], bool], gate: Callable[[], Awaitable[object]]
     ) -> None:
-        self.ended = False
+        self.ended: bool = False
         """All text of the stream was handed out."""
-        self.is_awaited = False
+        self.is_awaited: bool = False
         """The voice waits for text."""
-        self.unspoken = 0
+        self.unspoken: int = 0
         """Characters that were handed out since the last audio."""
         self.on_text: Callable[[str], None] = _ignore
         self.on_change: Callable[[], None] = _pass

@@ -86,7 +86,7 @@ class TranscriptBuffer:
     """The finals of a call as words in the order in which they are spoken, and the latest partial after them."""
 
     def __init__(self) -> None:
-        self.covered = 0
+        self.covered: int = 0
         """The position up to which finals have come."""
         self.partial: UntimedText | None = None
         self._words: list[Word] = []

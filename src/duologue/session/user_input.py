@@ -43,7 +43,7 @@ class UserInput:
     ) -> None:
         self.hearing = hearing
         """The audio of which something is still needed."""
-        self.arrivals = Arrivals(config.missing_after)
+        self.arrivals: Arrivals = Arrivals(config.missing_after)
         self.doubtful: list[inputs.VadScored] = []
         """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
         self.meter: Meter | None = None

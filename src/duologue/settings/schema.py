@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_type_hints
 
 from pydantic import Field, WithJsonSchema
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -182,7 +182,7 @@ else:
 class Settings(BaseSettings):
     """The settings of `duologue serve`. Durations are seconds."""
 
-    model_config = SettingsConfigDict(
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         title="duologue.toml",
         extra="forbid",
         frozen=True,

@@ -7,7 +7,7 @@ import inspect
 import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
 
@@ -17,7 +17,7 @@ __all__ = ["Table", "table_of"]
 class Table(BaseModel):
     """A table of settings: unknown keys are refused, and so are numbers that are not finite."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,

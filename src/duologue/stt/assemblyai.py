@@ -114,9 +114,9 @@ class AssemblyAISpeechToText(StreamingSpeechToText):
     def __init__(self, *, api_key: str | None = None, **options: Any) -> None:
         settings = validated(AssemblyAISettings, "assemblyai", options)
         self.settings = settings
-        self.name = f"assemblyai/{settings.model}"
+        self.name: str = f"assemblyai/{settings.model}"
         english = settings.model == "universal-streaming-english"
-        self.capabilities = SttCapabilities(
+        self.capabilities: SttCapabilities = SttCapabilities(
             streaming=True,
             word_times=True,
             end_of_turn=True,
@@ -125,7 +125,7 @@ class AssemblyAISpeechToText(StreamingSpeechToText):
             typical_latency=settings.typical_latency,
             cost=settings.cost,
         )
-        self.usage = RecognizerUsage()
+        self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": api_key or str(read_key(settings.api_key_file, "ASSEMBLYAI_API_KEY"))}
 
     def stream(self, *, language: str | None = None) -> AssemblyAIStream:

@@ -21,6 +21,8 @@ UTTERANCE_TIMEOUT_S = 30.0
 
 
 class _Recognizer(ABC):
+    """What recognizers of segments and of streams have in common."""
+
     name: str
     capabilities: SttCapabilities
 

@@ -22,6 +22,8 @@ PARTIAL_TIMEOUT_S = 1.0
 
 
 class _Transcribes(Protocol):
+    """A recognizer of whole segments."""
+
     async def transcribe(
         self, pcm: bytes, *, language: str | None = None, deadline: float | None = None
     ) -> Transcript: ...

@@ -10,6 +10,8 @@ __all__ = ["check_language", "language_code"]
 
 
 class _Speaks(Protocol):
+    """A provider with a name and languages."""
+
     @property
     def name(self) -> str: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -47,9 +47,9 @@ class Moonshine:
     """
 
     name = "moonshine-tiny"
-    languages = frozenset({"en"})
+    languages: frozenset[str] = frozenset({"en"})
     max_batch = 8
-    min_partial_s = 2.0
+    min_partial_s: float = 2.0
 
     def __init__(self, *, max_segment_s: float = 30.0) -> None:
         if not 0 < max_segment_s <= _LONGEST_S:
@@ -58,7 +58,7 @@ class Moonshine:
         find = partial(package_file, "moonshine_voice", "assets", "tiny-en")
         encoder, decoder = map(open_session, load_graphs(find, cache_dir()))
         self._writing = _Writing(decoder, TokenTable(find("tokenizer.bin")))
-        self.first = _Listening(self, encoder, self._writing)
+        self.first: _Listening = _Listening(self, encoder, self._writing)
 
     def size(self, item: NDArray[np.float32]) -> float:
         """Seconds of audio in `item`."""
@@ -98,11 +98,12 @@ class Moonshine:
 class _Listening:
     """The first step: a segment is encoded, alone, so that it is never padded to another's length."""
 
-    name = Moonshine.name
+    name: str = Moonshine.name
     max_batch = 1
 
     def __init__(self, model: Moonshine, encoder: Any, writing: _Writing) -> None:
-        self._check, self.size = model.check, model.size
+        self._check = model.check
+        self.size: Callable[[NDArray[np.float32]], float] = model.size
         self._encoder = encoder
         self._writing = writing
 
@@ -131,8 +132,8 @@ class _Listening:
 class _Writing:
     """The step after it, as often as it takes: a few words more of each text, greedily, all in one run."""
 
-    name = Moonshine.name
-    max_batch = Moonshine.max_batch
+    name: str = Moonshine.name
+    max_batch: int = Moonshine.max_batch
 
     def __init__(self, decoder: Any, tokens: TokenTable) -> None:
         self._decoder = decoder

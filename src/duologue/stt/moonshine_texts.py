@@ -47,13 +47,15 @@ class _Company:
     """
 
     def __init__(self, texts: Sequence[Text]) -> None:
-        self.size = len(texts)
+        self.size: int = len(texts)
         frames = max(text.memory.shape[2] for text in texts)
-        self.memory = np.zeros((2 * LAYERS, len(texts), HEADS, frames, HEAD_WIDTH), np.float32)
-        self.hidden = np.zeros((len(texts), 1, 1, frames), np.float32)
+        self.memory: NDArray[np.float32] = np.zeros((2 * LAYERS, len(texts), HEADS, frames, HEAD_WIDTH), np.float32)
+        self.hidden: NDArray[np.float32] = np.zeros((len(texts), 1, 1, frames), np.float32)
         said = max(text.said for text in texts)
-        self.past = [np.zeros((len(texts), HEADS, said, HEAD_WIDTH), np.float32) for _ in range(2 * LAYERS)]
-        self.unsaid = np.zeros((len(texts), 1, 1, said), np.float32)
+        self.past: list[NDArray[np.float32]] = [
+            np.zeros((len(texts), HEADS, said, HEAD_WIDTH), np.float32) for _ in range(2 * LAYERS)
+        ]
+        self.unsaid: NDArray[np.float32] = np.zeros((len(texts), 1, 1, said), np.float32)
         for row, text in enumerate(texts):
             heard = text.memory.shape[2]
             self.memory[:, row, :, :heard] = text.memory

@@ -82,11 +82,11 @@ class OpenAISpeechToText(BatchSpeechToText):
         variable = s.api_key_env or ("OPENAI_API_KEY" if is_openai else None)
         key = api_key or read_key(s.api_key_file, variable, optional=not is_openai and s.api_key_env is None)
         self.settings = s
-        self.name = f"openai/{s.model}"
-        self.capabilities = SttCapabilities(
+        self.name: str = f"openai/{s.model}"
+        self.capabilities: SttCapabilities = SttCapabilities(
             partials=False, rates=(RATE,), typical_latency=s.typical_latency, cost=s.cost
         )
-        self.usage = RecognizerUsage()
+        self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client: httpx2.AsyncClient | None = None
 

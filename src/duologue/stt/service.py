@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +14,7 @@ __all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings"]
 class ServiceSettings(BaseModel):
     """Settings that each recognizer of a service has. Times are in seconds."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     api_key_file: Path | None = None
     """A file that holds the key; it comes before the environment."""

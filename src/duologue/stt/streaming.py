@@ -111,7 +111,7 @@ class AudioQueue:
     """
 
     def __init__(self, name: str, max_seconds: float = 30.0) -> None:
-        self.samples = 0
+        self.samples: int = 0
         """Samples that wait."""
         self._name = name
         self._max = int(max_seconds * RATE)

@@ -46,11 +46,11 @@ class Telemetry:
     """The measurements of one process. Inside `async with` they are exported as `config` says."""
 
     def __init__(self, config: TelemetryConfig | None = None) -> None:
-        self.config = config or TelemetryConfig()
+        self.config: TelemetryConfig = config or TelemetryConfig()
         self.export: OtlpExport | None = None
-        self.metrics = Metrics(enabled=self.config.metrics)
-        self.turns = RecentTurns()
-        self.process = ProcessMeter()
+        self.metrics: Metrics = Metrics(enabled=self.config.metrics)
+        self.turns: RecentTurns = RecentTurns()
+        self.process: ProcessMeter = ProcessMeter()
         self.blocks: deque[dict[str, Any]] = deque(maxlen=MAX_BLOCKS)
         """What blocked the event loop: `at` (Unix time), `code`, `seconds`, `session`."""
         self.calls: dict[str, LiveCall] = {}

@@ -30,8 +30,8 @@ class TurnSampler:
     """
 
     def __init__(self, sample: float, then: SpanProcessor) -> None:
-        self.kept = 0
-        self.dropped = 0
+        self.kept: int = 0
+        self.dropped: int = 0
         """Spans."""
         self._bound = round(sample * 2**64)
         self._then = then

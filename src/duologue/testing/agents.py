@@ -29,9 +29,9 @@ class ScriptedAgent:
         self.may_stay_silent = may_stay_silent
         self.turns: list[Turn] = []
         """What was asked."""
-        self.yielded = 0
+        self.yielded: int = 0
         """Pieces that were taken from the answers."""
-        self.closed = 0
+        self.closed: int = 0
         """Answers that came to their end, or were closed before."""
         self._answers = [[a] if isinstance(a, str) else list(a) for a in answers] or [[]]
 

@@ -35,7 +35,7 @@ class ClientSink(AudioSink):
         self.rate = rate
         self.calls: list[str] = []
         """What it was told but for audio, in order."""
-        self.position = 0
+        self.position: int = 0
         """What it has played last, as positions are counted in `send`."""
         self._clock = clock
         self._at = clock.now()

@@ -75,13 +75,13 @@ class Script:
         config = config or ConversationConfig()
         if config.apology is None:
             config = replace(config, apology=ENGLISH.apology)
-        self.conversation = Conversation(config)
+        self.conversation: Conversation = Conversation(config)
         self.log: list[Effect] = []
         self.inputs: list[tuple[Input, Now]] = []
         """All that the rules were told, so that it can be told to others."""
-        self.pos = 0
+        self.pos: int = 0
         self.playing: Playing | None = None
-        self.on_order = 0
+        self.on_order: int = 0
         """The generation of the reply that was started last."""
         self._queued_until = 0.0
         """Seconds of audio of the reply on order."""

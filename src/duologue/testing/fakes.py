@@ -56,7 +56,7 @@ class FakeSpeechToText(BatchSpeechToText):
     """
 
     name = "fake-stt"
-    capabilities = SttCapabilities()
+    capabilities: SttCapabilities = SttCapabilities()
 
     def __init__(self, *texts: str, faults: Iterable[Fault] = ()) -> None:
         self.asked: list[float] = []
@@ -90,7 +90,7 @@ class FakeTextToSpeech(TextToSpeech):
 
     def __init__(self, *, rate: int = 24_000, exact: bool = False, faults: Iterable[Fault] = ()) -> None:
         self.rate = rate
-        self.capabilities = TtsCapabilities(aligned=True, rates=(rate,), typical_latency=0.0)
+        self.capabilities: TtsCapabilities = TtsCapabilities(aligned=True, rates=(rate,), typical_latency=0.0)
         self.asked: list[str] = []
         """The text of each call."""
         self._exact = exact
@@ -124,8 +124,8 @@ class FakeSttModel:
     """The same as a model that the engine's threads run; it raises what `faults` says and never waits."""
 
     name = "fake-stt-model"
-    languages = frozenset(["en"])
-    min_partial_s = 0.5
+    languages: frozenset[str] = frozenset(["en"])
+    min_partial_s: float = 0.5
 
     def __init__(self, *, max_batch: int = 8, faults: Iterable[Exception | None] = ()) -> None:
         self.max_batch = max_batch

@@ -26,8 +26,8 @@ from duologue.errors import (
     with_cause,
 )
 from duologue.stt import Final as FinalTranscript
-from duologue.stt import RecognitionEvent, RecognitionStream, SpeechToText, Transcript
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
+from duologue.stt import RecognitionEvent, RecognitionStream, SpeechToText, SttCapabilities, Transcript
+from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 
 __all__ = ["AT_START", "KINDS", "Fault", "FaultKind", "FaultPlan", "FaultySpeechToText", "FaultyTextToSpeech"]
 
@@ -91,7 +91,7 @@ class FaultPlan:
     """Which calls fail, and how. One plan may be shared by several providers."""
 
     def __init__(self, faults: Iterable[Fault | None]) -> None:
-        self.calls = 0
+        self.calls: int = 0
         self.struck: Counter[str] = Counter()
         """Faults so far, by kind."""
         self._faults: Iterator[Fault | None] = chain(faults, repeat(None))
@@ -181,8 +181,8 @@ class FaultySpeechToText:
     """A SpeechToText whose calls and streams fail as a plan says."""
 
     def __init__(self, stt: SpeechToText, plan: FaultPlan, *, name: str = "") -> None:
-        self.name = name or stt.name
-        self.capabilities = stt.capabilities
+        self.name: str = name or stt.name
+        self.capabilities: SttCapabilities = stt.capabilities
         self.plan = plan
         self._stt = stt
 
@@ -218,7 +218,8 @@ class FaultyRecognitionStream:
     """A stream with a fault."""
 
     def __init__(self, stream: RecognitionStream, fault: Fault, name: str) -> None:
-        self.push, self.finalize = stream.push, stream.finalize
+        self.push: Callable[[bytes, int], None] = stream.push
+        self.finalize: Callable[[int], None] = stream.finalize
         self._stream = stream
         self._fault = fault
         self._name = name
@@ -244,9 +245,9 @@ class FaultyTextToSpeech(TextToSpeech):
     """A TextToSpeech whose streams fail as a plan says."""
 
     def __init__(self, tts: TextToSpeech, plan: FaultPlan, *, name: str = "") -> None:
-        self.name = name or tts.name
-        self.rate = tts.rate
-        self.capabilities = tts.capabilities
+        self.name: str = name or tts.name
+        self.rate: int = tts.rate
+        self.capabilities: TtsCapabilities = tts.capabilities
         self.plan = plan
         self._tts = tts
 

@@ -111,9 +111,9 @@ class OpenAIServer:
         """The bodies of the requests, oldest first."""
         self.traces: deque[str | None] = deque(maxlen=_REMEMBERED)
         """The header `traceparent` of each of them."""
-        self.disconnects = 0
+        self.disconnects: int = 0
         """Times a client went away in the middle of a stalled answer."""
-        self.listed = 0
+        self.listed: int = 0
         """Times the models were listed."""
         self._api_key = api_key
         self._strict_roles = strict_roles

@@ -59,7 +59,7 @@ class FakeRealtimeModel:
         faults: Iterable[Fault] = (),
     ) -> None:
         self.rate = rate
-        self.capabilities = RealtimeCapabilities(aligned=aligned, typical_latency=latency)
+        self.capabilities: RealtimeCapabilities = RealtimeCapabilities(aligned=aligned, typical_latency=latency)
         self.chunk = chunk
         self.clock = clock
         self.latency = latency
@@ -102,7 +102,7 @@ class FakeRealtimeConnection:
         self.cancelled: list[str] = []
         self.results: list[tuple[str, str]] = []
         """Results of tools, by the id of their calls."""
-        self.closed = False
+        self.closed: bool = False
         self._model: FakeRealtimeModel = weakref.proxy(model)  # which keeps its connections
         self._heard = bytearray()
         self._events: deque[RealtimeEvent] = deque()

@@ -71,11 +71,11 @@ class FakeStreamingSpeechToText(StreamingSpeechToText):
         self.name = name
         self.latencies: Iterator[float] = cycle([latency] if isinstance(latency, int | float) else latency)
         self.clock = clock
-        self.partial_every = partial_every if partials else math.inf
+        self.partial_every: float = partial_every if partials else math.inf
         self.word_times = word_times
         self.end_of_turn = end_of_turn
-        self.script = tuple(script)
-        self.capabilities = capabilities or SttCapabilities(
+        self.script: tuple[tuple[float, RecognitionEvent], ...] = tuple(script)
+        self.capabilities: SttCapabilities = capabilities or SttCapabilities(
             streaming=True,
             finalizes=finalizes,
             partials=partials,
@@ -102,7 +102,7 @@ class FakeRecognitionStream:
         """(position, samples) of each push."""
         self.finalized: list[int] = []
         """Positions for which finals were asked."""
-        self.closed = False
+        self.closed: bool = False
         self._stt = stt
         self._fault = fault
         self._pcm = bytearray()

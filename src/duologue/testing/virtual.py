@@ -55,8 +55,8 @@ class VirtualCall(Assertions):
         telemetry: Telemetry | None = None,
         **session: Any,
     ) -> None:
-        self.clock = clock or VirtualClock()
-        self.engine = Engine(
+        self.clock: VirtualClock = clock or VirtualClock()
+        self.engine: Engine = Engine(
             vad=vad or PeakVad(),
             words=words or SentenceEnd(),
             turn_model=turn_model,
@@ -66,9 +66,9 @@ class VirtualCall(Assertions):
             telemetry=telemetry,
         )
         tts = tts or FakeTextToSpeech()
-        self.sink = Recorder((responder or tts).rate, self.clock)
+        self.sink: Recorder = Recorder((responder or tts).rate, self.clock)
         session = {"sink": self.sink, **session}
-        self.session = VoiceSession(
+        self.session: VoiceSession = VoiceSession(
             engine=self.engine,
             stt=stt or FakeSpeechToText(),
             tts=tts,

@@ -56,12 +56,12 @@ class StreamingVoice(TextToSpeech):
         faults: Iterable[VoiceFault] = (),
     ) -> None:
         self.rate = rate
-        self.capabilities = TtsCapabilities(
+        self.capabilities: TtsCapabilities = TtsCapabilities(
             streams_text=streams_text, aligned=aligned, rates=(rate,), typical_latency=latency
         )
         self.given: list[list[str]] = []
         """The pieces of text of each stream."""
-        self.closed = 0
+        self.closed: int = 0
         """Streams that ended or were closed."""
         self._chunks = [max(1, round(seconds * rate)) for seconds in chunks]
         self._span_words = span_words

@@ -91,7 +91,7 @@ class CartesiaWire:
 
     def __init__(self, name: str, settings: CartesiaSettings) -> None:
         self._name = name
-        self.streams = settings.streams_per_connection
+        self.streams: int = settings.streams_per_connection
         self.idle_end: float | None = settings.idle_end
         # An id must not come twice, whatever connection it was used on.
         self._prefix = f"{uuid4().hex}-"

@@ -87,15 +87,15 @@ class OpenAIVoice(TextToSpeech):
         )
         if key is None and host == _OPENAI:
             raise ConfigError("OpenAI's voices need a key.", hint="Set OPENAI_API_KEY or api_key_file.")
-        self.name = f"openai/{settings.model}"
+        self.name: str = f"openai/{settings.model}"
         self.rate = settings.rate
-        self.capabilities = TtsCapabilities(
+        self.capabilities: TtsCapabilities = TtsCapabilities(
             rates=(settings.rate,),
             languages=settings.languages,
             typical_latency=settings.typical_latency,
             cost=settings.cost,
         )
-        self.usage = VoiceUsage()
+        self.usage: VoiceUsage = VoiceUsage()
         self.settings = settings
         self._url = url
         self._headers = {"Accept-Encoding": "identity"}

@@ -56,9 +56,9 @@ class TextPlacer:
     """
 
     def __init__(self, voice: str, *, aligned: bool, seconds_per_char: float = SECONDS_PER_CHAR) -> None:
-        self.audio = 0.0
+        self.audio: float = 0.0
         """Seconds of audio so far."""
-        self.seconds_per_char = seconds_per_char
+        self.seconds_per_char: float = seconds_per_char
         """The pace of the voice; measured when the stream has ended."""
         self.fault: ProviderError | None = None
         self._voice = voice

@@ -59,7 +59,8 @@ class RuleMatch:
     __slots__ = ("_match", "_words", "start", "text")
 
     def __init__(self, text: str, start: int) -> None:
-        self.text, self.start = text, start
+        self.text: str = text
+        self.start: int = start
         self._match: re.Match[str] | None = None
         self._words: tuple[str, ...] | None = None
 

@@ -24,7 +24,7 @@ class Bank:
         self._max_rows = max_rows
         self._free: list[int] = []
         self._is_open = np.zeros(0, bool)
-        self.state = np.zeros((0, len(blank)), np.float32)
+        self.state: NDArray[np.float32] = np.zeros((0, len(blank)), np.float32)
         """(capacity, width) float32; replaced by a larger one as the bank grows."""
 
     def open(self) -> int:

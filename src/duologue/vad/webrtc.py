@@ -16,10 +16,10 @@ from duologue.vad.bank import Bank
 
 try:
     import webrtcvad
-except ImportError as error:
+except ImportError as _error:
     raise NotInstalledError(
         "WebRTC's detector needs webrtcvad, which is missing.", hint="pip install 'duologue[webrtc]'"
-    ) from error
+    ) from _error
 
 __all__ = ["WebRtcVad"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -64,7 +64,7 @@ Version = Annotated[int, AfterValidator(_spoken)]
 class Model(BaseModel):
     """What all parts of the protocol share: nothing unknown, nothing converted, nothing changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def __str__(self) -> str:
         """As `repr`: a printed message names its kind."""

@@ -97,11 +97,11 @@ class Continuity:
     def __init__(self, rate: int, bytes_per_sample: int) -> None:
         self._bytes_per_sample = bytes_per_sample
         self._max_gap = int(MAX_GAP_S * rate)
-        self.position = 0
+        self.position: int = 0
         """Index of the sample that is expected next."""
-        self.gaps = 0
+        self.gaps: int = 0
         """Samples that never came."""
-        self.duplicates = 0
+        self.duplicates: int = 0
         """Samples that came twice."""
 
     def accept(self, frame: Frame) -> tuple[int, memoryview]:

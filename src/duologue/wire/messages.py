@@ -27,6 +27,47 @@ from duologue.wire.fields import (
 )
 from duologue.wire.frames import MAX_TEXT_BYTES
 
+__all__ = [
+    "MAX_FAULTS",
+    "MAX_TEXT",
+    "Ack",
+    "AgentHeard",
+    "AgentText",
+    "Clear",
+    "ClientMessage",
+    "Decision",
+    "End",
+    "Ended",
+    "Error",
+    "Interrupt",
+    "Interrupted",
+    "Latency",
+    "Limits",
+    "Mark",
+    "Meter",
+    "Pause",
+    "Ping",
+    "Pong",
+    "Reconnect",
+    "Reconnected",
+    "Resume",
+    "ServerMessage",
+    "SpeechStarted",
+    "SpeechStopped",
+    "Start",
+    "Started",
+    "State",
+    "Text",
+    "TranscriptFinal",
+    "TranscriptPartial",
+    "TurnBegin",
+    "TurnEnd",
+    "dump",
+    "make_start",
+    "parse_client",
+    "parse_server",
+]
+
 MAX_FAULTS: Final = 32
 """Wrong fields beyond which a message's faults are counted only."""
 

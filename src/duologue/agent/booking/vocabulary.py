@@ -97,7 +97,7 @@ class Scanner:
     """Text from which patterns are taken, one after another, so that no word is understood twice."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text: str = text
 
     def take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         """All matches, in order; what they cover becomes `|`, over which no later pattern reaches."""

@@ -143,7 +143,7 @@ class LLMAgent:
         self._opened = False
         self.speculative = speculative
         self.greeting = greeting
-        self.turns_trimmed = 0
+        self.turns_trimmed: int = 0
         """Old turns that the last request left out, to keep within `max_context_tokens`."""
 
     def __repr__(self) -> str:

@@ -59,7 +59,7 @@ class CallControls:
     def __init__(self, turn: Turn, names: frozenset[str], agents: Mapping[str, str]) -> None:
         self.names = names
         """The control tools that there are."""
-        self.ends_call = False
+        self.ends_call: bool = False
         """The model has hung up: the call ends once its words have been heard."""
         self._turn = turn
         self._agents = agents

@@ -27,7 +27,7 @@ class Habits:
     """The ways of a model, which all agents on it share."""
 
     def __init__(self, name: str) -> None:
-        self.starts_inside = _STARTS_INSIDE.search(name) is not None
+        self.starts_inside: bool = _STARTS_INSIDE.search(name) is not None
         """Its text begins with reasoning that no tag opens, and `</think>` ends it."""
         self.refuses_system_role = False
 

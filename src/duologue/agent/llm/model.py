@@ -42,7 +42,7 @@ class ChatModel(OpenAIChatModel):
         if name.startswith("gpt-6"):  # they take tools on chat completions only without reasoning
             settings["openai_reasoning_effort"] = "none"
         super().__init__(name, provider=_Provider(base_url, api_key), settings=settings)
-        self.habits = Habits(name)
+        self.habits: Habits = Habits(name)
 
     @property
     def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:

@@ -60,9 +60,9 @@ class Authenticator:
         self._per_address = _share(security.max_calls_per_address, parts)
         self._of_token: Counter[str] = Counter()
         self._of_address: Counter[str] = Counter()
-        self.denied = 0
+        self.denied: int = 0
         """Requests refused for want of a valid token or ticket."""
-        self.over_limit = 0
+        self.over_limit: int = 0
         """Connections refused because a token or an address has too many calls."""
 
     @property

@@ -16,7 +16,7 @@ from duologue.errors import ConfigError
 
 __all__ = ["MAX_KEYS", "Key", "KeyFile", "add_key"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 MAX_KEYS: Final = 16
 """Keys in one file."""
@@ -52,8 +52,8 @@ class KeyFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self.reloads = 0
+        self.path: Path = Path(path)
+        self.reloads: int = 0
         """How often the file was read again."""
         self._stamp: tuple[int, ...] = ()
         self._keys: dict[str, Key] = {}

@@ -16,7 +16,7 @@ from duologue.server.store.memory import MemoryStore
 
 __all__ = ["MAX_TOKEN_CHARS", "Owner", "ResumeDesk"]
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 MAX_TOKEN_CHARS: Final = 128
 
@@ -83,12 +83,12 @@ class ResumeDesk:
         """Calls of other processes that this one went on with."""
         self.expired = 0
         """Calls whose client did not come back."""
-        self.given_up = 0
+        self.given_up: int = 0
         """Calls that another process took."""
-        self.writes_failed = 0
+        self.writes_failed: int = 0
         """States that the store did not take."""
         self._store = MemoryStore() if store is None else store
-        self.is_shared = not isinstance(self._store, MemoryStore)
+        self.is_shared: bool = not isinstance(self._store, MemoryStore)
         """Whether other processes can go on with calls of this one."""
         self._entries: dict[str, _Entry] = {}
         self._of_owner: dict[Owner, _Entry] = {}

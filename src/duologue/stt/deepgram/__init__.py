@@ -41,9 +41,9 @@ class DeepgramSpeechToText(StreamingSpeechToText):
     def __init__(self, *, api_key: str | None = None, **options: Any) -> None:
         settings = validated(DeepgramSettings, "deepgram", options)
         self.settings = settings
-        self.name = f"deepgram/{settings.model}"
+        self.name: str = f"deepgram/{settings.model}"
         flux = is_flux(settings.model)
-        self.capabilities = SttCapabilities(
+        self.capabilities: SttCapabilities = SttCapabilities(
             streaming=True,
             finalizes=not flux,
             word_times=not flux,
@@ -53,7 +53,7 @@ class DeepgramSpeechToText(StreamingSpeechToText):
             typical_latency=settings.typical_latency,
             cost=settings.price,
         )
-        self.usage = RecognizerUsage()
+        self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Token {api_key or read_key(settings.api_key_file, 'DEEPGRAM_API_KEY')}"}
         self._has_own_key = api_key is not None
         self._recorded = RecordedTranscription(self.name, settings, self._headers)

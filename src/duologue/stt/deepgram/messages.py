@@ -105,10 +105,14 @@ class Failure(BaseModel):
 
 
 class _Recognized(BaseModel):
+    """The `results` of a prerecorded request."""
+
     channels: list[Channel] = Field(min_length=1)
 
 
 class _About(BaseModel):
+    """The `metadata` of a prerecorded request."""
+
     duration: Seconds = 0.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from duologue.errors import DuologueError, InvalidAudioError, ProviderError, ProviderUnavailableError
 from duologue.stt import EndOfTurn, Partial, RecognitionEvent
@@ -39,12 +39,12 @@ class NovaStream(AskedStream):
 
     vendor = "deepgram"
     request = FINALIZE
-    keep_alive = KEEP_ALIVE
+    keep_alive: ClassVar[str | None] = KEEP_ALIVE
     _settings: DeepgramSettings
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.keep_alive_interval = self._settings.keep_alive_interval
+        self.keep_alive_interval: float = self._settings.keep_alive_interval
 
     def _read(self, frame: str | bytes) -> list[RecognitionEvent]:
         message = _message(self, frame)

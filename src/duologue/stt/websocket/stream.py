@@ -33,7 +33,7 @@ class SocketStream(ABC):
     """Begins the names of its tasks."""
     keep_alive: ClassVar[str | None] = None
     """The message that keeps a silent stream open, if there is one..."""
-    keep_alive_interval = 60.0
+    keep_alive_interval: float = 60.0
     """...and the seconds between two."""
 
     def __init__(
@@ -48,7 +48,8 @@ class SocketStream(ABC):
         self.usage = usage
         self._dial = dial
         self._audio = AudioQueue(name, MAX_QUEUED_S)
-        self.push, self.finalize = self._audio.push, self._audio.finalize
+        self.push: Callable[[bytes, int], None] = self._audio.push
+        self.finalize: Callable[[int], None] = self._audio.finalize
         self._clock = PositionMap()
         self._connection: Connection | None = None
         self._dialing: asyncio.Task[Connection] | None = None

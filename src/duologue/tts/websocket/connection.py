@@ -27,14 +27,16 @@ class Context:
     """One stream of speech on a connection."""
 
     def __init__(self, connection: Connection, number: int) -> None:
-        self.id = f"context-{number}"
+        self.id: str = f"context-{number}"
         self.connection = connection
-        self.is_closed = False
+        self.is_closed: bool = False
         """The service was told that no text follows."""
-        self.is_final = False
+        self.is_final: bool = False
         self.error: Exception | None = None
-        self.sent_at = self.audio_at = 0.0
-        """When text was last sent and audio last came, on the clock of the loop."""
+        self.sent_at: float = 0.0
+        """When text was last sent, on the clock of the loop."""
+        self.audio_at: float = 0.0
+        """When audio last came, on the clock of the loop."""
         self._is_known = False  # to the service
         self._is_left = False
         self._owed_at_end = True
@@ -166,7 +168,7 @@ class Connection:
     def __init__(self, name: str, socket: ClientConnection, wire: Wire, on_change: Callable[[], None]) -> None:
         self.name = name
         self.wire = wire
-        self.is_open = True
+        self.is_open: bool = True
         self._takes_more = True
         self._socket = socket
         self._on_change = on_change

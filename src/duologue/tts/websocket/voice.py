@@ -66,7 +66,7 @@ class WebSocketVoice(TextToSpeech):
     ) -> None:
         self.name = name
         self.rate = rate
-        self.capabilities = TtsCapabilities(
+        self.capabilities: TtsCapabilities = TtsCapabilities(
             streams_text=True,
             aligned=aligned,
             rates=(rate,),
@@ -74,7 +74,7 @@ class WebSocketVoice(TextToSpeech):
             typical_latency=settings.typical_latency,
             cost=settings.cost,
         )
-        self.usage = VoiceUsage()
+        self.usage: VoiceUsage = VoiceUsage()
         self._socket_settings = settings
         self._url = url
         self._headers = headers

@@ -31,7 +31,7 @@ class WordTimer:
         self._strange = ""
         """Letters of spoken words that were not found..."""
         self._strange_start = 0.0
-        self.end = 0.0
+        self.end: float = 0.0
         """Seconds at which the last word ended."""
 
     def push(self, timed: Iterable[Timed]) -> list[WordTiming]:

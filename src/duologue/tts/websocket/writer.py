@@ -32,7 +32,7 @@ class TextWriter:
     def __init__(self, context: Context, lease: Callable[[], Awaitable[Context]], usage: VoiceUsage) -> None:
         self.words: deque[str] = deque()
         """Words that were sent and have no time yet."""
-        self.chars = 0
+        self.chars: int = 0
         """Characters that were sent."""
         self._context = context
         self._lease = lease
