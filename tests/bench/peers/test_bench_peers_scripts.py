@@ -8,7 +8,7 @@ import pytest
 from duologue.errors import NotInstalledError
 from duologue_bench.peers import environment, peers_in
 from duologue_bench.peers.duologue_peer import Duologue
-from duologue_bench.peers.environment import Environment, prepare
+from duologue_bench.peers.environment import ENVIRONMENTS, SCRIPTS, Environment, prepare
 from duologue_bench.peers.livekit import LiveKit
 from duologue_bench.peers.pipecat import Pipecat
 from duologue_bench.peers.trial import Trial, last_object
@@ -136,12 +136,24 @@ def test_commands_name_the_size_and_run_where_the_scripts_lie(tmp_path: Path) ->
         assert trial.limit_s > trial.planned_s
 
 
+def test_the_scripts_that_the_commands_name_come_with_us() -> None:
+    for peer in (Pipecat(SCRIPTS), LiveKit(SCRIPTS)):
+        for trial in (peer.flat_out(), peer.alone(), peer.barge_in(), peer.load(3)):
+            script = (trial.folder / trial.command[1]).read_text()
+            compile(script, trial.command[1], "exec")
+            for option in trial.command[2::2]:
+                assert f'add_argument("{option}"' in script
+    for one in ENVIRONMENTS:
+        assert all("==" in requirement for requirement in one.requirements)
+        assert not one.first or (SCRIPTS / one.name / one.first).is_file()
+
+
 def test_a_peer_that_is_not_there_is_named(tmp_path: Path) -> None:
     python = tmp_path / "livekit" / "venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\necho 9.9.9\n")
     python.chmod(0o755)
-    (tmp_path / "livekit" / "bench_b_concurrency.py").touch()
+    (tmp_path / "livekit" / "bench_load.py").touch()
     found, told = peers_in(tmp_path)
     assert [peer.title for peer in found] == ["LiveKit Agents 9.9.9"]
     assert len(told) == 1

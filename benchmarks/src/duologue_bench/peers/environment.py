@@ -13,7 +13,10 @@ from typing import Final
 from duologue.errors import NotInstalledError
 from duologue.store import cache_dir, package_file
 
-__all__ = ["ENVIRONMENTS", "Environment", "prepare"]
+__all__ = ["ENVIRONMENTS", "SCRIPTS", "Environment", "prepare"]
+
+SCRIPTS: Final = Path(__file__).parent / "scripts"
+"""A folder for each peer, with the scripts that drive it in process."""
 
 INSTALL_S: Final = 1200.0
 
@@ -34,10 +37,15 @@ class Environment:
 ENVIRONMENTS: Final = (
     Environment(
         "pipecat",
-        ("pipecat-ai==1.14.0", "numpy", "psutil", "soundfile", "soxr"),
+        ("pipecat-ai==1.14.0", "numpy==2.4.6", "onnxruntime==1.32.0", "soundfile==0.13.1", "soxr==1.0.0"),
         ("beckett.wav", "two_cities.wav"),
     ),
-    Environment("livekit", ("livekit-agents==1.8.9", "numpy", "psutil"), ("beckett.wav",), "make_wav.py"),
+    Environment(
+        "livekit",
+        ("livekit-agents==1.8.9", "livekit==1.1.21", "livekit-local-inference==0.2.7", "numpy==2.4.6"),
+        ("beckett.wav",),
+        "make_phrase.py",
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from duologue_bench.peers.peer import Peer
+from duologue_bench.peers.peer import LOAD_SCRIPT, Peer
 from duologue_bench.peers.trial import Figures, Trial, judged, pick
 
 __all__ = ["LiveKit"]
@@ -18,22 +18,20 @@ class LiveKit(Peer):
 
     def flat_out(self) -> Trial:
         """6,000 chunks of speech and pauses."""
-        arguments = ("litevad", "speech", 6000)
-        return self._trial("flat out", "bench_a_throughput.py", *arguments, read=self._read_flat_out, planned_s=8)
+        return self._trial("flat out", "bench_flat_out.py", "--frames", 6000, read=self._read_flat_out, planned_s=8)
 
     def alone(self) -> Trial:
         """Three turns."""
-        return self._trial("alone", "bench_c_latency.py", "litevad", 3, read=self._read_alone, planned_s=27)
+        return self._trial("alone", "bench_alone.py", "--turns", 3, read=self._read_alone, planned_s=27)
 
     def barge_in(self) -> Trial:
         """Three interruptions, at its fastest setting."""
-        return self._trial("barge-in", "bench_bargein.py", "min005", 3, read=self._read_barge_in, planned_s=24)
+        return self._trial("barge-in", "bench_barge_in.py", "--turns", 3, read=self._read_barge_in, planned_s=24)
 
     def load(self, sessions: int) -> Trial:
         """A phrase of 2.6 s in 6 s, answers of 2 s."""
-        arguments = ("litevad", "converse", sessions, 8)
-        script = "bench_b_concurrency.py"
-        return self._trial("load", script, *arguments, read=self._read_load, planned_s=19, sessions=sessions)
+        arguments = ("--sessions", sessions, "--seconds", 8)
+        return self._trial("load", LOAD_SCRIPT, *arguments, read=self._read_load, planned_s=19, sessions=sessions)
 
     @staticmethod
     def _read_flat_out(told: Mapping[str, Any]) -> Figures:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from duologue_bench.peers.trial import START_S, Figures, Trial
 
-__all__ = ["Peer"]
+__all__ = ["LOAD_SCRIPT", "Peer"]
+
+LOAD_SCRIPT: Final = "bench_load.py"
+"""Measures many sessions; a folder without it is not a peer's."""
 
 
 class Peer:
@@ -33,7 +36,7 @@ class Peer:
 
     def missing(self) -> str | None:
         """What keeps it from being measured; None where nothing does."""
-        script = self._folder / "bench_b_concurrency.py"
+        script = self._folder / LOAD_SCRIPT
         absent = next((file for file in (self.python, script) if not file.exists()), None)
         return f"{self.label} is left out: there is no {absent}." if absent else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from duologue_bench.peers.peer import Peer
+from duologue_bench.peers.peer import LOAD_SCRIPT, Peer
 from duologue_bench.peers.trial import Figures, Trial, judged, pick
 
 __all__ = ["Pipecat"]
@@ -18,23 +18,23 @@ class Pipecat(Peer):
 
     def flat_out(self) -> Trial:
         """Speech for 5 s."""
-        arguments = ("--mode", "vad", "--content", "speech", "--seconds", 5)
-        return self._trial("flat out", "bench_a_throughput.py", *arguments, read=self._read_flat_out, planned_s=9)
+        return self._trial("flat out", "bench_flat_out.py", "--seconds", 5, read=self._read_flat_out, planned_s=9)
 
     def alone(self) -> Trial:
         """Three turns."""
-        return self._trial("alone", "bench_c_latency.py", "--turns", 3, read=self._read_alone, planned_s=17)
+        return self._trial("alone", "bench_alone.py", "--turns", 3, read=self._read_alone, planned_s=17)
 
     def barge_in(self) -> Trial:
         """Three interruptions."""
-        return self._trial("barge-in", "bench_d_bargein.py", "--turns", 3, read=self._read_barge_in, planned_s=17)
+        return self._trial("barge-in", "bench_barge_in.py", "--turns", 3, read=self._read_barge_in, planned_s=17)
 
     def load(self, sessions: int) -> Trial:
         """A phrase of 2.2 s in 6.2 s, answers of 1 s."""
-        arguments = ("--mode", "vad", "-n", sessions, "--secs", 8, "--warm", 4)
+        arguments = ("--sessions", sessions, "--seconds", 8, "--warm", 4)
         planned_s = 16 + 0.1 * sessions
-        script = "bench_b_concurrency.py"
-        return self._trial("load", script, *arguments, read=self._read_load, planned_s=planned_s, sessions=sessions)
+        return self._trial(
+            "load", LOAD_SCRIPT, *arguments, read=self._read_load, planned_s=planned_s, sessions=sessions
+        )
 
     @staticmethod
     def _read_flat_out(told: Mapping[str, Any]) -> Figures:

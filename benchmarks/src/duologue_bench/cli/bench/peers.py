@@ -20,14 +20,14 @@ __all__ = ["peers"]
 
 def peers(
     dir_: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--dir",
-            help="The folder with the peers' scripts: pipecat/ and livekit/. Environments are made in the cache.",
+            help="Scripts of your own in pipecat/ and livekit/, instead of those that come with this command.",
             exists=True,
             file_okay=False,
         ),
-    ],
+    ] = None,
     rounds: Annotated[int, typer.Option(help="How often each measurement is taken, by turns.", min=1)] = 3,
     minutes: Annotated[float, typer.Option(help="After this long nothing more is begun.", min=1.0)] = 15.0,
     cores: Annotated[
@@ -46,13 +46,14 @@ def peers(
     """Sessions kept up with, CPU, memory, latency and barge-in of Pipecat, LiveKit Agents and duologue, by turns.
 
     All do the same kind of work: 20 ms chunks of 16 kHz, a phrase and a pause, real Silero, instant words, answers
-    and speech. A peer that is not in the folder is left out.
+    and speech. The peers' environments are made in the cache: a minute or two, once. With `--dir`, a peer that is
+    not in the folder is left out.
     """
     from duologue.errors import ConfigError
     from duologue_bench.document import check_document, write_between
     from duologue_bench.peers import peers_in
     from duologue_bench.peers.duologue_peer import Duologue
-    from duologue_bench.peers.environment import prepare
+    from duologue_bench.peers.environment import SCRIPTS, prepare
     from duologue_bench.peers.picture import draw_race
     from duologue_bench.peers.race import run_race
     from duologue_bench.peers.report import report
@@ -67,7 +68,7 @@ def peers(
         check_plot(plot)
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write the raw data to.")
-    folder_of_peers = prepare(dir_.resolve(), notes.print)
+    folder_of_peers = prepare((dir_ or SCRIPTS).resolve(), notes.print)
     found, told = peers_in(folder_of_peers)
     for line in told:
         notes.print(line)
