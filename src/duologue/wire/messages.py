@@ -1,31 +1,54 @@
-"""The messages of the protocol, version 1: JSON objects in text frames, told apart by `type`.
+"""The protocol, version 1: the messages of both directions, and the text frames that they travel in.
 
-Every field bears its meaning; its unit is in its type. A field or a message that is not listed here is refused.
+A message that is in neither direction's module is refused.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from duologue.errors import DuologueError, InvalidMessageError
-from duologue.wire.fields import (
-    MAX_METADATA_BYTES,
-    Audio,
-    Bytes,
-    Characters,
-    Count,
-    Generation,
-    Metadata,
-    Model,
-    Samples,
-    Scalar,
-    Seconds,
-    TurnTaking,
-    Version,
+from duologue.errors import InvalidMessageError
+from duologue.wire.client_messages import (
+    MAX_TEXT,
+    Clear,
+    ClientMessage,
+    End,
+    Interrupt,
+    Mark,
+    Ping,
+    Reconnect,
+    Start,
+    Text,
+    TurnBegin,
+    TurnEnd,
 )
+from duologue.wire.fields import MAX_METADATA_BYTES
 from duologue.wire.frames import MAX_TEXT_BYTES
+from duologue.wire.server_messages import (
+    Ack,
+    AgentHeard,
+    AgentText,
+    Decision,
+    Ended,
+    Error,
+    Interrupted,
+    Latency,
+    Limits,
+    Meter,
+    Pause,
+    Pong,
+    Reconnected,
+    Resume,
+    ServerMessage,
+    SpeechStarted,
+    SpeechStopped,
+    Started,
+    State,
+    TranscriptFinal,
+    TranscriptPartial,
+)
 
 __all__ = [
     "MAX_FAULTS",
@@ -70,372 +93,6 @@ __all__ = [
 
 MAX_FAULTS: Final = 32
 """Wrong fields beyond which a message's faults are counted only."""
-
-MAX_TEXT: Final = 4000
-"""Characters that a client may send as text at once."""
-
-
-class Limits(Model):
-    """What the server allows."""
-
-    max_message_bytes: Bytes = Field(description="Longest binary message; a text message may have 65,536.")
-    max_text: Characters = Field(description="Longest `text`.")
-    timeout_s: Seconds = Field(description="Longest life of a session.")
-    idle_timeout_s: Seconds = Field(description="Longest time without a turn.")
-
-
-# From the client.
-
-
-class Start(Model):
-    """Opens the session. The first message, sent once."""
-
-    type: Literal["start"] = "start"
-    version: Version = Field(description="Version of the protocol: 1.")
-    audio_in: Audio = Field(default=Audio(), description="The sound that the client will send.")
-    audio_out: Audio = Field(default=Audio(rate=24_000), description="The sound that the client wants to be sent.")
-    agent: str | None = Field(
-        default=None, max_length=64, description="Which of the server's agents; null for its own choice."
-    )
-    language: str | None = Field(
-        default=None, max_length=35, description="BCP 47 tag; null for the server's own choice."
-    )
-    turns: Literal["auto", "manual"] = Field(
-        default="auto", description="`manual`: only `turn.begin`, `turn.end` and `text` make turns (push to talk)."
-    )
-    voice: str | None = Field(
-        default=None, max_length=64, description="Which of the server's voices; null for its own choice."
-    )
-    turn_taking: TurnTaking = Field(
-        default=TurnTaking(), description="How the end of turns is judged, within what the server allows."
-    )
-    greeting: bool = Field(default=True, description="Whether the agent may speak first.")
-    marks: bool = Field(
-        default=False,
-        description="Whether the client will send `mark`; until one comes, what was heard is estimated from what was "
-        "sent.",
-    )
-    meter_s: Seconds | None = Field(
-        default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."
-    )
-    resumable: bool = Field(
-        default=False, description="Whether the session is kept for a while where the connection breaks."
-    )
-    metadata: Metadata = Field(
-        default={},
-        repr=False,
-        description="An object for the application, of at most 16,384 bytes and 8 levels; its agent gets it.",
-    )
-
-
-class Reconnect(Model):
-    """Goes on with a session whose connection broke. The first message of a connection, in place of `start`."""
-
-    type: Literal["reconnect"] = "reconnect"
-    version: Version = Field(description="Version of the protocol: 1.")
-    token: str = Field(max_length=128, repr=False, description="The newest `resume_token`, which is valid once.")
-    output: Samples = Field(default=0, description="The sample of the output that is needed next.")
-    generation: Generation = Field(default=0, description="The newest generation of which anything came.")
-    messages: Count = Field(default=0, description="How many messages came in all; `meter` and `reconnected` apart.")
-    input: Samples = Field(default=0, description="The sample that would be sent next, in the rate of `audio_in`.")
-
-
-class Mark(Model):
-    """Tells how far playback has come; sent each 100 to 200 ms while sound plays."""
-
-    type: Literal["mark"] = "mark"
-    position: Samples = Field(description="All output before this sample has sounded, in the rate of `audio_out`.")
-
-
-class Text(Model):
-    """A turn that was typed instead of spoken."""
-
-    type: Literal["text"] = "text"
-    text: str = Field(min_length=1, max_length=MAX_TEXT, pattern=r"\S", description="What the user typed.")
-
-
-class Interrupt(Model):
-    """Silences the agent."""
-
-    type: Literal["interrupt"] = "interrupt"
-
-
-class Clear(Model):
-    """Forgets everything pending on both sides: words not yet decided, speech not yet played."""
-
-    type: Literal["clear"] = "clear"
-
-
-class TurnBegin(Model):
-    """The user presses the button to talk."""
-
-    type: Literal["turn.begin"] = "turn.begin"
-
-
-class TurnEnd(Model):
-    """The user lets the button go: the turn is decided."""
-
-    type: Literal["turn.end"] = "turn.end"
-
-
-class Ping(Model):
-    """Asks for a `pong`."""
-
-    type: Literal["ping"] = "ping"
-    id: Count = Field(description="Comes back in the `pong`.")
-
-
-class End(Model):
-    """Ends the session; `ended` follows."""
-
-    type: Literal["end"] = "end"
-
-
-# From the server.
-
-
-class Started(Model):
-    """The session is open: audio may be sent from now on."""
-
-    type: Literal["started"] = "started"
-    session: str = Field(description="Names the session in logs.")
-    version: Version = Field(description="Version of the protocol: 1.")
-    audio_in: Audio = Field(description="The sound that the server will take, as asked for.")
-    audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
-    limits: Limits = Field(description="What the server allows.")
-    agent_name: str = Field(default="", description="The name of the agent, to be shown; empty where it has none.")
-    resume_token: str | None = Field(
-        default=None, repr=False, description="For `reconnect`, where the session is `resumable`."
-    )
-    resume_s: Seconds = Field(default=0.0, description="How long the session is kept where the connection breaks.")
-
-
-class Reconnected(Model):
-    """The session goes on. What the client has not got follows, then what comes."""
-
-    type: Literal["reconnected"] = "reconnected"
-    session: str = Field(description="Names the session in logs.")
-    resume_token: str = Field(repr=False, description="For the next time; the one before is no longer valid.")
-    resume_s: Seconds = Field(description="How long the session is kept where the connection breaks.")
-    input: Samples = Field(
-        description="The sample that is expected next: send from there on what is still there, then go on."
-    )
-    messages: Count = Field(
-        default=0, description="How many messages of the client were handled, `start` apart: send the later ones again."
-    )
-    restored: bool = Field(
-        description="Whether another process goes on from what was stored: output that had not sounded is lost."
-    )
-
-
-class State(Model):
-    """Something about the conversation's state changed."""
-
-    type: Literal["state"] = "state"
-    session: Literal["initial", "listening", "processing", "speaking", "away", "ended"] = Field(
-        description="One word for the whole."
-    )
-    user: Literal["silent", "speaking", "away"] = Field(description="What the user does.")
-    agent: Literal["idle", "thinking", "speaking", "ducked", "paused"] = Field(description="What the agent does.")
-    reason: str = Field(description="Why it changed.")
-    at_s: Seconds = Field(description="When, from the start of the input.")
-
-
-class SpeechStarted(Model):
-    """The user began to speak, or went on."""
-
-    type: Literal["speech.started"] = "speech.started"
-    turn: Count = Field(description="The turn that it belongs to.")
-    at_s: Seconds = Field(description="First sample of the speech, from the start of the input.")
-    reason: str = Field(description="Why it counts as speech.")
-
-
-class SpeechStopped(Model):
-    """The user fell silent; whether the turn is over is another question."""
-
-    type: Literal["speech.stopped"] = "speech.stopped"
-    turn: Count = Field(description="The turn that it belongs to.")
-    at_s: Seconds = Field(description="Last sample of the speech, from the start of the input.")
-    reason: str = Field(description="Why it counts as silence.")
-
-
-class TranscriptPartial(Model):
-    """The user's words so far; they may still change."""
-
-    type: Literal["transcript.partial"] = "transcript.partial"
-    turn: Count = Field(description="The turn that they belong to.")
-    text: str = Field(description="All words of the turn so far; replaces the partial before.")
-
-
-class TranscriptFinal(Model):
-    """The turn is decided, and these are its words."""
-
-    type: Literal["transcript.final"] = "transcript.final"
-    turn: Count = Field(description="The turn.")
-    text: str = Field(description="What the user said.")
-    reason: str = Field(description="Why the turn was decided: `words`, `sound`, `timeout`, `manual`, `text`, …")
-    start_s: Seconds = Field(description="First sample of the turn, from the start of the input.")
-    end_s: Seconds = Field(description="Last sample of the user's speech, from the start of the input.")
-    silence_s: Seconds = Field(description="From there to the decision.")
-    probability: float = Field(description="Probability that the turn was over, 0 to 1.")
-
-
-class AgentText(Model):
-    """A clause of the agent's reply is ready and is about to be played."""
-
-    type: Literal["agent.text"] = "agent.text"
-    generation: Generation = Field(description="The reply that it belongs to.")
-    text: str = Field(description="The clause; add it to those before.")
-
-
-class AgentHeard(Model):
-    """A reply is over, and this is what the user heard of it."""
-
-    type: Literal["agent.heard"] = "agent.heard"
-    generation: Generation = Field(description="The reply.")
-    turn: Count = Field(description="The turn that was answered; 0 where nobody asked.")
-    text: str = Field(description="What was heard.")
-    said: str = Field(description="All that was ready to be said.")
-    interrupted: bool = Field(description="Whether the reply was cut off.")
-    estimated: bool = Field(description="Whether what was heard had to be estimated.")
-
-
-class Pause(Model):
-    """Stop sounding at once and keep the rest: the user may be speaking."""
-
-    type: Literal["pause"] = "pause"
-    generation: Generation = Field(description="The reply to hold.")
-
-
-class Resume(Model):
-    """Go on where playback was paused."""
-
-    type: Literal["resume"] = "resume"
-    generation: Generation = Field(description="The reply to go on with.")
-
-
-class Interrupted(Model):
-    """Drop all sound of this generation and older, whether it has come or is still to come."""
-
-    type: Literal["interrupted"] = "interrupted"
-    generation: Generation = Field(description="The newest reply to drop.")
-
-
-class Decision(Model):
-    """Something else was decided or seen; shown so that every decision can be explained."""
-
-    type: Literal["decision"] = "decision"
-    name: str = Field(
-        description="What was decided: `turn_scored`, `interrupted`, `false_interruption`, `audio_gap`, …"
-    )
-    reason: str = Field(description="Why, in one word; empty where the name says it all.")
-    at_s: Seconds = Field(description="When, from the start of the input.")
-    fields: dict[str, Scalar] = Field(description="What the decision rests on; more may be added to them at any time.")
-
-
-class Latency(Model):
-    """How long one turn took."""
-
-    type: Literal["latency"] = "latency"
-    turn: Count = Field(description="The turn.")
-    generation: Generation = Field(description="The reply to it.")
-    processing_s: Seconds = Field(description="From the turn's decision to the first audible sample of the reply.")
-    voice_to_voice_s: Seconds | None = Field(
-        description="From the end of the user's speech, as heard here, to the same; null where the turn was typed."
-    )
-    stages: dict[str, Seconds] = Field(
-        description="When each was there, from the end of the user's speech: `speech_stopped`, `words`, `score` (the "
-        "last), `due`, `decided`, `first_text`, `clause`, `first_clause`, `first_audio`."
-    )
-    parts: dict[str, Seconds] = Field(
-        default={},
-        description="The waterfall: how long each part took, in order: `speech_end`, `transcript`, `end_of_turn`, "
-        "`input_lag`, `agent`, `clause`, `voice`, `playout`. They add up to `voice_to_voice_s`.",
-    )
-    speculation: Literal["hit", "none"] = Field(
-        description="`hit` where the reply had been prepared before the turn was decided."
-    )
-
-
-class Meter(Model):
-    """What the detectors make of the sound; sent where `start` asks for it, audio comes, and the client reads."""
-
-    type: Literal["meter"] = "meter"
-    at_s: Seconds = Field(description="End of the sound that it is about, from the start of the input.")
-    speech: float = Field(description="Probability of speech, 0 to 1: the highest since the last `meter`.")
-    echo_ratio: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
-    end_of_turn: float | None = Field(
-        description="Probability that the open turn is over, as scored last; null if there is none."
-    )
-    silence_s: Seconds | None = Field(
-        description="Time since the last speech of the open turn; null where none is open."
-    )
-
-
-class Ack(Model):
-    """How much input has been accepted; sent about each 200 ms while audio comes."""
-
-    type: Literal["ack"] = "ack"
-    position: Samples = Field(description="The sample that is expected next, in the rate of `audio_in`.")
-    gaps: Samples = Field(description="Samples that never came, in all.")
-    duplicates: Samples = Field(description="Samples that came twice and were dropped, in all.")
-
-
-class Pong(Model):
-    """The answer to `ping`."""
-
-    type: Literal["pong"] = "pong"
-    id: Count = Field(description="As in the `ping`.")
-
-
-class Error(Model):
-    """Something went wrong."""
-
-    type: Literal["error"] = "error"
-    code: str = Field(description="What kind of error; the codes are listed below.")
-    message: str = Field(description="What was wrong and what was expected.")
-    hint: str = Field(description="What to do next; may be empty.")
-    retryable: bool = Field(description="Whether the same may succeed later.")
-    fatal: bool = Field(description="Whether the session is over; `ended` follows.")
-    retry_after_s: Seconds | None = Field(default=None, description="When to try again; null where that is not known.")
-    provider: str | None = Field(default=None, description="The provider that failed; null where none did.")
-    turn: Count | None = Field(default=None, description="The turn that it befell; null where it was none.")
-
-    @classmethod
-    def of(cls, error: DuologueError, *, fatal: bool, turn: int | None = None) -> Self:
-        """The message that tells of `error`."""
-        return cls(**error.as_dict(), fatal=fatal, turn=turn)
-
-
-class Ended(Model):
-    """The session is over; nothing follows."""
-
-    type: Literal["ended"] = "ended"
-    reason: str = Field(description="`client_end`, `agent_done`, `timeout`, `idle_timeout`, `shutdown`, `error`, …")
-
-
-ClientMessage = Start | Reconnect | Mark | Text | Interrupt | Clear | TurnBegin | TurnEnd | Ping | End
-ServerMessage = (
-    Started
-    | Reconnected
-    | State
-    | SpeechStarted
-    | SpeechStopped
-    | TranscriptPartial
-    | TranscriptFinal
-    | AgentText
-    | AgentHeard
-    | Pause
-    | Resume
-    | Interrupted
-    | Decision
-    | Latency
-    | Meter
-    | Ack
-    | Pong
-    | Error
-    | Ended
-)
 
 _CLIENT: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 _SERVER: TypeAdapter[ServerMessage] = TypeAdapter(Annotated[ServerMessage, Field(discriminator="type")])
