@@ -154,4 +154,4 @@ async def test_readers_that_left_are_forgotten() -> None:
         for _ in range(100):
             async with call.session.events():
                 pass
-        assert len(call.session._event_bus._subscriptions) <= 2
+        assert len(call.session._publisher.bus._subscriptions) <= 2

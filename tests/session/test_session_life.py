@@ -16,7 +16,7 @@ from duologue.engine.tick import IDLE_TICKS
 from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
 from duologue.session import AudioSink, ErrorRaised, SessionConfig, agent_writer, replies
 from duologue.session import evidence as listening
-from duologue.session.session import VoiceSession
+from duologue.session.voice_session import VoiceSession
 from duologue.stt import Transcript
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech, FakeTurnModel

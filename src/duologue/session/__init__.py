@@ -12,13 +12,14 @@ from duologue.session.events import (
     TurnMeasured,
     YieldMeasured,
 )
+from duologue.session.observer import Tap
 from duologue.session.realtime_responder import RealtimeResponder
 from duologue.session.record import CallRecord, TurnRecord
 from duologue.session.request import CallRequest, TurnTaking
 from duologue.session.responder import Responder
 from duologue.session.saying import SpeechHandle
-from duologue.session.session import Tap, VoiceSession
 from duologue.session.sink import AudioSink, SinkCapabilities
+from duologue.session.voice_session import VoiceSession
 
 __all__ = [
     "AudioSink",

@@ -11,8 +11,10 @@ from typing import Any
 from duologue.agent.faults import is_fault
 from duologue.errors import DuologueError, HookError, OverloadedError, with_cause
 from duologue.session.cancellation import cancelled_from_outside, finishes
+from duologue.session.events import TurnMeasured
+from duologue.session.record import CallRecord
 
-__all__ = ["Hook", "Hooks"]
+__all__ = ["CallHooks", "Hook", "Hooks"]
 
 Hook = Callable[..., Awaitable[None] | None]
 MAX_WAITING = 64
@@ -81,3 +83,29 @@ class Hooks:
         name = getattr(hook, "__name__", type(hook).__name__)
         what = f"took more than {DEADLINE:g} s" if clock.expired() else f"failed: {type(cause).__name__}"
         return with_cause(HookError(f"The hook {name} {what}."), cause)
+
+
+class CallHooks(Hooks):
+    """The hooks of one call."""
+
+    def __init__(
+        self,
+        on_error: Callable[[DuologueError], None],
+        on_start: Hook | None,
+        on_turn: Hook | None,
+        on_end: Hook | None,
+    ) -> None:
+        super().__init__(on_error)
+        self._on_start, self._on_turn, self._on_end = on_start, on_turn, on_end
+
+    def start(self, session: object) -> None:
+        """The call begins."""
+        self.call(self._on_start, session)
+
+    def turn(self, session: object, measured: TurnMeasured) -> None:
+        """A turn was answered."""
+        self.call(self._on_turn, session, measured)
+
+    def end(self, session: object, record: CallRecord) -> None:
+        """The call is over."""
+        self.call(self._on_end, session, record)

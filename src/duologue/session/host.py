@@ -58,8 +58,8 @@ class WeakHost:
     freed, nothing reaches it any more, and what fails late is logged.
     """
 
-    def __init__(self, session: Host) -> None:
-        self.id: str = session.id
+    def __init__(self, session: Host, id_: str) -> None:
+        self.id: str = id_
         self._session = weakref.ref(session)
         self._is_closed = False
 

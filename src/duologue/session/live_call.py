@@ -5,60 +5,17 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
-from duologue.agent import CallInfo
+from duologue.agent import Call, CallInfo
+from duologue.agent.call import DetachedCall
 from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.question import AnswerKind
 from duologue.errors import SessionNotActiveError
+from duologue.session.commands import CallCommands
 from duologue.session.saying import SpeechHandle
 
-__all__ = ["LiveCall"]
-
-
-class Session(Protocol):
-    """What the call of a turn needs of its session, whose methods these are."""
-
-    info: CallInfo
-
-    @property
-    def agent_name(self) -> str:
-        """The name of the agent that answers now."""
-        ...
-
-    async def say(self, text: str, *, interruptible: bool = True) -> SpeechHandle:
-        """Have the agent say `text`."""
-        ...
-
-    async def play(
-        self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
-    ) -> SpeechHandle:
-        """Play a WAV file."""
-        ...
-
-    async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
-        """Have another agent answer."""
-        ...
-
-    def configure(
-        self,
-        *,
-        voice: str | None = None,
-        action_delay: float | None = None,
-        timeout: float | None = None,
-        barge_in: bool | None = None,
-        eagerness: Eagerness | None = None,
-    ) -> None:
-        """Change settings."""
-        ...
-
-    def expect(self, kind: AnswerKind, *lengths: int) -> None:
-        """Declare what is asked for."""
-        ...
-
-    async def close(self, reason: str = "closed") -> None:
-        """End the call once the agent has finished."""
-        ...
+__all__ = ["LiveCall", "live_call"]
 
 
 class LiveCall:
@@ -67,7 +24,7 @@ class LiveCall:
     An agent may keep its turn: this refers to the session weakly, so that the session is freed when it has ended.
     """
 
-    def __init__(self, session: Session, committed: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, session: CallCommands, committed: Callable[[], Awaitable[object]]) -> None:
         self._ref = weakref.ref(session)
         self._info = session.info
         self._committed = committed
@@ -125,8 +82,14 @@ class LiveCall:
         await self._session.close(reason)
 
     @property
-    def _session(self) -> Session:
+    def _session(self) -> CallCommands:
         session = self._ref()
         if session is None:
             raise SessionNotActiveError(f"Session {self._info.id} is ended.")
         return session
+
+
+def live_call(session: weakref.ref[CallCommands], committed: Callable[[], Awaitable[object]]) -> Call:
+    """The call of a turn of this session; `committed` returns when the turn is decided."""
+    alive = session()
+    return DetachedCall() if alive is None else LiveCall(alive, committed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,10 @@ from duologue.errors import HookError, with_cause
 from duologue.session.host import Host
 from duologue.session.record import CallRecord
 
-__all__ = ["CallObserver", "Observers"]
+__all__ = ["CallObserver", "Observers", "Tap"]
+
+Tap = Callable[[Input, Now], None]
+"""Observes each input to the rules, with its position and wall time."""
 
 
 class CallObserver(Protocol):
@@ -46,12 +49,26 @@ class Observers:
     """All observers of one session. One that raises is removed, and the call goes on."""
 
     def __init__(self, host: Host) -> None:
+        self.taps: tuple[Tap, ...] = ()
+        """Are shown each input before the rules handle it."""
         self._host = host
         self.all: tuple[CallObserver, ...] = ()
 
     def add(self, observer: CallObserver) -> None:
         """Show everything from now on to this one, too."""
         self.all += (observer,)
+
+    def tap(self, input_: Input, now: Now) -> None:
+        """The rules are about to handle an input."""
+        for tap in self.taps:
+            try:
+                tap(input_, now)
+            except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
+                if not is_fault(error):
+                    raise
+                self.taps = tuple(other for other in self.taps if other is not tap)
+                failure = HookError(f"An input tap raised {type(error).__name__}, and is removed.")
+                self._host.failed(with_cause(failure, error))
 
     def told(self, input_: Input, now: Now, effects: Sequence[Effect]) -> None:
         """The rules have handled an input."""

@@ -7,8 +7,8 @@ from collections import deque
 from typing import Final
 
 from duologue.clock import VirtualClock
-from duologue.session.session import VoiceSession
 from duologue.session.sink import AudioSink, SinkCapabilities
+from duologue.session.voice_session import VoiceSession
 
 __all__ = ["PLAIN", "ClientSink"]
 
