@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
 
+from duologue.errors import DeadlineError, ProviderUnavailableError
 from duologue.loopback import is_loopback
+from duologue.services import error_code, error_for, retry_after
 from duologue.telemetry.context import add_trace, trace_headers
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["WebSocketDial", "http_client"]
+__all__ = ["WebSocketDial", "http_client", "open_socket"]
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.INFO)  # websockets logs the header with the key, and messages, at DEBUG
 
 
 def http_client(url: str, **options: Any) -> httpx2.AsyncClient:
@@ -47,3 +55,31 @@ class WebSocketDial(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Return the redirect as the failure that it is."""
         return exc
+
+
+async def open_socket(
+    name: str, url: str, headers: Mapping[str, str], *, open_timeout: float, **options: Any
+) -> ClientConnection:
+    """Open a WebSocket to the service of the provider `name`, as WebSocketDial does, within `open_timeout` seconds.
+
+    Raises:
+        DeadlineError: The service did not accept the connection in time.
+        ProviderUnavailableError: It cannot be reached.
+        ProviderError: It refused the connection, for the reason that the error's class names.
+    """
+    try:
+        return await WebSocketDial(url, headers, open_timeout=open_timeout, logger=_log, **options)
+    except InvalidStatus as refused:
+        answer = refused.response
+        try:
+            code = error_code(json.loads(answer.body or b""))
+        except ValueError:
+            code = ""
+        wait = retry_after(answer.headers.get("Retry-After"))
+        raise error_for(name, answer.status_code, code, wait) from None
+    except TimeoutError:
+        late = f"{name} did not accept a connection within {open_timeout:g} s."
+        raise DeadlineError(late, provider=name) from None
+    except (OSError, EOFError, WebSocketException) as error:
+        message = f"{name} cannot be reached: {type(error).__name__}."
+        raise ProviderUnavailableError(message, provider=name) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -357,16 +357,17 @@ async def test_a_turn_without_a_call_says_so() -> None:
     turn = Turn(1, "Hello.", (), committed)
     with pytest.raises(InvalidStateError, match="The turn belongs to no call"):
         _ = turn.call.info
-    for use in (
-        turn.call.say("x"),
-        turn.call.end(),
-        turn.call.hand_over("x"),
-        turn.call.play(b""),
-        turn.call.configure(),
-        turn.call.expect("name"),
-    ):
+    uses: list[Callable[[], Awaitable[object]]] = [
+        lambda: turn.call.say("x"),
+        lambda: turn.call.end(),
+        lambda: turn.call.hand_over("x"),
+        lambda: turn.call.play(b""),
+        lambda: turn.call.configure(),
+        lambda: turn.call.expect("name"),
+    ]
+    for use in uses:
         with pytest.raises(InvalidStateError):
-            await use
+            await use()
 
 
 async def test_after_the_end_a_kept_call_says_so() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from duologue.agent.call import Call, CallInfo, DetachedCall
+from duologue.agent.call import Call, CallInfo, detached_call
 from duologue.conversation.history import Message
 
 __all__ = [
@@ -91,7 +91,7 @@ class Turn:
     """What the session was given as `user_data`."""
     report_tool: Callable[[ToolCall], None] = _ignore
     """Takes the times of a tool call; call it on the event loop's thread."""
-    call: Call = field(default_factory=DetachedCall, repr=False)
+    call: Call = field(default_factory=detached_call, repr=False)
     """The call: say or play something, hand over to another agent, end it."""
 
     @contextmanager

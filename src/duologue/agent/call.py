@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol, cast
 
 from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.question import AnswerKind
 from duologue.errors import InvalidStateError
 
-__all__ = ["Call", "CallInfo", "DetachedCall", "Spoken"]
+__all__ = ["Call", "CallInfo", "Spoken", "detached_call"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,54 +127,15 @@ class Call(Protocol):
         ...
 
 
-class DetachedCall:
-    """Stands for the call of a Turn that belongs to none, such as one that a test makes: every use is an error."""
-
-    @property
-    def info(self) -> CallInfo:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    @property
-    def agent(self) -> str:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def say(self, text: str, *, interruptible: bool = True) -> Spoken:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def play(
-        self, wav: str | os.PathLike[str] | bytes | BinaryIO, *, text: str = "", interruptible: bool = True
-    ) -> Spoken:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def configure(
-        self,
-        *,
-        voice: str | None = None,
-        action_delay: float | None = None,
-        timeout: float | None = None,
-        barge_in: bool | None = None,
-        eagerness: Eagerness | None = None,
-    ) -> None:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def expect(self, kind: AnswerKind, *lengths: int) -> None:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def hand_over(self, agent: str, *, greeting: str | None = None) -> None:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    async def end(self, reason: str = "agent_done") -> None:
-        """Raise InvalidStateError."""
-        raise self._error()
-
-    def _error(self) -> InvalidStateError:
-        return InvalidStateError(
+class _Detached:
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # what Python itself asks of any object
+            raise AttributeError(name)
+        raise InvalidStateError(
             "The turn belongs to no call.", hint="In a test, use duologue.testing.virtual.VirtualCall."
         )
+
+
+def detached_call() -> Call:
+    """Stand for the call of a Turn that belongs to none, such as one that a test makes: every use is an error."""
+    return cast("Call", _Detached())

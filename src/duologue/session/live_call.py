@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from duologue.agent import Call, CallInfo
-from duologue.agent.call import DetachedCall
+from duologue.agent.call import detached_call
 from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.question import AnswerKind
 from duologue.errors import SessionNotActiveError
@@ -92,4 +92,4 @@ class LiveCall:
 def live_call(session: weakref.ref[CallCommands], committed: Callable[[], Awaitable[object]]) -> Call:
     """The call of a turn of this session; `committed` returns when the turn is decided."""
     alive = session()
-    return DetachedCall() if alive is None else LiveCall(alive, committed)
+    return detached_call() if alive is None else LiveCall(alive, committed)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.agent import Call, ToolCall, Turn
-from duologue.agent.call import DetachedCall
+from duologue.agent.call import detached_call
 from duologue.agent.faults import is_fault
 from duologue.conversation import effects, events
 from duologue.conversation.history import Message
@@ -53,7 +53,7 @@ class Replies:
         """The responder is given the user's audio."""
         self.recordings: Mapping[int, bytes] = {}
         """What is played in place of the speech of a `say`, by its id."""
-        self.call_of: Callable[[Callable[[], Awaitable[object]]], Call] = lambda _: DetachedCall()
+        self.call_of: Callable[[Callable[[], Awaitable[object]]], Call] = lambda _: detached_call()
         """Makes `turn.call` from what returns when the turn is decided."""
         self._host = host
         self._responder = responder

@@ -30,7 +30,7 @@ from duologue.stt import EndOfTurn, Partial, RecognitionEvent, SttCapabilities, 
 from duologue.stt import Final as FinalTranscript
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.service import RecognizerUsage, SocketSettings
-from duologue.stt.websocket import AskedStream, Connection, dial
+from duologue.stt.websocket import AskedStream, Connection, dial, no_message, parse_message
 
 __all__ = ["AssemblyAISettings", "AssemblyAISpeechToText"]
 
@@ -201,7 +201,7 @@ class AssemblyAIStream(AskedStream):
         await connection.send(data)
 
     def _read(self, frame: str | bytes) -> list[RecognitionEvent]:
-        message = _message(self.name, frame)
+        message = parse_message(self.name, frame)
         if message.get("type") == "Error" or "error" in message:
             code = message.get("error_code")
             raise close_error(self.name, code if isinstance(code, int) else 0, str(message.get("error")))
@@ -211,7 +211,7 @@ class AssemblyAIStream(AskedStream):
         try:
             turn = Turn.model_validate(message)
         except ValidationError:
-            raise _garbage(self.name) from None
+            raise no_message(self.name) from None
         return self._turn(turn)
 
     def _turn(self, turn: Turn) -> list[RecognitionEvent]:
@@ -254,19 +254,3 @@ def close_error(name: str, code: int, reason: str) -> DuologueError:
     if code in (3005, 3008) or 1000 <= code < 1016 or not code:
         return ProviderUnavailableError(f"{name} closed the stream{said}.", provider=name)
     return ProviderError(f"{name} rejected what it was sent{said}.", provider=name, hint="Check the model's settings.")
-
-
-def _message(name: str, frame: str | bytes) -> dict[str, Any]:
-    try:
-        message = json.loads(frame) if isinstance(frame, str) else None
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        raise _garbage(name)
-    return message
-
-
-def _garbage(name: str) -> ProviderUnavailableError:
-    return ProviderUnavailableError(
-        f"{name} sent what is no message of its protocol.", provider=name, hint="The stream is opened again."
-    )

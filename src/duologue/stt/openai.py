@@ -24,7 +24,7 @@ from duologue.errors import ConfigError, DeadlineError, DuologueError, InvalidAu
 from duologue.services import error_code, error_for, read_key, retry_after, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import BatchSpeechToText
-from duologue.stt.service import RecognizerUsage, ServiceSettings
+from duologue.stt.service import RecognizerUsage, ServiceSettings, http_address
 
 __all__ = ["OpenAISpeechToText", "OpenAITranscriptionSettings"]
 
@@ -55,11 +55,7 @@ class OpenAITranscriptionSettings(ServiceSettings):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, url: str) -> str:
-        parts = urlsplit(url.strip().rstrip("/"))
-        plain = not (parts.query or parts.fragment or parts.username or parts.password)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-            raise ValueError("must be an address such as http://127.0.0.1:8000/v1")
-        return parts.geturl()
+        return http_address(url, "http://127.0.0.1:8000/v1")
 
 
 class OpenAISpeechToText(BatchSpeechToText):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings"]
+__all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings", "http_address"]
 
 
 class ServiceSettings(BaseModel):
@@ -51,3 +52,12 @@ class RecognizerUsage:
     """Seconds of audio sent in requests for whole utterances."""
     unknown_messages: int = 0
     """Messages of a type that the adapter does not know."""
+
+
+def http_address(url: str, example: str) -> str:
+    """Return an address without its last slash. Raises ValueError for one that is not of HTTP, or has more to it."""
+    parts = urlsplit(url.strip().rstrip("/"))
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise ValueError(f"must be an address such as {example}")
+    return parts.geturl()

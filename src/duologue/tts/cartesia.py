@@ -12,9 +12,17 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from duologue.errors import ConfigError, ProviderError
-from duologue.services import error_code, error_for, read_key, validated
-from duologue.tts.websocket import Reply, SocketSettings, Timed, WebSocketVoice, socket_base
+from duologue.services import error_code, error_for, validated
+from duologue.tts.websocket import (
+    Reply,
+    SocketSettings,
+    Timed,
+    WebSocketVoice,
+    parse_message,
+    socket_base,
+    timed_rows,
+    voice_key,
+)
 
 __all__ = ["CartesiaSettings", "CartesiaVoice"]
 
@@ -63,11 +71,7 @@ class CartesiaVoice(WebSocketVoice):
             model, voice = DEFAULT_MODEL, model
         given = {"model": model, "voice": voice, **options}
         settings = validated(CartesiaSettings, f"the voice cartesia/{model}", given)
-        key = api_key or read_key(
-            settings.api_key_file, settings.api_key_env or "CARTESIA_API_KEY", optional=settings.api_key_env is None
-        )
-        if not key:
-            raise ConfigError("Cartesia's voices need a key.", hint="Set CARTESIA_API_KEY or api_key_file.")
+        key = voice_key(api_key, settings, "Cartesia", "CARTESIA_API_KEY")
         base = socket_base(settings.base_url, "wss://api.cartesia.ai")
         name = f"cartesia/{settings.model}"
         self.settings = settings
@@ -136,12 +140,7 @@ class CartesiaWire:
 
     def read(self, data: str | bytes) -> Reply | None:
         """Read one message."""
-        try:
-            message = json.loads(data)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            raise ProviderError(f"{self._name} sent what is not a message.", provider=self._name)
+        message = parse_message(self._name, data)
         found = message.get("context_id")
         context = found.removeprefix(self._prefix) if isinstance(found, str) and found else None
         match message.get("type"):
@@ -167,14 +166,5 @@ def _timed(words: Any) -> tuple[Timed, ...]:
     """Return each word with its times in the context; nothing if they make no sense."""
     if not isinstance(words, dict):
         return ()
-    texts, starts, ends = (words.get(key) for key in ("words", "start", "end"))
-    if not (isinstance(texts, list) and isinstance(starts, list) and isinstance(ends, list)):
-        return ()
-    if not len(texts) == len(starts) == len(ends):
-        return ()
-    timed = []
-    for text, start, end in zip(texts, starts, ends, strict=True):
-        if not (isinstance(text, str) and isinstance(start, int | float) and isinstance(end, int | float)):
-            return ()
-        timed.append((f"{text} ", float(start), float(end)))
-    return tuple(timed)
+    rows = timed_rows(words.get("words"), words.get("start"), words.get("end"))
+    return tuple((f"{text} ", float(start), float(end)) for text, start, end in rows)

@@ -14,9 +14,9 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from duologue.errors import ConfigError, ProviderError, RateLimitedError
-from duologue.services import read_key, validated
-from duologue.tts.websocket import Reply, SocketSettings, WebSocketVoice, socket_base
+from duologue.errors import ProviderError, RateLimitedError
+from duologue.services import validated
+from duologue.tts.websocket import Reply, SocketSettings, WebSocketVoice, parse_message, socket_base, voice_key
 
 __all__ = ["DeepgramVoice", "DeepgramVoiceSettings"]
 
@@ -60,11 +60,7 @@ class DeepgramVoice(WebSocketVoice):
 
     def __init__(self, model: str = DEFAULT_MODEL, *, api_key: str | None = None, **options: Any) -> None:
         settings = validated(DeepgramVoiceSettings, f"the voice deepgram/{model}", {"model": model, **options})
-        key = api_key or read_key(
-            settings.api_key_file, settings.api_key_env or "DEEPGRAM_API_KEY", optional=settings.api_key_env is None
-        )
-        if not key:
-            raise ConfigError("Deepgram's voices need a key.", hint="Set DEEPGRAM_API_KEY or api_key_file.")
+        key = voice_key(api_key, settings, "Deepgram", "DEEPGRAM_API_KEY")
         query = {"model": settings.model, "encoding": "linear16", "sample_rate": str(settings.rate)}
         if settings.mip_opt_out:
             query["mip_opt_out"] = "true"
@@ -148,12 +144,7 @@ class DeepgramWire:
         """Read one message, or audio."""
         if isinstance(data, bytes):
             return Reply(self._context, data)
-        try:
-            message = json.loads(data)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            raise ProviderError(f"{self._name} sent what is not a message.", provider=self._name)
+        message = parse_message(self._name, data)
         match message.get("type"):
             case "Flushed":
                 self._open = max(self._open - 1, 0)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from duologue.errors import ConfigError, ProviderError
 from duologue.services import error_code, error_for, read_key, validated
 from duologue.tts.elevenlabs_settings import DEFAULT_MODEL, ElevenLabsSettings, socket_url
-from duologue.tts.websocket import Reply, Timed, WebSocketVoice
+from duologue.tts.websocket import Reply, Timed, WebSocketVoice, parse_message, timed_rows, voice_key
 
 __all__ = ["ElevenLabsSettings", "ElevenLabsVoice"]
 
@@ -46,11 +46,7 @@ class ElevenLabsVoice(WebSocketVoice):
                 f"keep_alive is {settings.keep_alive:g} s, and must be less than inactivity_timeout, "
                 f"which is {settings.inactivity_timeout} s."
             )
-        key = api_key or read_key(
-            settings.api_key_file, settings.api_key_env or "ELEVENLABS_API_KEY", optional=settings.api_key_env is None
-        )
-        if not key:
-            raise ConfigError("ElevenLabs' voices need a key.", hint="Set ELEVENLABS_API_KEY or api_key_file.")
+        key = voice_key(api_key, settings, "ElevenLabs", "ELEVENLABS_API_KEY")
         name = f"elevenlabs/{settings.model}"
         self.settings = settings
         self._has_own_key = api_key is not None
@@ -117,12 +113,7 @@ class ElevenLabsWire:
 
     def read(self, data: str | bytes) -> Reply:
         """Read one message."""
-        try:
-            message = json.loads(data)
-        except ValueError:
-            message = None
-        if not isinstance(message, dict):
-            raise ProviderError(f"{self._name} sent what is not a message.", provider=self._name)
+        message = parse_message(self._name, data)
         found = message.get("contextId") or message.get("context_id")
         context = found if isinstance(found, str) else None
         if message.get("error") or message.get("code"):
@@ -139,14 +130,5 @@ def _timed(message: dict[str, Any]) -> tuple[Timed, ...]:
     alignment = message.get("alignment") or message.get("normalizedAlignment")
     if not isinstance(alignment, dict):
         return ()
-    chars, starts, lengths = (alignment.get(key) for key in ("chars", "charStartTimesMs", "charDurationsMs"))
-    if not (isinstance(chars, list) and isinstance(starts, list) and isinstance(lengths, list)):
-        return ()
-    if not len(chars) == len(starts) == len(lengths):
-        return ()
-    timed = []
-    for char, start, length in zip(chars, starts, lengths, strict=True):
-        if not (isinstance(char, str) and isinstance(start, int | float) and isinstance(length, int | float)):
-            return ()
-        timed.append((char, start / 1000, (start + length) / 1000))
-    return tuple(timed)
+    rows = timed_rows(*(alignment.get(key) for key in ("chars", "charStartTimesMs", "charDurationsMs")))
+    return tuple((char, start / 1000, (start + length) / 1000) for char, start, length in rows)

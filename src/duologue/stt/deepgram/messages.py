@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 
-from duologue.errors import ProviderUnavailableError
 from duologue.stt import Word
 from duologue.stt.streaming import PositionMap
+from duologue.stt.websocket.messages import no_message, parse_message
 
 __all__ = [
     "CLOSE_STREAM",
@@ -134,17 +133,14 @@ def parse(name: str, data: str | bytes) -> Message | None:
 
     Raises ProviderUnavailableError, of `name`, for a frame that is no message, or lacks what the protocol promises.
     """
+    message = parse_message(name, data)
+    kind = message.get("type")
+    if not isinstance(kind, str):
+        raise no_message(name)
     try:
-        if not isinstance(data, str):
-            raise ValueError("not text")
-        message: Any = json.loads(data)
-        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise ValueError("no message")
-        return _MESSAGE.validate_python(message) if message["type"] in _KNOWN else None
-    except (ValueError, ValidationError, RecursionError):
-        raise ProviderUnavailableError(
-            f"{name} sent what is no message of its protocol.", provider=name, hint="The stream is opened again."
-        ) from None
+        return _MESSAGE.validate_python(message) if kind in _KNOWN else None
+    except ValidationError:
+        raise no_message(name) from None
 
 
 def words_at(words: list[SpokenWord], clock: PositionMap) -> tuple[Word, ...]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from duologue.audio.format import RATE
-from duologue.stt.service import SocketSettings
+from duologue.stt.service import SocketSettings, http_address
 
 __all__ = ["PRICES", "DeepgramSettings", "is_flux"]
 
@@ -71,11 +70,7 @@ class DeepgramSettings(SocketSettings):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, url: str) -> str:
-        parts = urlsplit(url.strip().rstrip("/"))
-        plain = not (parts.query or parts.fragment or parts.username or parts.password)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-            raise ValueError("must be an address such as https://api.deepgram.com")
-        return parts.geturl()
+        return http_address(url, "https://api.deepgram.com")
 
     @model_validator(mode="after")
     def _check_thresholds(self) -> DeepgramSettings:

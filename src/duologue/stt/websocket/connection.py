@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
-from duologue.dialing import WebSocketDial
+from duologue.dialing import open_socket
 from duologue.errors import DeadlineError, DuologueError, ProviderUnavailableError
-from duologue.services import error_code, error_for, retry_after
 from duologue.stt.service import SocketSettings
 
 __all__ = ["CloseError", "Connection", "dial"]
@@ -25,9 +22,6 @@ CloseError = Callable[[str, int, str], DuologueError]
 
 CLOSE_TIMEOUT_S: Final = 0.2
 """Seconds that the service has to close; a session waits half a second for all of it."""
-
-_log = logging.getLogger("duologue.stt.websocket.connection")
-_log.setLevel(logging.INFO)  # websockets logs the header with the key at DEBUG
 
 
 async def dial(
@@ -43,30 +37,15 @@ async def dial(
 
     `goodbye` is the message before the close; None if there is none.
     """
-    try:
-        socket = await WebSocketDial(
-            url,
-            headers,
-            open_timeout=settings.connect_timeout,
-            ping_interval=settings.ping_interval,
-            ping_timeout=settings.ping_timeout,
-            close_timeout=CLOSE_TIMEOUT_S,
-            logger=_log,
-        )
-    except InvalidStatus as refused:
-        response = refused.response
-        wait = retry_after(response.headers.get("Retry-After"))
-        try:
-            code = error_code(json.loads(response.body or b""))
-        except ValueError:
-            code = ""
-        raise error_for(name, response.status_code, code, wait) from None
-    except TimeoutError:
-        late = f"{name} did not accept a connection within {settings.connect_timeout:g} s."
-        raise DeadlineError(late, provider=name) from None
-    except (OSError, EOFError, InvalidHandshake) as error:
-        message = f"{name} cannot be reached: {type(error).__name__}."
-        raise ProviderUnavailableError(message, provider=name) from None
+    socket = await open_socket(
+        name,
+        url,
+        headers,
+        open_timeout=settings.connect_timeout,
+        ping_interval=settings.ping_interval,
+        ping_timeout=settings.ping_timeout,
+        close_timeout=CLOSE_TIMEOUT_S,
+    )
     return Connection(name, settings, socket, goodbye, close_error)
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import Field
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import InvalidStatus, WebSocketException
 
-from duologue.dialing import WebSocketDial
-from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.services import error_code, error_for, retry_after
+from duologue.dialing import open_socket
+from duologue.errors import ConfigError, ProviderUnavailableError
+from duologue.services import read_key
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import ServiceSettings, VoiceUsage
 from duologue.tts.websocket.connection import Context
@@ -25,12 +22,9 @@ from duologue.tts.websocket.reader import AudioReader
 from duologue.tts.websocket.wire import Wire
 from duologue.tts.websocket.writer import TextWriter
 
-__all__ = ["SocketSettings", "WebSocketVoice", "socket_base"]
+__all__ = ["SocketSettings", "WebSocketVoice", "socket_base", "voice_key"]
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-
-_log = logging.getLogger("duologue.tts.websocket")
-_log.setLevel(logging.INFO)  # websockets logs headers and messages at DEBUG
 
 
 class SocketSettings(ServiceSettings):
@@ -122,34 +116,16 @@ class WebSocketVoice(TextToSpeech):
 
     async def _dial(self) -> ClientConnection:
         s = self._socket_settings
-        try:
-            return await WebSocketDial(
-                self._url,
-                self._headers,
-                open_timeout=s.connect_timeout,
-                ping_interval=s.ping_interval,
-                ping_timeout=s.ping_interval,
-                close_timeout=1.0,
-                max_size=MAX_MESSAGE_BYTES,
-                logger=_log,
-            )
-        except InvalidStatus as error:
-            answer = error.response
-            try:
-                code = error_code(json.loads(answer.body or b""))
-            except ValueError:
-                code = ""
-            raise error_for(
-                self.name, answer.status_code, code, retry_after(answer.headers.get("Retry-After"))
-            ) from None
-        except TimeoutError:
-            raise DeadlineError(
-                f"{self.name} could not be connected to within {s.connect_timeout:g} s.", provider=self.name
-            ) from None
-        except (OSError, WebSocketException, EOFError) as error:
-            raise ProviderUnavailableError(
-                f"{self.name} cannot be reached: {type(error).__name__}.", provider=self.name
-            ) from None
+        return await open_socket(
+            self.name,
+            self._url,
+            self._headers,
+            open_timeout=s.connect_timeout,
+            ping_interval=s.ping_interval,
+            ping_timeout=s.ping_interval,
+            close_timeout=1.0,
+            max_size=MAX_MESSAGE_BYTES,
+        )
 
     async def warm(self) -> None:
         """Open a connection, which checks the key."""
@@ -172,3 +148,16 @@ def socket_base(url: str, example: str) -> str:
     if not is_valid or scheme is None:
         raise ConfigError("base_url is not a wss:// address.", hint=f"Write it as {example}")
     return f"{scheme}://{base.partition('://')[2]}"
+
+
+def voice_key(api_key: str | None, settings: ServiceSettings, vendor: str, variable: str) -> str:
+    """Return the key that was given, or else that of the settings or of the environment.
+
+    Raises ConfigError if there is none, or if it cannot be read.
+    """
+    key = api_key or read_key(
+        settings.api_key_file, settings.api_key_env or variable, optional=settings.api_key_env is None
+    )
+    if not key:
+        raise ConfigError(f"{vendor}'s voices need a key.", hint=f"Set {variable} or api_key_file.")
+    return key

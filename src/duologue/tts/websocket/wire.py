@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from duologue.errors import DuologueError
+from duologue.errors import DuologueError, ProviderError
 
-__all__ = ["Reply", "Timed", "Wire"]
+__all__ = ["Reply", "Timed", "Wire", "parse_message", "timed_rows"]
 
 Timed = tuple[str, float, float]
 """Text, and when it sounds: start and end in seconds."""
@@ -75,3 +76,26 @@ class Wire(Protocol):
     def read(self, data: str | bytes) -> Reply | None:
         """Read a frame; None if it says nothing of use. Raises ProviderError for what is no message."""
         ...
+
+
+def parse_message(name: str, data: str | bytes) -> dict[str, Any]:
+    """Return the JSON object of a message. Raises ProviderError, of `name`, for anything else."""
+    try:
+        message = json.loads(data)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise ProviderError(f"{name} sent what is not a message.", provider=name)
+    return message
+
+
+def timed_rows(texts: Any, starts: Any, times: Any) -> list[Timed]:
+    """Return each text with its start and its other time, as the service states them; none if they make no sense."""
+    if not (isinstance(texts, list) and isinstance(starts, list) and isinstance(times, list)):
+        return []
+    if not len(texts) == len(starts) == len(times):
+        return []
+    rows = list(zip(texts, starts, times, strict=True))
+    if not all(isinstance(t, str) and isinstance(a, int | float) and isinstance(b, int | float) for t, a, b in rows):
+        return []
+    return rows
