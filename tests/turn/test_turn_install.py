@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from duologue import downloads
 from duologue.errors import DeadlineError, NotInstalledError, ProviderUnavailableError
 from duologue.turn import install
 from duologue.turn.install import FILE, MEMBER, install_smart_turn, smart_turn_path
@@ -147,15 +148,15 @@ def test_without_pip_the_error_says_how_to_get_it(missing: str, cache: Path, fak
 def test_a_download_that_takes_too_long_is_stopped(
     cache: Path, fake_pip: FakePip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "POLL_S", 0.01)
+    monkeypatch.setattr(downloads, "POLL_S", 0.01)
     with pytest.raises(DeadlineError, match="within 0 s"):
         install_smart_turn(timeout=0, pip=fake_pip("time.sleep(600)"))
     assert left_in(cache) == []
 
 
 def test_a_long_download_tells_how_it_goes(fake_pip: FakePip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "POLL_S", 0.01)
-    monkeypatch.setattr(install, "REPORT_S", 0.0)
+    monkeypatch.setattr(downloads, "POLL_S", 0.01)
+    monkeypatch.setattr(downloads, "REPORT_S", 0.0)
     told: list[str] = []
     with pytest.raises(DeadlineError):
         install_smart_turn(told.append, timeout=0.05, pip=fake_pip("time.sleep(600)"))

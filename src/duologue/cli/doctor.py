@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["doctor", "local_models"]
 
 LOCAL = "pip install 'duologue[local]'"
-LOCAL_PROVIDERS: Final = frozenset({"moonshine", "hibari"})
+WITHOUT: Final = {
+    "end of turn": "the words alone judge the end of a turn",
+    "more voices": "the local voice speaks English only",
+}
+"""What follows if a model is missing that is not needed."""
+LOCAL_PROVIDERS: Final = frozenset({"moonshine", "hibari", "kokoro"})
 """Those that run on this machine, and are checked as models."""
 
 
@@ -38,10 +43,14 @@ def _there(find: Callable[[], object]) -> bool:
 
 def local_models() -> list[dict[str, Any]]:
     """Each local model, whether it is there, and how to get it."""
+    from duologue.tts.kokoro.weights import graph_parts, voice_folder
     from duologue.turn.install import smart_turn_path
 
     def row(role: str, name: str, licence: str, fix: str, needed: bool, find: Callable[[], object]) -> dict[str, Any]:
         return {"role": role, "name": name, "licence": licence, "ok": _there(find), "needed": needed, "fix": fix}
+
+    def kokoro() -> object:
+        return graph_parts() if voice_folder().is_dir() else None
 
     return [
         row("VAD", "Silero 6.2", "MIT", LOCAL, True,
@@ -52,6 +61,8 @@ def local_models() -> list[dict[str, Any]]:
             lambda: package_file("hibari", "assets", "hibari.onnx")),
         row("end of turn", "Smart Turn 3.2", "BSD-2-Clause", "duologue models install smart-turn", False,
             smart_turn_path),
+        row("more voices", "Kokoro-82M", "Apache-2.0",
+            "pip install 'duologue[kokoro]' && duologue models install kokoro-voices", False, kokoro),
     ]  # fmt: skip
 
 
@@ -244,7 +255,7 @@ def _runtime() -> dict[str, Any]:
 def _model(m: dict[str, Any]) -> dict[str, Any]:
     detail = m["name"] if m["ok"] else f"{m['name']} is not installed"
     if not m["ok"] and not m["needed"]:
-        detail += "; the words alone judge the end of a turn"
+        detail += f"; {WITHOUT[m['role']]}"
     return _check(m["role"], m["ok"], detail, m["fix"], needed=m["needed"])
 
 

