@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from duologue.errors import NotInstalledError
 from duologue.store import package_file
@@ -36,8 +37,8 @@ class EnglishPhonemes:
             raise NotInstalledError(
                 f"The package {error.name!r} is not installed.", hint=f"Install it: pip install 'duologue[{extra}]'."
             ) from error
-        self.normalize = normalize
-        self.g2p = G2P(british=british)
+        self.normalize: Callable[[str], str] = normalize
+        self.g2p: Any = G2P(british=british)
         content = package_file("hibari", "assets", "vocab.json").read_text("utf-8")
         self.vocabulary: dict[str, int] = json.loads(content)
         """The number of each phoneme and mark."""

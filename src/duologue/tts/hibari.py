@@ -42,7 +42,7 @@ class Hibari:
     """
 
     name = "hibari-heart"
-    languages = frozenset({"en"})
+    languages: frozenset[str] = frozenset({"en"})
     rate = _RATE
     max_batch = 1
 

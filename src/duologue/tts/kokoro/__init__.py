@@ -64,8 +64,8 @@ class Kokoro:
                 f"The voice {voice!r} of Kokoro speaks {spoken!r}, and language={language!r} was given.",
                 hint="Leave one of the two out.",
             )
-        self.name = f"kokoro-{voice}"
-        self.languages = frozenset({spoken})
+        self.name: str = f"kokoro-{voice}"
+        self.languages: frozenset[str] = frozenset({spoken})
         self._style = load_style(voice, None if voices is None else Path(voices).expanduser())
         self._phonemes = phonemizer(voice[0])
         content = package_file("hibari", "assets", "vocab.json").read_text("utf-8")
