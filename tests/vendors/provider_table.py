@@ -17,6 +17,7 @@ import deepgram_server
 import deepgram_speech
 import elevenlabs_server
 import openai_speech
+import openai_transcription
 import pytest
 from assemblyai_server import AssemblyAIServer
 from cartesia_server import CartesiaServer
@@ -24,10 +25,12 @@ from deepgram_server import DeepgramServer
 from deepgram_speech import DeepgramSpeechServer
 from elevenlabs_server import ElevenLabsServer
 from openai_speech import OpenAISpeechServer
+from openai_transcription import OpenAITranscriptionServer
 
 from duologue.stt.assemblyai import AssemblyAISpeechToText
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram import DeepgramSpeechToText
+from duologue.stt.openai_realtime import OpenAIRealtimeSpeechToText
 from duologue.tts import TextToSpeech
 from duologue.tts.cartesia import CartesiaVoice
 from duologue.tts.deepgram import DeepgramVoice
@@ -78,7 +81,7 @@ class Recognizer:
     """Makes it from the URL of a server and the options that all recognizers have."""
     key: str
     goodbye: str
-    """The message with which a stream is closed."""
+    """The message with which a stream is closed; empty if there is none."""
 
     def __str__(self) -> str:
         return self.name
@@ -125,6 +128,15 @@ RECOGNIZERS = [
         lambda url, **options: AssemblyAISpeechToText(**{"base_url": url, "max_pace": 1000.0, **options}),
         assemblyai_server.KEY,
         goodbye="Terminate",
+    ),
+    Recognizer(
+        "openai-realtime/gpt-live-transcribe",
+        OpenAITranscriptionServer,
+        lambda url, **options: OpenAIRealtimeSpeechToText(
+            **{"base_url": f"{url}/v1", "finalize_timeout": 1.0, **options}
+        ),
+        openai_transcription.KEY,
+        goodbye="",
     ),
 ]
 

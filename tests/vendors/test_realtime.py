@@ -14,6 +14,7 @@ from pydantic_ai.realtime import codec
 from pydantic_ai.realtime.lifecycle import ResponseEnded, ResponseStarted
 from realtime_server import KEY, RealtimeServer
 
+from duologue.audio.microphone import Microphone
 from duologue.conversation.history import Message
 from duologue.errors import (
     AuthenticationError,
@@ -27,7 +28,6 @@ from duologue.errors import (
 )
 from duologue.realtime import RealtimeDone, RealtimeFailed, RealtimeText, RealtimeToolCall
 from duologue.realtime.connection import ServiceConnection
-from duologue.realtime.microphone import Microphone
 from duologue.realtime.service import RealtimeService, RealtimeUsage
 from duologue.session import ErrorRaised, RealtimeResponder
 from duologue.testing.spoken import speak

@@ -61,7 +61,7 @@ async def served(row: Recognizer, *faults: Fault, **options: Any) -> AsyncIterat
             yield server, stt
         finally:
             await stt.aclose()
-        vendor = f"{row.name.partition('/')[0]}-"
+        vendor = f"{row.name.partition('/')[0].partition('-')[0]}-"
         while any(task.get_name().startswith(vendor) for task in asyncio.all_tasks() - before):
             await asyncio.sleep(0.001)
         assert server.problems == []
@@ -141,7 +141,7 @@ async def test_a_call_is_held_through_it(row: Recognizer) -> None:
             await call.say("At eight.")
             assert [turn.user_text for turn in call.turns] == [TEXT, "At eight."]
             assert call.of(ErrorRaised) == []
-        assert server.received[-1] == row.goodbye
+        assert not row.goodbye or server.received[-1] == row.goodbye
 
 
 @recognizers
@@ -239,7 +239,7 @@ async def test_closing_says_goodbye_and_ends_the_iteration(row: Recognizer) -> N
         assert [event async for event in events if isinstance(event, Final)] == []
         while server.open:
             await asyncio.sleep(0.001)
-        assert server.received == [row.goodbye]
+        assert server.received == [row.goodbye] * bool(row.goodbye)
 
 
 @recognizers

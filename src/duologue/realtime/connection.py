@@ -14,6 +14,7 @@ from pydantic_ai.realtime import codec
 from pydantic_ai.realtime.codec import RealtimeConnection as Wire
 from pydantic_ai.realtime.lifecycle import InputLost, ResponseEnded, ResponseRequestRefused, ResponseStarted, StaleEvent
 
+from duologue.audio.microphone import Microphone
 from duologue.errors import DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
 from duologue.realtime import (
     RealtimeAudio,
@@ -25,7 +26,6 @@ from duologue.realtime import (
 )
 from duologue.realtime.answers import Answers
 from duologue.realtime.failures import error_of, response_error
-from duologue.realtime.microphone import Microphone
 from duologue.realtime.usage import RealtimeUsage
 
 __all__ = ["ServiceConnection"]

@@ -29,6 +29,8 @@ from duologue.stt.service import RecognizerUsage, ServiceSettings, http_address
 __all__ = ["OpenAISpeechToText", "OpenAITranscriptionSettings"]
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+STREAMED_MODELS: Final = ("gpt-live-transcribe", "gpt-realtime-whisper")
+"""Models of OpenAI that `/v1/audio/transcriptions` does not have."""
 _OPENAI: Final = "api.openai.com"
 
 
@@ -73,6 +75,9 @@ class OpenAISpeechToText(BatchSpeechToText):
         if not model:
             hint = "Write openai/gpt-transcribe, or the model of your endpoint."
             raise ConfigError("A recognizer of OpenAI's interface needs a model.", hint=hint)
+        if model in STREAMED_MODELS:
+            hint = f"Write openai-realtime/{model}."
+            raise ConfigError(f"{model} is used through a transcription session, and takes no requests.", hint=hint)
         s = validated(OpenAITranscriptionSettings, f"openai/{model}", {"model": model, **options})
         is_openai = urlsplit(s.base_url).hostname == _OPENAI
         variable = s.api_key_env or ("OPENAI_API_KEY" if is_openai else None)

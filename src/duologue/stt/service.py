@@ -50,6 +50,8 @@ class RecognizerUsage:
     requests: int = 0
     requested_s: float = 0.0
     """Seconds of audio sent in requests for whole utterances."""
+    tokens: int = 0
+    """Tokens that the service counted, where it counts them."""
     unknown_messages: int = 0
     """Messages of a type that the adapter does not know."""
 

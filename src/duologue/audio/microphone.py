@@ -31,6 +31,8 @@ class Microphone:
     def __init__(self, rate: int) -> None:
         self.dropped_s: float = 0.0
         """Seconds that were dropped because the service did not take them."""
+        self.passed = 0
+        """Samples of the input that were let through so far."""
         self._resampler = Resampler(RATE, rate)
         self._rate = rate
         self._kept: deque[bytes] = deque()
@@ -65,6 +67,7 @@ class Microphone:
         return pcm
 
     def _add(self, pcm: bytes) -> None:
+        self.passed += len(pcm) // 2
         self._waiting += self._resampler.process(pcm)
         excess = len(self._waiting) - round(MAX_WAITING_S * self._rate) * 2
         if excess > 0:
