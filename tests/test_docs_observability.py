@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from duologue.session import BudgetExceeded, SessionConfig, TurnMeasured
-from duologue.telemetry import LatencyBudget, TelemetryConfig
+from duologue.settings.load import load_settings
+from duologue.telemetry import LatencyBudget, Price, TelemetryConfig
 from duologue.telemetry.waterfall import PARTS
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
@@ -18,7 +19,7 @@ from duologue.testing.virtual import VirtualCall
 pytestmark = pytest.mark.anyio
 
 PAGE = (Path(__file__).parent.parent / "docs" / "observability.md").read_text("utf-8")
-WATERFALL, BUDGET, COLLECTOR = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+WATERFALL, BUDGET, COSTS, COLLECTOR = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def names(source: str) -> dict[str, Any]:
@@ -51,6 +52,16 @@ async def test_a_budget() -> None:
     async with VirtualCall(slow, config=SessionConfig(budget=budget)) as call:
         await call.say("Hello.")
         assert [event.reason for event in call.of(BudgetExceeded)] == ["voice_to_voice", "agent"]
+
+
+def test_prices_in_python_and_in_a_file(tmp_path: Path) -> None:
+    costs = names(COSTS)["costs"]
+    assert costs.price("speech_to_text", "deepgram/nova-3") == Price(per_audio_hour=0.30)
+    (tables,) = re.findall(r"^```toml\n(# duologue.toml\n\[costs.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "duologue.toml").write_text(tables)
+    written = load_settings(tmp_path / "duologue.toml", environment={}).settings.costs.table()
+    assert (written.stt["deepgram/nova-3"], written.llm) == (costs.stt["deepgram/nova-3"], costs.llm)
+    assert written.price("text_to_speech", "elevenlabs/eleven_flash_v2_5") == Price(per_1000_characters=0.05)
 
 
 def test_a_collector() -> None:

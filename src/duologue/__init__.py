@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     )
     from duologue.settings.local import load_local
     from duologue.stt import SpeechToText
+    from duologue.telemetry import CostTable, Price
     from duologue.tts import TextToSpeech
 
 __all__ = [
@@ -108,6 +109,7 @@ __all__ = [
     "CallPolicy",
     "ConfigError",
     "ConversationConfig",
+    "CostTable",
     "DeadlineError",
     "DuologueError",
     "EndCall",
@@ -132,6 +134,7 @@ __all__ = [
     "NotInstalledError",
     "OverloadedError",
     "PartialTranscript",
+    "Price",
     "Progress",
     "ProviderError",
     "ProviderUnavailableError",
@@ -267,6 +270,7 @@ _MODULES = {
     ),
     "duologue.settings.local": ("load_local",),
     "duologue.stt": ("SpeechToText",),
+    "duologue.telemetry": ("CostTable", "Price"),
     "duologue.tts": ("TextToSpeech",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -129,7 +129,14 @@ def screen(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Renderab
     )
     parts: list[RenderableType] = [head, figures, _history(turns["history"])]
     parts += [
-        table for table in (_calls(now["calls"]), _slowest(turns["slowest"]), _providers(now["breakers"])) if table
+        table
+        for table in (
+            _calls(now["calls"]),
+            _slowest(turns["slowest"]),
+            _providers(now["breakers"]),
+            _usage(now.get("usage", [])),
+        )
+        if table
     ]
     return Group(*parts)
 
@@ -196,6 +203,24 @@ def _providers(breakers: list[Mapping[str, Any]]) -> Table | None:
         state = Text(row["state"].replace("_", "-"), style=colors.get(row["state"], "yellow"))
         table.add_row(
             row["provider"], row["capability"], state, str(row["calls"]), str(row["failures"]), str(row["refused"])
+        )
+    return table
+
+
+def _usage(rows: list[Mapping[str, Any]]) -> Table | None:
+    """What providers were used for since the server began."""
+    if not rows:
+        return None
+    table = _table("Usage", "provider", "for", "requests", "audio", "characters", "tokens", "cost")
+    for row in rows:
+        table.add_row(
+            row["provider"],
+            row["operation"].replace("_", " "),
+            f"{row['requests']:.0f}",
+            _time(row["audio_s"]),
+            f"{row['characters']:.0f}",
+            f"{row['input_tokens'] + row['output_tokens']:.0f}",
+            "–" if row["cost_usd"] is None else f"${row['cost_usd']:.4f}",
         )
     return table
 

@@ -27,6 +27,7 @@ from duologue.realtime import (
 from duologue.realtime.answers import Answers
 from duologue.realtime.failures import error_of, response_error
 from duologue.realtime.usage import RealtimeUsage
+from duologue.telemetry.usage import count_tokens
 
 __all__ = ["ServiceConnection"]
 
@@ -270,6 +271,7 @@ class ServiceConnection:
             case codec.SessionUsage():
                 self._usage.input_tokens += item.usage.input_tokens
                 self._usage.output_tokens += item.usage.output_tokens
+                count_tokens(self._name, read=item.usage.input_tokens, written=item.usage.output_tokens)
             case RealtimeSessionErrorEvent():
                 if not item.recoverable:
                     raise self._session_error(item.code)

@@ -37,6 +37,7 @@ from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import decode
 from duologue.telemetry.prometheus import CONTENT_TYPE, render
 from duologue.telemetry.turns import summary
+from duologue.telemetry.usage import usage_rows
 
 __all__ = ["MAX_CONNECTIONS", "VoiceApp", "create_app"]
 
@@ -224,6 +225,7 @@ class VoiceApp(Starlette):
             "turns": summary(state["turns"], time.time()),
             "blocks": state["blocks"],
             "calls": state["calls"],
+            "usage": usage_rows(decode(state["metrics"])),
             "breakers": [breaker_row(status) for status in BREAKERS.states()],
         }
         return JSONResponse(shown, headers=NOT_KEPT)

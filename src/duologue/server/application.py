@@ -33,7 +33,7 @@ from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
 from duologue.settings.providers import provider_factory
-from duologue.telemetry import TelemetryConfig
+from duologue.telemetry import CostTable, TelemetryConfig
 from duologue.telemetry.hub import Telemetry
 
 __all__ = ["MAX_SESSIONS", "Application"]
@@ -73,6 +73,7 @@ class Application:
         recording: RecordingConfig | None = None,
         engine: EngineConfig | None = None,
         telemetry: TelemetryConfig | None = None,
+        costs: CostTable | None = None,
         smart_turn: bool = True,
         allowed_origins: Sequence[str] = (),
         trusted_proxies: Sequence[str] = TRUSTED_PROXIES,
@@ -84,7 +85,7 @@ class Application:
         expected = {
             "agents": (agents, Mapping), "greeting": (greeting, str), "config": (config, SessionConfig),
             "voices": (voices, Mapping), "policy": (policy, CallPolicy), "engine": (engine, EngineConfig),
-            "telemetry": (telemetry, TelemetryConfig),
+            "telemetry": (telemetry, TelemetryConfig), "costs": (costs, CostTable),
             "recording": (recording, RecordingConfig),
             "security": (security, Security), "store": (store, str),
         }  # fmt: skip
@@ -131,7 +132,7 @@ class Application:
             expose_headers=expose_headers,
             log_words=log_words,
         )
-        self._telemetry = telemetry
+        self._telemetry, self._costs = telemetry, costs
         self._smart_turn = smart_turn
         self._records, self._recording = records, recording
         if records is not None:
@@ -167,7 +168,7 @@ class Application:
         say: Callable[[str], None] = self._say if index == 0 else lambda _: None
         store = open_store(self.store)
 
-        telemetry = Telemetry(self._telemetry)
+        telemetry = Telemetry(self._telemetry, self._costs)
 
         @asynccontextmanager
         async def build() -> AsyncIterator[SessionFactory]:

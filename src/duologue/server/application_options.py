@@ -15,7 +15,7 @@ from duologue.server.auth.options import Security
 from duologue.server.policy import CallPolicy
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
-from duologue.telemetry import TelemetryConfig
+from duologue.telemetry import CostTable, TelemetryConfig
 
 __all__ = ["ApplicationOptions", "check_options"]
 
@@ -65,6 +65,8 @@ class ApplicationOptions(TypedDict, total=False):
     """How much the process may carry."""
     telemetry: TelemetryConfig | None
     """What is counted, and where metrics and traces are sent."""
+    costs: CostTable | None
+    """What providers charge, in place of the prices that they declare."""
     smart_turn: bool
     """Whether Smart Turn judges the end of turns, if it is installed."""
     allowed_origins: Sequence[str]

@@ -16,6 +16,7 @@ from duologue.errors import HookError
 from duologue.server.empty_calls import EmptyCalls
 from duologue.server.repeats import CALLS
 from duologue.session import BudgetExceeded, CallRecord, ErrorRaised, TurnMeasured
+from duologue.telemetry.call_usage import dollars
 from duologue.telemetry.hub import LiveCall
 
 __all__ = ["CallCounters", "CallFollower"]
@@ -116,6 +117,7 @@ class CallFollower:
             "slowest_s": round(max(measured), 4) if measured else None,
             "interruptions": record.interruptions,
             "errors": len(record.errors),
+            "cost_usd": dollars(record.usage.cost),
         }
 
     def page(self) -> dict[str, Any]:
@@ -135,6 +137,7 @@ class CallFollower:
             "greeting": greeting,
             "turns_of_call": turns,
             "errors_of_call": errors,
+            "usage_of_call": self._record.usage.as_list(),
         }
 
     def end(self, reason: str) -> None:
@@ -157,6 +160,7 @@ class CallFollower:
             "interruptions": record.interruptions,
             "errors": len(record.errors),
             "left_out": left_out or None,
+            "cost_usd": dollars(record.usage.cost),
         }
         shown = f"Call %s ended after {seconds:.1f} s: %s; turns: %d, errors: %d."
         if left_out:

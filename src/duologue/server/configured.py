@@ -88,6 +88,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "records": settings.records.folder,
         "recording": recording,
         "telemetry": telemetry,
+        "costs": settings.costs.table(),
         "log_words": settings.log.words,
     }
 

@@ -19,6 +19,7 @@ from duologue.agent import CallInfo
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError
 from duologue.session import CallRecord
+from duologue.telemetry.call_usage import dollars
 
 __all__ = ["CallRecords", "call_entry", "check_folder"]
 
@@ -174,6 +175,8 @@ def call_entry(info: CallInfo, record: CallRecord, transcript: Sequence[Message]
         "greeting": record.greeting,
         "interruptions": record.interruptions,
         "false_interruptions": record.false_interruptions,
+        "usage": record.usage.as_list(),
+        "cost_usd": dollars(record.usage.cost),
         "turns": [turn.as_dict() for turn in record.turns],
         "transcript": [
             {"role": message.role, "text": message.text, "interrupted": message.interrupted} for message in transcript

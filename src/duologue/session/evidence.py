@@ -145,7 +145,7 @@ class EvidenceRequester:
         """Let go of what lasts for the whole call; `close` waits for it."""
         if self.live is not None:
             self.live.stop()
-            count_stream(self._stt, self.host.accepted / RATE, self._engine.telemetry.metrics)
+            count_stream(self._stt, self.host.accepted / RATE, self.host.id)
 
     async def close(self) -> None:
         """Drop everything, and wait a moment for it to let go."""

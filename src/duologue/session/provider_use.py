@@ -6,7 +6,7 @@ import time
 
 from duologue.audio.format import RATE
 from duologue.stt import SpeechToText
-from duologue.telemetry.metrics import Metrics
+from duologue.telemetry.context import CONTEXTS
 from duologue.telemetry.names import SPEECH_TO_TEXT, TEXT_TO_SPEECH
 from duologue.telemetry.usage import ProviderUse, count_use
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
@@ -21,13 +21,15 @@ def count_transcription(stt: SpeechToText, result: str, took: float, pcm: bytes)
     count_use(ProviderUse(stt.name, SPEECH_TO_TEXT, result, answered, audio, cost=_price(stt, audio)))
 
 
-def count_stream(stt: SpeechToText, audio: float, metrics: Metrics) -> None:
-    """Count `audio` seconds that a stream has heard in a call that has ended."""
-    count_use(ProviderUse(stt.name, SPEECH_TO_TEXT, audio=audio, cost=_price(stt, audio)), metrics)
+def count_stream(stt: SpeechToText, audio: float, session: str) -> None:
+    """Count `audio` seconds that a stream has heard in a call that ends."""
+    if (counted := CONTEXTS.counted(session)) is not None:
+        count_use(ProviderUse(stt.name, SPEECH_TO_TEXT, audio=audio, cost=_price(stt, audio)), *counted)
 
 
-def _price(stt: SpeechToText, audio: float) -> float:
-    return audio / 3600 * (stt.capabilities.cost or 0.0)
+def _price(stt: SpeechToText, audio: float) -> float | None:
+    price = stt.capabilities.cost
+    return None if price is None else audio / 3600 * price
 
 
 class VoiceUse:
@@ -49,7 +51,8 @@ class VoiceUse:
 
     def count(self, characters: int) -> None:
         """The stream has ended; it was given so many characters."""
-        cost = characters / 1000 * (self._tts.capabilities.cost or 0.0)
+        price = self._tts.capabilities.cost
+        cost = None if price is None else characters / 1000 * price
         audio = self._samples / self._tts.rate
         name = self._tts.name
-        count_use(ProviderUse(name, TEXT_TO_SPEECH, self.result, self._first, audio, characters, cost))
+        count_use(ProviderUse(name, TEXT_TO_SPEECH, self.result, self._first, audio, characters, cost=cost))

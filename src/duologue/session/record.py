@@ -1,4 +1,4 @@
-"""The record of a call: its turns as they were said, heard and measured. Built from events alone."""
+"""The record of a call: its turns as they were said, heard and measured, built from events; and what was used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from duologue.audio.format import RATE
 from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.session.events import ErrorRaised, ToolCalled, TurnMeasured
+from duologue.telemetry.call_usage import CallUsage
 
 __all__ = ["CallRecord", "TurnRecord"]
 
@@ -76,6 +77,8 @@ class CallRecord:
     """Seconds of input that never came, or were dropped."""
     agents: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_AGENTS))
     """The names of the agents that answered, in their order."""
+    usage: CallUsage = field(default_factory=CallUsage)
+    """What its providers were used for, and what that costs; a recognizer that streams is counted at the end."""
 
     def take(self, event: Event) -> None:
         """Note what an event tells."""

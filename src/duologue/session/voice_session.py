@@ -123,7 +123,7 @@ class VoiceSession(CallCommands):
         if self._call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
         self.engine.attach(self)
-        CONTEXTS.begin(self.id, self.engine.telemetry.metrics)
+        CONTEXTS.begin(self.id, self.engine.telemetry.metrics, self.record.usage)
         agent = self.info.agent or self.config.agent_name
         parties = Parties(agent, self._evidence.name, self._responder.name, self.config.language or "")
         self.trace_id = self._publisher.trace(parties)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -58,6 +58,8 @@ def describe(keys: Keys, error: Mapping[str, Any], root: type[BaseModel]) -> str
         table, known = _nearest_table(keys, root)
         meant = close_to(keys[len(table)], known, f"settings of {_header(table)}")
         return f"there is no setting {name}. {meant}"
+    if kind == "missing" and isinstance(error["loc"][-1], str):
+        return f"{name} is not set, and has no default."
     what = f"{name} is {shown(keys[-1], error['input'])}"
     context = error.get("ctx", {})
     if kind in _BOUNDS:
@@ -100,9 +102,16 @@ def named_field(message: str, known: Collection[Keys]) -> Keys | None:
 def _nearest_table(keys: Keys, root: type[BaseModel]) -> tuple[Keys, list[str]]:
     """The deepest table on the way to a key, and the names that it knows."""
     table: Any = root
+    tables: Any = None
     for depth, key in enumerate(keys):
+        if tables is not None:  # a table of tables, whose names are the user's
+            table, tables = tables, None
+            continue
         field = table.model_fields.get(key)
         inner = field.annotation if field is not None else None
+        if get_origin(inner) is dict and isinstance(each := get_args(inner)[1], type) and issubclass(each, BaseModel):
+            tables = each
+            continue
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return keys[:depth], list(table.model_fields)
         table = inner

@@ -15,6 +15,7 @@ from duologue.recording.config import DAY, RecordingConfig
 from duologue.resilience.settings import ResilienceSettings
 from duologue.services import validated
 from duologue.session import SessionConfig
+from duologue.settings.costs import CostsTable
 from duologue.settings.tables import Table, table_of
 from duologue.telemetry import TelemetryConfig
 
@@ -219,6 +220,9 @@ class Settings(BaseSettings):
     """Records of calls."""
     recording: RecordingTable = RecordingTable()
     """Recordings of calls: both voices, what was understood, and every decision."""
+    costs: CostsTable = CostsTable()
+    """What providers charge, in US dollars, by the name of a model or of all of its provider's models. Without a price,
+    cost is not known, and shown as such."""
     telemetry: TelemetryTable = TelemetryTable()
     """What is counted, and where metrics and traces are sent."""
     log: LogTable = LogTable()

@@ -20,7 +20,7 @@ MAX_BYTES: Final = 262_144
 KEY_FILE: Final[Keys] = ("security", "keys")
 """A setting that names a file of secrets, and is none itself."""
 
-_SECRET: Final = re.compile(r"(^|_)(key|token|secret|password|credential)s?$", re.IGNORECASE)
+_SECRET: Final = re.compile(r"(^|_)(?<!input_)(?<!output_)(key|token|secret|password|credential)s?$", re.IGNORECASE)
 _PASSWORD_IN_URL: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
 
 
@@ -129,5 +129,8 @@ def _refuse_secrets(file: TomlFile) -> None:
 
 
 def is_secret(name: str) -> bool:
-    """Whether a setting of this name holds a secret, such as `api_key`; names of files and variables do not."""
+    """Whether a setting of this name holds a secret, such as `api_key`; names of files and variables do not.
+
+    A number of input or output tokens is none.
+    """
     return _SECRET.search(name) is not None

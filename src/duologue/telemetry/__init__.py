@@ -2,5 +2,6 @@
 
 from duologue.telemetry.budget import LatencyBudget
 from duologue.telemetry.config import TelemetryConfig
+from duologue.telemetry.costs import CostTable, Price
 
-__all__ = ["LatencyBudget", "TelemetryConfig"]
+__all__ = ["CostTable", "LatencyBudget", "Price", "TelemetryConfig"]

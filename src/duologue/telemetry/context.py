@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextvars
 from typing import Any, Final
 
+from duologue.telemetry.call_usage import CallUsage
 from duologue.telemetry.metrics import Metrics
 
-__all__ = ["CONTEXTS", "SessionContexts", "add_trace", "current_metrics", "trace_headers"]
+__all__ = ["CONTEXTS", "SessionContexts", "add_trace", "current_metrics", "current_usage", "trace_headers"]
 
 _current: Final[contextvars.ContextVar[Any]] = contextvars.ContextVar("duologue_trace", default=None)
 """The context of OpenTelemetry to be told to providers."""
@@ -15,17 +16,19 @@ _current: Final[contextvars.ContextVar[Any]] = contextvars.ContextVar("duologue_
 
 _metrics: Final[contextvars.ContextVar[Metrics | None]] = contextvars.ContextVar("duologue_metrics", default=None)
 
+_usage: Final[contextvars.ContextVar[CallUsage | None]] = contextvars.ContextVar("duologue_usage", default=None)
+
 
 class SessionContexts:
-    """What the tasks of each live session report to, by its id: the metrics, and the present trace context if any."""
+    """What the tasks of each live session report to, by its id: metrics, usage, and the trace context if any."""
 
     def __init__(self) -> None:
-        self._metrics: dict[str, Metrics] = {}
+        self._metrics: dict[str, tuple[Metrics, CallUsage]] = {}
         self._contexts: dict[str, Any] = {}
 
-    def begin(self, session: str, metrics: Metrics) -> None:
+    def begin(self, session: str, metrics: Metrics, usage: CallUsage | None = None) -> None:
         """Have the work of `session` counted there."""
-        self._metrics[session] = metrics
+        self._metrics[session] = metrics, usage or CallUsage()
 
     def set(self, session: str, context: Any) -> None:
         """Have work that is begun for `session` from now on belong to this context of OpenTelemetry."""
@@ -46,14 +49,19 @@ class SessionContexts:
 
     def enter(self, session: str, task: contextvars.Context) -> None:
         """Have a task, whose context this is, be counted and traced with the session."""
-        if (metrics := self._metrics.get(session)) is not None:
-            task.run(_metrics.set, metrics)
+        if (counted := self._metrics.get(session)) is not None:
+            task.run(_metrics.set, counted[0])
+            task.run(_usage.set, counted[1])
         if (context := self._contexts.get(session)) is None:
             return
         from opentelemetry.context import attach
 
         task.run(_current.set, context)
         task.run(attach, context)
+
+    def counted(self, session: str) -> tuple[Metrics, CallUsage] | None:
+        """Where the work of `session` is counted; None once it has ended."""
+        return self._metrics.get(session)
 
     def __len__(self) -> int:
         return len(self._metrics)
@@ -66,6 +74,11 @@ CONTEXTS: Final = SessionContexts()
 def current_metrics() -> Metrics | None:
     """Where this code is counted; None outside of a session."""
     return _metrics.get()
+
+
+def current_usage() -> CallUsage | None:
+    """Where the use of providers by this call is counted; None outside of a session."""
+    return _usage.get()
 
 
 def trace_headers() -> dict[str, str]:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from duologue.telemetry.config import TelemetryConfig
+from duologue.telemetry.costs import CostTable
 from duologue.telemetry.metrics import Metrics, Snapshot, cumulative, decode, encode, merge
 from duologue.telemetry.process import ProcessMeter
 from duologue.telemetry.turns import RecentTurns, merge_turns
@@ -43,12 +44,15 @@ class LiveCall(Protocol):
 
 
 class Telemetry:
-    """The measurements of one process. Inside `async with` they are exported as `config` says."""
+    """The measurements of one process. Inside `async with` they are exported as `config` says.
 
-    def __init__(self, config: TelemetryConfig | None = None) -> None:
+    `costs` are the prices by which the use of providers becomes cost.
+    """
+
+    def __init__(self, config: TelemetryConfig | None = None, costs: CostTable | None = None) -> None:
         self.config: TelemetryConfig = config or TelemetryConfig()
         self.export: OtlpExport | None = None
-        self.metrics: Metrics = Metrics(enabled=self.config.metrics)
+        self.metrics: Metrics = Metrics(enabled=self.config.metrics, costs=costs)
         self.turns: RecentTurns = RecentTurns()
         self.process: ProcessMeter = ProcessMeter()
         self.blocks: deque[dict[str, Any]] = deque(maxlen=MAX_BLOCKS)

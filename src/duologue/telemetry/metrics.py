@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from duologue.telemetry.costs import CostTable
 from duologue.telemetry.names import METRICS, SERIES_DROPPED, Metric
 
 __all__ = ["MAX_SERIES", "Attributes", "Metrics", "Reading", "Snapshot", "decode", "encode", "merge"]
@@ -31,9 +32,11 @@ class Metrics:
     Code on a hot path counts in ints of its own; a source, added with `add_source`, reads those when they are wanted.
     """
 
-    def __init__(self, *, enabled: bool = True) -> None:
+    def __init__(self, *, enabled: bool = True, costs: CostTable | None = None) -> None:
         self.enabled = enabled
         """False: nothing is counted."""
+        self.costs = costs or CostTable()
+        """The prices by which use becomes cost."""
         self.on_record: Callable[[Metric, float, Attributes], None] | None = None
         """Is told each value of a histogram, to pass it on."""
         self._values: dict[str, dict[Attributes, Any]] = {}

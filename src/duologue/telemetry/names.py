@@ -287,7 +287,11 @@ PROVIDER_CHARACTERS: Final = _metric(
     "voice.provider.characters", "counter", "{character}", "Characters that providers were given to speak.", (PROVIDER,)
 )
 PROVIDER_COST: Final = _metric(
-    "voice.provider.cost", "counter", "{USD}", "Cost by the prices that providers declare.", (PROVIDER, OPERATION)
+    "voice.provider.cost",
+    "counter",
+    "{USD}",
+    "Cost by the table of prices, or by those that providers declare.",
+    (PROVIDER, OPERATION),
 )
 TOKENS: Final = _metric(
     "gen_ai.client.token.usage", "counter", "{token}", "Tokens of language models.", (PROVIDER, TOKEN_TYPE)

@@ -43,6 +43,7 @@ function overview(now) {
   calls(now.calls);
   slowest(turns.slowest);
   providers(now.breakers);
+  usage($("usage"), now.usage);
   models(now);
   refusals(sum);
   processes(now.workers);
@@ -91,6 +92,22 @@ function providers(breakers) {
   );
 }
 
+function usage(into, rows) {
+  table(
+    into,
+    ["Provider", "For", "Requests", "Audio", "Characters", "Tokens read", "Tokens written", "Cost"],
+    rows.map((row) => [
+      row.provider, row.operation.replaceAll("_", " "), count(row.requests), time(row.audio_s), count(row.characters),
+      count(row.input_tokens), count(row.output_tokens), dollars(row.cost_usd),
+    ]),
+    "No provider was used yet.",
+  );
+}
+
+function dollars(cost) {
+  return cost === null ? "no price" : `$${cost.toFixed(4)}`;
+}
+
 function models(now) {
   const names = Object.keys(now.sum).filter((name) => name.startsWith("runs_")).map((name) => name.slice(5));
   table(
@@ -133,7 +150,9 @@ function call(page) {
     ["Last answer", time(page.last_s)],
     ["Interruptions", count(page.interruptions)],
     ["Errors", count(page.errors)],
+    ["Cost", dollars(page.cost_usd)],
   ]);
+  usage($("call-usage"), page.usage_of_call);
   $("call-note").textContent = page.words_are_shown ? page.greeting : "Words are not shown: the server runs without --log-words.";
   const scale = Math.max(0.001, ...page.turns_of_call.map((turn) => turn.latency.voice_to_voice_s ?? 0));
   show($("call-turns"), ...page.turns_of_call.map((turn) => {
