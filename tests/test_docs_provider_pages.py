@@ -12,6 +12,8 @@ import pytest
 
 import duologue
 from duologue.server.call_options import make_provider
+from duologue.settings.providers import provider_key
+from livekit_environment import livekit_environment
 
 LOCAL = ("tts.kokoro.load_graph", "tts.kokoro.load_style", "tts.kokoro.Kokoro.run")
 """What reads weights that need not be installed here."""
@@ -20,6 +22,8 @@ PAGES = sorted((Path(__file__).parent.parent / "docs" / "providers").glob("*.md"
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_program_can_be_served(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.stem == "livekit":
+        livekit_environment()
     served: list[tuple[object, dict[str, Any]]] = []
 
     def serve(agent: object = None, **options: Any) -> None:
@@ -37,5 +41,5 @@ def test_the_program_can_be_served(page: Path, tmp_path: Path, monkeypatch: pyte
     ((agent, options),) = served
     duologue.asgi(agent, **options)
     for option, source in options.items():
-        name = make_provider(source, option).name.replace("-", "/").partition("/")[0]
+        name = provider_key(make_provider(source, option).name.replace("-", "/"))
         assert name == page.stem.partition("-")[0] or option == page.stem

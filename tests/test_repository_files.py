@@ -68,14 +68,18 @@ def test_what_is_missing_and_cannot_be_installed_is_named_in_the_first_line(tmp_
     assert done.stderr.splitlines()[0] == "The tests need browser server. On Debian: sudo apt install browser server"
 
 
+BRIDGE = {"livekit.py", "livekit_stream.py", "providers.py"}
+"""What knows that plugins of LiveKit can be providers."""
+
+
 def test_the_wheel_is_small_and_knows_no_peer() -> None:
     files = [file for file in (ROOT / "src").rglob("*") if file.is_file() and file.suffix != ".pyc"]
     with io.BytesIO() as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as wheel:
         for file in files:
             wheel.write(file, file.relative_to(ROOT / "src"))
         wheel.close()
-        assert target.tell() < 1_000_000
+        assert target.tell() < 1_200_000
     # Smart Turn's weights come in another project's wheel, and its license asks that this be said.
     texts = {file: file.read_text("utf-8") for file in files if file.suffix == ".py" and file != WEIGHTS}
     named = {file.name for file, text in texts.items() if re.search(r"pipecat(?!-ai/smart-turn)|livekit", text, re.I)}
-    assert named == set()
+    assert named == BRIDGE

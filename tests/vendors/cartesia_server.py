@@ -26,8 +26,8 @@ from websockets.http11 import Request
 from duologue.testing.spoken import SPACE, speak, word_timings
 
 KEY = "sk_car_test_0123456789"
-VERSIONS = ("2026-03-01", "2026-08-14")
-"""The second is the SDK's."""
+VERSIONS = ("2026-03-01", "2026-08-14", "2025-04-16")
+"""The second is the SDK's, the third that of LiveKit's plugin."""
 
 
 def _error(status: int, code: str) -> tuple[int, dict[str, Any]]:

@@ -57,6 +57,8 @@ _V1: dict[str, frozenset[str] | None] = {
     "smart_format": _BOOLEANS,
     "numerals": _BOOLEANS,
     "profanity_filter": _BOOLEANS,
+    "filler_words": _BOOLEANS,
+    "no_delay": _BOOLEANS,
     "mip_opt_out": _BOOLEANS,
     "keyterm": None,
     "tag": None,

@@ -73,6 +73,12 @@ class KeepAlive(_Message):
     context_id: str
 
 
+class Flush(_Message):
+    text: Literal[""]
+    context_id: str
+    flush: Literal[True]
+
+
 class Text(_Message):
     text: str = Field(pattern=r"\S $")
     context_id: str
@@ -88,7 +94,7 @@ class CloseSocket(_Message):
     close_socket: Literal[True]
 
 
-ClientMessage = Begin | KeepAlive | Text | CloseContext | CloseSocket
+ClientMessage = Begin | KeepAlive | Flush | Text | CloseContext | CloseSocket
 MESSAGES: TypeAdapter[ClientMessage] = TypeAdapter(ClientMessage)
 
 
@@ -159,7 +165,7 @@ class _Connection:
                 context.task.cancel()
             await asyncio.gather(*(c.task for c in self.contexts.values()), return_exceptions=True)
 
-    async def _take(self, message: Begin | KeepAlive | Text | CloseContext) -> bool:
+    async def _take(self, message: Begin | KeepAlive | Flush | Text | CloseContext) -> bool:
         context = self.contexts.get(message.context_id)
         if context is None:
             if not isinstance(message, Begin):
@@ -175,6 +181,8 @@ class _Connection:
             return await self.refuse("invalid_message", f"{message!r} for a context that has begun or is closed")
         if isinstance(message, KeepAlive):
             self.server.kept_alive += 1
+        elif isinstance(message, Flush):
+            context.add("", flush=True)
         elif isinstance(message, CloseContext):
             context.is_closed = True
             context.queue.put_nowait(None)
@@ -216,7 +224,8 @@ class _Context:
         connection = self._connection
         try:
             while (text := await self.queue.get()) is not None:
-                await self._speak(text)
+                if text:
+                    await self._speak(text)
             if self._held:
                 await self._speak(self._held)
             if connection.server.releases is not None:

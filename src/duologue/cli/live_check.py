@@ -25,12 +25,12 @@ def check_live(name: str) -> tuple[str, float]:
 
     Raises the error of the tree that says what is wrong with the provider, its key or its service.
     """
-    from duologue.settings.providers import provider_names, stt_provider, tts_provider
+    from duologue.settings.providers import provider_key, provider_names, stt_provider, tts_provider
 
-    kind, colon, plain = name.partition(":")
-    if not colon:
+    kind, _, plain = name.partition(":")
+    if kind not in ("stt", "tts"):
         kind, plain = "", name
-    key = plain.partition("/")[0]
+    key = provider_key(plain)
     if kind in ("", "stt") and key in provider_names("stt"):
         provider: Any = stt_provider(plain)
         check: Any = _check_recognizer

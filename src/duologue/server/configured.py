@@ -19,7 +19,7 @@ from duologue.server.policy import CallPolicy
 from duologue.session.config import MAX_AGENT_NAME, SessionConfig
 from duologue.settings.agents import agent_factories, greeting_of
 from duologue.settings.load import Loaded, load_settings
-from duologue.settings.providers import Kind, check_provider, provider_factory, provider_names
+from duologue.settings.providers import Kind, check_provider, provider_factory, provider_key, provider_names
 from duologue.settings.schema import Settings
 
 __all__ = ["agents_of", "check_configuration", "check_tables", "loaded_from", "options_of", "provider_of"]
@@ -204,7 +204,7 @@ def check_tables(loaded: Loaded) -> None:
     for kind in KINDS:
         known = provider_names(kind)
         for keys, origin in loaded.origins.items():
-            if keys[0] == kind and len(keys) > 1 and keys[1] not in known:
+            if keys[0] == kind and len(keys) > 1 and provider_key(keys[1]) not in known:
                 raise ConfigError(
                     f"{origin}: there is no provider for the table [{kind}.{keys[1]}].",
                     hint=f"Choose one of {', '.join(known)}, or install its package.",

@@ -1,4 +1,4 @@
-"""Providers by name: `deepgram/nova-3`, `moonshine`, and those of any package that registers an entry point.
+"""Providers by name: `deepgram/nova-3`, `moonshine`, `livekit:soniox`, and those of packages with an entry point.
 
 A provider is registered in the pyproject.toml of its package, under `duologue.stt`, `duologue.tts` or `duologue.vad`:
 
@@ -6,7 +6,7 @@ A provider is registered in the pyproject.toml of its package, under `duologue.s
     deepgram = "duologue.stt.deepgram:DeepgramSpeechToText"
 
 The value is a class or a function that makes the provider of keyword arguments; what follows the slash of a name is its
-`model`.
+`model`. Between a colon and the slash is the `plugin` of a provider that is a bridge to others: `livekit:soniox/MODEL`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from duologue.stt import SpeechToText, SttModel
     from duologue.tts import TextToSpeech, TtsModel
 
-__all__ = ["Kind", "check_provider", "provider_factory", "provider_names", "stt_provider", "tts_provider"]
+__all__ = [
+    "Kind",
+    "check_provider",
+    "provider_factory",
+    "provider_key",
+    "provider_names",
+    "stt_provider",
+    "tts_provider",
+]
 
 Kind = Literal["stt", "tts", "vad"]
 
@@ -66,12 +74,17 @@ def check_provider(kind: Kind, name: str, **options: Any) -> None:
 
     A service is made, which opens no connection. Raises ConfigError and NotInstalledError as `stt_provider` does.
     """
-    point, model = _find(kind, name)
+    point, named = _find(kind, name)
     factory = _load(point, KINDS[kind])
     if inspect.isclass(factory) and hasattr(factory, "aclose"):
         _make(kind, name, options)
     else:
-        _check_options(factory, point.name, KINDS[kind], {"model": model, **options} if model else options)
+        _check_options(factory, point.name, KINDS[kind], {**named, **options})
+
+
+def provider_key(name: str) -> str:
+    """What a provider is registered as: `deepgram` for `deepgram/nova-3`, `livekit` for `livekit:soniox`."""
+    return name.partition("/")[0].partition(":")[0]
 
 
 def provider_names(kind: Kind) -> list[str]:
@@ -105,9 +118,10 @@ def _of_source(group: str) -> dict[str, EntryPoint]:
     return {name: EntryPoint(name, value, group) for name, value in declared.items()}
 
 
-def _find(kind: Kind, name: str) -> tuple[EntryPoint, str]:
-    """The entry point and the model, if any, that a name stands for."""
+def _find(kind: Kind, name: str) -> tuple[EntryPoint, dict[str, str]]:
+    """The entry point that a name stands for, and the options in it: `plugin` and `model`."""
     key, slash, model = name.partition("/")
+    key, colon, plugin = key.partition(":")
     point = _registered(kind).get(key)
     if point is None:
         names = ", ".join(provider_names(kind))
@@ -116,14 +130,13 @@ def _find(kind: Kind, name: str) -> tuple[EntryPoint, str]:
         )
     if slash and not model:
         raise ConfigError(f"{name!r} names no model.", hint=f"Write {key}/MODEL, or {key} for its default.")
-    return point, model
+    return point, {**({"plugin": plugin} if colon else {}), **({"model": model} if model else {})}
 
 
 def _make(kind: Kind, name: str, options: dict[str, Any]) -> Any:
     what = KINDS[kind]
-    point, model = _find(kind, name)
-    if model:
-        options = {"model": model, **options}
+    point, named = _find(kind, name)
+    options = {**named, **options}
     factory = _load(point, what)
     _check_options(factory, point.name, what, options)
     try:
