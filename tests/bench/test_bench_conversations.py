@@ -16,6 +16,7 @@ from duologue_bench.conversations import Measured, Memory, carry, check, counted
 from duologue_bench.conversations_plot import draw_run, draw_sizes
 from duologue_bench.conversations_report import names, report, rows, verdict
 from duologue_bench.server import ServerProcess
+from duologue_bench.waterfall import compare
 
 MB = 1e6
 
@@ -144,3 +145,6 @@ async def test_two_callers_converse_with_a_server_that_is_measured() -> None:
     assert 0 < ran.server_cpu < 2
     assert ran.memory.mean > 50 * MB
     assert ran.ops["windows"] > 500
+    compared = compare(ran.result)
+    assert compared.waterfalls >= len(counted(ran.result)) > 0
+    assert compared.unbalanced_s < 0.001

@@ -173,10 +173,12 @@ def test_a_turn_decided_in_a_pause_is_a_cut_off_and_its_words_are_kept_together(
     assert turn.understood == "A table for four people"
     table.tell(
         wire.Latency(
-            turn=2, generation=5, processing_s=0.03, voice_to_voice_s=0.4, stages={"decided": 0.37}, speculation="hit"
+            turn=2, generation=5, processing_s=0.03, voice_to_voice_s=0.4, stages={"decided": 0.37}, speculation="hit",
+            parts={"speech_end": 0.37, "playout": 0.03},
         )
-    )
+    )  # fmt: skip
     assert (turn.processing_s, turn.stages_s, turn.speculation) == (0.03, {"decided": 0.37}, "hit")
+    assert (turn.told_generation, turn.told_voice_to_voice_s, sum(turn.parts_s.values())) == (5, 0.4, 0.4)
 
 
 def test_what_the_server_takes_for_one_turn_is_compared_as_one() -> None:

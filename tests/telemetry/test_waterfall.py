@@ -1,16 +1,21 @@
 """The waterfall of a turn adds up to its latency, and a budget says which part took too long."""
 
+import asyncio
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duologue.conversation import events
 from duologue.errors import ConfigError
 from duologue.session import BudgetExceeded, SessionConfig, TurnMeasured
+from duologue.stt import Transcript
 from duologue.telemetry.budget import LatencyBudget
 from duologue.telemetry.waterfall import PARTS, waterfall
 from duologue.testing.agents import ScriptedAgent
+from duologue.testing.fakes import FakeSpeechToText
 from duologue.testing.virtual import VirtualCall
 
 SECONDS = st.floats(0.0, 100.0, allow_nan=False)
@@ -70,3 +75,34 @@ async def test_a_turn_over_its_budget_is_published() -> None:
 def test_a_budget_is_a_time(value: float) -> None:
     with pytest.raises(ConfigError, match=r"budget\.agent is"):
         LatencyBudget(agent=value)
+
+
+class Held(FakeSpeechToText):
+    """Gives no transcript before `released` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = asyncio.Event()
+
+    async def transcribe(self, pcm: bytes, **options: Any) -> Transcript:
+        await self.released.wait()
+        return await super().transcribe(pcm, **options)
+
+
+@pytest.mark.anyio
+async def test_a_latency_counts_what_was_spoken_and_has_not_arrived() -> None:
+    """A turn is decided 30 ms after the last chunk: by then the user's last sample is older than the audio tells."""
+    stt = Held()
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.speak("A table please.")
+        await call.silence(0.8, waits=False)
+        call.clock.advance(0.03)
+        stt.released.set()
+        async with asyncio.timeout(10):
+            while not call.of(events.TurnDecided):
+                await asyncio.sleep(0)
+        await call.settle()
+        measured = call.one(TurnMeasured)
+    lag = measured.stages["decided"] - measured.stages["due"]
+    assert 0.03 <= lag < 0.03 + 0.032 + 0.001  # and less than a window that was not full
+    assert measured.parts["input_lag"] == pytest.approx(lag)

@@ -319,6 +319,7 @@ class Call:
                 turn.joins = f"{turn.joins} {before.joins} {before.said}".strip()
         turn.heard[message.turn] = message.text
         turn.reason = message.reason
+        turn.heard_end_s = message.end_s
         turn.cut_off = turn.cut_off or message.end_s < turn.line_end_s - CUT_OFF_S
 
     def _on_latency(self, message: wire.Latency) -> None:
@@ -327,6 +328,9 @@ class Call:
             turn.processing_s = message.processing_s
             turn.stages_s = message.stages
             turn.speculation = message.speculation
+            turn.told_generation = message.generation
+            turn.told_voice_to_voice_s = message.voice_to_voice_s
+            turn.parts_s = message.parts
 
     def _on_pause(self, message: wire.Pause) -> None:
         self._playback.pause(self._now(), message.generation)

@@ -40,6 +40,8 @@ class Turn:
     """All of it was spoken."""
     heard: dict[int, str] = field(default_factory=dict)
     """What the server understood, by its own turns."""
+    heard_end_s: float | None = None
+    """Where the server heard its end, on the scale of `line_end_s`."""
     joins: str = ""
     """What was said before it that the server counts to the same turn, where it was said again or went on."""
     joined: bool = False
@@ -54,9 +56,15 @@ class Turn:
     voice_to_voice_s: float | None = None
     """From the last audible sample to the first audible sample of the reply at the loudspeaker."""
     processing_s: float | None = None
-    """As told by the server, like the two that follow."""
+    """As told by the server, like the five that follow."""
     stages_s: dict[str, float] = field(default_factory=dict)
     speculation: str = ""
+    told_generation: int | None = None
+    """The reply whose times these are."""
+    told_voice_to_voice_s: float | None = None
+    """What the server takes for `voice_to_voice_s`; its clock for the end of speech is its voice activity detector."""
+    parts_s: dict[str, float] = field(default_factory=dict)
+    """The waterfall."""
     starved_frames: int = 0
     """Silent frames of 20 ms inside the reply."""
     interrupts: bool = False

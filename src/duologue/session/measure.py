@@ -34,7 +34,7 @@ class Stopwatch:
     due: float = 0.0
     """When the turn was decided, in time of the audio..."""
     decided: float = 0.0
-    """...and with the input that had arrived and was not scored by then."""
+    """...and on the real clock, by which more had been spoken that was not scored or had not arrived."""
     decided_wall: float = 0.0
     turn: int = 0
     generation: int = 0
@@ -59,11 +59,11 @@ class Stopwatch:
         if event.sound is None:
             self.words = event.silence
 
-    def turn_decided(self, event: events.TurnDecided, wall: float, lag: float) -> None:
-        """The turn is decided; `lag` is input that has arrived and is not scored yet, in seconds."""
+    def turn_decided(self, event: events.TurnDecided, wall: float, behind: float) -> None:
+        """The turn is decided, `behind` seconds after the audio that decided it."""
         self.turn = event.turn
         self.due = event.silence
-        self.decided = event.silence + lag
+        self.decided = event.silence + behind
         self.decided_wall = wall
         self.words = min(self.words, self.decided)
         self.score = min(self.score, self.decided)

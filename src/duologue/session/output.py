@@ -187,10 +187,10 @@ class OutputController:
 
     # --- for the session ---
 
-    def turn_decided(self, event: events.TurnDecided, lag: float) -> None:
-        """Note that a turn was decided; `lag` is input that has arrived and is not scored yet, in seconds."""
+    def turn_decided(self, event: events.TurnDecided, behind: float) -> None:
+        """Note that a turn was decided, `behind` seconds after the audio that decided it."""
         self.replies.turn_decided(event)
-        self.stopwatch.turn_decided(event, time.perf_counter(), lag)
+        self.stopwatch.turn_decided(event, time.perf_counter(), behind)
 
     def mark(self, position: int) -> None:
         """The client has played output up to this position."""

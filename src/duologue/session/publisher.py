@@ -6,7 +6,6 @@ import logging
 from typing import Literal
 
 from duologue.agent.faults import FaultLog
-from duologue.audio.format import RATE
 from duologue.conversation import events
 from duologue.conversation.events import Event
 from duologue.engine import Engine
@@ -46,7 +45,7 @@ class EventPublisher:
         self._clock = engine.clock
         self._budget = config.budget
         self._hearing = user.hearing
-        self._arrivals = user.arrivals
+        self._user = user
         self._output = output
         self._says = says
         meter = TurnMeter(self._id, self._telemetry)
@@ -69,7 +68,9 @@ class EventPublisher:
             case events.TurnScored():
                 self._output.stopwatch.scored(event)
             case events.TurnDecided():
-                self._output.turn_decided(event, self._hearing.lag / RATE)
+                # A typed turn does not wait for audio.
+                behind = 0.0 if event.reason == "text" else self._user.behind(self._clock.now())
+                self._output.turn_decided(event, behind)
             case events.AgentHeard():
                 self._output.replies.heard(event.generation, event.text)
             case events.SayEnded():
@@ -105,7 +106,7 @@ class EventPublisher:
     def yielded(self, generation: int, reason: Literal["pause", "cut_off"], handled_at: float) -> None:
         """The agent has just fallen silent, because of an input that the rules began to handle at `handled_at`."""
         now = self._clock.now()
-        behind = self._hearing.lag / RATE + now - self._arrivals.at
+        behind = self._user.behind(now)
         self.publish(YieldMeasured(self._hearing.position, now, generation, reason, now - handled_at, behind))
 
     def handed_over(self, agent: str) -> None:

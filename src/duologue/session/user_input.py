@@ -87,6 +87,10 @@ class UserInput:
             self.hearing.discard(needed if self._live is None else self._live.needs_from(needed))
         return missing
 
+    def behind(self, now: float) -> float:
+        """Seconds of audio that the rules have not seen at `now`: what waits here, and what was not sent yet."""
+        return self.hearing.lag / RATE + max(0.0, now - self.arrivals.at)
+
     def unsuspend(self, seconds: float, catch_up: float) -> None:
         """Go on after so many seconds in which no audio could come; up to `catch_up` seconds of it come late."""
         self.arrivals.at += seconds

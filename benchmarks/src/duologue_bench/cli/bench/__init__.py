@@ -15,6 +15,7 @@ from duologue_bench.cli.bench.sessions import sessions
 from duologue_bench.cli.bench.sockets import sockets
 from duologue_bench.cli.bench.telemetry import telemetry
 from duologue_bench.cli.bench.turns import turns
+from duologue_bench.cli.bench.waterfall import waterfall
 
 __all__ = ["bench"]
 
@@ -22,5 +23,7 @@ bench = typer.Typer(
     help="Measure this machine: latency, turn-taking, load. Figures vary from hour to hour; trust ratios.",
     no_args_is_help=True,
 )
-for command in (barge_in, chunk, conversations, latency, memory, peers, recording, sessions, sockets, telemetry, turns):
+for command in (
+    barge_in, chunk, conversations, latency, memory, peers, recording, sessions, sockets, telemetry, turns, waterfall,
+):  # fmt: skip
     bench.command()(command)
