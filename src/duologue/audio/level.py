@@ -5,16 +5,22 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from duologue.audio._audioop import audioop
-from duologue.audio.format import check_whole_samples
+from duologue.audio.format import RATE, check_whole_samples
 from duologue.errors import ConfigError
 
-__all__ = ["AUDIBLE_DBFS", "dbfs", "first_audible", "gain", "rms"]
+__all__ = ["AUDIBLE_DBFS", "dbfs", "first_audible", "gain", "rms", "speech_level"]
 
 AUDIBLE_DBFS: Final = -50.0
 """A sample above this level can be heard; 0 dBFS is full scale."""
 
 _FULL_SCALE = 32768
+_FRAME = RATE // 50
+_LOUD: Final = 0.25
+"""The share of frames, the loudest, that are taken for speech."""
 _AUDIBLE_SAMPLE = int(_FULL_SCALE * 10 ** (AUDIBLE_DBFS / 20))
 
 
@@ -34,6 +40,19 @@ def dbfs(pcm: bytes) -> float:
     """
     level = rms(pcm)
     return 20 * math.log10(level / _FULL_SCALE) if level else -math.inf
+
+
+def speech_level(samples: NDArray[np.int16]) -> float | None:
+    """The level of the speech in a stretch of sound at 16 kHz, whatever pauses are in it, in dBFS.
+
+    It is that of the loudest quarter of its frames of 20 ms. None for less than 0.1 s, and for digital silence.
+    """
+    frames = len(samples) // _FRAME
+    if frames < 5:
+        return None
+    values = samples[: frames * _FRAME].reshape(frames, _FRAME).astype(np.float32)
+    power = np.sort(np.einsum("ij,ij->i", values, values))[-max(1, round(frames * _LOUD)) :].mean() / _FRAME
+    return 10 * math.log10(float(power) / _FULL_SCALE**2) if power else None
 
 
 def first_audible(pcm: bytes) -> int | None:

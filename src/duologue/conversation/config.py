@@ -107,6 +107,9 @@ class BargeIn:
     may be echo in it, and because recognizers do better on short sounds with less of it."""
     echo_threshold: float = 0.5
     """A window of which our own playout explains at least this share is not the user's speech."""
+    background_margin: float = 12.0
+    """Words over the agent that are quieter than the caller's turns by this many dB do not interrupt: they are those of
+    others in the room, or of a television. 0: all words interrupt."""
 
 
 @dataclass(frozen=True, slots=True)

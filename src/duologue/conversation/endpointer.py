@@ -7,6 +7,7 @@ from typing import Final
 
 from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
+from duologue.conversation.caller_level import CallerLevel
 from duologue.conversation.context import Context
 from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.ending import PendingEnd
@@ -54,6 +55,7 @@ class Endpointer:
         self._speculation = speculation
         self._typed = typed
         self._ending = ending
+        self._caller = CallerLevel(context.config.barge_in.background_margin)
         self._history = history
         self._timers = timers
 
@@ -115,6 +117,7 @@ class Endpointer:
             if isinstance(answer, inputs.EvidenceFailed):
                 u.failed = answer.code
             words = answer if isinstance(answer, WordsArrived) else WordsArrived(request.id, "", 1.0, u.failed)
+            u.note_level(words.level)
             if request.kind == "segment":
                 u.parts[request.part], u.responses[request.part] = words.text, words.response
             else:
@@ -127,6 +130,9 @@ class Endpointer:
             return
         if not u.words:
             self._ignore(u, u.failed or "no_words")
+            return
+        if not u.complete and self._is_background(u.level):
+            self._ignore(u, "background")
             return
         if not u.complete and self._says_nothing(u.response):
             r = self._floor.reply
@@ -143,6 +149,11 @@ class Endpointer:
             u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion, answers
         )
         self._publish_score(u, u.evidence)
+
+    def _is_background(self, level: float | None) -> bool:
+        """Return True if words over the agent are too quiet to be the caller's."""
+        r = self._floor.reply
+        return r is not None and not r.dropped and self._caller.is_background(level)
 
     def _says_nothing(self, response: Response) -> bool:
         """Return True if a short response takes no turn: it acknowledges what the agent says or will say."""
@@ -245,6 +256,7 @@ class Endpointer:
         self._context.publish(
             events.TurnDecided, u.turn, text, start, u.last_speech, silence, verdict.probability, verdict.reason
         )
+        self._caller.learn(u.level)
         history = self._history.snapshot()
         self._history.add(Message("user", text))
         prepared = None if self._floor.says else self._speculation.take(u.turn, text)
@@ -292,9 +304,9 @@ class Endpointer:
             self._requests.drop("check")
             if self._floor.reply and self._floor.reply.started:
                 self._user_turn.take_floor(u, "duration")
-        elif not words.text:
+        elif not words.text or self._is_background(words.level):
             u.wordless = True
-            self._floor.go_on("no_words")
+            self._floor.go_on("background" if words.text else "no_words")
             self._user_turn.separate()
         elif not self._says_nothing(words.response):
             self._user_turn.take_floor(u, "words")

@@ -120,6 +120,8 @@ class WordsArrived:
     """Log-odds of the end of the turn that the recognizer adds to those of the words."""
     answers: AnswerState = ""
     """Whether the words of the turn so far answer what the agent has asked."""
+    level: float | None = None
+    """How loud the speech was, in dBFS; None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

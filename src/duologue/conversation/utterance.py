@@ -42,6 +42,8 @@ class Utterance:
     evidence: Evidence | None = None
     fresh: bool = False
     """The evidence is new: no reply has been prepared on it yet."""
+    level: float | None = None
+    """How loud the loudest part was, in dBFS; None if that is not known."""
     failed: str = ""
     """The code of the error that kept words away."""
     asked_at: int = 0
@@ -102,6 +104,11 @@ class Utterance:
     def is_guessed_over(self) -> bool:
         """True if the recognizer guesses that the present silence is the end."""
         return self.eager_at >= max(self.last_speech - OPINION_SLACK, 0)
+
+    def note_level(self, level: float | None) -> None:
+        """Take the level of a part in dBFS; the loudest counts."""
+        if level is not None:
+            self.level = level if self.level is None else max(self.level, level)
 
     def quietest(self) -> int:
         """Return where a part is best cut off: after the quietest recent window of its later half."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.audio.format import RATE
+from duologue.audio.level import speech_level
 from duologue.conversation import effects
 from duologue.conversation.evidence import SOUND_WINDOW, Answer
 from duologue.conversation.inputs import Gap, Input, SoundScored, VadScored, WordsArrived
@@ -156,9 +157,9 @@ class ModelEvidence:
         return window._replace(probability=probability)
 
     def _transcribe(self, request: effects.RequestTranscript) -> WordsArrived:
-        pcm = _part(self._cleaned, request.start, request.end).tobytes()
-        text, odds = self._recognize(pcm)
-        return understood(request, text, self._models.words, self._pack, odds)
+        samples = _part(self._cleaned, request.start, request.end)
+        text, odds = self._recognize(samples.tobytes())
+        return understood(request, text, self._models.words, self._pack, odds, speech_level(samples) if text else None)
 
     def _recognize(self, pcm: bytes) -> tuple[str, float]:
         stt = self._models.stt

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from duologue.audio.format import RATE
+from duologue.audio.level import speech_level
 from duologue.conversation import effects, inputs
 from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.engine import Engine, Recognizer
@@ -204,8 +205,9 @@ class EvidenceRequester:
 
     def answer_words(self, ask: effects.RequestTranscript, text: str, ending_odds: float = 0.0) -> None:
         """Judge the words that were asked for, and tell the rules."""
+        level = speech_level(self._audio.read(ask.start, ask.end)) if text else None
         try:
-            words = understood(ask, text, self._words, self._language, ending_odds)
+            words = understood(ask, text, self._words, self._language, ending_odds, level)
         except Exception as cause:
             self._fail(ask, _failed(self._words.name, cause))
         else:

@@ -134,6 +134,7 @@ class Script:
         timeout_factor: float = 1.0,
         ending_odds: float = 0.0,
         answers: AnswerState = "",
+        level: float | None = None,
         after: float = 0.0,
     ) -> None:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
@@ -141,7 +142,7 @@ class Script:
         def reading(text: str) -> Reading:
             response = ENGLISH.response(text)
             return lambda ask: inputs.WordsArrived(
-                ask, text, probability, reason, timeout_factor, response, ending_odds, answers
+                ask, text, probability, reason, timeout_factor, response, ending_odds, answers, level
             )
 
         self._words.answers = deque((reading(text), after) for text in texts)

@@ -12,7 +12,12 @@ __all__ = ["understood"]
 
 
 def understood(
-    request: RequestTranscript, text: str, policy: WordsPolicy, pack: LanguagePack, ending_odds: float = 0.0
+    request: RequestTranscript,
+    text: str,
+    policy: WordsPolicy,
+    pack: LanguagePack,
+    ending_odds: float = 0.0,
+    level: float | None = None,
 ) -> WordsArrived:
     """Return the answer to a request; what `policy` raises goes through.
 
@@ -22,6 +27,7 @@ def understood(
         policy: Judges how finished the turn sounds.
         pack: The language of the call.
         ending_odds: Log-odds of the end of the turn that the recognizer adds.
+        level: How loud the speech was, in dBFS.
     """
     whole = joined(request.before, text, pack)
     judged = policy.judge(whole)
@@ -35,4 +41,5 @@ def understood(
         pack.response(text),
         ending_odds,
         answers,
+        level,
     )
