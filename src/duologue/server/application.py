@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from duologue.agent import HasCommonPhrases
 from duologue.engine import EngineConfig
@@ -15,14 +15,16 @@ from duologue.errors import ConfigError
 from duologue.realtime import RealtimeModel
 from duologue.recording.config import RecordingConfig
 from duologue.recording.recordings import Recordings, check_recording_folder
+from duologue.resilience import ResilienceSettings
 from duologue.server.app import MAX_CONNECTIONS, VoiceApp, create_app
 from duologue.server.auth.authenticator import Authenticator
 from duologue.server.auth.keys import KeyFile
 from duologue.server.auth.options import Security
-from duologue.server.call_options import CallOptions, is_provider_factory, make_provider, named_agents, value_hook
+from duologue.server.call_options import CallOptions, make_provider, named_agents, value_hook
 from duologue.server.limits import StreamLimits
 from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
+from duologue.server.provider_lists import ProviderList, check_source, source_of
 from duologue.server.records import CallRecords, check_folder
 from duologue.server.session_factory import SessionFactory
 from duologue.server.speech_to_speech import ONE_OF_THEM, ModelAnswers, realtime_source
@@ -32,7 +34,6 @@ from duologue.server.warming import check_agents, warm_phrases, warm_provider
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels, load_local
-from duologue.settings.providers import provider_factory
 from duologue.telemetry import CostTable, TelemetryConfig
 from duologue.telemetry.hub import Telemetry
 
@@ -60,6 +61,7 @@ class Application:
         stt: Any = None,
         tts: Any = None,
         vad: Any = None,
+        resilience: ResilienceSettings | None = None,
         realtime: Any = None,
         voices: Mapping[str, Any] | None = None,
         policy: CallPolicy | None = None,
@@ -88,6 +90,7 @@ class Application:
             "telemetry": (telemetry, TelemetryConfig), "costs": (costs, CostTable),
             "recording": (recording, RecordingConfig),
             "security": (security, Security), "store": (store, str),
+            "resilience": (resilience, ResilienceSettings),
         }  # fmt: skip
         for option, (value, kind) in expected.items():
             if value is not None and not isinstance(value, kind):
@@ -107,8 +110,10 @@ class Application:
         self._allowed_origins, self._trusted_proxies = allowed_origins, trusted_proxies
         if tts is not None and voices:
             raise ConfigError("Both tts and voices were given.", hint="Give one voice as tts=, or several as voices=.")
-        self._stt, self._tts, self._vad = _by_name("stt", stt), _by_name("tts", tts), _by_name("vad", vad)
-        self._voices = {name: _by_name("tts", voice) for name, voice in (voices or {}).items()}
+        self._stt, self._tts = source_of("stt", stt, "stt"), source_of("tts", tts, "tts")
+        self._vad = source_of("vad", vad, "vad")
+        self._voices = {name: source_of("tts", voice, f"voices[{name!r}]") for name, voice in (voices or {}).items()}
+        self._resilience = resilience
         self._realtime = None if realtime is None else realtime_source(realtime)
         if self._realtime is not None:
             if agent is not None or agents or tts is not None or voices:
@@ -149,16 +154,7 @@ class Application:
             **{f"voices[{name!r}]": v for name, v in self._voices.items()},
         }
         for option, source in named.items():
-            if source is not None and not is_provider_factory(source) and self._workers > 1:
-                raise ConfigError(
-                    f"{option} is one object, and each of the {self._workers} workers needs one of its own.",
-                    hint="Give a class, or a function that makes it.",
-                )
-            if source is not None and not is_provider_factory(source) and not hasattr(source, "name"):
-                raise ConfigError(
-                    f"{option} is {type(source).__name__}, which is no provider.",
-                    hint='Give a name such as "deepgram/nova-3", a provider, or a class or function that makes one.',
-                )
+            check_source(source, option, self._workers)
 
     def app(self, index: int = 0, *, on_ready: Callable[[], None] | None = None) -> VoiceApp:
         """The ASGI application of one worker, with its share of what all may carry.
@@ -244,6 +240,9 @@ class Application:
         """Make the providers, in a thread, and have the stack close those that were made here."""
 
         async def made(source: Any, option: str) -> Any:
+            if isinstance(source, ProviderList):
+                members = [await made(each, f"{option}[{at}]") for at, each in enumerate(source.members)]
+                return source.compose(members, self._resilience)
             provider = await asyncio.to_thread(make_provider, source, option)
             if provider is not source and (aclose := getattr(provider, "aclose", None)) is not None:
                 stack.push_async_callback(aclose)
@@ -277,8 +276,3 @@ def _check_division(engine: EngineConfig, workers: int) -> None:
             f"{engine.max_sessions} sessions cannot be divided among {workers} workers.",
             hint="Allow more sessions, or start fewer workers.",
         )
-
-
-def _by_name(kind: Literal["stt", "tts", "vad"], source: Any) -> Any:
-    """What makes a provider that was given by its name; anything else as it is."""
-    return provider_factory(kind, source) if isinstance(source, str) else source

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
 from duologue.recording.config import RecordingConfig
+from duologue.resilience import ResilienceSettings
 from duologue.server.auth.options import Security
 from duologue.server.policy import CallPolicy
 from duologue.session import SessionConfig
@@ -32,7 +33,7 @@ class ApplicationOptions(TypedDict, total=False):
     """Settings of sessions."""
     stt: Any
     """What recognizes speech: a name such as `deepgram/nova-3`, a service, a model, or a class or function without
-    arguments that makes one."""
+    arguments that makes one. Of a list of these the first answers, and the next one when it fails or is slow."""
     tts: Any
     """What speaks, likewise."""
     vad: Any
@@ -42,6 +43,8 @@ class ApplicationOptions(TypedDict, total=False):
     RealtimeModel, or a class or function without arguments that makes one."""
     voices: Mapping[str, Any]
     """Voices by name in place of `tts`; the first is the default."""
+    resilience: ResilienceSettings | None
+    """Limits around the providers of a list."""
     policy: CallPolicy | None
     """What clients may choose."""
     user_data: Any

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from duologue.agent.function import AgentFactory
 from duologue.errors import ConfigError, DuologueError
-from duologue.resilience import resilient_stt, resilient_tts
+from duologue.resilience import ResilienceSettings, resilient_stt, resilient_tts
 from duologue.server.auth.options import Security
 from duologue.server.listener import protocol_of
 from duologue.server.origins import TRUSTED_PROXIES, Origins
@@ -69,6 +69,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "tts": provider_of(loaded, "tts") if realtime is None else None,
         "realtime": realtime,
         "vad": vad_of(loaded),
+        "resilience": limits_of(loaded),
         "smart_turn": settings.providers.smart_turn,
         "allowed_origins": settings.security.allowed_origins,
         "trusted_proxies": (*TRUSTED_PROXIES, *settings.security.trusted_proxies),
@@ -161,20 +162,26 @@ def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:
     where = loaded.origin(("providers", kind))
     if not names:
         raise ConfigError(f"{where}: providers.{kind} names no provider.", hint="Name one, or leave the line out.")
-    is_limited = any(keys[0] == "resilience" for keys in loaded.origins)
-    if names == (DEFAULT_PROVIDERS[kind],) and not options_for(loaded, kind, names[0]) and not is_limited:
+    limits = limits_of(loaded)
+    if names == (DEFAULT_PROVIDERS[kind],) and not options_for(loaded, kind, names[0]) and limits is None:
         return None
     makers = [_maker(loaded, kind, name, where) for name in names]
-    if len(makers) == 1 and not is_limited:
+    if len(makers) == 1 and limits is None:
         return makers[0]
-    with loaded.naming(("resilience",)):
-        limits = loaded.settings.resilience_settings()
     composed = resilient_stt if kind == "stt" else resilient_tts
 
     def make() -> Any:
         return composed([maker() for maker in makers], limits)
 
     return make
+
+
+def limits_of(loaded: Loaded) -> ResilienceSettings | None:
+    """The limits around providers; None if none is set. Raises ConfigError."""
+    if not any(keys[0] == "resilience" for keys in loaded.origins):
+        return None
+    with loaded.naming(("resilience",)):
+        return loaded.settings.resilience_settings()
 
 
 def _maker(loaded: Loaded, kind: Kind, name: str, where: str) -> Callable[[], Any]:
