@@ -24,6 +24,7 @@ from duologue.resilience import (
     RetryBudget,
     resilient_model,
 )
+from duologue.resilience.breaker import breaker_key, breaker_keys
 from duologue.resilience.deadline import ProgressWatch
 from duologue.testing.faults import Fault, FaultPlan
 from duologue.testing.faulty_model import FaultyModel
@@ -31,6 +32,38 @@ from duologue.testing.virtual_time import run_in_virtual_time
 
 KEY = BreakerKey("stt", "acme")
 DOWN = ProviderUnavailableError("It is down.")
+
+
+class Endpoint:
+    name = "openai"
+
+    def __init__(self, base_url: str, **own: Any) -> None:
+        self.base_url = base_url
+        self.__dict__.update(own)
+
+
+@pytest.mark.parametrize(
+    ("url", "region"),
+    [
+        ("http://127.0.0.1:8001/v1", "127.0.0.1:8001"),
+        ("http://127.0.0.1:8002/v1", "127.0.0.1:8002"),
+        ("https://api.example/v1", "api.example"),
+        ("https://api.example:443/v1", "api.example"),
+        ("wss://api.example:80", "api.example:80"),
+        ("http://user:secret@[::1]:9000", "[::1]:9000"),
+        ("http://api.example:port", "api.example"),
+        ("", ""),
+    ],
+)
+def test_servers_on_one_host_have_breakers_of_their_own(url: str, region: str) -> None:
+    assert breaker_key("stt", Endpoint(url)) == BreakerKey("stt", "openai", region)
+
+
+def test_providers_of_a_list_that_are_alike_have_breakers_of_their_own() -> None:
+    one, two = Endpoint("https://api.example"), Endpoint("https://api.example")
+    assert [key.place for key in breaker_keys("tts", [one, Endpoint("https://b.example"), two])] == [0, 0, 1]
+    shared = BreakerKey("tts", "shared")
+    assert breaker_keys("tts", [Endpoint("", breaker_key=shared), Endpoint("", breaker_key=shared)]) == [shared] * 2
 
 
 def now() -> float:

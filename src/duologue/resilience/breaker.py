@@ -7,7 +7,7 @@ Envoy's outlier detection: an ejection lasts longer each time, and ends with bou
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,12 +27,14 @@ __all__ = [
     "CircuitBreaker",
     "Permit",
     "breaker_key",
+    "breaker_keys",
 ]
 
 BUCKETS: Final = 10
 """Parts of the window in which calls are counted."""
 MAX_BREAKERS: Final = 256
 MAX_WATCHERS: Final = 16
+USUAL_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 Capability = Literal["stt", "tts", "model"]
 
@@ -51,9 +53,11 @@ class BreakerKey(NamedTuple):
     capability: Capability
     provider: str
     region: str = ""
-    """The host of the endpoint, if the provider has one."""
+    """The host of the endpoint, if the provider has one, with its port unless that is the usual one."""
     key: str = ""
     """Where the key comes from: the name of a variable or a file."""
+    place: int = 0
+    """Tells providers of one list apart that are otherwise alike, such as those with keys given in code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,31 @@ def breaker_key(capability: Capability, provider: Any) -> BreakerKey:
     url = next((url for url in (*urls, getattr(provider, "base_url", None)) if isinstance(url, str)), "")
     source = getattr(settings, "api_key_file", None) or getattr(settings, "api_key_env", None) or ""
     name = getattr(provider, "name", None) or getattr(provider, "model_id", None) or type(provider).__name__
-    return BreakerKey(capability, str(name), urlsplit(url).hostname or "", str(source))
+    return BreakerKey(capability, str(name), _address(url), str(source))
+
+
+def _address(url: str) -> str:
+    """Host and port; on one host there may be several servers, of which one is down."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if port is None or port == USUAL_PORTS.get(parts.scheme):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def breaker_keys(capability: Capability, providers: Sequence[Any]) -> list[BreakerKey]:
+    """Return the keys of a list of providers. Those that would be alike differ in `place`."""
+    keys: list[BreakerKey] = []
+    for provider in providers:
+        key = breaker_key(capability, provider)
+        if not isinstance(getattr(provider, "breaker_key", None), BreakerKey):
+            key = key._replace(place=sum(other._replace(place=0) == key for other in keys))
+        keys.append(key)
+    return keys
 
 
 class Permit:

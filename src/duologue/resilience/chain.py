@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from duologue.errors import ConfigError, DuologueError, ProviderUnavailableError
+from duologue.resilience.breaker import BreakerRegistry, Capability
 from duologue.resilience.failures import as_provider_error
 from duologue.resilience.guard import Guard
+from duologue.resilience.settings import ResilienceSettings
 
-__all__ = ["MAX_PROVIDERS", "Attempt", "Member", "attempts", "check_members", "for_all", "none_left"]
+__all__ = ["MAX_PROVIDERS", "Attempt", "Member", "attempts", "check_members", "for_all", "members_of", "none_left"]
 
 MAX_PROVIDERS = 8
 
@@ -33,6 +35,17 @@ class Attempt(Generic[P]):
     member: Member[P]
     is_last: bool
     """Nobody else is left."""
+
+
+def members_of(
+    capability: Capability,
+    providers: Sequence[Any],
+    settings: ResilienceSettings | None,
+    breakers: BreakerRegistry | None,
+) -> list[Member[Any]]:
+    """Make the members of a list, each with its guard."""
+    guards = Guard.of_all(capability, providers, settings, breakers)
+    return [Member(provider, guard) for provider, guard in zip(providers, guards, strict=True)]
 
 
 def check_members(what: str, providers: Sequence[Any]) -> None:

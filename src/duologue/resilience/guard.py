@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from duologue.resilience.breaker import BREAKERS, BreakerRegistry, Capability, CircuitBreaker, Permit, breaker_key
+from duologue.resilience.breaker import (
+    BREAKERS,
+    BreakerKey,
+    BreakerRegistry,
+    Capability,
+    CircuitBreaker,
+    Permit,
+    breaker_keys,
+)
 from duologue.resilience.deadline import Deadline
 from duologue.resilience.rate_limit import RateLimit
 from duologue.resilience.settings import ResilienceSettings
@@ -25,16 +34,21 @@ class Guard:
     limit: RateLimit | None = None
 
     @classmethod
-    def of(
+    def of_all(
         cls,
         capability: Capability,
-        provider: Any,
+        providers: Sequence[Any],
         settings: ResilienceSettings | None = None,
         breakers: BreakerRegistry | None = None,
-    ) -> Self:
-        """Make the guard of a provider. `breakers` are those of the process unless others are given."""
+    ) -> list[Self]:
+        """Make the guards of a list of providers. `breakers` are those of the process unless others are given."""
         s = settings or ResilienceSettings()
-        key = breaker_key(capability, provider)
+        return [
+            cls._of(key, s, BREAKERS if breakers is None else breakers) for key in breaker_keys(capability, providers)
+        ]
+
+    @classmethod
+    def _of(cls, key: BreakerKey, s: ResilienceSettings, breakers: BreakerRegistry) -> Self:
         limit = None
         if s.calls_per_second is not None or s.max_concurrent is not None:
             limit = RateLimit(
@@ -42,7 +56,7 @@ class Guard:
             )
         return cls(
             key.provider,
-            (BREAKERS if breakers is None else breakers).get(key, s.breaker),
+            breakers.get(key, s.breaker),
             Deadline(s.first_chunk, s.next_chunk, s.whole),
             Deadline(s.last_chunk, max(s.last_chunk, s.next_chunk), max(s.whole, s.last_chunk)),
             limit,

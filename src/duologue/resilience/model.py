@@ -24,9 +24,8 @@ from pydantic_ai.settings import ModelSettings
 from duologue.agent.llm.failures import as_ours
 from duologue.errors import DeadlineError, DuologueError, ProviderError
 from duologue.resilience.breaker import BreakerRegistry
-from duologue.resilience.chain import Member, attempts, check_members, none_left
+from duologue.resilience.chain import Member, attempts, check_members, members_of, none_left
 from duologue.resilience.failures import loop_time
-from duologue.resilience.guard import Guard
 from duologue.resilience.settings import ResilienceSettings
 
 __all__ = ["FallbackModel"]
@@ -54,7 +53,7 @@ class FallbackModel(WrapperModel):
     ) -> None:
         check_members("language models", models)
         super().__init__(models[0])
-        self._members = [Member(model, Guard.of("model", model, settings, breakers)) for model in models]
+        self._members: list[Member[Model]] = members_of("model", models, settings, breakers)
         self._open: AsyncExitStack | None = None
         self._users = 0
 

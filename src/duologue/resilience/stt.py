@@ -17,9 +17,8 @@ from typing import Final as Constant
 from duologue.audio.format import RATE
 from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Permit
-from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, none_left
+from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, members_of, none_left
 from duologue.resilience.failures import as_provider_error, is_providers_fault
-from duologue.resilience.guard import Guard
 from duologue.resilience.hedge import Hedge
 from duologue.resilience.settings import ResilienceSettings
 from duologue.stt import (
@@ -67,9 +66,7 @@ class FallbackSpeechToText:
     ) -> None:
         check_members("speech recognizers", providers)
         settings = settings or ResilienceSettings()
-        self._members: list[Member[Any]] = [
-            Member(provider, Guard.of("stt", provider, settings, breakers)) for provider in providers
-        ]
+        self._members = members_of("stt", providers, settings, breakers)
         self._closing: set[asyncio.Task[None]] = set()
         self._hedges = [Hedge(settings.hedge, name=member.guard.name) for member in self._members]
         self.name: str = "+".join(member.guard.name for member in self._members)

@@ -16,10 +16,9 @@ from duologue.audio.format import RATES
 from duologue.audio.resample import Resampler
 from duologue.errors import ConfigError, DuologueError, ProviderError
 from duologue.resilience.breaker import BreakerRegistry
-from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, none_left
+from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, members_of, none_left
 from duologue.resilience.deadline import ProgressWatch
 from duologue.resilience.failures import as_provider_error, is_providers_fault
-from duologue.resilience.guard import Guard
 from duologue.resilience.settings import ResilienceSettings
 from duologue.resilience.spoken import SECONDS_PER_CHAR, TextTap, clauses, resume_at
 from duologue.tts import AudioChunk, SpeechItem, TextSpan, TextToSpeech, TtsCapabilities, TtsModel, WordTiming
@@ -54,9 +53,7 @@ class FallbackTextToSpeech(TextToSpeech):
         breakers: BreakerRegistry | None = None,
     ) -> None:
         check_members("voices", providers)
-        self._members: list[Member[Any]] = [
-            Member(provider, Guard.of("tts", provider, settings, breakers)) for provider in providers
-        ]
+        self._members = members_of("tts", providers, settings, breakers)
         self.name: str = "+".join(member.guard.name for member in self._members)
         self.rate: int = providers[0].rate
         self.capabilities: TtsCapabilities = _combined(providers)

@@ -11,9 +11,9 @@ const SILENT_FOR = 8000; // a network that has dropped says nothing, so silence 
 const SLEPT = 5000; // between two beats: this page was not run meanwhile, which says nothing of the network
 
 /**
- * Opens the stream, with `query` in its address, and says `hello`, its first message. Calls `message(object)`, `frame({position, generation, samples})`
- * with 16-bit samples, `ping()` when one is to be sent, `quiet(true or false)` when nothing comes and when something does
- * again, and at last `closed({code, reason, opened})`, once.
+ * Opens the stream, with `query` in its address, and says `hello`, its first message. Calls `message(object)`,
+ * `frame({position, generation, samples})` with 16-bit samples, `ping()` when one is to be sent, `quiet(true or false)`
+ * when nothing comes and when something does again, and at last `closed({code, reason, opened})`, once.
  */
 export class Stream {
   constructor(query, hello, { message, frame, ping, quiet, closed }) {
