@@ -66,7 +66,7 @@ bench: $(VENV)/.dev
 # The longest comes last. Each goes on where another found a limit broken; that is told at the end, by the status too.
 soak: $(VENV)/.dev
 	@mkdir -p bench-out && rm -f bench-out/soak-broken
-	@for what in 'churn --plot bench-out/churn.svg' \
+	@for what in 'chaos --sessions 50 --minutes 10' 'kill --sessions 30 --minutes 3' 'churn --plot bench-out/churn.svg' \
 	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' \
 	  'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg'; do \
 	  $(SAY) "soak $$what"; \

@@ -16,7 +16,7 @@ from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.virtual_time import run_in_virtual_time
 
 PAGE = (Path(__file__).parent.parent / "docs" / "resilience.md").read_text("utf-8")
-LISTS, STATES, POOL, FAULTS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+LISTS, STATES, POOL, FAULTS, CHAOS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 def names(source: str) -> dict[str, Any]:
@@ -68,6 +68,18 @@ def test_a_fault_is_tried(capsys: pytest.CaptureFixture[str]) -> None:
     names(FAULTS)
     assert capsys.readouterr().out == "['For when?']\n"
     assert "`['For when?']`" in PAGE
+
+
+def test_a_server_with_faults_is_served(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made: list[str] = []
+
+    def serve(agent: object, *, stt: Any, tts: Any) -> None:
+        made.extend((stt().name, tts().name))
+
+    monkeypatch.setattr("duologue.serve", serve)
+    names(CHAOS)["serve_with_faults"](None, FakeSpeechToText, FakeTextToSpeech)
+    assert [name.partition("-")[0] for name in made] == ["faulty", "faulty"]
+    assert capsys.readouterr().out == "{'calls': {'stt': 0, 'tts': 0}, 'faults': {}}\n"
 
 
 def test_defaults_are_those_of_the_code() -> None:

@@ -81,6 +81,8 @@ def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, t
     told = {file.name: file.read_text() for file in (tmp_path / "bench-out").glob("soak-*.txt")}
     assert told == {
         "soak-churn.txt": "soak churn --plot bench-out/churn.svg\n",
+        "soak-chaos.txt": "soak chaos --sessions 50 --minutes 10\n",
+        "soak-kill.txt": "soak kill --sessions 30 --minutes 3\n",
         "soak-overload.txt": "soak overload --capacity 100 --listener picows --plot bench-out/overload.svg\n",
         "soak-monologue.txt": "soak monologue --sessions 100 --listener picows --plot bench-out/monologue.svg\n",
     }

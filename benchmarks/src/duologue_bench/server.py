@@ -45,23 +45,26 @@ class ServerProcess:
     """`duologue serve` on a free port, with the local models and the booking agent: `async with ServerProcess() as s`.
 
     `options` go to the command; `program` is another module to run, which takes `--port` too. What it prints goes to a
-    file that is shown where it fails. Linux only: what the process uses is read from /proc. Raises ProviderError where
-    it is not ready in two minutes.
+    file that is shown where it fails. `port` is another one than a free one. Linux only: what the process uses is read
+    from /proc. Raises ProviderError where it is not ready in two minutes.
     """
 
-    def __init__(self, options: Sequence[str] = (), *, program: Sequence[str] = ("duologue", "serve")) -> None:
+    def __init__(
+        self, options: Sequence[str] = (), *, program: Sequence[str] = ("duologue", "serve"), port: int = 0
+    ) -> None:
         self._options = options
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
         descriptor, name = tempfile.mkstemp(prefix="duologue-serve-", suffix=".log")
         os.close(descriptor)
         self._log = Path(name)
-        self._port = 0
+        self._port = port
 
     async def __aenter__(self) -> Self:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        if not self._port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self._port = probe.getsockname()[1]
         command = [sys.executable, "-m", *self._program, "--port", str(self._port), *self._options]
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
@@ -98,6 +101,29 @@ class ServerProcess:
 
     def _last_lines(self) -> str:
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-15:])
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None, "entered"
+        self._process.send_signal(number)
+
+    async def ended(self, timeout: float) -> int | None:
+        """The exit status of the process, once it has ended; None if it has not within `timeout` seconds."""
+        assert self._process is not None, "entered"
+        try:
+            return await asyncio.wait_for(self._process.wait(), timeout)
+        except TimeoutError:
+            return None
+
+    def faults_in_log(self) -> list[str]:
+        """Lines of what it has printed that tell of a fault of its own."""
+        lines = self._log.read_text("utf-8", "replace").splitlines()
+        return [line for line in lines if any(sign in line for sign in ("Traceback", "ERROR", "CRITICAL"))]
 
     @property
     def log_lines(self) -> int:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import threadpoolctl
 
@@ -27,8 +27,6 @@ from duologue.engine.tick import REPAIR_EVERY_S, TickCounters, Ticked, TickLoop
 from duologue.engine.watchdog import LoopStalls, LoopWatchdog, Stall
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError
 from duologue.resilience.readings import resilience_readings
-from duologue.resilience.stt import FallbackSpeechToText
-from duologue.resilience.tts import FallbackTextToSpeech
 from duologue.stt import SpeechToText, SttModel
 from duologue.telemetry import names
 from duologue.telemetry.hub import Telemetry
@@ -169,16 +167,17 @@ class Engine:
             return provider
         if isinstance(provider, SttModel):
             return ModelSpeechToText(self, provider)
-        if isinstance(provider, FallbackSpeechToText):
-            provider = provider.with_models(self.stt)
-        return ServiceSpeechToText(provider, self.latencies.of(provider.name, declared(provider).typical_latency))
+        with_models = getattr(provider, "with_models", None)
+        service: Any = provider if with_models is None else with_models(self.stt)
+        return ServiceSpeechToText(service, self.latencies.of(service.name, declared(service).typical_latency))
 
     def tts(self, provider: TextToSpeech | TtsModel) -> TextToSpeech:
         """Return `provider` itself, or a model as a service. Raises ConfigError for what is neither."""
         if isinstance(provider, TtsModel):
             return ModelTextToSpeech(self, provider)
-        if isinstance(provider, FallbackTextToSpeech):
-            return provider.with_models(self.tts)
+        if (with_models := getattr(provider, "with_models", None)) is not None:
+            wrapped: TextToSpeech = with_models(self.tts)
+            return wrapped
         missing = [name for name in ("name", "rate", "capabilities", "stream") if not hasattr(provider, name)]
         if missing:
             raise ConfigError(

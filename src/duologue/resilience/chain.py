@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from duologue.errors import ConfigError, DuologueError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Capability
@@ -13,7 +13,17 @@ from duologue.resilience.failures import as_provider_error
 from duologue.resilience.guard import Guard
 from duologue.resilience.settings import ResilienceSettings
 
-__all__ = ["MAX_PROVIDERS", "Attempt", "Member", "attempts", "check_members", "for_all", "members_of", "none_left"]
+__all__ = [
+    "MAX_PROVIDERS",
+    "Attempt",
+    "Member",
+    "attempts",
+    "check_members",
+    "for_all",
+    "members_of",
+    "none_left",
+    "with_models",
+]
 
 MAX_PROVIDERS = 8
 
@@ -48,6 +58,21 @@ def members_of(
     return [Member(provider, guard) for provider, guard in zip(providers, guards, strict=True)]
 
 
+def with_models(members: list[Member[Any]], kind: type, adapt: Callable[[Any], Any]) -> list[Member[Any]]:
+    """Return the members with each model of this kind adapted to a service; the list itself if there is none."""
+
+    def adapted(provider: Any) -> Any:
+        if isinstance(provider, kind):
+            return adapt(provider)
+        wrapper = getattr(provider, "with_models", None)
+        return provider if wrapper is None else wrapper(adapt)
+
+    providers = [adapted(member.provider) for member in members]
+    if all(member.provider is provider for member, provider in zip(members, providers, strict=True)):
+        return members
+    return [Member(provider, member.guard) for member, provider in zip(members, providers, strict=True)]
+
+
 def check_members(what: str, providers: Sequence[Any]) -> None:
     """Raise ConfigError unless there are 1 to 8 providers, each once."""
     if not 1 <= len(providers) <= MAX_PROVIDERS:
@@ -79,12 +104,16 @@ def none_left(name: str, error: DuologueError | None) -> DuologueError:
     return ProviderUnavailableError(f"{name} has no provider that can answer.", provider=name)
 
 
-async def for_all(members: Sequence[Member[P]], do: Callable[[P], Awaitable[None]]) -> None:
-    """Do something with all providers at once. Raises the first failure if all fail; otherwise breakers count them."""
+async def for_all(members: Sequence[Member[Any]], method: Literal["warm", "aclose"]) -> None:
+    """Call a method of all providers at once; models have none.
 
-    async def one(member: Member[P]) -> DuologueError | None:
+    Raises the first failure if all fail; otherwise breakers count them.
+    """
+
+    async def one(member: Member[Any]) -> DuologueError | None:
         try:
-            await do(member.provider)
+            if (do := getattr(member.provider, method, None)) is not None:
+                await do()
         except Exception as cause:
             return as_provider_error(member.guard.name, cause)
         return None

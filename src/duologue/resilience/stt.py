@@ -17,7 +17,16 @@ from typing import Final as Constant
 from duologue.audio.format import RATE
 from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Permit
-from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, members_of, none_left
+from duologue.resilience.chain import (
+    Attempt,
+    Member,
+    attempts,
+    check_members,
+    for_all,
+    members_of,
+    none_left,
+    with_models,
+)
 from duologue.resilience.failures import as_provider_error, is_providers_fault
 from duologue.resilience.hedge import Hedge
 from duologue.resilience.settings import ResilienceSettings
@@ -73,15 +82,13 @@ class FallbackSpeechToText:
         self.capabilities: SttCapabilities = _combined([_capabilities(provider) for provider in providers])
 
     def with_models(self, adapt: Callable[[Any], SpeechToText]) -> FallbackSpeechToText:
-        """Return the same list with each model adapted to a service. Called by the engine."""
-        if not any(isinstance(member.provider, SttModel) for member in self._members):
+        """Return the same list with each model adapted to a service, also inside of wrappers. Called by the engine."""
+        members = with_models(self._members, SttModel, adapt)
+        if members is self._members:
             return self
         copy = object.__new__(FallbackSpeechToText)
         copy.__dict__.update(self.__dict__)
-        copy._members = [
-            Member(adapt(m.provider) if isinstance(m.provider, SttModel) else m.provider, m.guard)
-            for m in self._members
-        ]
+        copy._members = members
         return copy
 
     def stream(self, *, language: str | None = None) -> RecognitionStream:
@@ -172,13 +179,13 @@ class FallbackSpeechToText:
 
     async def warm(self) -> None:
         """Prepare all providers. Raises only if none can be prepared."""
-        await for_all(self._members, lambda provider: provider.warm())
+        await for_all(self._members, "warm")
 
     async def aclose(self) -> None:
         """Release all providers."""
         if self._closing:
             await asyncio.wait([*self._closing])
-        await for_all(self._members, lambda provider: provider.aclose())
+        await for_all(self._members, "aclose")
 
 
 class GuardedStream:

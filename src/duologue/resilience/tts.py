@@ -16,7 +16,15 @@ from duologue.audio.format import RATES
 from duologue.audio.resample import Resampler
 from duologue.errors import ConfigError, DuologueError, ProviderError
 from duologue.resilience.breaker import BreakerRegistry
-from duologue.resilience.chain import Attempt, Member, attempts, check_members, for_all, members_of, none_left
+from duologue.resilience.chain import (
+    Attempt,
+    attempts,
+    check_members,
+    for_all,
+    members_of,
+    none_left,
+    with_models,
+)
 from duologue.resilience.deadline import ProgressWatch
 from duologue.resilience.failures import as_provider_error, is_providers_fault
 from duologue.resilience.settings import ResilienceSettings
@@ -66,15 +74,13 @@ class FallbackTextToSpeech(TextToSpeech):
                 )
 
     def with_models(self, adapt: Callable[[Any], TextToSpeech]) -> FallbackTextToSpeech:
-        """Return the same list with each model adapted to a service. Called by the engine."""
-        if not any(isinstance(member.provider, TtsModel) for member in self._members):
+        """Return the same list with each model adapted to a service, also inside of wrappers. Called by the engine."""
+        members = with_models(self._members, TtsModel, adapt)
+        if members is self._members:
             return self
         copy = object.__new__(FallbackTextToSpeech)
         copy.__dict__.update(self.__dict__)
-        copy._members = [
-            Member(adapt(m.provider) if isinstance(m.provider, TtsModel) else m.provider, m.guard)
-            for m in self._members
-        ]
+        copy._members = members
         return copy
 
     async def stream(
@@ -183,11 +189,11 @@ class FallbackTextToSpeech(TextToSpeech):
 
     async def warm(self) -> None:
         """Prepare all voices. Raises only if none can be prepared."""
-        await for_all(self._members, lambda provider: provider.warm())
+        await for_all(self._members, "warm")
 
     async def aclose(self) -> None:
         """Release all voices."""
-        await for_all(self._members, lambda provider: provider.aclose())
+        await for_all(self._members, "aclose")
 
 
 class _Position:

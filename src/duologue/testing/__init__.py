@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from duologue.recording.replay import verify
     from duologue.testing.agents import ScriptedAgent
     from duologue.testing.assertions import said_in
+    from duologue.testing.chaos import ProviderChaos
     from duologue.testing.clients import ClientSink
     from duologue.testing.fakes import (
         FOREVER,
@@ -45,6 +46,7 @@ __all__ = [
     "FaultySpeechToText",
     "FaultyTextToSpeech",
     "OpenAIServer",
+    "ProviderChaos",
     "ScriptedAgent",
     "SentenceEnd",
     "StreamingVoice",
@@ -64,6 +66,7 @@ _MODULES = {
     "duologue.recording.replay": ("verify",),
     "duologue.testing.agents": ("ScriptedAgent",),
     "duologue.testing.assertions": ("said_in",),
+    "duologue.testing.chaos": ("ProviderChaos",),
     "duologue.testing.clients": ("ClientSink",),
     "duologue.testing.fakes": (
         "FOREVER",

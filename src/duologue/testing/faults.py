@@ -26,10 +26,19 @@ from duologue.errors import (
     with_cause,
 )
 from duologue.stt import Final as FinalTranscript
-from duologue.stt import RecognitionEvent, RecognitionStream, SpeechToText, SttCapabilities, Transcript
-from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
+from duologue.stt import RecognitionEvent, RecognitionStream, SpeechToText, SttCapabilities, SttModel, Transcript
+from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities, TtsModel
 
-__all__ = ["AT_START", "KINDS", "Fault", "FaultKind", "FaultPlan", "FaultySpeechToText", "FaultyTextToSpeech"]
+__all__ = [
+    "AT_START",
+    "KINDS",
+    "LIVE_KINDS",
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
+    "FaultySpeechToText",
+    "FaultyTextToSpeech",
+]
 
 FaultKind = Literal[
     "refuse",
@@ -48,6 +57,9 @@ FaultKind = Literal[
 KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 AT_START: Final[tuple[FaultKind, ...]] = ("refuse", "error_burst", "rate_limited", "unauthorized")
 """Faults that can only strike before the first answer."""
+
+LIVE_KINDS: Final[tuple[FaultKind, ...]] = tuple(kind for kind in KINDS if kind not in ("unauthorized", "clock_jump"))
+"""Faults that pass, and that need no virtual time: for servers that run."""
 
 T = TypeVar("T")
 
@@ -180,18 +192,28 @@ async def faulty_items(
 class FaultySpeechToText:
     """A SpeechToText whose calls and streams fail as a plan says."""
 
-    def __init__(self, stt: SpeechToText, plan: FaultPlan, *, name: str = "") -> None:
+    def __init__(self, stt: SpeechToText | SttModel, plan: FaultPlan, *, name: str = "") -> None:
         self.name: str = name or stt.name
-        self.capabilities: SttCapabilities = stt.capabilities
+        self.capabilities: SttCapabilities
+        if isinstance(stt, SttModel):
+            self.capabilities = SttCapabilities(languages=stt.languages, cost=0.0)
+        else:
+            self.capabilities = stt.capabilities
         self.plan = plan
-        self._stt = stt
+        self._stt: Any = stt
+
+    def with_models(self, adapt: Callable[[Any], SpeechToText]) -> FaultySpeechToText:
+        """Return the same around a service, if this is around a model. Called by the engine."""
+        if not isinstance(self._stt, SttModel):
+            return self
+        return FaultySpeechToText(adapt(self._stt), self.plan, name=self.name)
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """Transcribe one utterance, or fail."""
         fault = self.plan.next()
         if fault is not None:
             await strike(fault, self.name)
-        found = await self._stt.transcribe(pcm, language=language, deadline=deadline)
+        found: Transcript = await self._stt.transcribe(pcm, language=language, deadline=deadline)
         if fault is not None and fault.kind == "garble":
             return replace(found, text=None)  # type: ignore[arg-type]  # nonsense is what it is for
         return found
@@ -207,11 +229,13 @@ class FaultySpeechToText:
 
     async def warm(self) -> None:
         """Prepare the provider."""
-        await self._stt.warm()
+        if not isinstance(self._stt, SttModel):
+            await self._stt.warm()
 
     async def aclose(self) -> None:
         """Release the provider."""
-        await self._stt.aclose()
+        if not isinstance(self._stt, SttModel):
+            await self._stt.aclose()
 
 
 class FaultyRecognitionStream:
@@ -244,12 +268,22 @@ class FaultyRecognitionStream:
 class FaultyTextToSpeech(TextToSpeech):
     """A TextToSpeech whose streams fail as a plan says."""
 
-    def __init__(self, tts: TextToSpeech, plan: FaultPlan, *, name: str = "") -> None:
+    def __init__(self, tts: TextToSpeech | TtsModel, plan: FaultPlan, *, name: str = "") -> None:
         self.name: str = name or tts.name
         self.rate: int = tts.rate
-        self.capabilities: TtsCapabilities = tts.capabilities
+        self.capabilities: TtsCapabilities
+        if isinstance(tts, TtsModel):
+            self.capabilities = TtsCapabilities(aligned=True, rates=(tts.rate,))
+        else:
+            self.capabilities = tts.capabilities
         self.plan = plan
-        self._tts = tts
+        self._tts: Any = tts
+
+    def with_models(self, adapt: Callable[[Any], TextToSpeech]) -> FaultyTextToSpeech:
+        """Return the same around a service, if this is around a model. Called by the engine."""
+        if not isinstance(self._tts, TtsModel):
+            return self
+        return FaultyTextToSpeech(adapt(self._tts), self.plan, name=self.name)
 
     async def stream(
         self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None
@@ -267,11 +301,13 @@ class FaultyTextToSpeech(TextToSpeech):
 
     async def warm(self) -> None:
         """Prepare the voice."""
-        await self._tts.warm()
+        if not isinstance(self._tts, TtsModel):
+            await self._tts.warm()
 
     async def aclose(self) -> None:
         """Release the voice."""
-        await self._tts.aclose()
+        if not isinstance(self._tts, TtsModel):
+            await self._tts.aclose()
 
 
 class _ChunkCount:

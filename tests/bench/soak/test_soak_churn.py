@@ -24,7 +24,7 @@ async def test_callers_of_every_kind_end_as_they_should_and_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
-    monkeypatch.setattr("duologue_bench.soak.churn._STEADY", 2)  # nothing is spoken ahead here
+    monkeypatch.setattr("duologue_bench.soak.held._STEADY", 2)  # nothing is spoken ahead here
     told: list[int] = []
     async with served_here(max_sessions=6) as server:
         # More than are let in, so that some are refused and come again.
@@ -50,7 +50,7 @@ async def test_callers_of_every_kind_end_as_they_should_and_leave_nothing(
 @pytest.mark.anyio
 async def test_where_it_is_broken_off_nobody_stays_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUOLOGUE_CACHE", str(tmp_path))
-    monkeypatch.setattr("duologue_bench.soak.churn._STEADY", 2)
+    monkeypatch.setattr("duologue_bench.soak.held._STEADY", 2)
     async with served_here() as server:
         calling = asyncio.create_task(churn(server, 1000, 5, make_voice=Voice))
         async with asyncio.timeout(DEADLINE):

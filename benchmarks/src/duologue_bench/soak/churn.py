@@ -16,6 +16,7 @@ from duologue.callers.ticker import Ticker
 from duologue.callers.voice import prepare, room_noise
 from duologue_bench.conversations import Held
 from duologue_bench.soak.churn_callers import WORDS, ChurnCallers, Visit
+from duologue_bench.soak.held import Sample, idle_sample, quiet_sample
 from duologue_bench.soak.served import Served, at_least, at_most
 
 __all__ = ["LIMITS", "Churned", "Sample", "check", "churn"]
@@ -26,27 +27,6 @@ after the warm-up."""
 
 _TRIES: Final = 100
 """Who is refused so often in a row does not come again; that is no proper end."""
-_QUIET_S: Final = 20.0
-"""Time for the server to be as idle as before."""
-_LOOK_S: Final = 0.25
-_STEADY: Final = 12
-"""Looks at which nothing has changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What the server holds, while nobody is connected."""
-
-    sessions: int
-    """Calls so far."""
-    private_bytes: int
-    threads: int
-    tasks: int
-    descriptors: int
-    connections: int
-    """Must be none."""
-    cache_bytes: int
-    """Of the memory: phrases kept to be said again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +94,7 @@ async def churn(
     began, refused_before = time.monotonic(), (await server.ops())["sum"]["refused"]
     visits: list[Visit] = []
     refusals: Counter[bool] = Counter()
-    samples = [await _idle(server)]
+    samples = [await idle_sample(server)]
 
     async def keep_calling(numbers: Iterator[int]) -> None:
         for number in numbers:
@@ -135,7 +115,7 @@ async def churn(
             async with asyncio.TaskGroup() as group:
                 for _ in range(at_once):
                     group.create_task(keep_calling(numbers))
-            samples.append(await _quiet(server, len(visits), samples[0]))
+            samples.append(await quiet_sample(server, len(visits), samples[0]))
     finally:
         ticker.stop()
     return Churned(
@@ -148,42 +128,6 @@ async def churn(
         unclear_refusals=refusals[False],
         counted_refusals=(await server.ops())["sum"]["refused"] - refused_before,
         seconds=round(time.monotonic() - began, 1),
-    )
-
-
-async def _idle(server: Served) -> Sample:
-    """What it holds once it does nothing: after its start it may still be speaking phrases ahead."""
-    deadline = time.monotonic() + _QUIET_S
-    looks = [await _look(server, 0)]
-    while len({(look.tasks, look.cache_bytes) for look in looks[-_STEADY:]}) > 1 or len(looks) < _STEADY:
-        if time.monotonic() > deadline:
-            break
-        looks.append(await _look(server, 0))
-    return looks[-1]
-
-
-async def _quiet(server: Served, sessions: int, idle: Sample) -> Sample:
-    """What it holds once it is as idle as it was, or timeout_factor ends."""
-    deadline = time.monotonic() + _QUIET_S
-    while True:
-        found = await _look(server, sessions)
-        quiet = not found.connections and found.tasks <= idle.tasks and found.descriptors <= idle.descriptors
-        if quiet or time.monotonic() > deadline:
-            return found
-
-
-async def _look(server: Served, sessions: int) -> Sample:
-    ops = (await server.ops())["sum"]
-    await asyncio.sleep(_LOOK_S)  # for the connection that asked to be gone
-    found = server.footprint()
-    return Sample(
-        sessions=sessions,
-        private_bytes=found.private_bytes,
-        threads=found.threads,
-        tasks=int(ops["tasks"]),
-        descriptors=found.descriptors,
-        connections=int(ops["connections"]),
-        cache_bytes=int(ops["cache_bytes"]),
     )
 
 

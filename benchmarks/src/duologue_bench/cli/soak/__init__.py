@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from duologue_bench.cli.soak.chaos import chaos, kill
 from duologue_bench.cli.soak.churn import churn
 from duologue_bench.cli.soak.fuzz import fuzz
 from duologue_bench.cli.soak.monologue import monologue
@@ -15,5 +16,5 @@ soak = typer.Typer(
     help="Try a server for long, with more than it may carry, and with callers who do not behave. See docs/soaks.md.",
     no_args_is_help=True,
 )
-for command in (monologue, churn, overload, fuzz):
+for command in (monologue, churn, overload, chaos, kill, fuzz):
     soak.command()(command)
