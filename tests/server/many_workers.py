@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fake_backend import FakeBackend
 
@@ -18,10 +19,24 @@ from duologue.errors import DuologueError, NotInstalledError
 from duologue.server.app import create_app
 from duologue.server.supervisor import Supervisor, share
 from duologue.server.worker import serve_as_worker
+from duologue.telemetry.hub import Telemetry
 
 WORKERS = 2
 CONNECTIONS = 4
 """Divided among the workers."""
+
+
+class Call:
+    """A live call whose page is longer than any message between the workers."""
+
+    def __init__(self, id_: str) -> None:
+        self.id = id_
+
+    def row(self) -> dict[str, Any]:
+        return {"id": self.id, "pid": os.getpid(), "age_s": 1.0}
+
+    def page(self) -> dict[str, Any]:
+        return {**self.row(), "turns_of_call": [{"turn": n, "noise": os.urandom(2000).hex()} for n in range(50)]}
 
 
 def main() -> None:
@@ -37,7 +52,10 @@ def main() -> None:
     def work(index: int, link: socket.socket) -> int:
         if sys.argv[1] == "everything":
             return 3
-        app = create_app(build, max_connections=share(CONNECTIONS, WORKERS, index))
+        telemetry = Telemetry()
+        call = Call(f"call-{index}")
+        telemetry.calls[call.id] = call
+        app = create_app(build, max_connections=share(CONNECTIONS, WORKERS, index), telemetry=telemetry)
         return serve_as_worker(app, link, door, log_config=None)
 
     try:

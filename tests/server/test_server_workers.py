@@ -21,9 +21,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from duologue.errors import ConfigError
+from duologue.server.letters import MAX_LETTER, read_letter, write_letter
 from duologue.server.report import total
 from duologue.server.supervisor import Supervisor, share
-from duologue.server.worker import MAX_LETTER, read_letter, write_letter
 
 pytestmark = pytest.mark.anyio
 
@@ -175,6 +175,22 @@ async def test_limits_are_divided_the_sum_is_shown_the_dead_are_replaced_and_all
             goodbyes += socket.close_code == 1001
         assert goodbyes == 2
         await served.all_gone()
+
+
+async def test_any_worker_shows_the_calls_of_all() -> None:
+    async with two_workers() as served:
+        shown = await served.ops(lambda shown: len(shown["calls"]) == 2)
+        assert {call["id"] for call in shown["calls"]} == {"call-0", "call-1"}
+        assert {call["pid"] for call in shown["calls"]} == served.pids
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:  # one connection: one worker answers
+            pages = [(await client.get(f"http://127.0.0.1:{served.port}/ops/calls/call-{n}")).json() for n in (0, 1)]
+            missing = await client.get(f"http://127.0.0.1:{served.port}/ops/calls/nobody")
+        assert {page["pid"] for page in pages} == served.pids
+        assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+        # A page that is too long for the way between the workers comes with its last turns.
+        turns = sorted(([turn["turn"] for turn in page["turns_of_call"]] for page in pages), key=len)
+        assert 5 < len(turns[0]) < len(turns[1]) == 50
+        assert turns[0] == [*range(50 - len(turns[0]), 50)]
 
 
 async def test_workers_end_with_a_supervisor_that_is_killed() -> None:

@@ -231,16 +231,17 @@ class VoiceApp(Starlette):
         return JSONResponse(shown, headers=NOT_KEPT)
 
     async def _ops_call(self, request: Request) -> Response:
-        """One live call of this process, with its turns."""
+        """One live call, with its turns, whichever worker holds it."""
         if (refusal := self._ops_refusal(request)) is not None:
             return _denial(refusal)
-        call = self.registry.telemetry.calls.get(request.path_params["call"])
-        if call is None:
-            hint = "It has ended, or another worker holds it."
-            return JSONResponse(
-                {"code": "not_found", "message": "There is no such call here.", "hint": hint}, 404, NOT_KEPT
-            )
-        return JSONResponse(call.page(), headers=NOT_KEPT)
+        try:
+            page = await self.registry.call_page(request.path_params["call"])
+        except DuologueError as error:
+            return JSONResponse(error.as_dict(), 503, NOT_KEPT)
+        if page is None:
+            missing = {"code": "not_found", "message": "There is no such live call.", "hint": "It has ended."}
+            return JSONResponse(missing, 404, NOT_KEPT)
+        return JSONResponse(page, headers=NOT_KEPT)
 
     async def _metrics(self, request: Request) -> Response:
         """A page for Prometheus: what this process, or all workers together, have measured."""

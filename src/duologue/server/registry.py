@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final
@@ -76,6 +76,8 @@ class ConnectionRegistry:
         self._dropped = 0
         self._born = time.monotonic()
         self.pid: int = os.getpid()
+        self.find_elsewhere: Callable[[str], Awaitable[dict[str, Any] | None]] | None = None
+        """Returns the page of a live call that another worker holds; None where there is one worker."""
         self.others: Sequence[Report] = ()
         """What the other workers last told, where there are several."""
 
@@ -124,6 +126,15 @@ class ConnectionRegistry:
     def telemetry_state(self) -> Mapping[str, Any]:
         """What this process has measured, or all workers together where there are several."""
         return self.others_telemetry or self.telemetry.state()
+
+    async def call_page(self, call: str) -> dict[str, Any] | None:
+        """Return what is shown of a live call of any worker; None if there is none.
+
+        Raises OverloadedError or DeadlineError if the other workers cannot be asked.
+        """
+        if (live := self.telemetry.calls.get(call)) is not None:
+            return live.page()
+        return None if self.find_elsewhere is None else await self.find_elsewhere(call)
 
     def _sockets(self) -> Report:
         gate = self.gate

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from duologue.errors import ConfigError, DuologueError, error_class
-from duologue.server.worker import MAX_LETTER, read_letter, write_letter
+from duologue.server.letters import MAX_LETTER, read_letter, write_letter, write_shortened
 from duologue.server.worker_process import CLOSING, SIGNALS, WorkerProcess
 from duologue.telemetry.hub import Totals
 
@@ -221,10 +221,23 @@ class Supervisor:
         elif (state := told.get("telemetry")) is not None:
             self._totals.update(worker.pid, state)
             self._has_total = True
+        elif "ask" in told or "answer" in told:
+            self._pass_on(worker, told)
         else:
             self._news = True
             worker.report, worker.told_at, worker.is_hung = told["report"], time.monotonic(), False
             worker.was_ready = worker.was_ready or bool(told["report"]["ready"])
+
+    def _pass_on(self, sender: WorkerProcess, told: dict[str, Any]) -> None:
+        """Ask all other workers for the page of a call, or tell the one that asked what was found."""
+        asks = "ask" in told
+        if asks:
+            told["ask"]["pid"] = sender.pid
+        letter = write_letter(told)
+        for worker in self._workers:
+            if worker.link is not None and (worker is not sender if asks else worker.pid == told["answer"]["pid"]):
+                with suppress(OSError):  # It is busy, or dead: whoever asked waits for a second at most.
+                    worker.link.send(letter)
 
     def _bury(self, worker: WorkerProcess, how: str) -> None:
         """A worker is dead: another takes its place after a while."""
@@ -279,7 +292,8 @@ class Supervisor:
         if not self._has_total or now - self._totalled_at < TOTAL_EVERY:
             return
         self._has_total, self._totalled_at = False, now
-        letter = write_letter({"telemetry": self._totals.total()})
+        state = self._totals.total()
+        letter = write_shortened({"telemetry": state}, state["calls"], keep="first")
         for worker in self._workers:
             if worker.link is not None and len(letter) <= MAX_LETTER:
                 with suppress(OSError):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import warnings
-import zlib
 from typing import Any, Final
 
 from duologue.errors import DuologueError
 from duologue.server.acceptor import Acceptor
 from duologue.server.app import VoiceApp
+from duologue.server.call_pages import CallPages
+from duologue.server.letters import MAX_LETTER, read_letter, write_letter, write_shortened
 from duologue.server.listener import Listener
 from duologue.server.report import Report
 
-__all__ = ["MAX_LETTER", "Worker", "read_letter", "serve_as_worker", "write_letter"]
-
-MAX_LETTER: Final = 65_536
-"""Bytes of a message between a worker and its supervisor: the reports of 64 workers take under half of it."""
+__all__ = ["Worker", "serve_as_worker"]
 
 REPORT_EVERY: Final = 10
 """Ticks of uvicorn, of 0.1 s each, between reports where nothing changed."""
@@ -45,6 +42,9 @@ class Worker(Listener):
         self._told: tuple[float, ...] = ()
         self._known = False
         """All have been told that it is ready."""
+        registry = self._registry
+        self._pages = CallPages(registry.telemetry.calls, lambda: len(registry.others), self._send)
+        registry.find_elsewhere = self._pages.find
 
     def _open_at_start(self, door: Acceptor) -> None:
         """The door stays closed until all know of this worker."""
@@ -72,12 +72,15 @@ class Worker(Listener):
             self._told = changed
             self.tell({"report": report})
             if always:
-                self.tell({"telemetry": self._registry.telemetry.state()})
+                state = self._registry.telemetry.state()
+                self._send(write_shortened({"telemetry": state}, state["calls"], keep="first"))
 
     def tell(self, letter: dict[str, Any]) -> None:
         """Send something to the supervisor; where it does not keep up, what is told later says more."""
+        self._send(write_letter(letter))
+
+    def _send(self, packed: bytes) -> None:
         try:
-            packed = write_letter(letter)
             if len(packed) <= MAX_LETTER:
                 self._link.send(packed)
         except BlockingIOError:
@@ -100,12 +103,22 @@ class Worker(Listener):
         mine = self._registry.pid
         told = read_letter(letter)
         if isinstance(told, dict):
-            self._registry.others_telemetry = told["telemetry"]
+            self._hear_more(told)
             return
         reports: list[Report] = told
         self._registry.others = [report for report in reports if report["pid"] != mine]
         self._known = self._known or any(report["pid"] == mine and report["ready"] for report in reports)
         self._mind_the_door()
+
+    def _hear_more(self, told: dict[str, Any]) -> None:
+        """Take what all workers together have measured, or what has to do with the page of a call."""
+        match told:
+            case {"telemetry": total}:
+                self._registry.others_telemetry = total
+            case {"ask": ask}:
+                self._pages.answer(ask)
+            case {"answer": answer}:
+                self._pages.take(answer)
 
     def _mind_the_door(self) -> None:
         takes = self._registry.takes_sessions
@@ -125,16 +138,6 @@ class Worker(Listener):
         """Look again before each connection: the one before may have filled this worker."""
         self._mind_the_door()
         return self._door is not None and self._door.is_open
-
-
-def write_letter(content: Any) -> bytes:
-    """What is told, in one message; reports are alike but for their numbers, and are packed to a fifth."""
-    return zlib.compress(json.dumps(content).encode(), 1)
-
-
-def read_letter(letter: bytes) -> Any:
-    """What `write_letter` was given."""
-    return json.loads(zlib.decompress(letter))
 
 
 def serve_as_worker(app: VoiceApp, link: socket.socket, door: socket.socket, **options: Any) -> int:

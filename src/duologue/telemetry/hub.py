@@ -119,7 +119,7 @@ class Totals:
             "metrics": encode(merge([self._ended, *(decode(state["metrics"]) for state in states)])),
             "turns": merge_turns([state["turns"] for state in states], time.time()),
             "blocks": _latest(block for state in states for block in state["blocks"]),
-            "calls": [call for state in states for call in state["calls"]][:MAX_ALL_CALLS],
+            "calls": sorted((c for state in states for c in state["calls"]), key=lambda c: c["age_s"])[:MAX_ALL_CALLS],
         }
 
 
