@@ -84,7 +84,7 @@ class DuologueError(Exception):
         self.provider = provider
         self.next_step: str = self.hint if hint is None else hint
         self.retry_after = retry_after
-        """Seconds after which the same call may succeed; None where that is not known."""
+        """Seconds after which the same call may succeed; None if that is not known."""
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".rstrip()
@@ -102,7 +102,7 @@ class DuologueError(Exception):
 
 
 def with_cause(error: E, cause: BaseException) -> E:
-    """`error`, caused by something that is no error of ours.
+    """Set the cause of `error` to an exception that is not a DuologueError.
 
     Name only its type in the message: its own words may hold a secret, and are for the log.
     """
@@ -237,7 +237,7 @@ class OverloadedError(DuologueError):
     ) -> None:
         super().__init__(message, hint=hint, provider=provider, retry_after=retry_after)
         self.reason = reason
-        """What was full, in one word, by which refusals are counted; empty where nobody counts."""
+        """What was full, in one word, as a label of the metric of refusals; empty for refusals that are not counted."""
 
 
 class ProviderError(DuologueError):

@@ -54,7 +54,7 @@ class FunctionCall:
     arguments: str = "{}"
     """A JSON object."""
     id: str = ""
-    """Identifies the call to whoever answers it."""
+    """Identifies the call to its agent."""
 
 
 Reply = str | EndCall | Progress | FunctionCall
@@ -147,7 +147,7 @@ class Stateful(Protocol):
         ...
 
     def restore(self, state: object) -> None:
-        """Put the agent back to where it was."""
+        """Restore the state that `snapshot` returned."""
         ...
 
 

@@ -26,7 +26,7 @@ class CallInfo:
     agent: str = "default"
     """The name under which `agents=` has the agent that answers first."""
     language: str | None = None
-    """As the recognizer calls it; None where the client and the server leave it to the recognizer."""
+    """As the recognizer calls it; None if the client and the server leave it to the recognizer."""
     voice: str | None = None
     """The name of the voice, of those in `voices=`; None for the only one."""
     client: str = field(default="", repr=False)

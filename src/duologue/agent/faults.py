@@ -66,7 +66,7 @@ def origin(error: BaseException) -> str:
 class FaultLog:
     """Writes one line for each failure, without the words of the exception that caused it.
 
-    Those words may hold what the caller said, or a secret; the place where it was raised holds neither. At most 100
+    The message may hold what the caller said, or a secret; the traceback holds neither. At most 100
     lines are written at once and 10 a second: an agent that fails in every call must not fill the disk.
     """
 

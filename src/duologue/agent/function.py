@@ -35,7 +35,7 @@ _EXPECTED = (
 )
 
 _LOCAL = CallInfo(id="local")
-"""What a factory is given where there is no call of a server."""
+"""The CallInfo that a factory gets outside of a server."""
 
 
 def as_agent(source: object, call: CallInfo | None = None) -> Agent:
@@ -52,7 +52,7 @@ def as_agent(source: object, call: CallInfo | None = None) -> Agent:
 
 
 def is_unused(agent: Agent) -> bool:
-    """Whether an agent was made for one call and has not answered any: nobody else needs it."""
+    """Whether an agent was made for one call and has not answered in any: no other call uses it."""
     return is_unclaimed(_holder(agent))
 
 
@@ -128,7 +128,7 @@ def _without_call(make: Callable[[], Agent]) -> Callable[[CallInfo], Agent]:
 
 
 def name_of(agent: Agent) -> str:
-    """What to call an agent: its `name`, else its class in words without "Agent"; empty where neither says anything."""
+    """What to call an agent: its `name`, else its class in words without "Agent"; empty if neither says anything."""
     name = getattr(agent, "name", None)
     shown = " ".join(name.split()) if isinstance(name, str) else _in_words(type(agent).__name__)
     return shown if shown.isprintable() else ""

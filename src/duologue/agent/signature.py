@@ -164,7 +164,7 @@ def _annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> A
 
 
 def _alternatives(annotation: Any) -> list[Any]:
-    """The types that an annotation allows, None left out; as text where it cannot be evaluated."""
+    """The types that an annotation allows, None left out; as text if it cannot be evaluated."""
     if isinstance(annotation, str):
         inner = re.sub(r"^(?:\w+\.)*(?:Optional|Union|Annotated)\[(.*)\]$", r"\1", annotation.strip())
         return [part.strip(" '\"") for part in re.split(r"[|,]", inner) if part.strip() != "None"]

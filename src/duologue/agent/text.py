@@ -1,4 +1,4 @@
-"""Repair of text that cannot be encoded or spoken as it comes."""
+"""Repair of streamed text that cannot be encoded or spoken."""
 
 from __future__ import annotations
 

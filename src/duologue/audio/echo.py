@@ -113,7 +113,7 @@ class EchoEstimator:
 
     @property
     def delay(self) -> float:
-        """Seconds from playout to its echo, as it seems now; 0 where nothing was heard yet."""
+        """Seconds from playout to its echo, as it seems now; 0 if nothing was heard yet."""
         return self._delay / RATE
 
     def play(self, pos: int, samples: NDArray[np.int16]) -> None:

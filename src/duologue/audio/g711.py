@@ -1,4 +1,4 @@
-"""G.711, the sound of telephones: one byte a sample, by the mu-law or the A-law (ITU-T G.711)."""
+"""G.711, the audio of telephones: one byte a sample, by the mu-law or the A-law (ITU-T G.711)."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Ring:
     def remove(self, start: int, end: int) -> bool:
         """Take [start, end) out, so that what comes after it moves to its place.
 
-        Changes nothing and returns False where that is not all held, or a gap is in it or after it.
+        Changes nothing and returns False if that is not all held, or a gap is in it or after it.
         """
         if start < self.first or end > self.end or (self._gaps and sum(self._gaps[-1]) > start):
             return False

@@ -1,4 +1,4 @@
-"""WAV files: what others wrote, as 16-bit mono; and ours.
+"""Reads WAV files of any kind as 16-bit mono, and writes 16-bit mono.
 
 The standard library's `wave` reads neither float nor extensible files on Python 3.11, so RIFF is parsed here
 (Multimedia Programming Interface and Data Specifications 1.0; WAVEFORMATEXTENSIBLE as Microsoft documents it).
@@ -45,7 +45,7 @@ class Wav:
     rate: int
     """Samples a second."""
     truncated: bool = False
-    """True where the file ends before its header says, or in the middle of a sample."""
+    """True if the file ends before its header says, or in the middle of a sample."""
 
     @property
     def duration(self) -> float:

@@ -43,7 +43,7 @@ _SENTENCE: Final = re.compile(r"[^.!?]+\?")
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """A booking as the agent reads it out; None where a part is not in it."""
+    """A booking as the agent reads it out; None if a part is not in it."""
 
     people: int | None
     day: date | None
@@ -60,12 +60,12 @@ def question_in(text: str) -> Question | None:
 
 
 def is_booked(text: str) -> bool:
-    """True where the agent says that it is done."""
+    """True if the agent says that it is done."""
     return re.search(r"(?<!nothing )\b(?:is|it's) booked\b|\breference is\b", text.casefold()) is not None
 
 
 def is_goodbye(text: str) -> bool:
-    """True where these are the agent's last words."""
+    """True if these are the agent's last words."""
     return "goodbye" in text.casefold()
 
 

@@ -24,7 +24,7 @@ from duologue.wire.frames import HEADER_BYTES
 __all__ = ["ANSWER_TIMEOUT_S", "PLAY_RATE", "Call", "VoiceBank"]
 
 PLAY_RATE: Final = 24_000
-"""Samples a second of the agent's voice: what most synthesisers make, so that nobody has to convert it."""
+"""Samples a second of the agent's voice: what most synthesizers produce, so that nothing is resampled."""
 
 ANSWER_TIMEOUT_S: Final = 8.0
 """A caller who gets no answer for this long says it again."""

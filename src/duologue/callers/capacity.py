@@ -71,9 +71,9 @@ class Capacity:
     """The knee: the most callers that were carried, and the fewest that were not."""
 
     carried: int
-    """0 where not even the first number was."""
+    """0 if not even the first number was."""
     broken_at: int | None
-    """None where nothing broke."""
+    """None if nothing broke."""
     why: tuple[str, ...]
     """Which limits broke there."""
     void: str

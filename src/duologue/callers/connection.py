@@ -10,7 +10,7 @@ __all__ = ["CallerConnection", "ConnectionObserver", "refusal"]
 
 
 class ConnectionObserver(Protocol):
-    """Who is told what comes over a line. Plain calls on the loop's thread."""
+    """Receives what arrives over a connection. Plain calls on the loop's thread."""
 
     def text(self, message: str) -> None:
         """A message came."""

@@ -103,7 +103,7 @@ class Refusal:
 
     code: str
     close: int | None
-    """Of the closing handshake; None where no connection was opened, or it broke off."""
+    """Of the closing handshake; None if no connection was opened, or it broke off."""
     retry_after_s: float | None
     says_why: bool
 
@@ -141,7 +141,7 @@ class Log:
     refusals: Counter[str] = field(default_factory=Counter)
     """Calls that were not opened, by code."""
     refused: Counter[Refusal] = field(default_factory=Counter)
-    """The same, by all that the caller was told."""
+    """The same, from the messages that the caller got."""
     stayed_away: int = 0
     """Callers who were refused so often that they gave it up for a while."""
     lost: Counter[str] = field(default_factory=Counter)
@@ -157,7 +157,7 @@ class Log:
     late_evidence: int = 0
     false_interruptions: int = 0
     stray_turns: int = 0
-    """Turns that the server heard where nobody had spoken."""
+    """Turns that the server decided although the caller had not spoken."""
     starved_frames: int = 0
     greetings: int = 0
     stories: list[Story] = field(default_factory=list)

@@ -34,7 +34,7 @@ class Playback:
         """Frames of 20 ms of silence inside replies."""
 
     def add(self, now: float, position: int, generation: int, samples: int) -> float | None:
-        """Take a frame that came now, and return when it sounds; None where it was dropped or has to wait."""
+        """Take a frame that came now, and return when it sounds; None if it was dropped or has to wait."""
         if generation <= self._dropped:
             return None
         begins = generation != self.generation

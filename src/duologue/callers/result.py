@@ -55,7 +55,7 @@ class Result:
     interrupted: bool
     """Ended by Ctrl-C before its time."""
     valid: bool
-    """False where the callers themselves were too late to measure anything."""
+    """False if the callers themselves were too late to measure anything."""
     why_void: str
     lines: str
     """The package that carried the connections."""

@@ -147,7 +147,7 @@ class _Callers:
     async def run(self) -> Result:
         plan = self._plan
         gc.collect()
-        gc.freeze()  # the sound of all utterances need not be looked through again and again
+        gc.freeze()  # the audio of all utterances need not be looked through again and again
         self._began = self._loop.time()
         cpu = time.process_time()
         self._ticker.start()
@@ -254,7 +254,7 @@ class _Callers:
             call.settle()
             if call.started:
                 self._log.lost["no goodbye"] += 1
-            line.abort()  # the run is over, and the server did not say goodbye
+            line.abort()  # the run is over, and the server has not closed the connection
             raise
         finally:
             call.settle()

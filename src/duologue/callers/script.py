@@ -63,7 +63,7 @@ class Script(Protocol):
         ...
 
     def answer(self, said: str) -> Act:
-        """What to do once the agent has said this, in full; empty where it stays silent."""
+        """What to do once the agent has said this, in full; empty if it stays silent."""
         ...
 
     def cut_in(self, said: str) -> tuple[float, Say] | None:
@@ -184,7 +184,7 @@ class Booker:
         return self._correct(wrong)
 
     def _wrong(self) -> str:
-        """The first part of what was read out that is not what was wanted; empty where all is."""
+        """The first part of what was read out that is not what was wanted; empty if all is."""
         read, goal = self._read, self.goal
         if read is None:
             return ""
@@ -214,7 +214,7 @@ class Booker:
 
 
 def _sound(name: str) -> str:
-    """A name as it is heard: nobody hears an apostrophe, or one letter from two."""
+    """A name as it sounds: without apostrophes and doubled letters."""
     return re.sub(r"(.)\1+", r"\1", re.sub(r"\W", "", name.casefold()))
 
 

@@ -80,7 +80,7 @@ class Ticker:
             return
         step = FRAME / SLOTS
         while not self._slots[self._count % SLOTS] and self._count % SLOTS:
-            self._count += 1  # nobody is there: sleep on
+            self._count += 1  # no caller is registered: sleep on
         self._timer = self._loop.call_at(self._began + self._count * step, self._wake)
 
     def _catch_up(self) -> None:

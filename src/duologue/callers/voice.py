@@ -68,7 +68,7 @@ def prepare(
 ) -> dict[str, Utterance]:
     """The utterance of each text; `|` in a text is a pause.
 
-    `recorded` has the sound of some, (n,) int16 at 16 kHz. `make_voice` makes the synthesiser (a TtsModel) for the
+    `recorded` has the audio of some, (n,) int16 at 16 kHz. `make_voice` makes the synthesiser (a TtsModel) for the
     others; it is called only where something is not in the cache folder. `on_progress` is told how many of how many are
     done.
     """
@@ -88,7 +88,7 @@ def prepare(
 
 
 def room_noise() -> tuple[bytes, ...]:
-    """Frames of a quiet room, to be repeated: what a line carries while nobody speaks."""
+    """Frames of a quiet room, to be repeated: sent while the caller is silent."""
     return _frames(_noise(seed=2))
 
 

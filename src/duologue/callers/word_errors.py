@@ -115,7 +115,7 @@ def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
 
 
 def word_error_rate(pairs: Iterable[tuple[str, str]]) -> float:
-    """Errors a reference word over all (reference, hypothesis) pairs; 0 where there are no words and no errors."""
+    """Errors a reference word over all (reference, hypothesis) pairs; 0 if there are no words and no errors."""
     errors = words = 0
     for reference, hypothesis in pairs:
         e, n = word_errors(reference, hypothesis)

@@ -58,7 +58,7 @@ def _main(
 
 
 def run() -> None:
-    """Run a command; errors of ours become one line and exit status 1, Ctrl-C becomes 130."""
+    """Run a command; a DuologueError becomes one line and exit status 1, Ctrl-C becomes 130."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our characters shows others, and goes on

@@ -100,11 +100,11 @@ class Called:
     wall: float
     """Seconds of real time that it took."""
     starved: int
-    """Frames of 20 ms in which speech was owed and none was ready."""
+    """Frames of 20 ms in which speech was due and none was ready."""
 
 
 class Caller:
-    """Holds one call, in real time or in audio time; with `events`, prints every event there as it comes."""
+    """Holds one call, in real time or in audio time; with `events`, prints each event there when it happens."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Caller:
         self._events = events
 
     async def call(self, pcm: bytes, agent: Any, show: Any = None) -> Called:
-        """Play `pcm`, 16 kHz mono PCM16, to `agent`; `show` is told the seconds that have been played."""
+        """Play `pcm`, 16 kHz mono PCM16, to `agent`; `show` is called with the seconds played so far."""
         from duologue.clock import VirtualClock, WallClock
         from duologue.conversation.config import ConversationConfig
         from duologue.recording.replayer import Replayer

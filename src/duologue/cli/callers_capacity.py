@@ -21,7 +21,7 @@ __all__ = ["find"]
 
 
 def find(plan: Plan, recorded: Mapping[str, Sound] | None, *, raw: Path | None, as_json: bool) -> None:
-    """Run with more and more callers, and print the knee; the exit status is 1 if there is none to be told."""
+    """Run with more and more callers, and print the knee; the exit status is 1 if there is none."""
     from duologue.callers.run import prepare_run, run
 
     each = plan.ramp / plan.sessions

@@ -18,7 +18,7 @@ __all__ = ["run_and_print"]
 
 
 def run_and_print(url: str, callers: int, seconds: float, seed: int, token: str | None, *, as_json: bool) -> None:
-    """Run, print what happened, and exit with 1 if a call was not resumed, or something was told wrong."""
+    """Run, print what happened, and exit with 1 if a call was not resumed, or a message was wrong."""
     from duologue.callers.chaos import run_chaos
 
     said = _speech()

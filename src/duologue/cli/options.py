@@ -41,7 +41,7 @@ Realtime = Annotated[
     ),
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm or --realtime: the endpoint.")]
-Instructions = Annotated[str | None, typer.Option(help="With --llm or --realtime: what the model is told to be.")]
+Instructions = Annotated[str | None, typer.Option(help="With --llm or --realtime: instructions for the model.")]
 Config = Annotated[
     Path | None,
     typer.Option(

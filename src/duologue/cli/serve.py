@@ -286,7 +286,7 @@ def serve(
         logging_to(level=settings.log.level, log_format=settings.log.format) as log_format,
         listen(server.host, server.port) as sock,
     ):
-        # What is told of the start goes where the log goes: standard error holds JSON and nothing else, or text.
+        # Messages about the start go where the log goes: standard error holds JSON and nothing else, or text.
         say = _skip if as_json else notes.print if log_format == "text" else _write_to_log
         if loaded.file is not None:
             say(f"settings from {loaded.file}")

@@ -24,7 +24,7 @@ JOINED = int(0.8 * RATE)
 TOGETHER = 8
 """Stretches understood at once."""
 PACE = 0.1
-"""Seconds of sound pushed at a time where words are shown as they come."""
+"""Seconds of audio pushed at a time when partial transcripts are shown."""
 
 
 def stretches(vad: VoiceActivityDetector, samples: NDArray[np.int16]) -> list[tuple[int, int]]:

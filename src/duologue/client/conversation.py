@@ -59,7 +59,7 @@ class AudioFrame:
 class Conversation(ResumableConnection):
     """One conversation with a server: `async with` opens and closes it, `async for` gives what comes.
 
-    What comes is messages and AudioFrames, in order; the sound of replies that were interrupted is left out. A fatal
+    What comes is messages and AudioFrames, in order; the audio of replies that were interrupted is left out. A fatal
     error of the server is raised by the iteration, as the error that it names; the others are given like any message.
     Iterate all the time: a client that does not read is cut off.
 

@@ -1,4 +1,4 @@
-"""What a server's refusals and goodbyes mean, as errors."""
+"""Errors for a server's refusals and close codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection of a conversation, which is made again where it breaks."""
+"""The connection of a conversation, which is reestablished after it breaks."""
 
 from __future__ import annotations
 
@@ -121,9 +121,10 @@ class ResumableConnection:
         return close is None or close.code not in FINAL_CODES or close.reason == SlowClientError.code
 
     async def _resume(self, socket: ClientConnection) -> None:
-        """Connect again in place of `socket`, and send what the server has not got; whoever notices first does it.
+        """Connect again in place of `socket`, and send what the server has not received.
 
-        Raises StreamError where that does not come about while the server keeps the session, and what it refuses with.
+        Of several tasks that notice the loss, the first does it. Raises StreamError if it does not succeed while the
+        server keeps the session, and the error of a refusal.
         """
         async with self._resuming:
             if self._socket is socket:

@@ -1,4 +1,4 @@
-"""The life of the call: it begins once, and ends on request, by a timer, or after the agent has said goodbye."""
+"""The life of the call: it begins once, and ends on request, by a timer, or after the agent's last words."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Call:
 
     @property
     def is_closing(self) -> bool:
-        """True while the call waits for speech that is owed, and then ends."""
+        """True while the call waits for speech that is due before it ends."""
         return bool(self._ending.reason) and self.machine.state is CallState.LIVE
 
     def start(self, i: inputs.CallRequested) -> None:

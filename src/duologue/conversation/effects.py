@@ -54,7 +54,7 @@ class RequestTranscript:
 class RequestEndOfTurn:
     """Judge from the sound up to `end` whether the turn that began at `start` is over.
 
-    `words`: the probability by the words alone; None where they are not there yet.
+    `words`: the probability by the words alone; None if they are not there yet.
     """
 
     ask: int
@@ -76,7 +76,7 @@ class RequestPartial:
 
 @dataclass(frozen=True, slots=True)
 class DropAsk:
-    """Nobody waits for this answer any more."""
+    """The answer is no longer needed."""
 
     ask: int
 
@@ -127,7 +127,7 @@ class DiscardReply:
 
     generation: int
     rollback: bool
-    """Nothing of it was heard: an agent with state goes back to where it was."""
+    """None of the answer was heard: an agent with state restores its snapshot."""
 
 
 @dataclass(frozen=True, slots=True)

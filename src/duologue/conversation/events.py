@@ -105,14 +105,14 @@ class TurnScored(Event):
     words: float
     """What the words say, 0 to 1."""
     sound: float | None
-    """What the sound says, where it was asked."""
+    """What the audio says, where it was asked."""
     probability: float
     """All together."""
     silence: float
     """Seconds since the last speech."""
     reason: str
     recognizer: float | None = None
-    """The recognizer's own opinion, where it has one."""
+    """The recognizer's own estimate, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class AgentHeard(Event):
 
     generation: int
     turn: int
-    """The turn that was answered; 0 where nobody asked."""
+    """The turn that was answered; 0 for speech that answers no turn."""
     text: str
     said: str
     interrupted: bool

@@ -22,7 +22,7 @@ __all__ = ["Floor"]
 class Floor:
     """The agent's side: at most one reply at a time, and texts that wait to be said.
 
-    It knows nothing of the user's turn. What an outcome means for that turn is decided by the caller.
+    It has no access to the user's turn: the caller decides what an outcome means for that turn.
     """
 
     def __init__(self, context: Context, history: History, timers: CallTimers) -> None:

@@ -29,10 +29,10 @@ class Message:
     text: str
     """User: what was understood. Agent: what the user *heard*."""
     said: str = ""
-    """Agent: all that was ready to be said; longer than `text` where it was interrupted."""
+    """Agent: all text that was ready to be spoken; longer than `text` if it was interrupted."""
     interrupted: bool = False
     estimated: bool = False
-    """True where what was heard had to be estimated, for want of playback marks or of exact word timings."""
+    """True if what was heard had to be estimated, for want of playback marks or of exact word timings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class History:
     """Messages that made room for later ones."""
 
     def add(self, message: Message) -> None:
-        """Append, and let the oldest go where there are too many."""
+        """Append a message, and drop the oldest if there are too many."""
         self.messages.append(message)
         if len(self.messages) > self.limit:
             self.messages.popleft()

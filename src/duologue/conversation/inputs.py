@@ -1,4 +1,4 @@
-"""What the rules are told. Each comes with `Now`: the position in the audio, and the wall's seconds."""
+"""The inputs of the rules. Each comes with `Now`: the position in the audio, and monotonic seconds."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class CallRequested:
     agent_speculates: bool = False
     """The agent declares itself free of side effects before commit."""
     judges_sound: bool = False
-    """A model that judges the sound of a turn is at hand."""
+    """A model that judges the audio of a turn is at hand."""
     streams_words: bool = False
-    """The recognizer hears the user while they speak, and shows words as they come."""
+    """The recognizer streams: it has partial transcripts while the user speaks."""
     words_latency: float | None = None
     """Seconds that the recognizer takes for the words; None: as long as the configured budget."""
     words_latency_per_s: float = 0.0
@@ -109,7 +109,7 @@ class WordsArrived:
     ask: int
     text: str
     probability: float
-    """How finished the words sound, 0 to 1; of the last segment, where there are several."""
+    """How complete the words are, 0 to 1; of the last segment if there are several."""
     reason: str = ""
     """Why, as a slug."""
     timeout_factor: float = 1.0
@@ -126,10 +126,10 @@ class WordsArrived:
 
 @dataclass(frozen=True, slots=True)
 class TurnJudged:
-    """The recognizer's own opinion of the end of the turn, for which nobody asked."""
+    """The recognizer's own estimate of the end of the turn, without a request for it."""
 
     position: int
-    """Up to where it had listened."""
+    """The position up to which it had processed the audio."""
     probability: float
     """0 to 1: how likely the user has finished."""
     eager: bool = False

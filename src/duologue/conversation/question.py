@@ -16,7 +16,7 @@ or a date. `same`: what was asked before is asked again. `open`: anything."""
 ANSWER_KINDS: Final[tuple[AnswerKind, ...]] = get_args(AnswerKind)
 
 AnswerState = Literal["", "partial", "complete"]
-"""Whether a transcript answers the question: as far as it must, only in part, or `""` if that cannot be told."""
+"""Whether a transcript answers the question: in full, in part, or `""` if that is unknown."""
 
 MAX_LENGTHS: Final = 16
 

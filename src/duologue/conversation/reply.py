@@ -66,7 +66,7 @@ class Reply:
     played: int = 0
     """Samples for which it has been playing."""
     silent_from: int | None = None
-    """Position from which the user hears nothing although speech is owed; None while speech sounds."""
+    """Position from which the user hears nothing although speech is due; None while speech sounds."""
     declared: Expected | None = None
     """What it asks for, as the agent declared."""
     asked_from: int = 0

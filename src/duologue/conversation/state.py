@@ -39,7 +39,7 @@ class AgentState(StrEnum):
     DUCKED = "ducked"
     """Playing softly, because the user may be starting to speak."""
     PAUSED = "paused"
-    """Silent in mid-reply, because the user speaks; goes on where it stopped, or is interrupted."""
+    """Paused in mid-reply because the user speaks; it resumes or is interrupted."""
 
 
 class CallState(StrEnum):
@@ -106,7 +106,7 @@ class Machine(Generic[S]):
         self.state: S = state
 
     def may(self, trigger: str) -> bool:
-        """True where the table knows `trigger` in this state."""
+        """True if the table knows `trigger` in this state."""
         return (self.state, trigger) in self._table
 
     def fire(self, trigger: str) -> S:

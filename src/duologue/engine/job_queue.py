@@ -62,7 +62,7 @@ class JobQueue:
         return jobs
 
     def take(self, now: float, *, speech_only: bool, is_crowded: bool) -> list[Job]:
-        """Remove and return the jobs that run next, in one batch; empty where a thread of this kind has to wait."""
+        """Remove and return the jobs that run next, in one batch; empty if a thread of this kind has to wait."""
         while heap := self._next_heap(now, speech_only, is_crowded):
             job = heapq.heappop(heap)
             self.seconds -= job.cost

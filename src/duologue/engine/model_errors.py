@@ -9,7 +9,7 @@ __all__ = ["model_closed", "model_failure", "thread_died"]
 
 
 def model_failure(model: Step, error: Exception) -> DuologueError:
-    """What a model failed with, as an error of ours."""
+    """Converts the exception of a model to a DuologueError."""
     if isinstance(error, DuologueError):
         return error
     return with_cause(

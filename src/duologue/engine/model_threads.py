@@ -190,7 +190,7 @@ class ModelThreads:
     # --- on the threads ---
 
     def _live(self, speech_only: bool) -> None:
-        """Run a thread. Only a fault of ours, or a model that ends the interpreter, can cut it short."""
+        """Run a thread. Only a bug in duologue, or a model that ends the interpreter, can end it early."""
         try:
             self._work(speech_only)
         except BaseException:

@@ -94,7 +94,7 @@ class ModelSpeechToText:
         """Do nothing: a model is loaded when it is constructed."""
 
     async def aclose(self) -> None:
-        """Do nothing: the model belongs to whoever constructed it."""
+        """Do nothing: the code that constructed the model closes it."""
 
     async def hold(self) -> None:
         """Wait while the threads are busy: most users who pause for so short a time go on."""

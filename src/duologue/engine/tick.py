@@ -73,7 +73,7 @@ class TickCounters:
     late: int = 0
     """Ticks that began more than one tick late."""
     starved_frames: int = 0
-    """Frames of 20 ms in which speech was owed and none was ready."""
+    """Frames of 20 ms in which speech was due and none was ready."""
     late_frames: int = 0
     """Frames that were ready, and were sent 20 ms or more after they were to sound."""
     recognition_faults: int = 0

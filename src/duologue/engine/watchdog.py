@@ -1,4 +1,4 @@
-"""A thread that notices when the event loop is held up, and says by whom."""
+"""A thread that notices when the event loop is blocked, and names the function that blocks it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_FRAMES: Final = 10
 _INSTALLED: Final = tuple(
     {os.path.dirname(os.path.dirname(asyncio.__file__)), *map(sysconfig.get_path, ("purelib", "platlib")), "<frozen"}
 )
-"""Where code is that nobody calls their own."""
+"""Folders of code that is not the application's: libraries."""
 
 _STEPS: Final = ("_host", "host", "on_error", "__self__", "request")
 """Attributes by which the parts of a session lead to it."""
@@ -175,7 +175,7 @@ class LoopWatchdog:
         )
 
     def _session_in(self, frame: FrameType) -> str | None:
-        """The session that a frame of ours is about."""
+        """The session that a frame of duologue serves."""
         if not frame.f_globals.get("__name__", "").startswith("duologue."):
             return None
         with suppress(Exception):  # It is only a look at objects that live in another thread.

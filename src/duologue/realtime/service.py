@@ -56,7 +56,7 @@ VOICE_SETTINGS: Final = {
 }
 """The setting of pydantic-ai that chooses the voice, by the service's prefix."""
 MAX_HISTORY: Final = 100
-"""Messages that a new connection is told of."""
+"""Messages of the history that are sent to a new connection."""
 
 
 class RealtimeSettings(BaseModel):
@@ -69,7 +69,7 @@ class RealtimeSettings(BaseModel):
     api_key_file: Path | None = None
     """A file that holds the key; otherwise it comes from the vendor's usual environment variable."""
     instructions: str = Field(INSTRUCTIONS, max_length=100_000)
-    """What the model is told to be."""
+    """Instructions for the model."""
     voice: str | None = Field(None, min_length=1, max_length=200)
     transcription_model: str | None = None
     """What the service transcribes the user's audio with. None: it does not, and the session's recognizer does."""

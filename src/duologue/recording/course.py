@@ -47,7 +47,7 @@ class Evidence(Protocol):
     """Answers what the rules ask."""
 
     def answer(self, request: Request) -> tuple[Answer, int] | None:
-        """Return the answer and the samples of audio after which it comes; None if nobody knows."""
+        """Return the answer and the samples of audio after which it comes; None if it was not recorded."""
         ...
 
 

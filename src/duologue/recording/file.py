@@ -56,7 +56,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block; audio is read only where it is wanted."""
+    """One block; audio is read only when it is needed."""
 
     kind: int
     content: bytes

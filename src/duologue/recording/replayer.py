@@ -30,7 +30,7 @@ class Replayer:
     """Plays audio to live sessions of one engine, in frames of 20 ms.
 
     With an engine that is paced, playing takes as long as the audio. With `Engine(paced=False, clock=VirtualClock())`
-    it runs in audio time: before each frame it waits for evidence that is due and speech that is owed, so that the
+    it runs in audio time: before each frame it waits for evidence that is due and speech that is due, so that the
     sessions decide as in real time, and moves the clock on after it.
 
     Args:
@@ -100,7 +100,7 @@ class Replayer:
                     return
 
     async def wait_until_ready(self, wait_for: Collection[VoiceSession] | None = None) -> None:
-        """Return when none of the sessions waits for evidence that is due, or for speech that is owed.
+        """Return when none of the sessions waits for evidence that is due, or for speech that is due.
 
         Raises DeadlineError where none of them makes progress within the timeout.
         """

@@ -9,7 +9,7 @@ __all__ = ["Recorder"]
 
 
 class Recorder(AudioSink):
-    """Keeps the agent's sound where it sounded on the clock, as a client with no jitter would play it."""
+    """Stores the agent's audio at the times at which a client without jitter would play it."""
 
     def __init__(self, rate: int, clock: Clock) -> None:
         self.rate = rate
@@ -20,7 +20,7 @@ class Recorder(AudioSink):
         self._pcm = bytearray()
 
     def send(self, pcm: bytes, position: int, generation: int) -> None:
-        """Keep a frame: after the one before it, or at the present where there was silence."""
+        """Store a frame after the one before it, or at the present position after silence."""
         at = int((self._clock.now() - self._began) * self.rate) * 2
         # A frame is sent a little before it sounds, so one that comes within 100 ms of the last belongs right after it.
         if at - len(self._pcm) > self.rate // 5:

@@ -44,7 +44,7 @@ class Attempt(Generic[P]):
 
     member: Member[P]
     is_last: bool
-    """Nobody else is left."""
+    """No provider is left."""
 
 
 def members_of(
@@ -82,7 +82,7 @@ def check_members(what: str, providers: Sequence[Any]) -> None:
 
 
 def attempts(members: Sequence[Member[P]], may: Callable[[Member[P]], bool] | None = None) -> Iterator[Attempt[P]]:
-    """Yield whom to ask: first those whose breaker admits a call, in order; then, for want of others, the rest.
+    """Yield the providers to try: first those whose breaker admits a call, in order; then the rest as a last resort.
 
     Stop iterating once one has answered. `may` says who can serve the call at all.
     """

@@ -60,7 +60,7 @@ class ProgressWatch:
         self._owes: Callable[[], bool] | None = None
 
     def pause_unless(self, owes: Callable[[], bool]) -> None:
-        """Let no time pass while `owes()` is False. Call `resume` when that may have changed."""
+        """Stop the clock while `owes()` is False. Call `resume` when that may have changed."""
         self._owes = owes
 
     def resume(self) -> None:
@@ -102,7 +102,7 @@ class ProgressWatch:
 
     def _check(self) -> None:
         self._timer = None
-        if self._limit is None:  # nobody waits: whoever does next sets the timer
+        if self._limit is None:  # there is no waiter: the next one sets the timer
             return
         now = self._loop.time()
         if self._owes is not None and not self._owes():

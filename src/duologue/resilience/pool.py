@@ -138,7 +138,7 @@ class ProviderPool(Generic[C]):
 
     @property
     def idle(self) -> int:
-        """Connections that nobody uses."""
+        """Idle connections."""
         return len(self._idle)
 
     @property
@@ -300,7 +300,7 @@ class ProviderPool(Generic[C]):
             if not waiter.done():
                 waiter.set_exception(error)
                 return
-        self._keeps = 0  # nobody waits: do not dial a provider that is down again and again
+        self._keeps = 0  # there is no waiter: do not dial a provider that is down again and again
 
     async def _check(self, connection: C, answer: Awaitable[bool]) -> None:
         """Lease an idle connection if it is alive."""

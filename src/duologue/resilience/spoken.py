@@ -47,7 +47,7 @@ class TextTap:
         self._unspoken = 0
 
     async def read(self, at: int = 0) -> AsyncIterator[str]:
-        """Yield the text from character `at` on, as it comes."""
+        """Yield the text from character `at` on, as it arrives."""
         reading = self._reading = object()
         self._unspoken = 0
         while self._reading is reading:

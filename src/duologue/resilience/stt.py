@@ -45,7 +45,7 @@ from duologue.stt import (
 __all__ = ["FallbackSpeechToText", "GuardedStream"]
 
 STABLE_S: Constant = 10.0
-"""A stream that has lived for so many seconds without a fault has succeeded, even if nobody spoke."""
+"""A stream that has lived for so many seconds without a fault has succeeded, even without speech."""
 
 CLOSING_S: Constant = 1.0
 MAX_CLOSING: Constant = 256

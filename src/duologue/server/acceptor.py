@@ -136,7 +136,7 @@ class Acceptor:
             try:
                 accepted, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return  # Nobody waits, another worker was faster, or the client has gone.
+                return  # No connection waits, another worker took it, or the client has gone.
             except OSError as error:
                 log.error("No connection can be accepted for now: %s.", error.strerror)
                 self._loop.remove_reader(self._listening)

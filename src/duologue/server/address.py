@@ -1,4 +1,4 @@
-"""Where a server can be reached, as people are told."""
+"""The address of a server, as it is printed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def address_of(host: str, port: int, *, tls: bool = False) -> str:
 def exposure(
     host: str, port: int, *, tls: bool = False, authenticates: bool = False, insecure: bool = False
 ) -> list[str]:
-    """What to say where others than this machine can reach the server; nothing where they cannot.
+    """What to say where others than this machine can reach the server; nothing if they cannot.
 
     Raises ConfigError where they could call without authentication, and `insecure` does not allow that.
     """

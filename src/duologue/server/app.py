@@ -100,7 +100,7 @@ class VoiceApp(Starlette):
 
     @asynccontextmanager
     async def lifespan(self, app: object = None) -> AsyncIterator[None]:
-        """Load the models and serve while this context is open; then tell every client goodbye.
+        """Load the models and serve while this context is open; then close every connection in order.
 
         `app` is whatever runs it, and is not looked at: this is what FastAPI and Starlette take as `lifespan=`. Raises
         InvalidStateError if it runs already.
@@ -201,7 +201,7 @@ class VoiceApp(Starlette):
         return JSONResponse({"ready": True})
 
     def _ops_refusal(self, request: HTTPConnection) -> Refusal | None:
-        """Why this request may not read what the server does; None where it may."""
+        """Why this request may not read the state of the server; None if it may."""
         if (refusal := self._origins.host_refusal(request)) is not None:
             return refusal
         try:

@@ -46,7 +46,7 @@ MAX_SESSIONS: Final = 100
 class Application:
     """An application's options, checked, and what is made of them in each process.
 
-    `say` is told what happens, a line at a time. Raises ConfigError for options that cannot be meant.
+    `say` is called with lines that report progress. Raises ConfigError for options that contradict each other.
     """
 
     def __init__(

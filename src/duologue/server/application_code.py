@@ -62,7 +62,7 @@ class _Pool:
 class ApplicationCode:
     """Calls functions of the application: plain ones in threads of its own, `async` ones on the event loop.
 
-    A plain function that blocks holds up nobody but its own call. One that takes longer than `warn_after` is shown in
+    A plain function that blocks delays only its own call. One that takes longer than `warn_after` is shown in
     the log with its stack; one that takes longer than `timeout` is given up, and its thread is lost until it returns.
     """
 
@@ -87,7 +87,7 @@ class ApplicationCode:
     ) -> Any:
         """The result of a function, plain or `async`; `what` names it in messages.
 
-        `dispose` is called with the result of a plain function that comes when nobody waits for it any more.
+        `dispose` is called with the result of a plain function that returns after its caller has given up.
         Raises what the function raises, DeadlineError if it takes too long, and OverloadedError if all threads are
         taken by functions that were given up.
         """
@@ -144,7 +144,7 @@ class ApplicationCode:
             threading.Thread(target=_work, args=(self._pool,), name=name, daemon=True).start()
 
     def _abandon(self, job: _Job, dispose: Callable[[Any], Coroutine[Any, Any, None]] | None) -> None:
-        """Nobody waits for this job any more."""
+        """The caller has given up on this job."""
         if job.result.done():
             return
         job.abandoned = True

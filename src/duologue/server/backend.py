@@ -101,7 +101,7 @@ class Session(Protocol):
         ...
 
     async def hang_up(self, reason: str = ...) -> None:
-        """End the session; does nothing where it has ended."""
+        """End the session; does nothing if it has ended."""
         ...
 
 

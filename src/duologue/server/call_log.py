@@ -57,7 +57,7 @@ class CallCounters:
 
 
 class CallFollower:
-    """Is told what happens in one call. It holds the call's record and nothing else of its session.
+    """Observes one call. Holds the call's record and no reference to its session.
 
     While the call lives it is in `live`, for operators. `keep` is called with the seconds that it lasted, at its end.
     `trace_id` gives the id of its trace.

@@ -1,4 +1,4 @@
-"""What an application says of its calls: who answers, with which voice, and what it wants to be told."""
+"""The options of an application's calls: agents, voices and hooks."""
 
 from __future__ import annotations
 

@@ -68,6 +68,6 @@ def ending(reason: str) -> Closing:
 
 
 def failure(error: BaseException) -> Closing:
-    """The end of a session by a fault of ours, which goes to the log and not to the client."""
+    """The end of a session by an internal fault, which goes to the log and not to the client."""
     log.error("A session broke off.", exc_info=error)
     return Closing(SERVER_ERROR, "error", DuologueError("The server failed.", hint="Its log says why."))

@@ -30,7 +30,7 @@ class Handshake:
 
 
 class Receiver(Protocol):
-    """Is told what happens on a connection. These are plain calls on the loop's thread, made where it happens."""
+    """Receives the messages and the end of a connection. Plain calls on the loop's thread, made when it happens."""
 
     def received(self, message: str | bytes) -> None:
         """A whole message has come."""
@@ -49,7 +49,7 @@ class Receiver(Protocol):
         ...
 
     def lost(self, *, meant: bool = False) -> None:
-        """The connection is over, and nothing more is told.
+        """The connection is over; no call follows.
 
         `meant`: a side ends it for good, and it did not just break.
         """

@@ -48,8 +48,8 @@ class Guest:
 class Gate:
     """Counts sockets from the moment they are accepted, and closes those that take too long.
 
-    At most `max_sockets` are held, and at most `max_waiting_per_address` of one address that wait. Where one more
-    comes, the socket that has waited longest is closed for it, so that silent sockets lock nobody out. Sockets with a
+    At most `max_sockets` are held, and at most `max_waiting_per_address` of one address that wait. If there are
+    more, the socket that has waited longest is closed, so that idle sockets cannot lock clients out. Sockets with a
     session are never closed here. `sweep` is to be called about once a second.
     """
 
@@ -83,7 +83,7 @@ class Gate:
         return len(self._waiting)
 
     def admit(self, address: str) -> Guest | None:
-        """Count a socket that was just accepted; None where there is no room for it."""
+        """Count a socket that was just accepted; None if there is no room for it."""
         alike = self._of_address.get(address, {})
         if len(alike) >= self.max_waiting_per_address:
             self._evict(next(iter(alike)))
@@ -114,7 +114,7 @@ class Gate:
             self._forget_address(guest)
 
     def leave(self, guest: Guest) -> None:
-        """It is gone; does nothing where that is known."""
+        """It is gone; does nothing if that is known."""
         if guest in self._guests:
             self._guests.discard(guest)
             self.establish(guest)

@@ -50,7 +50,7 @@ class Inbox:
         """Messages of the client that were handled."""
         self._closed = False
         self._handling = False
-        """Messages are handled as they come; otherwise they wait, and nothing more is read."""
+        """True while messages are handled on arrival; while False they wait, and no more are read."""
         self._waiting: deque[str | bytes] = deque()
         self._held: asyncio.TimerHandle | None = None
         self._mistakes: deque[float] = deque(maxlen=limits.max_errors)
@@ -127,7 +127,7 @@ class Inbox:
                     early = ahead + self._limits.max_ahead
                     self._hold(ahead, now, f"{_AUDIO_TOO_FAST} {early:.1f} s ahead.", _AUDIO_HINT)
         except SessionNotActiveError:
-            pass  # It has just ended, and why has been told.
+            pass  # It has just ended, and the client has got the reason.
         except DuologueError as error:
             self._complain(error)
             self._charge(COMMAND_S + len(message) / BYTES_PER_S)

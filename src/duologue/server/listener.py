@@ -1,4 +1,4 @@
-"""uvicorn as this server needs it: bounded sockets, prompt notice of stuck clients, and a goodbye to each client.
+"""A uvicorn server with bounded sockets, prompt detection of stuck clients, and an orderly close of each connection.
 
 The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked for, by picows (`fast.py`).
 """
@@ -60,8 +60,8 @@ class Listener(uvicorn.Server):
 
     Clients are pinged each `keep_alive` seconds, or never where it is None. At most `max_waiting_per_address` sockets
     of one address may be without a session at once. With `signals=False` it leaves signals to the program around it.
-    `websockets` is what holds the WebSockets, one of WEBSOCKETS; NotInstalledError where that is not installed. Ends
-    when the backend cannot be built, and then `run` and `serve` raise what kept it from it.
+    `websockets` is the implementation, one of WEBSOCKETS; NotInstalledError if that is not installed. Ends if the
+    backend cannot be built; then `run` and `serve` raise its error.
     """
 
     force_exit: bool
@@ -92,7 +92,7 @@ class Listener(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=HttpProtocol,
-                proxy_headers=False,  # The application judges itself whom to believe.
+                proxy_headers=False,  # The application decides itself which proxies it trusts.
                 host=host,
                 port=port,
                 ws=protocol_of(websockets),
@@ -108,7 +108,7 @@ class Listener(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End at a signal, where that is wanted: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup.
+        """End at a signal if signals are enabled: SIGINT, SIGTERM, and SIGHUP unless it is ignored, as under nohup.
 
         With `on_hang_up`, SIGHUP calls that instead.
         """
@@ -192,7 +192,7 @@ class Listener(uvicorn.Server):
         return await super().on_tick(counter) or self._registry.failure is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say goodbye to the clients before uvicorn closes their connections."""
+        """Close the clients' connections in order before uvicorn drops them."""
         await self._registry.drain(is_cut=lambda: self.force_exit)
         if self._door is not None:
             self._door.close()

@@ -24,7 +24,7 @@ TRUSTED_PROXIES: Final = ("127.0.0.0/8", "::1")
 DEFAULT_PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 LOCAL_NAMES: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-"""Domains that nobody can register: no page of a stranger is reached by such a name."""
+"""Domains that cannot be registered, so that no foreign page has such a name."""
 
 MAX_ADDRESS: Final = 64
 """Characters of an address that a proxy passes on."""
@@ -81,7 +81,7 @@ class Origins:
         self._proxies = [_network(text) for text in trusted_proxies]
 
     def refusal(self, connection: HTTPConnection) -> Refusal | None:
-        """Why the page that opens this stream may not; None where it may, or where no page does."""
+        """Why the page that opens this stream may not; None if it may, or if no page opens it."""
         origin = connection.headers.get("origin")
         if origin is None or self._any:
             return None
@@ -101,7 +101,7 @@ class Origins:
         return self._refuse_origin(origin, connection)
 
     def host_refusal(self, connection: HTTPConnection) -> Refusal | None:
-        """Why a page that was reached under this Host may not; None where it may.
+        """Why a page that was reached under this Host may not; None if it may.
 
         A name that anybody may register can be pointed at this machine by a page of a stranger, which a browser then
         takes for the server's own (DNS rebinding). The browser names the port that it connects to, so that a request
@@ -155,7 +155,7 @@ class Origins:
         address = str(peer[0]) if peer else ""
         if not self._trusts(connection) or _is_forwarded(connection):
             return address
-        # Each proxy appends whom it was asked by, so that the last one that is no trusted proxy is the client.
+        # Each proxy appends the address of its peer, so the last address that is no trusted proxy is the client.
         for given in reversed(connection.headers.get("x-forwarded-for", "").split(",")):
             if not given.strip() or len(given) > MAX_ADDRESS or not given.strip().isprintable():
                 break
@@ -198,7 +198,7 @@ class Origins:
 def _is_forwarded(connection: HTTPConnection) -> bool:
     """Whether an ASGI server or a middleware believed the proxy already, and gives the client that it names.
 
-    uvicorn and Hypercorn do so for the proxies that they are told to trust, with port 0, which no socket has.
+    uvicorn and Hypercorn do so for the proxies that they are set to trust, with port 0, which no socket has.
     """
     client = connection.scope.get("client")
     return client is not None and client[1] == 0
@@ -224,7 +224,7 @@ def _is_local(name: str) -> bool:
 
 
 def _parse_place(text: str) -> Place | None:
-    """`name`, `name:port` or `[address]:port`; None where it is none."""
+    """`name`, `name:port` or `[address]:port`; None if it is none."""
     try:
         parts = urlsplit(f"//{text}")
         name, port = parts.hostname, parts.port

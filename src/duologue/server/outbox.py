@@ -95,7 +95,7 @@ class Outbox:
         self._flush()
 
     def block(self) -> None:
-        """The client takes nothing for now; `on_slow` is told where that lasts longer than `progress_timeout`."""
+        """The client reads nothing for now; `on_slow` is called if that lasts longer than `progress_timeout`."""
         if not self._blocked:
             self._blocked = True
             self._direct = False
@@ -128,7 +128,7 @@ class Outbox:
         self._frames.clear()
         self._last = None
         self._stop_timer()
-        self._on_slow = _tell_nobody  # what owns it is told, and owns us: that ring ends here
+        self._on_slow = _ignore  # break the reference cycle: its owner owns this outbox
         self.emptied.set()
 
     def _flush(self) -> None:
@@ -156,5 +156,5 @@ class Outbox:
         self._on_slow(SlowClientError(why))
 
 
-def _tell_nobody(_: SlowClientError) -> None:
-    """The client is gone, and who would be told with it."""
+def _ignore(_: SlowClientError) -> None:
+    """Do nothing: the client has gone."""

@@ -27,7 +27,7 @@ log: Final = logging.getLogger(__name__)
 
 
 class _PicowsLog(logging.LoggerAdapter[logging.Logger]):
-    """Ours, for all connections; a client that breaks the rules of WebSockets is no error of the server."""
+    """A log adapter for all connections: a violation of the protocol by a client is not an error of the server."""
 
     def error(self, msg: object, *args: object, **options: Any) -> None:
         level = logging.DEBUG if str(msg).startswith("WS parser error") else logging.ERROR
@@ -110,7 +110,7 @@ class PicowsProtocol(StreamProtocol):
         self.resume_reading()
 
     def shutdown(self) -> None:
-        """The server ends, and has said goodbye before, where there was time."""
+        """The server ends; if there was time, the closing handshake has begun."""
         self.stop_keepalive()
         if self._picows is None:
             super().shutdown()

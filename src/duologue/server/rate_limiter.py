@@ -6,7 +6,7 @@ __all__ = ["RateLimiter"]
 
 
 class RateLimiter:
-    """Compares the sound of one client with the clock. Durations are seconds.
+    """Compares the audio of one client with the clock. Durations are seconds.
 
     Sound that was held up on its way comes in a burst: it makes up for the time in which nothing came, and is no hurry.
     So up to `max_behind` of such time is remembered. If it were not, a client that was cut off for some seconds would

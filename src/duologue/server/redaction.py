@@ -1,4 +1,4 @@
-"""Takes what looks like a secret out of the lines of the log, whoever wrote them."""
+"""Removes what looks like a secret from log lines, those of libraries included."""
 
 from __future__ import annotations
 

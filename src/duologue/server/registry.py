@@ -39,7 +39,7 @@ DRAIN_POLL: Final = 0.05
 """Seconds between two looks at which calls are between two turns."""
 
 DRAIN_TIMEOUT: Final = 3.0
-"""Seconds that clients have to be told that the server ends."""
+"""Seconds for notifying clients that the server ends."""
 
 
 class ConnectionRegistry:
@@ -57,15 +57,15 @@ class ConnectionRegistry:
         self.telemetry: Telemetry = telemetry or Telemetry()
         self.telemetry.metrics.add_source(self._readings)
         self.others_telemetry: Mapping[str, Any] | None = None
-        """What all workers together have measured, where there are several."""
+        """The sums over all workers, if there are several."""
         self.failure: Exception | None = None
         """What kept the backend from being built."""
         self.max_connections = max_connections
-        """Connections held at once; whoever listens lowers it to what the process has descriptors for."""
+        """Connections held at once; the listener lowers it to what the process has descriptors for."""
         self.gate: Gate | None = None
         """The sockets, once somebody listens."""
         self.failure_is_raised = False
-        """Whoever listens ends with that failure, and tells of it."""
+        """The listener ends with that failure and reports it."""
         self.started: bool = False
         """The lifespan of the application runs."""
         self._backend: Backend | None = None
@@ -79,7 +79,7 @@ class ConnectionRegistry:
         self.find_elsewhere: Callable[[str], Awaitable[dict[str, Any] | None]] | None = None
         """Returns the page of a live call that another worker holds; None where there is one worker."""
         self.others: Sequence[Report] = ()
-        """What the other workers last told, where there are several."""
+        """The last reports of the other workers, if there are several."""
 
     @property
     def takes_sessions(self) -> bool:
@@ -124,7 +124,7 @@ class ConnectionRegistry:
             yield names.SESSIONS_REFUSED, count, (reason,)
 
     def telemetry_state(self) -> Mapping[str, Any]:
-        """What this process has measured, or all workers together where there are several."""
+        """The measurements of this process, or the sums over all workers if there are several."""
         return self.others_telemetry or self.telemetry.state()
 
     async def call_page(self, call: str) -> dict[str, Any] | None:
@@ -205,7 +205,7 @@ class ConnectionRegistry:
             self._dropped += stream.dropped
 
     async def drain(self, *, is_cut: Callable[[], bool] = lambda: False) -> None:
-        """Take nothing new, tell every client that the server ends, and wait until they are told.
+        """Take no new connection, notify every client that the server ends, and wait until that is sent.
 
         A call in which somebody speaks, or an answer is being prepared, has `drain_timeout` to get to the end of its
         turn, unless `is_cut` becomes true. Calls that other processes can go on with are left to them.

@@ -56,10 +56,11 @@ def serve(
     or a class or function that makes one for each call, without arguments or from the `call`. An Agent with state is
     never shared: its `clone` is taken if it has one, else it is refused. Several agents are `agents={name: agent}`.
 
-    `say` is told what happens, a line at a time; without it that is printed. `on_ready` is given the address and the
-    seconds that it took. `workers` processes share the port and divide `max_sessions` among them; each loads models of
-    its own. `listener` holds the WebSockets: `uvicorn`, or `picows`. `sock` is a socket that listens already, in place
-    of `port`: callers wait there from the moment it listens. The other options are in ApplicationOptions.
+    `say` is called with lines that report progress; by default they are printed. `on_ready` gets the address and the
+    seconds that the start took. `workers` processes share the port and divide `max_sessions` among them; each
+    loads its own models. `listener` holds the WebSockets: `uvicorn`, or `picows`. `sock` is a socket that listens
+    already, in place of `port`: callers wait there from the moment it listens. The other options are in
+    ApplicationOptions.
 
     `settings` is a file such as `duologue.toml`, read with the environment, or what `load_settings` returned; options
     that are given beside it come before it. Without it the port is 8000 on this machine, and the environment is not
@@ -100,7 +101,7 @@ async def aserve(
 ) -> None:
     """Serve as `serve` does, in one process, on the event loop that runs: until the task is cancelled.
 
-    Signals are left to the program. Clients are told goodbye before CancelledError goes on.
+    Signals are left to the program. Connections are closed in order before CancelledError goes on.
     """
     server = _Server(agent, _Where(host, port, 1, listener), settings, None, say or _print, on_ready, options)
     with server:
@@ -124,13 +125,13 @@ def asgi(
 ) -> VoiceApp:
     """An ASGI application that holds conversations: to be run by any ASGI server, or mounted in another application.
 
-    The application that it is mounted in runs its lifespan, which loads the models and says goodbye to the clients::
+    The application that it is mounted in runs its lifespan, which loads the models, and closes connections in order::
 
         voice = duologue.asgi(agent)
         app = FastAPI(lifespan=voice.lifespan)
         app.mount("/voice", voice)
 
-    The page is then at `/voice/` and the stream at `/voice/v1/stream`. `say` is told what happens, a line at a time;
+    The page is then at `/voice/` and the stream at `/voice/v1/stream`. `say` is called with lines that report progress;
     without it that is logged. `agent` and the other options are as for `serve`. Raises ConfigError if one of them
     cannot be meant.
     """

@@ -317,5 +317,5 @@ def _languages_of(service: object) -> frozenset[str]:
 
 
 def _failed(kind: type[DuologueError], what: str, error: BaseException) -> DuologueError:
-    """The client is told the type of what the application raised, and not its words, which may hold a secret."""
+    """Make an error with the type of the application's exception, without its message, which may hold a secret."""
     return with_cause(kind(f"{what}: {type(error).__name__}."), error)

@@ -185,7 +185,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self._lost()
 
     def shutdown(self) -> None:
-        """The server ends, and has said goodbye before, where there was time."""
+        """The server ends; if there was time, the closing handshake has begun."""
         super().shutdown()
         self._meant = True
         self._lost()

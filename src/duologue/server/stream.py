@@ -52,7 +52,7 @@ class Stream(ParkableStream):
     """
 
     async def run(self, find_backend: Callable[[], Backend]) -> None:
-        """Serve until the connection is to be closed. What `find_backend` raises is told to the client."""
+        """Serve until the connection is to be closed. An error that `find_backend` raises is sent to the client."""
         try:
             await self._serve(find_backend)
             if self._closing is not None and not self._lost:
@@ -122,7 +122,7 @@ class Stream(ParkableStream):
                 await asyncio.wait_for(self._over.wait(), LOADING_POLL)
 
     async def _start(self, kind: type[M]) -> M | None:
-        """The first message; None where the server is stopped or the client gone before it comes.
+        """The first message; None if the server is stopped or the client gone before it comes.
 
         Raises InvalidMessageError where it is another, DeadlineError where none comes.
         """

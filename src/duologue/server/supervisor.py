@@ -25,7 +25,7 @@ log: Final = logging.getLogger(__name__)
 MAX_WORKERS: Final = 64
 
 BROADCAST_EVERY: Final = 0.1
-"""Seconds between what the workers are told of each other, at least."""
+"""Least seconds between two reports to the workers about each other."""
 
 TOTAL_EVERY: Final = 0.5
 """Seconds between two sums of what the workers have measured, at least."""
@@ -48,7 +48,7 @@ SILENT: Final = 15.0
 """Seconds without a word after which a worker that was ready is taken for hung, and killed."""
 
 STOP_TIMEOUT_S: Final = 15.0
-"""Seconds that workers have to say goodbye and end; those that remain are killed."""
+"""Seconds that workers have to close connections and end; those that remain are killed."""
 
 
 def share(total: int, parts: int, index: int) -> int:
@@ -105,7 +105,7 @@ class Supervisor:
         self._totalled_at = 0.0
 
     def run(self) -> None:
-        """Run until a signal. Raises what kept the workers from working, where none ever did."""
+        """Run until a signal. Raises the error that prevented the workers from starting, if none ever did."""
         woken, waker = socket.socketpair()
         for end in (woken, waker):
             end.setblocking(False)

@@ -1,4 +1,4 @@
-"""From what a session tells to what its client is told."""
+"""Translation of a session's events to messages of the protocol."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMON: Final = {field.name for field in fields(events.Event)}
 
 
 class Translator:
-    """Translates the events of one session, in order; it remembers the states, which the client is told together."""
+    """Translates the events of one session, in order; it keeps the states, which one message holds together."""
 
     def __init__(self) -> None:
         self._call = CallState.INITIAL

@@ -41,7 +41,7 @@ class Worker(Listener):
         self._link = link
         self._told: tuple[float, ...] = ()
         self._known = False
-        """All have been told that it is ready."""
+        """All workers know that it is ready."""
         registry = self._registry
         self._pages = CallPages(registry.telemetry.calls, lambda: len(registry.others), self._send)
         registry.find_elsewhere = self._pages.find
@@ -76,7 +76,7 @@ class Worker(Listener):
                 self._send(write_shortened({"telemetry": state}, state["calls"], keep="first"))
 
     def tell(self, letter: dict[str, Any]) -> None:
-        """Send something to the supervisor; where it does not keep up, what is told later says more."""
+        """Send a message to the supervisor. One that does not fit is dropped: a later report replaces it."""
         self._send(write_letter(letter))
 
     def _send(self, packed: bytes) -> None:

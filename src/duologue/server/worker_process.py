@@ -67,7 +67,7 @@ class WorkerProcess:
         return ours
 
     def reap(self) -> str | None:
-        """How the process ended; None where it has not."""
+        """How the process ended; None if it has not."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if not pid:
             return None

@@ -32,7 +32,7 @@ _faults = FaultLog(logging.getLogger(__name__))
 
 
 class AgentWriter:
-    """A task that asks the agent, and puts its text into a queue: in clauses, or as it comes."""
+    """A task that asks the agent and queues its text, in clauses or as it arrives."""
 
     def __init__(self, agent: Agent, request: ResponseRequest, queue: TextQueue, *, in_clauses: bool) -> None:
         self.request = request

@@ -78,7 +78,7 @@ class _Turn:
 
 
 class CallTrace:
-    """Is told the events of one session, and makes its spans; holds nothing of the session but its id."""
+    """Makes spans from the events of one session; holds its id and no reference to it."""
 
     def __init__(
         self, session: str, tracer: Tracer, parties: Parties, *, is_sampled: Callable[[int], bool] = lambda _: True

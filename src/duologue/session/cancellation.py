@@ -10,7 +10,7 @@ __all__ = ["cancelled_from_outside", "drop_cancel_traceback", "finishes"]
 
 
 def cancelled_from_outside() -> bool:
-    """True where the task that runs is being cancelled, and not only something that it waited for."""
+    """True if the task that runs is being cancelled, and not only something that it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

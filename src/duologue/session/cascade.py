@@ -29,13 +29,13 @@ __all__ = ["MAX_PIECES", "Cascade"]
 MAX_PIECES: Final = 4
 """Clauses that may wait for the voice; then the agent waits."""
 MAX_TOKENS: Final = 64
-"""The same for a voice that takes text as it comes."""
+"""The same for a voice that takes streamed text."""
 
 
 class Cascade(Responder):
     """An agent and a voice. The agent's text is spoken while it is written.
 
-    A voice that takes text as it comes is given it so; others are given one clause at a time.
+    A voice that takes streamed text gets each piece on arrival; others get one clause at a time.
     """
 
     def __init__(self, agent: Agent, tts: TextToSpeech) -> None:
@@ -92,7 +92,7 @@ class Cascade(Responder):
             await writer.closed()
 
     async def aclose(self) -> None:
-        """Close the agents that can be closed, all of them at once. The voice belongs to whoever made it."""
+        """Close the agents that can be closed, all of them at once. The code that made the voice closes it."""
         self._writers.clear()
         if (cause := await close_agents(self._agents)) is not None:
             raise cause

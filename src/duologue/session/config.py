@@ -1,4 +1,4 @@
-"""What a session can be told. All durations are seconds."""
+"""The settings of a session. All durations are seconds."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from duologue.audio.resample import Resampler
 __all__ = ["EchoGuard"]
 
 TAIL = RATE // 2
-"""Samples after the last frame of ours in which its echo may still arrive."""
+"""Samples after the agent's last frame in which its echo may still arrive."""
 ALERT = 2 * RATE
 """Samples after an echo in which every window is looked at, and freed of it, before it is understood."""
 UNSURE = round(0.7 * RATE)
-"""Where the first that may be speech is heard this soon after the first sound of ours in a call..."""
+"""If the first possible speech comes this soon after the agent's first audio in a call..."""
 LEARNING = 10
 """...it is not decided whose it is for so many windows of it: as many as it takes to find the delay of an echo..."""
 SURE = 0.75
@@ -27,7 +27,7 @@ SURE = 0.75
 SURE_ECHOES = 3
 """...in so many windows in a row: by chance it explains less, and not for long..."""
 NOT_HEARD = 12
-"""...or until so many windows of ours were not heard at all..."""
+"""...or until so many windows of the agent's audio left no echo..."""
 LONGEST_DOUBT = RATE
 """...and for at most so many samples."""
 ECHOES = 4
@@ -55,7 +55,7 @@ class EchoGuard:
         self._echo_estimator: EchoEstimator | None = None
         self._resampler: Resampler | None = None
         self._noted: deque[tuple[int, bytes]] = deque(maxlen=math.ceil(MOST_NOTED / chunk))
-        """Position and frame, of what the estimator has not been told."""
+        """Position and frame of audio that the estimator has not got yet."""
         self._next = self._until = 0
         self._sounding = False
         self._held = np.zeros(0, np.int16)
@@ -65,7 +65,7 @@ class EchoGuard:
         self._first: int | None = None
         """Where our first sound could be heard, while nothing else was."""
         self._doubt_until = 0
-        """Up to where it is not known whether what is heard is an echo, unless it is known before."""
+        """Position up to which it is unknown whether the input is an echo, unless it is known before."""
         self._measured = self._silent = self._sure = 0
         """Windows since the doubt began: those that may be speech, others, and the surest echoes in a row."""
         self._unheard = 0
@@ -74,7 +74,7 @@ class EchoGuard:
         """The energy of the loudest of them."""
 
     def played(self, pos: int, frame: bytes) -> None:
-        """Note a frame of ours, sent when the input was at `pos`."""
+        """Note a frame of the agent's audio, sent when the input was at `pos`."""
         if self._echo_estimator is None:
             self._echo_estimator = EchoEstimator()
             self._first = pos
@@ -90,7 +90,7 @@ class EchoGuard:
             self._next = pos
 
     def resumed(self, pos: int) -> None:
-        """Note that the client went on where it had paused."""
+        """Note that the client resumed playback."""
         held, self._held = self._held, self._held[:0]
         if len(held):
             assert self._echo_estimator is not None, "it held them"
@@ -132,11 +132,11 @@ class EchoGuard:
         return self._sounding
 
     def alert(self, pos: int) -> bool:
-        """True where an echo was heard shortly before `pos`: there may be some of it in every window."""
+        """True if an echo was heard shortly before `pos`: there may be some of it in every window."""
         return pos < self._alert_until
 
     def unheard(self, end: int, mic: NDArray[np.int16]) -> None:
-        """Note that `mic`, the window that ends at `end`, is no speech; to be told while `active`."""
+        """Note that `mic`, the window that ends at `end`, is no speech; to be called while `active`."""
         if end <= self._next:
             self._silent += 1
             self._unheard += 1
@@ -171,7 +171,7 @@ class EchoGuard:
         return share
 
     def in_doubt(self, end: int) -> bool:
-        """True while it cannot be told yet whether speech in the window that ends at `end` is our own echo."""
+        """True while it is undecided whether speech in the window that ends at `end` is the agent's echo."""
         if end < self._doubt_until and (self.is_heard or self._measured >= LEARNING or self._silent >= NOT_HEARD):
             self._doubt_until = 0
         return end < self._doubt_until

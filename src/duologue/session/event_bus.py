@@ -15,7 +15,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self.over: bool = False
-        """The last event has been told."""
+        """The last event has been published."""
         self._subscriptions: list[Subscription] = []
         self._watchers: list[tuple[Callable[[Event], None], Callable[[str], None]]] = []
 
@@ -32,7 +32,7 @@ class EventBus:
         self._watchers.append((on_event, on_end))
 
     def tell(self, event: Event) -> None:
-        """Tell everyone, in the order in which they came; what fails after the end is told to nobody."""
+        """Call all subscribers in the order in which they subscribed; errors after the end are dropped."""
         if self.over:
             return
         for on_event, _ in self._watchers:
@@ -41,7 +41,7 @@ class EventBus:
             subscription.put(event)
 
     def end(self, reason: str) -> None:
-        """Nothing more will be told."""
+        """End: no event follows."""
         self.over = True
         for _, on_end in self._watchers:
             on_end(reason)

@@ -122,9 +122,9 @@ class Metered(Event):
     echo_ratio: float
     """Share of that sound which the agent's own voice explains, 0 to 1."""
     end_of_turn: float | None
-    """Probability that the open turn is over, as scored last; None where no turn is open or none was scored."""
+    """Probability that the open turn is over, as scored last; None if no turn is open or none was scored."""
     silence: float | None
-    """Seconds since the last speech of the open turn; None where none is open."""
+    """Seconds since the last speech of the open turn; None if none is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ErrorRaised(Event):
     retryable: bool
     provider: str | None
     turn: int
-    """0 where it belongs to no turn."""
+    """0 if it belongs to no turn."""
 
 
 KEPT = (
@@ -155,7 +155,7 @@ class Subscription:
     """One reader's queue of at most `max_queue` events.
 
     When it is full, the oldest that is not a final or an error is dropped and counted. If there is none to drop, the
-    subscription ends with StreamError: its reader is too slow to be told the truth.
+    subscription ends with StreamError: its reader is too slow to get every event.
     """
 
     def __init__(self, max_queue: int) -> None:
@@ -189,7 +189,7 @@ class Subscription:
 
     @property
     def closed(self) -> bool:
-        """True where no more events are taken."""
+        """True if no more events are taken."""
         return self._closed
 
     def close(self) -> None:

@@ -43,12 +43,12 @@ MAX_STUCK = 16
 
 
 def leaves_open(ask: effects.RequestEndOfTurn) -> bool:
-    """True where its words do, so that its sound is worth judging where there is much to do."""
+    """True if its words do, so that its audio is worth judging even under load."""
     return ask.words is not None and OPEN[0] < ask.words < OPEN[1]
 
 
 class EvidenceRequester:
-    """A task for each ask; the rules have at most one for words and one for the sound of a turn at a time."""
+    """A task for each ask; the rules have at most one for words and one for the audio of a turn at a time."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class EvidenceRequester:
             self._start(ask.ask, self._hear(ask, self._audio.read(ask.start, ask.end).tobytes(), due_in))
 
     def request_end_of_turn(self, ask: effects.RequestEndOfTurn, due_in: float) -> None:
-        """Judge a stretch by its sound; where there is so much to do that it would delay words, do without."""
+        """Judge a stretch by its audio; under a load at which that would delay transcripts, skip it."""
         threads = self._engine.model_threads
         if threads.backlog > due_in or (threads.utilization > SOUND_SHARE and not leaves_open(ask)):
             threads.counters.rationed += 1
@@ -135,7 +135,7 @@ class EvidenceRequester:
             self._partial = self._task(self._show(ask, pcm), f"partial-{ask.ask}")
 
     def drop(self, ask: int) -> None:
-        """Nobody waits for this answer any more."""
+        """The answer is no longer needed."""
         task = self._asks.pop(ask, None)
         if task is not None:
             task.cancel()
@@ -266,7 +266,7 @@ class EvidenceRequester:
         assert model is not None, "the rules ask for the sound only where a model is at hand"
         deadline = asyncio.get_running_loop().time() + due_in
         try:
-            # Not owed: it looks at up to 8 s again and again, and costs much less than to understand them.
+            # Its cost is not counted: it reads up to 8 s repeatedly, at a small part of the cost of recognition.
             probability = float(
                 await self._engine.model_threads.submit(model, as_float(pcm), deadline, count_usage=False)
             )

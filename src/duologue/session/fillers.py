@@ -16,7 +16,7 @@ from duologue.tts import TextToSpeech
 __all__ = ["STARVED_S", "Fillers"]
 
 STARVED_S: Final = 0.2
-"""Seconds without audio, in a reply that goes on, after which the rules are told."""
+"""Seconds without audio in an unfinished reply after which the rules are notified."""
 SPEAKING_S: Final = 2.0
 """Seconds in which a filler is spoken that was not kept ready."""
 

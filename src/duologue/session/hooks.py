@@ -29,7 +29,7 @@ class Hooks:
 
     def __init__(self, on_error: Callable[[DuologueError], None]) -> None:
         self.on_error = on_error
-        """Is told of a hook that failed."""
+        """Called with the error of a hook."""
         self._waiting: deque[tuple[Hook, tuple[Any, ...]]] = deque()
         self._task: asyncio.Task[None] | None = None
         """There is none while no hook waits."""

@@ -13,7 +13,7 @@ from duologue.conversation.inputs import Gap
 __all__ = ["InputBuffer"]
 
 MAX_GAPS = 64
-"""Gaps that may wait to be told; a client that leaves more loses the sound between the last ones."""
+"""Gaps that may wait to be reported; beyond it the last ones are merged, with the audio between them."""
 
 
 class InputBuffer:
@@ -98,7 +98,7 @@ class InputBuffer:
         self.gaps.append(Gap(start, self._ring.end, reason))
 
     def window_ready(self) -> bool:
-        """True where a whole window without a gap waits."""
+        """True if a whole window without a gap waits."""
         end = self.position + self._window
         return end <= self._ring.end and not (self.gaps and self.gaps[0].start < end)
 
@@ -111,7 +111,7 @@ class InputBuffer:
             self._max_lag = self._usual_lag
 
     def take_back(self, samples: int) -> bool:
-        """Leave out the newest samples that were scored, as if they had never come; False where a gap is in the way.
+        """Leave out the newest samples that were scored, as if they had never come; False if a gap is in the way.
 
         What waits moves to their place.
         """
@@ -138,5 +138,5 @@ class InputBuffer:
         self._ring.replace(start, samples)
 
     def discard(self, before: int) -> None:
-        """Let go of what nobody will ask for again."""
+        """Free the audio that is no longer needed."""
         self._ring.discard(min(before, self.position))

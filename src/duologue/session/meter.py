@@ -22,7 +22,7 @@ class Meter:
     due: int = 0
 
     def take(self, window: VadScored, rules: Conversation, wall: float) -> Metered | None:
-        """Note a window that the rules have been told of; the sum, where one is due."""
+        """Count a window that the rules have got; return the sum if one is due."""
         if window.probability >= self.speech:
             self.speech, self.echo_ratio = window.probability, window.echo_ratio
         if window.end < self.due:

@@ -38,7 +38,7 @@ class Playout:
         self.position: int = 0
         """Samples sent in this session."""
         self.starved: int = 0
-        """Frames in which speech was owed and none was there to be heard; what the lead bridged is not among them."""
+        """Frames in which speech was due and none was audible; those that the lead bridged are not counted."""
         self.late: int = 0
         """Frames that were ready, and were sent a frame or more after they were to sound."""
         self.generation: int = 0
@@ -134,17 +134,17 @@ class Playout:
             self.position -= size // 2
 
     def resume(self, now: float) -> None:
-        """Go on where it was paused, at full level."""
+        """Resume after a pause, at full level."""
         self.paused, self._gain = False, 1.0
         if self._anchor is not None:
             self._anchor += now - self._paused_at
 
     def suspend(self, now: float) -> None:
-        """Send nothing, and let no time pass, until `unsuspend`: nobody is there to hear it."""
+        """Send nothing, and stop the clock of playout, until `unsuspend`: no client is connected."""
         self._suspended_at = now
 
     def unsuspend(self, now: float) -> None:
-        """Go on where it was suspended."""
+        """Resume after a suspension."""
         since, self._suspended_at = self._suspended_at, None
         if since is None:
             return
@@ -165,7 +165,7 @@ class Playout:
 
     @property
     def needs_audio(self) -> bool:
-        """True where the next frame is not there although more is to come."""
+        """True if the next frame is not there although more is to come."""
         return (
             self.active
             and not (self._held or self._blocked)

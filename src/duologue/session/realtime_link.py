@@ -147,7 +147,7 @@ class RealtimeLink:
         return fault
 
     def open(self, session: str = "", history: tuple[Message, ...] = ()) -> None:
-        """Begin to connect, unless that was done; a model that is connected to again is told the history.
+        """Begin to connect unless that was done. A new connection in place of a lost one gets the history.
 
         Without a session the connection belongs to that of the code that runs.
         """

@@ -194,7 +194,7 @@ class RealtimeResponder(Responder):
 
 
 def _placed(placer: TextPlacer, event: RealtimeText) -> list[Placement]:
-    """Place text where the model says that it sounds; without that it is placed by proportion."""
+    """Place text if the model says that it sounds; without that it is placed by proportion."""
     placer.add_text(event.text)
     if event.start is None or event.end is None:
         return []

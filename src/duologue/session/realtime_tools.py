@@ -53,7 +53,7 @@ class ModelReply:
         self.says.append(SayRequested(text, interruptible, say))
 
     async def call(self, tools: Mapping[str, Tool], call: RealtimeToolCall) -> str:
-        """Call a tool, and return what the model is told of it."""
+        """Call a tool and return its result for the model."""
         output, turn = self.request.output, self.request.turn
         self._calls += 1
         tool = tools.get(call.name)

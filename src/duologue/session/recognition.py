@@ -23,7 +23,7 @@ __all__ = ["DEFAULT_LATENCY_S", "LiveRecognition", "WordsHost"]
 DEFAULT_LATENCY_S: Constant = 0.3
 """Of a recognizer that declares none, until it has been measured."""
 LATENCY_STEP_S: Constant = 0.005
-"""A change of the expected latency that the rules are told of."""
+"""The least change of the expected latency that is reported to the rules."""
 MAX_REQUESTS: Constant = 16
 """Spans that may wait for their words; the rules ask for a handful."""
 STALL_LATENCIES: Constant = 4.0
@@ -176,7 +176,7 @@ class LiveRecognition:
             self.stream.finalize(ask.end)
 
     def show(self, ask: effects.RequestPartial) -> None:
-        """Show the words from `ask.start` on as they come."""
+        """Publish partial transcripts from `ask.start` on."""
         if self._shown is None or self._shown.start != ask.start:
             self._shown_text = ""
         self._shown = ask
@@ -185,7 +185,7 @@ class LiveRecognition:
         self._show()
 
     def drop(self, ask: int) -> None:
-        """Nobody waits for this answer any more."""
+        """The answer is no longer needed."""
         request = self._requests.pop(ask, None)
         if request is not None:
             request.cancel()

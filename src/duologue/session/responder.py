@@ -128,7 +128,7 @@ class ResponseRequest:
     is_typed: bool = False
     """The user typed the turn: there is no audio of it."""
     say: SayRequested | None = None
-    """The text to be said, if nobody is asked for an answer."""
+    """The text to be said, if no agent is asked for an answer."""
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the turn is decided."""
     recordings: Mapping[int, bytes] = field(default_factory=dict)

@@ -16,7 +16,7 @@ class SpeechHandle:
     heard: str = ""
     """What the user heard of it, once it is over."""
     interrupted: bool = False
-    """True where it was cut off, or never spoken."""
+    """True if it was cut off, or never spoken."""
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait_for_playout(self) -> None:

@@ -88,7 +88,7 @@ class SessionDriver:
         return max(0, len(pcm) - 2 * dropped)
 
     def skip_audio(self, samples: int) -> None:
-        """Note that the next `samples` samples are lost; they count as silence, where that has not been noted yet."""
+        """Note that the next `samples` samples are lost; they count as silence unless that was noted before."""
         self._check_live()
         self._input.skip(samples, self.engine.clock.now())
         self.has_pending_audio = True
@@ -118,7 +118,7 @@ class SessionDriver:
         return self._output.playout.active
 
     def window_ready(self) -> bool:
-        """Note what is missing before the next window; True where a whole one waits to be scored."""
+        """Note what is missing before the next window; True if a whole one waits to be scored."""
         hearing, live = self._input.hearing, self._call.state is CallState.LIVE
         if hearing.gaps and live:
             self.engine.vad.reset(self.vad_row)
@@ -152,7 +152,7 @@ class SessionDriver:
     # --- the rules ---
 
     def tell_rules(self, input_: Input) -> None:
-        """Tell the rules, and do what they want done. What that brings about is told after it, in order."""
+        """Hand an input to the rules and carry out their effects. Inputs that this causes follow in order."""
         waiting = self._inputs
         waiting.append(input_)
         if self._telling:
@@ -229,7 +229,7 @@ class SessionDriver:
         self.engine.detach(self)
 
     def _finish(self) -> None:
-        """The call has ended, and what its end brought about has been told."""
+        """The call has ended, and the events of its end are published."""
         if self._ended.is_set():
             return
         self._ended.set()
@@ -243,11 +243,11 @@ class SessionDriver:
 
     @property
     def settled(self) -> bool:
-        """True where nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
+        """True if nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
         return self._rules.is_idle and self._input.hearing.lag < 2 * self._window
 
     def behind(self) -> bool:
-        """True where audio must not go on yet: evidence that is due next, or speech that is owed, is not there."""
+        """True if audio must not go on yet: evidence or speech that is due has not arrived."""
         due = self._input.hearing.position + self._window
         return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._output.is_behind
 

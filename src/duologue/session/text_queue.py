@@ -1,4 +1,4 @@
-"""Text on its way from the agent to the voice: a short queue, and the feed of a voice that takes text as it comes."""
+"""Text between the agent and the voice: a short queue, and the feed of a voice that takes streamed text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWED: Final = 200
 
 
 class Piece(NamedTuple):
-    """A stretch of text to be spoken: a clause, or for a voice that takes text as it comes whatever was written."""
+    """A stretch of text to be spoken: a clause, or for a voice that takes streamed text a piece of any length."""
 
     text: str
     say: int | None = None
@@ -152,7 +152,7 @@ class TextFeed:
         """End all readings; what was not handed out stays in the queue."""
         self._reading = None
         self._queue.wake()
-        self.on_text, self.on_change = _ignore, _pass  # they refer to whoever holds the feed
+        self.on_text, self.on_change = _ignore, _pass  # break the reference cycle with the owner of the feed
 
     def is_read_by(self, reading: _Reading) -> bool:
         """Return True for the reading that was begun last, until the feed is closed."""
@@ -194,7 +194,7 @@ class TextFeed:
             self._queue.replace(piece._replace(text=rest))
         else:
             self._queue.pop()
-            self.ended = piece.ends_say  # nothing of it follows, and whoever waits for it need not write more
+            self.ended = piece.ends_say  # no text follows, and its writer need not wait
         self.handed.append(text)
         self.unspoken += len(text)
         self.on_text(text)

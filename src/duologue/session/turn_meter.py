@@ -19,7 +19,7 @@ MAX_OPEN: Final = 8
 
 
 class TurnMeter:
-    """Is told the events of one session, and holds nothing of it but its id."""
+    """Measures turns from the events of one session; holds its id and no reference to it."""
 
     def __init__(self, session: str, telemetry: Telemetry) -> None:
         self._session = session

@@ -97,9 +97,9 @@ class UserInput:
         self.hearing.allow_lag(round(catch_up * RATE))
 
     def window_scored(self, probability: float) -> inputs.VadScored | None:
-        """Take the score of the window that was read last, and return what the rules are to be told of it.
+        """Take the score of the window that was read last, and return the input for the rules.
 
-        None if they are told later, because the window may be the agent's own echo, or not at all.
+        None if the input follows later, because the window may be the agent's own echo, or not at all.
         """
         end = self.hearing.position
         echo_ratio = 0.0
@@ -151,13 +151,13 @@ class UserInput:
         self._observers.cleaned(start, samples)
 
     def measure(self, meter: Meter, score: inputs.VadScored) -> None:
-        """Show a score that the rules have been told of to those who watch."""
+        """Pass a score that the rules have got on to observers."""
         measured = meter.take(score, self._rules, self._clock.now())
         if measured is not None and self._call.state is CallState.LIVE:
             self._host.publish(measured)
 
     def _take_back(self, probability: float) -> bool:
-        """Leave a silent window out where silence was invented for audio that came late; False where that is unsafe.
+        """Leave a silent window out where silence was invented for audio that came late; False if that is unsafe.
 
         Otherwise the session's time would stay ahead of the client's for the rest of the call.
         """

@@ -214,7 +214,7 @@ class VoiceSession(CallCommands):
 
     @property
     def starved(self) -> int:
-        """Frames of 20 ms in which speech was owed and none was ready."""
+        """Frames of 20 ms in which speech was due and none was ready."""
         return self._output.playout.starved
 
     @property

@@ -191,7 +191,7 @@ def _of_text(keys: Keys, text: str) -> Any:
 
 
 def _refusal(error: ValidationError, origins: Mapping[Keys, str], toml: TomlFile | None) -> ConfigError:
-    """One line for each value that is wrong: where it stands, what it is, and what is allowed."""
+    """One line for each wrong value: its place, the value, and what is allowed."""
     found: list[tuple[int, str]] = []
     seen: set[Keys] = set()
     for each in error.errors(include_url=False):

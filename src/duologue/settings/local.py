@@ -30,7 +30,7 @@ class LocalModels:
     """None if a speech-to-speech model answers."""
     words: WordsPolicy
     turn_model: TurnModel | None
-    """None where the weights of Smart Turn are not installed."""
+    """None if the weights of Smart Turn are not installed."""
 
     def engine(self, **options: Any) -> Engine:
         """An engine over these models; `options` as for Engine."""

@@ -39,7 +39,7 @@ Kind = Literal["stt", "tts", "vad"]
 
 KINDS: Final = {"stt": "speech recognizer", "tts": "voice", "vad": "voice activity detector"}
 EXTRAS: Final = {"moonshine": "local", "hibari": "local", "silero": "local"}
-"""The extra that installs what a provider of ours needs, where it is not called as the provider is."""
+"""The extra that installs what a built-in provider needs, if its name differs from the provider's."""
 SOURCE: Final = Path(__file__).parents[3] / "pyproject.toml"
 """Where duologue's own entry points are declared, if this file lies in a source tree."""
 
@@ -94,7 +94,7 @@ def provider_names(kind: Kind) -> list[str]:
 
 @cache
 def _registered(kind: Kind) -> dict[str, EntryPoint]:
-    """Entry points by name. Ours go first: no other package can take their names."""
+    """Entry points by name. Those of duologue come first: no other package can replace them."""
     group = f"duologue.{kind}"
     found = entry_points(group=group)
     theirs = {point.name: point for point in found if not _is_ours(point)}

@@ -67,7 +67,7 @@ class AgentTable(Table):
     api_key_file: Path | None = None
     """With `llm` or `realtime`: a file that holds the key, in place of the environment variable."""
     instructions: str | None = None
-    """With `llm` or `realtime`: what the model is told to be."""
+    """With `llm` or `realtime`: instructions for the model."""
     display_name: str = ""
     """What the page calls the agent, up to 40 characters; by default derived from the agent."""
     greeting: str | None = None
@@ -259,7 +259,7 @@ class Settings(BaseSettings):
         return validated(ResilienceSettings, "resilience", self.resilience.model_dump())
 
     def telemetry_config(self) -> TelemetryConfig:
-        """What is counted, and where it is sent. Raises ConfigError."""
+        """The settings of telemetry. Raises ConfigError."""
         return TelemetryConfig(**_values(self.telemetry, TelemetryConfig))
 
     def engine_config(self) -> EngineConfig:

@@ -84,7 +84,7 @@ class SpeechToText(Protocol):
 
 @runtime_checkable
 class SttModel(Protocol):
-    """A plain synchronous batch function from audio to words; knows nothing of sessions or of the engine.
+    """A plain synchronous batch function from audio to words; it does not use sessions or the engine.
 
     An item is (n,) float32, 16 kHz mono in -1..1. Called from several threads at once.
     """
@@ -100,5 +100,5 @@ class SttModel(Protocol):
         ...
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
-        """The words of each item; an empty string where there are none."""
+        """The words of each item; an empty string if there are none."""
         ...

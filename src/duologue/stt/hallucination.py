@@ -1,4 +1,4 @@
-"""Words that were never said: what Moonshine writes for noise, and loops that it falls into, are told by rule."""
+"""Rules that detect transcripts that were never said: what Moonshine writes for noise, and repetition loops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STOCK = re.compile(r"You|Mm-H(mm)?|Thank you for watching[.!]")
 
 @dataclass(slots=True)
 class Decoded:
-    """The tokens of one segment as they come, and when to stop asking for more."""
+    """The tokens of one segment while they are decoded, and when to stop decoding."""
 
     limit: int
     """Tokens at most."""
@@ -33,10 +33,10 @@ class Decoded:
     confidences: list[float] = field(default_factory=list)
     """The log-probability of each token, that of the end included."""
     ended: bool = False
-    """True where the decoder said that nothing follows; False where it was stopped."""
+    """True if the decoder said that nothing follows; False if it was stopped."""
 
     def add(self, token: int, confidence: float) -> bool:
-        """Take the next token; False where no more is wanted."""
+        """Take the next token; False if decoding should stop."""
         self.confidences.append(confidence)
         if token == _END:
             self.ended = True
@@ -45,7 +45,7 @@ class Decoded:
         return len(self.tokens) < self.limit and _phrase(self.tokens, _LOOP) == 0
 
     def end_loop(self) -> None:
-        """Where it was stopped while repeating a phrase three times or more, keep the phrase once."""
+        """If it was stopped while repeating a phrase three times or more, keep the phrase once."""
         length = 0 if self.ended else _phrase(self.tokens)
         if length:
             keep = len(self.tokens)
@@ -66,9 +66,9 @@ def _phrase(tokens: list[int], loop: int = 0) -> int:
 
 
 def believable(decoded: Decoded, table: TokenTable) -> str:
-    """The text of what was decoded, or an empty string where nobody said it.
+    """The decoded text, or an empty string if it was not said.
 
-    Nobody said it where the decoder doubts its own tokens, where it is one of the stock phrases that it writes for
+    It was not said if the decoder doubts its own tokens, where it is one of the stock phrases that it writes for
     noise, or where an English model writes another script.
     """
     decoded.end_loop()

@@ -45,7 +45,7 @@ class LiveKitRecognizerSettings(ServiceSettings):
 class LiveKitStream:
     """One stream. `open_stream` opens the plugin's; it is closed when the iteration over this one ends.
 
-    Plugins say nothing where there are no words, and some cannot be asked for finals. A request is answered by the next
+    Plugins say nothing if there are no words, and some cannot be asked for finals. A request is answered by the next
     final; without one, by the words so far, or by an empty final. Silence from a plugin that has said nothing for
     `stall_timeout` does not count as an answer: the connection may be half open.
     """

@@ -29,7 +29,7 @@ _FIRST_FRAME = 127
 _TAIL = 1_600
 """Samples of silence put after each segment: without them one that ends in its last sound is written twice."""
 _SILENCE = 3e-4
-"""Peak below which nobody speaks: ten steps of 16 bits."""
+"""Peak below which there is no speech: ten steps of 16 bits."""
 _QUIET, _LOUD = 0.01, 0.3
 """A peak below the first is raised to the second; louder speech is left alone, as raising it costs final marks."""
 _TOKENS_PER_S, _SPARE_TOKENS = 10, 3
@@ -65,7 +65,7 @@ class Moonshine:
         return len(item) / RATE
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
-        """The words of each item; an empty string where there are none.
+        """The words of each item; an empty string if there are none.
 
         An item is (n,) float32, 16 kHz mono in -1..1. Raises InvalidAudioError for another shape or type, for values
         that are not finite, and for an item longer than `max_segment_s`.
@@ -108,7 +108,7 @@ class _Listening:
         self._writing = writing
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str | Pending]:
-        """An empty string for a segment in which nobody speaks; for any other, its text is to be written."""
+        """An empty string for a segment without speech; for any other, text that is to be decoded."""
         return [self._begin(item) for item in items]
 
     def _begin(self, item: NDArray[np.float32]) -> str | Pending:
@@ -140,7 +140,7 @@ class _Writing:
         self._tokens = tokens
 
     def size(self, item: Text) -> float:
-        """Nothing: the sound was counted when it was encoded."""
+        """Nothing: the audio was counted when it was encoded."""
         return 0.0
 
     def run(self, items: Sequence[Text]) -> list[str | Pending]:

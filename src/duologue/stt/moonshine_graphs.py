@@ -1,7 +1,7 @@
 """Moonshine's graphs as duologue runs them: built from the weights in its package, without what they are exported with.
 
 The exported decoder spends more time on the shapes of its arrays than on their products: 900 nodes a token, where the
-network has 132. Here sizes are known, attention is one node, what the decoder reads of the sound is computed once, and
+network has 132. Here sizes are known, attention is one node, what the decoder reads of the audio is computed once, and
 the loop over tokens is part of the graph. The integer products are the same, so the same words come out.
 """
 
@@ -58,10 +58,10 @@ class Graphs(NamedTuple):
     the sound: keys, then values, of each of its layers, by head.
 
     `decoder`: the next tokens of B texts, `steps` at most, until one of them ends. From `token` (B, 1) int64, the last
-    of each, and `start` (B, 1) int64, its place in the text; `hidden` (B, 1, 1, T), 0 where there is sound and a large
+    of each, and `start` (B, 1) int64, its place in the text; `hidden` (B, 1, 1, T), 0 if there is sound and a large
     negative number if there is none; `memory0` to `memory11` (B, 8, T, 36) as the encoder gives them; `past0` to
     `past11` (B, 8, P, 36), keys and values of the tokens before, of a shorter text at the end; `length` (1,) int64,
-    P + 1; and `unsaid` (B, 1, 1, P + `steps`), 0 where there is a token and a large negative number where there is
+    P + 1; and `unsaid` (B, 1, 1, P + `steps`), 0 if there is a token and a large negative number where there is
     none. To the past that has grown, the tokens and their probabilities, (n, B, 1, 1) each, and the last layer's output
     at each step, (n, B, 1, `WIDTH`).
     """

@@ -69,7 +69,7 @@ class _Company:
 
     @classmethod
     def of(cls, texts: Sequence[Text]) -> _Company:
-        """That of the last run, where all of them were in it and nobody else."""
+        """The batch of the last run, if it held exactly these texts."""
         company = texts[0].company
         if company is None or company.size != len(texts) or any(text.company is not company for text in texts):
             return cls(texts)

@@ -11,7 +11,7 @@ from duologue.telemetry.metrics import Metrics
 __all__ = ["CONTEXTS", "SessionContexts", "add_trace", "current_metrics", "current_usage", "trace_headers"]
 
 _current: Final[contextvars.ContextVar[Any]] = contextvars.ContextVar("duologue_trace", default=None)
-"""The context of OpenTelemetry to be told to providers."""
+"""The trace context that is sent to providers."""
 
 
 _metrics: Final[contextvars.ContextVar[Metrics | None]] = contextvars.ContextVar("duologue_metrics", default=None)

@@ -77,7 +77,7 @@ class Telemetry:
 
     @property
     def tracer(self) -> Tracer | None:
-        """What makes spans; None where no traces are exported."""
+        """The tracer; None if no traces are exported."""
         return None if self.export is None else self.export.tracer
 
     def is_sampled(self, trace_id: int) -> bool:

@@ -38,7 +38,7 @@ class Metrics:
         self.costs = costs or CostTable()
         """The prices by which use becomes cost."""
         self.on_record: Callable[[Metric, float, Attributes], None] | None = None
-        """Is told each value of a histogram, to pass it on."""
+        """Receives each value of a histogram, to export it."""
         self._values: dict[str, dict[Attributes, Any]] = {}
         self._sources: list[Callable[[], Iterable[Reading]]] = []
 

@@ -1,6 +1,7 @@
 """Every name that telemetry uses: metrics with their units, spans and attributes. No other module spells one.
 
-Names of the GenAI, process and code conventions of OpenTelemetry are used where they exist; ours begin with `voice.`.
+Names of the GenAI, process and code conventions of OpenTelemetry are used where they exist; those of
+duologue begin with `voice.`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ __all__ = ["ProcessMeter", "resident_bytes"]
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process in bytes; 0 where the system does not tell."""
+    """Resident memory of this process in bytes; 0 if the system does not tell."""
     with suppress(OSError, ValueError, IndexError), open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
@@ -25,7 +25,7 @@ class ProcessMeter:
 
     def __init__(self) -> None:
         self.sessions = 0
-        """Live sessions, set by whoever knows."""
+        """Live sessions, set by their owner."""
         self._born = time.monotonic()
         self._base = resident_bytes()
 

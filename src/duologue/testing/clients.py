@@ -34,7 +34,7 @@ class ClientSink(AudioSink):
         self.capabilities = capabilities
         self.rate = rate
         self.calls: list[str] = []
-        """What it was told but for audio, in order."""
+        """The messages that it received, without audio, in order."""
         self.position: int = 0
         """What it has played last, as positions are counted in `send`."""
         self._clock = clock

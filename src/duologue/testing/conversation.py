@@ -53,7 +53,7 @@ class Readings:
     answers: deque[tuple[Reading, float]] = field(default_factory=deque)
 
     def next(self) -> tuple[Reading, float] | None:
-        """The answer and its delay in seconds; None where asks are never answered."""
+        """The answer and its delay in seconds; None if asks are never answered."""
         return self.answers.popleft() if len(self.answers) > 1 else self.answers[0] if self.answers else None
 
 
@@ -78,7 +78,7 @@ class Script:
         self.conversation: Conversation = Conversation(config)
         self.log: list[Effect] = []
         self.inputs: list[tuple[Input, Now]] = []
-        """All that the rules were told, so that it can be told to others."""
+        """All inputs of the rules, so that they can be replayed."""
         self.pos: int = 0
         self.playing: Playing | None = None
         self.on_order: int = 0
@@ -108,7 +108,7 @@ class Script:
                 self._play_on(WINDOW)
 
     def silence(self, seconds: float, probability: float = 0.02) -> None:
-        """Nobody speaks, in whole windows of 32 ms."""
+        """Silence, in whole windows of 32 ms."""
         self.speech(seconds, probability)
 
     def gap(self, seconds: float, reason: str = "missing") -> None:
@@ -228,7 +228,10 @@ class Script:
         return Now(self.pos, self.pos / RATE)
 
     def give(self, input_: Input) -> list[Effect]:
-        """Tell the rules, and do what they want done. What that brings about is told after it; returns all effects."""
+        """Hand an input to the rules and carry out their effects; inputs that this causes follow.
+
+        Returns all effects.
+        """
         self._queue.append(input_)
         wanted: list[Effect] = []
         if len(self._queue) == 1:

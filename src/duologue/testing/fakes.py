@@ -83,7 +83,7 @@ class FakeSpeechToText(BatchSpeechToText):
 class FakeTextToSpeech(TextToSpeech):
     """A service that speaks one clause at a time, as one piece. Text without a letter or a figure has no audio.
 
-    `exact`: it says when each word sounds. `StreamingVoice` takes text as it comes.
+    `exact`: it says when each word sounds. `StreamingVoice` takes streamed text.
     """
 
     name = "fake-tts"

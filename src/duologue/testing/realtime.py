@@ -67,7 +67,7 @@ class FakeRealtimeModel:
         self.connections: list[FakeRealtimeConnection] = []
         """All that were opened."""
         self.histories: list[tuple[Message, ...]] = []
-        """What each connection was told of what was said before."""
+        """The history that each connection got."""
         self._answers = deque(answers or ("Yes.",))
         self._answer = answer
         self._faults = iter(faults)

@@ -1,6 +1,6 @@
 """Sound that carries its words: made from text, and read back to the letter, so that a whole call needs no model.
 
-Each character is a square wave of its own level, so the sound is loud, stops between words as speech does, and can be
+Each character is a square wave of its own level, so the audio is loud, stops between words as speech does, and can be
 cut anywhere: what is left is still read. It is not for ears.
 """
 

@@ -43,7 +43,7 @@ class StreamFault:
 
 
 class FakeStreamingSpeechToText(StreamingSpeechToText):
-    """Reads sound from `duologue.testing.spoken` as it comes, as a real service would.
+    """Recognizes streamed audio of `duologue.testing.spoken`, as a real service would.
 
     Partials come each `partial_every` seconds of audio, finals on `finalize` and after a second of silence, opinions
     after 0.2 s (eager) and 0.5 s of silence if `end_of_turn` is a probability. All are `latency` seconds late, or as

@@ -29,7 +29,7 @@ class TimedCall(VirtualCall):
 
     def __init__(self, agent: Any = None, **options: Any) -> None:
         clock = LoopClock()
-        super().__init__(agent, clock=clock, **options)  # type: ignore[arg-type]  # nobody advances it by hand
+        super().__init__(agent, clock=clock, **options)  # type: ignore[arg-type]  # it is not advanced by hand
         self.spoke: list[float] = []
         """When the user finished each utterance, in seconds of the call."""
         self._clock = clock

@@ -110,7 +110,7 @@ class VirtualCall(Assertions):
     async def play(self, pcm: bytes, *, waits: bool = True) -> None:
         """Send sound of your own: 16 kHz mono PCM16, filled up to whole 20 ms.
 
-        It waits wherever evidence is due or speech is owed; with `waits=False` for nobody, as in real time.
+        It waits wherever evidence or speech is due; with `waits=False` never, as in real time.
         """
         await self._replayer.play(pcm, wait_for=None if waits else (), max_tail=0.0)
 

@@ -1,4 +1,4 @@
-"""A voice that streams: it takes text as it comes, and gives audio chunks of any size and spans that do not fit them.
+"""A streaming voice: it takes streamed text, and gives audio chunks of any size and spans that do not fit them.
 
 Its audio carries its words, as all of `duologue.testing.spoken` does.
 """
@@ -30,7 +30,7 @@ class StreamingVoice(TextToSpeech):
     Args:
         rate: 8, 16, 22.05, 24 or 48 kHz.
         aligned: It gives spans.
-        streams_text: It takes text as it comes; otherwise a clause at a time.
+        streams_text: It takes streamed text; otherwise a clause at a time.
         chunks: Seconds of each chunk, repeated.
         span_words: Words of each span, repeated.
         spans: When spans come: before their audio, or after it.

@@ -140,7 +140,7 @@ class TextToSpeech(Protocol):
 
 @runtime_checkable
 class TtsModel(Protocol):
-    """A plain synchronous batch function from text to audio; knows nothing of sessions or of the engine.
+    """A plain synchronous batch function from text to audio; it does not use sessions or the engine.
 
     Called from several threads at once.
     """

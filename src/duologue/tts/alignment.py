@@ -129,7 +129,7 @@ def _divided(keys: list[str], readings: list[tuple[tuple[str, ...], ...]], said:
 
 
 def _cost(key: str, readings: tuple[tuple[str, ...], ...], said: list[str]) -> float:
-    """What it costs that a word was read as `said`: nothing where that is one of its readings."""
+    """What it costs that a word was read as `said`: nothing if that is one of its readings."""
     # Letters may have been spoken as one word: "F.B.I" for "F B I".
     together = "".join(said)
     if together == key or any(together == "".join(reading) for reading in readings):

@@ -87,7 +87,7 @@ class ClauseSplitter:
         self._seen = self._pause = 0
         """Up to where the marks in what is held are decided, and where the last pause among them ends."""
         self._whole = False
-        """The first clause has no place where it can be cut near `first_chars`."""
+        """The first clause cannot be cut near `first_chars`."""
 
     def push(self, text: str) -> list[str]:
         """Take the next piece of text; return the clauses that it completes."""
@@ -128,7 +128,7 @@ class ClauseSplitter:
         return clauses
 
     def _cut(self, text: str, *, ended: bool) -> int | None:
-        """Where the clause at the beginning of `text` ends; None where more text must come to tell."""
+        """Where the clause at the beginning of `text` ends; None if more text must come to tell."""
         for limit in (self._first_chars, self._max_chars) if self._first and not self._whole else (self._max_chars,):
             for mark in _BREAK.finditer(text, self._seen):
                 if mark.start() >= limit:

@@ -9,7 +9,7 @@ __all__ = ["CODES", "SIGNS", "Currency"]
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency by its names; `cent` is empty where amounts have no part."""
+    """A currency by its names; `cent` is empty if amounts have no part."""
 
     one: str
     many: str

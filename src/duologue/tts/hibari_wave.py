@@ -38,7 +38,7 @@ class Frames(NamedTuple):
     """What the graph says of n frames: those from `start` on, of the N of which `f0` tells.
 
     `levels` (n, 3 * bins): of the harmonics, the noise and the rest. `harmonic_turns`, `rest_turns` (n, bins): by how
-    much harmonics and rest are turned; a whole turn is 1. `f0` (N,): Hz, near 0 where there is no voice.
+    much harmonics and rest are turned; a whole turn is 1. `f0` (N,): Hz, near 0 if there is no voice.
     """
 
     levels: NDArray[np.float32]

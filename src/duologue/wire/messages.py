@@ -138,7 +138,7 @@ def _parse(adapter: TypeAdapter[M], text: str) -> M:
 
 
 def _explain(error: ValidationError) -> str:
-    """What was wrong, in one line and without the input, which may be long and is not ours to repeat."""
+    """The faults in one line, without the input, which may be long or confidential."""
     if error.error_count() > MAX_FAULTS:  # To list thousands takes longer than to find them.
         return f"The message is not one of the protocol: it has {error.error_count()} fields that are unknown or wrong."
     details: list[Any] = error.errors(include_url=False, include_input=False)

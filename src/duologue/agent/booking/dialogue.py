@@ -1,4 +1,4 @@
-"""The rules of the booking: where it stands, and what the caller said → where it stands now, and what to answer."""
+"""The rules of the booking: (state, what the caller said) → (new state, answer)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Heard = Literal["all", "details", "part", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to say, and where that leaves the booking."""
+    """An answer, and the state of the booking after it."""
 
     state: State
     text: str
@@ -93,7 +93,7 @@ class _Reply:
     # What the words fill.
 
     def _values(self) -> dict[Slot, Value | None]:
-        """The new value of each slot that the words change; None where it was only called wrong."""
+        """The new value of each slot that the words change; None if it was only called wrong."""
         said, booking = self.said, self.state.booking
         values: dict[Slot, Value | None] = dict(self.state.given(said))
         if said.number is not None and (slot := self._number_is(said.number, frozenset(values))) is not None:
@@ -111,7 +111,7 @@ class _Reply:
         return self.said.corrects or Intent.NO in self.said.intents or self.state.asked is Question.WHAT_TO_CHANGE
 
     def _number_is(self, number: int, given: frozenset[Slot]) -> Slot | None:
-        """Which slot a number without a unit is for; None where that must be asked, or makes no sense."""
+        """Which slot a number without a unit is for; None if that must be asked, or makes no sense."""
         said, state = self.said, self.state
         open_ = _NUMERIC - given
         changed = state.changed & open_

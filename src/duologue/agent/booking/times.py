@@ -71,7 +71,7 @@ def find_time(scanner: Scanner, *, asked: bool) -> tuple[time | None, bool]:
 
 
 def evening(hour: int) -> time | None:
-    """The time that a bare number means; None where it is no hour."""
+    """The time that a bare number means; None if it is no hour."""
     return _on_the_clock(hour, 0, None)
 
 

@@ -158,7 +158,7 @@ class LLMAgent:
         return copy
 
     async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
-        """Stream the model's text as it comes. Closing the iterator stops the model and the tools without effects."""
+        """Stream the model's text as it arrives. Closing the iterator stops the model and the tools without effects."""
         from duologue.agent.llm.controls import CallControls
         from duologue.agent.llm.failures import remedy_for
 

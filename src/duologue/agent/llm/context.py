@@ -1,4 +1,4 @@
-"""What the model is told of the conversation so far: what the user heard, within a budget of tokens."""
+"""The messages that the model is sent: what the user heard so far, within a budget of tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools by which a language model ends its call or hands it over; an LLMAgent has them if it is told so."""
+"""Tools with which a language model ends its call or hands it over; options of LLMAgent enable them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class CallControls:
         self._agents = agents
 
     async def perform(self, name: str, arguments: Mapping[str, Any]) -> str:
-        """Carry out a call; returns what the model is told."""
+        """Carry out a call and return the result for the model."""
         with self._turn.tool(name):
             return self._hang_up() if name == HANG_UP else await self._hand_over(arguments.get("agent"))
 

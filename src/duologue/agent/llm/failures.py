@@ -1,4 +1,4 @@
-"""pydantic-ai's exceptions as ours. What a provider writes in an error's body may hold a key: it is left out."""
+"""Converts pydantic-ai's exceptions. The body of a provider's error may hold a key, so it is left out."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Gate(WrapperToolset[Any]):
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
-        """Call the tool when it may run. One that takes too long is stopped, and the model is told so."""
+        """Call the tool when it may run. One that takes too long is stopped, and its result is an error message."""
         if name in self.controls.names:
             await _decided(self.turn)
             return await self.controls.perform(name, tool_args)

@@ -37,7 +37,7 @@ class ChatModel(OpenAIChatModel):
     """OpenAI's chat completions, as the endpoints that imitate them speak them, too."""
 
     def __init__(self, name: str, base_url: str, api_key: str) -> None:
-        # The client's own retries would double ours and know nothing of our deadline.
+        # The client's own retries would multiply with duologue's, and ignore its deadline.
         settings: OpenAIChatModelSettings = {"max_retries": 0}
         if name.startswith("gpt-6"):  # they take tools on chat completions only without reasoning
             settings["openai_reasoning_effort"] = "none"
@@ -135,7 +135,7 @@ def habits_of(model: Model) -> Habits:
 
 
 def _check_key(key: str) -> None:
-    """Refuse what no header can carry: it would fail in each turn, and read as if nobody could be reached."""
+    """Refuse a value that no header can carry: each turn would fail with what looks like a connection error."""
     if not (key.isascii() and key.isprintable()) or key != key.strip():
         raise ConfigError(
             "The key for the language model holds a character that no key has.",

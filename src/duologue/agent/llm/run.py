@@ -1,4 +1,4 @@
-"""One run of a language model for one turn: its text as it comes, its tools, and the deadlines on its progress."""
+"""One run of a language model for one turn: streamed text, tools, and deadlines on progress."""
 
 from __future__ import annotations
 

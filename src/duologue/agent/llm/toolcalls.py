@@ -15,7 +15,7 @@ class ToolCallPiece:
     key: int
     """The same for all pieces of one call."""
     name: str | None
-    """None where the name has been given before."""
+    """None if the name has been given before."""
     arguments: str | None
     id: str | None
 

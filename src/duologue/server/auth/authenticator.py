@@ -44,7 +44,7 @@ class Caller:
     """Who opened a connection."""
 
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the token says; empty where none is asked for."""
+    """What the token says; empty if none is asked for."""
     token: str | None = field(default=None, repr=False)
     """Names the token (`jti`), not its text; None if there is none."""
 

@@ -1,4 +1,4 @@
-"""A stream whose call outlives its connection: parked where that breaks, and taken up over another one."""
+"""A stream whose call outlives its connection: parked when the connection breaks, and resumed over another."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class ParkableStream:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is lost if it ends now: nobody speaks, and nothing is being prepared."""
+        """Whether nothing is lost if it ends now: neither side speaks, and no answer is being prepared."""
         return not self.conversing or self.is_parked or self._session is None or self._session.settled
 
     @property
     def refusal(self) -> OverloadedError | None:
-        """Why the client was sent away, where there was no room."""
+        """Why the client was refused, if there was no room."""
         error = None if self._closing is None else self._closing.error
         return error if isinstance(error, OverloadedError) else None
 
@@ -135,7 +135,7 @@ class ParkableStream:
         self._outbox.unblock()
 
     def lost(self, *, meant: bool = False) -> None:
-        """Nobody is there to be told: the call is over, or parked."""
+        """There is no client to notify: the call is over, or parked."""
         if not meant and self._can_park:
             self._park()
             return

@@ -78,13 +78,13 @@ class SavedCall:
 
 
 class _Nobody:
-    """Is told what happens on a connection that is not needed any more."""
+    """Null receiver for a connection that is no longer needed."""
 
     def received(self, message: str | bytes) -> None:
-        """Nobody takes it."""
+        """Ignore the message."""
 
     def overhead(self) -> None:
-        """Nobody counts it."""
+        """Ignore the count."""
 
     def pause_writing(self) -> None:
         """Nothing is written."""
@@ -93,7 +93,7 @@ class _Nobody:
         """Nothing is written."""
 
     def lost(self, *, meant: bool = False) -> None:
-        """Nobody misses it."""
+        """Ignore the end."""
 
 
 def replace_receiver(connection: Connection) -> None:

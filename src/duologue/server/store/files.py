@@ -19,7 +19,7 @@ __all__ = ["FileStore"]
 _UNTIL: Final = struct.Struct("<d")
 
 SWEEP_EVERY: Final = 60.0
-"""Seconds between two removals of what nobody took."""
+"""Seconds between two removals of expired calls."""
 
 
 class FileStore:

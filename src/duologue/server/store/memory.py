@@ -37,7 +37,7 @@ class MemoryStore:
         return len(self._entries)
 
     async def put(self, key: str, value: bytes, ttl: float) -> None:
-        """Keep a value; where there is no room, those whose time is up go first."""
+        """Store a value; if there is no room, expired values are removed first."""
         self._remove(key)
         if self._is_full(value):
             now = self._clock()

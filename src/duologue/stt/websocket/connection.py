@@ -35,7 +35,7 @@ async def dial(
 ) -> Connection:
     """Open a stream. Raises the error of the tree that says why it cannot be opened.
 
-    `goodbye` is the message before the close; None if there is none.
+    `goodbye` is the message sent before the close; None if there is none.
     """
     socket = await open_socket(
         name,

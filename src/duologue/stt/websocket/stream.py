@@ -108,12 +108,12 @@ class SocketStream(ABC):
         return connection
 
     async def _drop(self, dialing: asyncio.Task[Connection] | None) -> None:
-        """Close a connection that was made in the moment in which whoever waited for it was cancelled."""
+        """Close a connection that was established just as the task that waited for it was cancelled."""
         if dialing is not None and dialing.done() and not dialing.cancelled() and dialing.exception() is None:
             await dialing.result().aclose()
 
     def _stopped_by_aclose(self) -> bool:
-        """Whether dialing was cancelled by `aclose`, and not by whoever waits for the stream."""
+        """Whether `aclose` cancelled dialing, and not the task that waits for the stream."""
         return self._closed and self._dialing is not None and self._dialing.cancelled()
 
     async def _send(self, connection: Connection) -> None:

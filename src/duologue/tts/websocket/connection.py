@@ -16,7 +16,7 @@ from duologue.tts.websocket.wire import Reply, Wire
 
 __all__ = ["Connection", "Context"]
 
-MAX_BUFFER_BYTES: Final = 16 * 1024 * 1024  # of encoded audio of one context that nobody has read
+MAX_BUFFER_BYTES: Final = 16 * 1024 * 1024  # of encoded audio of one context that was not read
 RELEASE_TIMEOUT: Final = 5.0
 """Seconds in which the service confirms that a context is closed; then its connection takes no new ones."""
 TEMPORARY: Final = (None, 1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014)
@@ -30,7 +30,7 @@ class Context:
         self.id: str = f"context-{number}"
         self.connection = connection
         self.is_closed: bool = False
-        """The service was told that no text follows."""
+        """The service has been sent the end of the text."""
         self.is_final: bool = False
         self.error: Exception | None = None
         self.sent_at: float = 0.0
@@ -211,7 +211,7 @@ class Connection:
                     return  # the reader says why
 
     def left(self, context: Context) -> None:
-        """Note that nobody listens to a context anymore."""
+        """Note that a context has no reader anymore."""
         if context.id not in self._contexts or not self.is_open:
             return
         if not self.wire.confirms_cancel:
@@ -222,7 +222,7 @@ class Connection:
             self._close_if_unused()
 
     def retire(self) -> None:
-        """Take no new contexts, and close once nobody listens."""
+        """Take no new contexts, and close once no context has a reader."""
         self._takes_more = False
         self._close_if_unused()
 

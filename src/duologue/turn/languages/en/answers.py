@@ -24,7 +24,7 @@ FEWEST_LETTERS: Final = 3
 
 
 def answers(text: str, expected: Expected) -> AnswerState:
-    """Return whether the words answer the question in full, in part, or neither can be told."""
+    """Return whether the words answer the question in full or in part, or that it is unknown."""
     tail = read_tail(text)
     judge = _ANSWERED.get(expected.kind)
     return judge(tail, expected.lengths) if judge and tail.words else ""

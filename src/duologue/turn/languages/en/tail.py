@@ -60,7 +60,7 @@ class Tail:
         return self.mark in (".", "?")
 
     def length_at_end(self, phrases: frozenset[str]) -> int:
-        """How many words the longest of `phrases` has that stands at the very end; 0 where none does."""
+        """How many words the longest of `phrases` has that stands at the very end; 0 if none does."""
         longest = min(LONGEST_PHRASE, len(self.words))
         return next((n for n in range(longest, 0, -1) if " ".join(self.words[-n:]) in phrases), 0)
 
