@@ -68,10 +68,13 @@ async def test_a_function_decides_which_calls_are_recorded(folder: Path, monkeyp
     use_fakes(monkeypatch)
     shop = importlib.import_module("shop")
     metadata: list[dict[str, Any]] = [{"agreed": True}, {}, {"agreed": True, "record": False}]
+    told: list[bool] = []
     async with serving(lambda: ScriptedAgent("Of course."), recording=shop.RECORDING) as url:
         for each in metadata:
             async with connect(url, metadata=each) as call:
+                told.append(call.started.recorded)
                 assert await heard(call, "May I?") == "Of course."
+    assert told == [True, False, False]
     (stored,) = stored_calls(folder / "recordings")
     recording = read_recording(stored.path)
     assert recording.is_whole

@@ -28,6 +28,7 @@ class FakeSession:
         self.request = request
         self.sink = sink
         self.heard = bytearray()
+        self.is_recorded = False
         self.accepted = 0
         self.dropped = 0
         self.calls: list[tuple[Any, ...]] = []

@@ -52,6 +52,10 @@ UNNAMED = """() => [...document.querySelectorAll("button, input, select, [role=m
   .map((e) => e.outerHTML)"""
 
 
+def recorded(session: FakeSession) -> None:
+    session.is_recorded = True
+
+
 async def converse(page: Page, backend: FakeBackend) -> FakeSession:
     """A little of everything that is shown."""
     session = await talk(page, backend)
@@ -132,8 +136,10 @@ async def test_a_telephone(chromium: Browser, address: str, backend: FakeBackend
     ) as page:
         fits = "document.documentElement.scrollWidth <= 360 && document.documentElement.scrollHeight <= 640"
         assert await page.evaluate(fits)
+        backend.on_enter = recorded
         await converse(page, backend)
         assert await page.evaluate(fits)
+        assert await page.is_visible("#recorded")
         outside = """() => [...document.querySelectorAll("body :is(button, input, select, dd, p, h2)")].filter((e) => {
           const { left, right, width } = e.getBoundingClientRect();
           return e.checkVisibility() && width > 1 && (left < 0 || right > 360);
@@ -156,6 +162,15 @@ async def test_a_telephone(chromium: Browser, address: str, backend: FakeBackend
             assert await page.evaluate("document.querySelector('footer').inert"), "the panel covers the page"
             await page.click(f"#{panel} .close")
         assert not await page.evaluate("document.querySelector('footer').inert")
+
+
+async def test_a_conversation_that_is_recorded_says_so(page: Page, backend: FakeBackend) -> None:
+    backend.on_enter = recorded
+    assert not await page.is_visible("#recorded")
+    session = await talk(page, backend)
+    assert (await page.is_visible("#recorded"), await text(page, "#recorded")) == (True, "Recorded")
+    session.finish("closed")
+    await until(page, "document.querySelector('#recorded').hidden")
 
 
 async def test_nothing_moves_for_those_who_ask_for_it(chromium: Browser, address: str, backend: FakeBackend) -> None:

@@ -28,6 +28,7 @@ class EchoSession:
     id = "echo"
     output_rate = RATE  # the rate of the input, so that nothing is converted
     dropped = 0
+    is_recorded = False
     config = SessionConfig()
 
     def __init__(self, sink: AudioSink) -> None:

@@ -24,6 +24,11 @@ class Session(Protocol):
         ...
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether the server records the call, which the client is told."""
+        ...
+
+    @property
     def output_rate(self) -> int:
         """Samples a second of what the sink is given, and of `mark_playback`."""
         ...

@@ -60,6 +60,7 @@ def started_message(session: Session, start: wire.Start, token: str | None, wind
             idle_timeout_s=session.config.idle_timeout,
         ),
         agent_name=session.config.agent_name,
+        recorded=session.is_recorded,
         resume_token=token,
         resume_s=0.0 if token is None else window,
     )

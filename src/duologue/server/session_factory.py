@@ -183,6 +183,7 @@ class SessionFactory:
         session.record.agents.append(name)
         if self._recordings is not None and is_recorded:
             session.observe(self._recordings.recorder(recording_header(session)))
+            session.is_recorded = True
         keep = None if self._records is None else partial(self._keep, weakref.ref(session))
         follower = CallFollower(
             info,

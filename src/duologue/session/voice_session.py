@@ -116,6 +116,8 @@ class VoiceSession(CallCommands):
         super().__init__(parts, responder, says, roster, voices or {})
         self.trace_id: str = ""
         """The id of its trace, 32 hexadecimal digits; empty if no traces are exported."""
+        self.is_recorded: bool = False
+        """Whether a server records the call."""
 
     # --- life ---
 

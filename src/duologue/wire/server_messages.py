@@ -56,6 +56,7 @@ class Started(Model):
     audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
     limits: Limits = Field(description="What the server allows.")
     agent_name: str = Field(default="", description="The name of the agent, to be shown; empty where it has none.")
+    recorded: bool = Field(default=False, description="Whether the server records the call: show it to the user.")
     resume_token: str | None = Field(
         default=None, repr=False, description="For `reconnect`, where the session is `resumable`."
     )
@@ -78,6 +79,7 @@ class Reconnected(Model):
     restored: bool = Field(
         description="Whether another process goes on from what was stored: output that had not sounded is lost."
     )
+    recorded: bool = Field(default=False, description="Whether the server records the call from here on.")
 
 
 class State(Model):

@@ -125,6 +125,7 @@ const startAgain = { label: "Start again", run: () => begin({ microphone: true }
 function over({ reason, close, cause }) {
   call = null;
   document.body.dataset.state = "ended";
+  $("#recorded").hidden = true;
   if (reason === "client_end") notice.clear();
   else if (reason && reason !== "left") ending = `Ended: ${reason.replaceAll("_", " ")}`;
   notice.hide("line");
@@ -140,6 +141,7 @@ const handlers = {
   started(message) {
     page.session = message;
     $("#state-session").title = message.session;
+    $("#recorded").hidden = !message.recorded;
     $("#state-name").textContent = transcript.agent = message.agent_name || "Agent";
     const again = call.sessions > 1;
     transcript.begin(again ? "Connected again. This is a new conversation: the agent does not remember the one before." : "");
@@ -147,6 +149,9 @@ const handlers = {
     notice.hide("line");
     notice.hide("error");
     sendPending();
+  },
+  reconnected({ recorded }) {
+    $("#recorded").hidden = !recorded;
   },
   state(message) {
     page.state = message;

@@ -239,6 +239,7 @@ class ParkableStream:
             input=position,
             messages=self._inbox.messages,
             restored=restored,
+            recorded=self._opened.is_recorded,
         )
 
     def _unpark(self) -> None:
