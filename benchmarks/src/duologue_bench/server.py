@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from duologue.errors import ProviderError
 from duologue_bench.memory import private_bytes
 
-__all__ = ["Footprint", "ServerProcess"]
+__all__ = ["Footprint", "ServerProcess", "cpu_s_of"]
 
 READY_PATIENCE: Final = 120.0
 """Seconds in which the models are loaded."""
@@ -178,7 +178,16 @@ class ServerProcess:
         )
 
     def _stat(self) -> list[str]:
-        return (Path("/proc") / str(self.pid) / "stat").read_text("ascii").rpartition(")")[2].split()
+        return _stat_of(self.pid)
+
+
+def cpu_s_of(pid: int) -> float:
+    """CPU seconds that a process has used."""
+    return _cpu_s(_stat_of(pid))
+
+
+def _stat_of(pid: int) -> list[str]:
+    return (Path("/proc") / str(pid) / "stat").read_text("ascii").rpartition(")")[2].split()
 
 
 def _cpu_s(stat: Sequence[str]) -> float:

@@ -30,7 +30,7 @@ from duologue_bench.instant import InstantAgent, InstantTextToSpeech
 from duologue_bench.load import Line
 from duologue_bench.memory import private_bytes, threads
 
-__all__ = ["Work", "chunks_of", "measure", "open_session"]
+__all__ = ["Work", "chunks_of", "measure", "open_session", "run_sessions"]
 
 MAX_SESSIONS: Final = 4000
 MAX_SECONDS: Final = 600.0
@@ -92,13 +92,59 @@ async def measure(
     Chunks are spread over the 20 ms as those of callers are. `telemetry` is what is counted and exported. `on_progress`
     is told the seconds that are over. Raises ConfigError for sound shorter than a second and for sizes out of range.
     """
+    voice = InstantTextToSpeech(work.answer_s)
+    notes = Notes()
+    return await run_sessions(
+        vad,
+        work,
+        notes,
+        lambda begins: CallWatch(notes, work.line, begins),
+        lambda engine, watch: open_session(engine, work, voice, watch),
+        sessions=sessions,
+        seconds=seconds,
+        warm=warm,
+        telemetry=telemetry,
+        on_progress=on_progress,
+    )
+
+
+async def run_sessions(
+    vad: VoiceActivityDetector,
+    work: Work,
+    notes: Notes,
+    watch: Callable[[int], CallWatch],
+    open_call: Callable[[Engine, CallWatch], VoiceSession],
+    *,
+    sessions: int,
+    seconds: float,
+    warm: float,
+    telemetry: TelemetryConfig | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    on_begin: Callable[[], None] | None = None,
+    on_end: Callable[[], None] | None = None,
+) -> SessionsRun:
+    """`measure` with sessions of any kind.
+
+    Args:
+        vad: Detects speech.
+        work: What each session hears.
+        notes: Where what counts is noted.
+        watch: Makes what watches a session, of the sample of the line with which it begins.
+        open_call: Makes the session that it watches.
+        sessions: How many.
+        seconds: Of audio, for each.
+        warm: Seconds before them.
+        telemetry: What is counted and exported.
+        on_progress: Told the seconds that are over.
+        on_begin: Called when the seconds that count begin...
+        on_end: ...and when they end.
+    """
     if not (1 <= sessions <= MAX_SESSIONS and FRAME <= seconds <= MAX_SECONDS and 0 <= warm <= MAX_SECONDS):
         raise ConfigError(
             f"{sessions} sessions for {seconds:g} s after {warm:g} s were asked for; "
             f"there may be 1 to {MAX_SESSIONS}, for {FRAME:g} to {MAX_SECONDS:g} s."
         )
     chunks = chunks_of(work.line.sound)
-    notes = Notes()
     # What would be refused elsewhere is let in here: the limit is what is looked for.
     door = Admission(max_tick_lag=math.inf, max_lateness=math.inf, max_backlog=math.inf)
     config = EngineConfig(max_sessions=sessions + 1, admission=door)
@@ -106,7 +152,8 @@ async def measure(
         Telemetry(telemetry) as exported,
         Engine(vad=vad, words=Silence(), config=config, telemetry=exported) as engine,
     ):
-        run = _Run(engine, work, chunks, notes, sessions, round(seconds / FRAME), round(warm / FRAME))
+        run = _Run(engine, chunks, notes, watch, open_call, sessions, round(seconds / FRAME), round(warm / FRAME))
+        run.on_begin, run.on_end = on_begin, on_end
         try:
             await run.create()
             await run.feed(on_progress)
@@ -121,14 +168,24 @@ class _Run:
     """One measurement, step by step."""
 
     def __init__(
-        self, engine: Engine, work: Work, chunks: list[bytes], notes: Notes, sessions: int, rounds: int, warm: int
+        self,
+        engine: Engine,
+        chunks: list[bytes],
+        notes: Notes,
+        watch: Callable[[int], CallWatch],
+        open_call: Callable[[Engine, CallWatch], VoiceSession],
+        sessions: int,
+        rounds: int,
+        warm: int,
     ) -> None:
         self.live: list[VoiceSession] = []
+        self.on_begin: Callable[[], None] | None = None
+        self.on_end: Callable[[], None] | None = None
         self._engine = engine
-        self._work = work
-        self._voice = InstantTextToSpeech(work.answer_s)
         self._chunks = chunks
         self._notes = notes
+        self._watch = watch
+        self._open = open_call
         self._sessions = sessions
         self._rounds = rounds
         self._warm = warm
@@ -147,16 +204,16 @@ class _Run:
 
     async def create(self) -> None:
         """Start all sessions, one by one."""
-        session = await self._open(CallWatch(Notes(), self._work.line)).__aenter__()
+        session = await self._open(self._engine, self._watch(0)).__aenter__()
         await session.feed(b"".join(self._chunks[: int(FIRST / FRAME)]))
         await session.hang_up()  # `close` would wait for a long answer to end
         gc.collect()
         self._threads_before, self._tasks_before = threads(), len(asyncio.all_tasks())
         self._base = private_bytes()
         for first in self._first:
-            watch = CallWatch(self._notes, self._work.line, first * FRAME_SAMPLES)
+            watch = self._watch(first * FRAME_SAMPLES)
             began = time.perf_counter()
-            session = self._open(watch)
+            session = self._open(self._engine, watch)
             await session.__aenter__()
             self._created.append(time.perf_counter() - began)
             self.live.append(session)
@@ -164,9 +221,6 @@ class _Run:
             await asyncio.sleep(0)
         self._idle = private_bytes() - self._base
         self._tasks = self._most_tasks = len(asyncio.all_tasks()) - self._tasks_before
-
-    def _open(self, watch: CallWatch) -> VoiceSession:
-        return open_session(self._engine, self._work, self._voice, watch)
 
     async def feed(self, on_progress: Callable[[float], None] | None) -> None:
         """Hand in all chunks as they are due: those of the warm-up, then those that count."""
@@ -177,10 +231,14 @@ class _Run:
         for n, watch in enumerate(self._watches):
             watch.start = began + n / sessions * FRAME
         cpu, wall = time.process_time(), began
+        if self.on_begin is not None:
+            self.on_begin()
         for at in range(self._warm + self._rounds):
             if at == self._warm:
                 cpu, wall = time.process_time(), clock()
                 self._notes.counts = True
+                if self.on_begin is not None:
+                    self.on_begin()
             row = late[max(0, at - self._warm)]  # those of the warm-up are written over
             for n, session in enumerate(self.live):
                 due = began + (at + n / sessions) * FRAME
@@ -199,6 +257,8 @@ class _Run:
                     on_progress((at + 1) * FRAME)
         self._cpu, self._wall = time.process_time() - cpu, clock() - wall
         self._notes.counts = False
+        if self.on_end is not None:
+            self.on_end()
 
     def result(self) -> SessionsRun:
         """What it came to; the sessions still live."""

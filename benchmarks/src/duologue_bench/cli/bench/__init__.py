@@ -10,6 +10,7 @@ from duologue_bench.cli.bench.conversations import conversations
 from duologue_bench.cli.bench.latency import latency
 from duologue_bench.cli.bench.memory import memory
 from duologue_bench.cli.bench.peers import peers
+from duologue_bench.cli.bench.providers import providers
 from duologue_bench.cli.bench.recording import recording
 from duologue_bench.cli.bench.sessions import sessions
 from duologue_bench.cli.bench.sockets import sockets
@@ -24,6 +25,7 @@ bench = typer.Typer(
     no_args_is_help=True,
 )
 for command in (
-    barge_in, chunk, conversations, latency, memory, peers, recording, sessions, sockets, telemetry, turns, waterfall,
+    barge_in, chunk, conversations, latency, memory, peers, providers, recording, sessions, sockets, telemetry, turns,
+    waterfall,
 ):  # fmt: skip
     bench.command()(command)
