@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +41,11 @@ class CommandLine:
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Outcome:
         self._monkeypatch.setattr(sys, "argv", ["duologue", *map(str, arguments)])
         self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         with pytest.raises(SystemExit) as end:
             main()
+        for number, handler in handlers.items():  # `serve` leaves its own, because the program ends
+            signal.signal(number, handler)
         out, err = self._capsys.readouterr()
         assert "\x1b" not in out + err, "no colours where there is no terminal"
         return Outcome(int(end.value.code or 0), out, err)

@@ -232,6 +232,7 @@ def serve(
     from duologue.server.acceptor import listen
     from duologue.server.logs import logging_to
     from duologue.server.run import serve as run
+    from duologue.server.signals import EndSignals
     from duologue.settings.load import load_settings
 
     given: dict[str, Any] = {
@@ -283,6 +284,7 @@ def serve(
     server = settings.server
     # The port is taken first: who calls while the agent's packages are imported and the models load is not refused.
     with (
+        EndSignals() as signals,
         logging_to(level=settings.log.level, log_format=settings.log.format) as log_format,
         listen(server.host, server.port) as sock,
     ):
@@ -291,6 +293,7 @@ def serve(
         if loaded.file is not None:
             say(f"settings from {loaded.file}")
         run(settings=loaded, sock=sock, say=say, on_ready=_print_ready if as_json else None)
+        signals.ignore()
 
 
 def _skip(_: str) -> None:

@@ -50,6 +50,9 @@ SILENT: Final = 15.0
 STOP_TIMEOUT_S: Final = 15.0
 """Seconds that workers have to close connections and end; those that remain are killed."""
 
+FORCED_TIMEOUT_S: Final = 5.0
+"""Seconds that workers have to end at the second signal; those that remain are killed."""
+
 
 def share(total: int, parts: int, index: int) -> int:
     """The part of `total` that falls to the worker of this index; the parts add up to it."""
@@ -146,6 +149,7 @@ class Supervisor:
         elif self._signals > 1:
             self._signals = 1
             self._tell_all(signal.SIGINT)  # uvicorn takes the second one as: at once.
+            self._ending = min(self._ending, now + FORCED_TIMEOUT_S)
         if self._hung_up:
             self._hung_up = False
             self._hang_up()
