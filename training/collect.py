@@ -30,7 +30,7 @@ from duologue.stt.moonshine import Moonshine
 from duologue.stt.moonshine_ending import ending_features
 from duologue.stt.moonshine_graphs import WIDTH
 from duologue.turn.languages import language_pack
-from duologue.turn.pieces import joined
+from duologue.turn.understanding import joined
 from duologue_bench.cached_recognition import Ears, Heard, Play, hear
 from duologue_bench.corpus import Item, Pause, Turn, load
 from duologue_bench.policies import Setting

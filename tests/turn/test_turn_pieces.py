@@ -1,7 +1,7 @@
 import pytest
 
 from duologue.turn.languages.en import PACK
-from duologue.turn.pieces import joined
+from duologue.turn.understanding import joined
 from duologue.turn.words import Words
 
 
