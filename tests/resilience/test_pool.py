@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.resilience import ProviderPool
+from duologue.resilience import ConnectionLimit, ProviderPool
 from duologue.testing.virtual_time import run_in_virtual_time
 
 
@@ -26,7 +26,8 @@ class Socket:
 class Provider:
     """Dials sockets with a handshake, and counts what is open."""
 
-    def __init__(self, handshake: float = 0.5) -> None:
+    def __init__(self, handshake: float = 0.5, kind: type[Socket] = Socket) -> None:
+        self.kind = kind
         self.sockets: list[Socket] = []
         self.handshake = handshake
         self.dialing = self.most_dialing = 0
@@ -41,7 +42,7 @@ class Provider:
                 raise self.failures.pop()
         finally:
             self.dialing -= 1
-        self.sockets.append(Socket())
+        self.sockets.append(self.kind())
         return self.sockets[-1]
 
     @property
@@ -189,6 +190,97 @@ def test_each_dial_that_fails_fails_one_user() -> None:
         done = await asyncio.gather(*(use(pool, 0.1) for _ in range(3)), return_exceptions=True)
         assert sum(isinstance(error, BaseException) for error in done) == 1
         assert pool.counters.dial_failures == 1
+
+    run_in_virtual_time(main())
+
+
+class SlowToClose(Socket):
+    async def aclose(self) -> None:
+        await asyncio.sleep(0.3)
+        self.is_closed = True
+
+
+def test_a_connection_takes_its_place_until_it_is_closed() -> None:
+    async def main() -> None:
+        provider = Provider(0.1, SlowToClose)
+        pool = provider.pool(size=1)
+        lease = await pool.acquire()
+        lease.release(is_broken=True)
+        began = now()
+        lease = await pool.acquire()
+        assert now() - began == pytest.approx(0.4)  # the close, then a dial
+        lease.connection.is_closed = True
+        lease.release(is_closed=True)
+        assert pool.closing == 0
+        await pool.aclose()
+
+    run_in_virtual_time(main())
+
+
+def test_pools_with_one_limit_never_exceed_it_under_two_hundred_sessions() -> None:
+    async def main() -> None:
+        providers = [Provider(0.2, SlowToClose) for _ in range(3)]
+        limit, chance = ConnectionLimit(10), random.Random(2)
+        pools = [provider.pool(size=10, limit=limit, lease_timeout=600.0, idle_ttl=2.0) for provider in providers]
+        most = 0
+
+        async def session(pool: ProviderPool[Socket]) -> None:
+            nonlocal most
+            for _ in range(3):
+                await asyncio.sleep(chance.random())
+                async with pool.lease():
+                    most = max(most, sum(provider.open for provider in providers))
+                    await asyncio.sleep(chance.random() / 5)
+
+        await asyncio.gather(*(session(pools[i % 3]) for i in range(200)))
+        assert most == 10
+        assert sum(pool.counters.leased for pool in pools) == 600
+        for pool in pools:
+            await pool.aclose()
+        assert sum(provider.open for provider in providers) == 0
+
+    run_in_virtual_time(main())
+
+
+def test_an_idle_connection_makes_room_for_another_pool_and_who_waits_longest_is_first() -> None:
+    async def main() -> None:
+        first, second = Provider(0.1), Provider(0.1)
+        limit = ConnectionLimit(1)
+        kept = first.pool(min_idle=1, size=1, limit=limit)
+        other = second.pool(size=1, limit=limit)
+        await kept.warm()
+        lease = await other.acquire()
+        assert (first.open, second.open, kept.idle) == (0, 1, 0)
+        waiting = [asyncio.create_task(pool.acquire()) for pool in (kept, other)]
+        await asyncio.sleep(1.0)
+        lease.release(is_broken=True)
+        lease = await waiting[0]
+        assert (first.open, second.open) == (1, 0)
+        lease.release(is_broken=True)
+        (await waiting[1]).release(is_broken=True)
+        await asyncio.sleep(1.0)
+        assert (first.open, second.open, kept.idle) == (1, 0, 1)  # kept ready again, now that nobody waits
+        await kept.aclose()
+        await other.aclose()
+
+    run_in_virtual_time(main())
+
+
+def test_what_nobody_waits_for_is_not_dialed_on() -> None:
+    async def main() -> None:
+        provider = Provider(1.0)
+        pool = provider.pool()
+        with pytest.raises(DeadlineError, match="could not be connected to"):
+            await pool.acquire(0.5)
+        assert provider.dialing == 1
+        pool.trim()
+        await asyncio.sleep(0.01)
+        assert (provider.dialing, pool.total) == (0, 0)
+        await use(pool, 0.0)
+        pool.trim()
+        await asyncio.sleep(0.01)
+        assert provider.open == 0
+        await pool.aclose()
 
     run_in_virtual_time(main())
 

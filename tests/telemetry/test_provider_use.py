@@ -11,8 +11,8 @@ from duologue.agent import Turn
 from duologue.agent.llm import LLMAgent
 from duologue.engine.accounting import owned_by
 from duologue.errors import ProviderUnavailableError
+from duologue.pool import ProviderPool
 from duologue.resilience import BREAKERS, BreakerKey, Hedge, HedgeSettings
-from duologue.resilience.pool import ProviderPool
 from duologue.resilience.readings import resilience_readings
 from duologue.stt import SttCapabilities
 from duologue.telemetry import names

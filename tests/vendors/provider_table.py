@@ -82,6 +82,8 @@ class Recognizer:
     key: str
     goodbye: str
     """The message with which a stream is closed; empty if there is none."""
+    keeps_ready: bool = True
+    """Connections can be kept ready for calls to come."""
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +117,7 @@ def _deepgram(model: str) -> Recognizer:
         lambda url, **options: DeepgramSpeechToText(**{"model": model, "base_url": url, **options}),
         deepgram_server.KEY,
         goodbye="CloseStream",
+        keeps_ready=model.startswith("nova"),
     )
 
 

@@ -19,6 +19,7 @@ from recognizer_server import RETRY_AFTER, Fault
 from duologue.cli.live_check import check_live
 from duologue.errors import (
     AuthenticationError,
+    ConfigError,
     DeadlineError,
     DuologueError,
     InvalidAudioError,
@@ -47,6 +48,7 @@ DEADLINE = 20.0
 """Seconds of real time that anything may take."""
 SHORT = 0.2
 """The timeouts of a recognizer whose stand-in says nothing."""
+ready_recognizers = pytest.mark.parametrize("row", [row for row in RECOGNIZERS if row.keeps_ready], ids=str)
 IMPATIENT = {"stall_timeout": SHORT, "ping_interval": SHORT, "ping_timeout": SHORT, "connect_timeout": SHORT}
 
 
@@ -266,6 +268,75 @@ async def test_a_reader_that_is_cancelled_leaves_nothing(row: Recognizer) -> Non
             await reading
         while server.open:
             await asyncio.sleep(0.001)
+
+
+async def converse(stt: Any, text: str = TEXT) -> str:
+    """The words that a stream hears."""
+    stream = stt.stream()
+    events = await until_final(stream, say(stream, text))
+    await stream.aclose()
+    return next(event.text for event in events if isinstance(event, Final))
+
+
+@ready_recognizers
+async def test_connections_are_kept_ready_and_each_serves_one_stream(row: Recognizer) -> None:
+    async with served(row, warm_connections=2) as (server, stt):
+        await stt.warm()
+        assert (server.open, len(server.queries)) == (2, 2)
+        texts = await asyncio.gather(*(converse(stt, f"Number {i}.") for i in range(2)))
+        assert texts == ["Number 0.", "Number 1."]
+        while (server.open, len(server.queries)) != (2, 4):  # those that were taken are replaced
+            await asyncio.sleep(0.001)
+        await stt.aclose()
+        while server.open:
+            await asyncio.sleep(0.001)
+        assert await converse(stt) == TEXT
+
+
+@ready_recognizers
+async def test_a_connection_that_was_lost_while_it_waited_is_not_used(row: Recognizer) -> None:
+    async with served(row, warm_connections=1) as (server, stt):
+        await stt.warm()
+        (pool,) = stt._streams._pools.values()
+        ((connection, _),) = pool._idle
+        for lost in [*server._server.connections]:
+            lost.transport.abort()
+        while server.open or connection.is_open:
+            await asyncio.sleep(0.001)
+        assert await converse(stt) == TEXT
+        assert len(server.queries) >= 2
+
+
+@recognizers
+async def test_a_key_is_checked_before_calls_where_connections_are_kept_ready(row: Recognizer) -> None:
+    options = {"warm_connections": 1} if row.keeps_ready else {}
+    async with served(row, api_key="dg-wrong", **options) as (server, stt):
+        if row.keeps_ready:
+            with pytest.raises(AuthenticationError):
+                await stt.warm()
+        else:
+            with pytest.raises(ConfigError, match="warm_connections"):
+                row.make(server.url, api_key=row.key, warm_connections=1)
+
+
+@recognizers
+async def test_no_more_connections_than_allowed(row: Recognizer) -> None:
+    async with served(row, max_connections=2, connect_timeout=0.5) as (server, stt):
+        held = [stt.stream(), stt.stream()]
+        reading = [asyncio.create_task(until_final(stream, FOREVER)) for stream in held]
+        while server.open < 2:
+            await asyncio.sleep(0.001)
+        late = stt.stream()
+        with pytest.raises(DeadlineError, match="in use"):
+            await until_final(late, FOREVER)
+        await late.aclose()
+        waiting = asyncio.create_task(converse(stt))
+        await asyncio.sleep(0)
+        await held[0].aclose()
+        assert await waiting == TEXT
+        await held[1].aclose()
+        await asyncio.gather(*reading)
+        assert len(server.queries) == 3
 
 
 @recognizers

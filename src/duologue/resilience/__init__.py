@@ -3,6 +3,7 @@
 `resilient_stt`, `resilient_tts` and `resilient_model` take a list of providers and do all of it.
 """
 
+from duologue.pool import ConnectionLimit, Lease, PoolCounters, ProviderPool
 from duologue.resilience.breaker import (
     BREAKERS,
     BreakerKey,
@@ -14,7 +15,6 @@ from duologue.resilience.breaker import (
 from duologue.resilience.compose import resilient_model, resilient_stt, resilient_tts
 from duologue.resilience.deadline import Deadline
 from duologue.resilience.hedge import Hedge
-from duologue.resilience.pool import Lease, PoolCounters, ProviderPool
 from duologue.resilience.rate_limit import RateLimit
 from duologue.resilience.retry import RETRIES, Retry, RetryBudget
 from duologue.resilience.settings import BreakerSettings, HedgeSettings, ResilienceSettings
@@ -28,6 +28,7 @@ __all__ = [
     "BreakerState",
     "BreakerStatus",
     "CircuitBreaker",
+    "ConnectionLimit",
     "Deadline",
     "Hedge",
     "HedgeSettings",

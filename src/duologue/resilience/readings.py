@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from duologue.pool import POOLS
 from duologue.resilience.breaker import BREAKERS, BreakerState
 from duologue.resilience.hedge import HEDGES
-from duologue.resilience.pool import POOLS
 from duologue.telemetry import names
 from duologue.telemetry.metrics import Reading
 

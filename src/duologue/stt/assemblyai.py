@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from time import monotonic
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
@@ -30,7 +31,7 @@ from duologue.stt import EndOfTurn, Partial, RecognitionEvent, SttCapabilities, 
 from duologue.stt import Final as FinalTranscript
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.service import RecognizerUsage, SocketSettings
-from duologue.stt.websocket import AskedStream, Connection, dial, no_message, parse_message
+from duologue.stt.websocket import AskedStream, Connection, StreamPool, dial, no_message, parse_message
 
 __all__ = ["AssemblyAISettings", "AssemblyAISpeechToText"]
 
@@ -127,16 +128,24 @@ class AssemblyAISpeechToText(StreamingSpeechToText):
         )
         self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": api_key or str(read_key(settings.api_key_file, "ASSEMBLYAI_API_KEY"))}
+        self._streams = StreamPool(self.name, settings, self._dial)
 
     def stream(self, *, language: str | None = None) -> AssemblyAIStream:
         """Open a stream."""
         self.check_language(language)
-        url = self.settings.stream_url(language)
-
-        async def connect() -> Connection:
-            return await dial(self.name, url, self._headers, self.settings, goodbye=TERMINATE, close_error=close_error)
-
+        connect = partial(self._streams.connect, self.settings.stream_url(language))
         return AssemblyAIStream(self.name, self.settings, self.usage, connect)
+
+    async def warm(self) -> None:
+        """Open the connections that are kept ready, which checks the key; none unless `warm_connections` is set."""
+        await self._streams.warm(self.settings.stream_url(None))
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept ready. Streams are closed by their sessions."""
+        await self._streams.aclose()
+
+    async def _dial(self, url: str) -> Connection:
+        return await dial(self.name, url, self._headers, self.settings, goodbye=TERMINATE, close_error=close_error)
 
 
 class SpokenWord(BaseModel):

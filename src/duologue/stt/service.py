@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings", "http_address"]
 
@@ -38,6 +38,16 @@ class SocketSettings(ServiceSettings):
     """...and to the answer, after which the connection counts as lost."""
     finalize_timeout: float = Field(1.0, gt=0, le=10)
     """For the answer to a request for finals."""
+    max_connections: int = Field(1000, ge=1, le=10_000)
+    """Connections of this process to the service: one for each call, and those that are kept ready."""
+    warm_connections: int = Field(0, ge=0, le=100)
+    """Connections that are opened before the first call, and kept ready for calls in the recognizer's language."""
+
+    @model_validator(mode="after")
+    def _check_warm_connections(self) -> Self:
+        if self.warm_connections > self.max_connections:
+            raise ValueError("warm_connections must not exceed max_connections")
+        return self
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,12 +16,12 @@ from duologue.audio.format import RATE
 from duologue.services import read_key, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import StreamingSpeechToText
-from duologue.stt.deepgram.messages import CLOSE_STREAM
+from duologue.stt.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE
 from duologue.stt.deepgram.recorded import RecordedTranscription
 from duologue.stt.deepgram.settings import DeepgramSettings, is_flux
 from duologue.stt.deepgram.stream import FluxStream, NovaStream, close_error
 from duologue.stt.service import RecognizerUsage
-from duologue.stt.websocket import Connection, SocketStream, dial
+from duologue.stt.websocket import Connection, SocketStream, StreamPool, dial
 
 __all__ = ["DeepgramSettings", "DeepgramSpeechToText"]
 
@@ -56,6 +57,7 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Token {api_key or read_key(settings.api_key_file, 'DEEPGRAM_API_KEY')}"}
         self._has_own_key = api_key is not None
+        self._streams = StreamPool(self.name, settings, self._dial, self._keep_open)
         self._recorded = RecordedTranscription(self.name, settings, self._headers)
 
     def reload_key(self) -> bool:
@@ -83,15 +85,12 @@ class DeepgramSpeechToText(StreamingSpeechToText):
     def stream(self, *, language: str | None = None) -> SocketStream:
         """Open a stream: `/v2/listen` for a Flux model, else `/v1/listen`."""
         self.check_language(language)
-        url = f"{self.settings.stream_url()}?{urlencode(self.settings.stream_parameters(language))}"
-
-        async def connect() -> Connection:
-            return await dial(
-                self.name, url, self._headers, self.settings, goodbye=CLOSE_STREAM, close_error=close_error
-            )
-
         kind = FluxStream if is_flux(self.settings.model) else NovaStream
-        return kind(self.name, self.settings, self.usage, connect)
+        return kind(self.name, self.settings, self.usage, partial(self._streams.connect, self._url(language)))
+
+    async def warm(self) -> None:
+        """Open the connections that are kept ready, which checks the key; none unless `warm_connections` is set."""
+        await self._streams.warm(self._url(None))
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """Transcribe a recording in one request, with `prerecorded_model`."""
@@ -106,8 +105,8 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         return Transcript(text, audio_s=seconds, language=spoken or "en")
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
-        """Transcribe several recordings at once, `max_connections` at a time."""
-        limit = asyncio.Semaphore(self.settings.max_connections)
+        """Transcribe several recordings at once, `max_requests` at a time."""
+        limit = asyncio.Semaphore(self.settings.max_requests)
 
         async def one(pcm: bytes) -> Transcript:
             async with limit:
@@ -118,5 +117,17 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         return [task.result() for task in tasks]
 
     async def aclose(self) -> None:
-        """Close the connections of requests. Streams are closed by their sessions."""
+        """Close the connections of requests, and those that are kept ready. Streams are closed by their sessions."""
         await self._recorded.aclose()
+        await self._streams.aclose()
+
+    def _url(self, language: str | None) -> str:
+        return f"{self.settings.stream_url()}?{urlencode(self.settings.stream_parameters(language))}"
+
+    async def _dial(self, url: str) -> Connection:
+        return await dial(self.name, url, self._headers, self.settings, goodbye=CLOSE_STREAM, close_error=close_error)
+
+    def _keep_open(self, connection: Connection) -> None:
+        """Have a connection that serves no stream yet send what keeps it open."""
+        if self.settings.warm_connections:
+            connection.watch("deepgram-watch", KEEP_ALIVE, self.settings.keep_alive_interval)

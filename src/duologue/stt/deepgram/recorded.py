@@ -97,8 +97,8 @@ class RecordedTranscription:
                 s.base_url,
                 timeout=httpx2.Timeout(s.request_timeout, connect=s.connect_timeout),
                 limits=httpx2.Limits(
-                    max_connections=s.max_connections,
-                    max_keepalive_connections=s.max_connections,
+                    max_connections=s.max_requests,
+                    max_keepalive_connections=s.max_requests,
                     keepalive_expiry=CONNECTION_IDLE_S,
                 ),
             )

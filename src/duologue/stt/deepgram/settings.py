@@ -64,7 +64,7 @@ class DeepgramSettings(SocketSettings):
     """Nova: seconds between messages that keep a silent stream open. Deepgram closes it after 10."""
     request_timeout: float = Field(60.0, gt=0, le=600)
     """For the transcript of a whole utterance or file, once it has been sent."""
-    max_connections: int = Field(20, ge=1, le=10_000)
+    max_requests: int = Field(20, ge=1, le=10_000)
     """Requests for whole utterances at once."""
 
     @field_validator("base_url")
@@ -74,6 +74,8 @@ class DeepgramSettings(SocketSettings):
 
     @model_validator(mode="after")
     def _check_thresholds(self) -> DeepgramSettings:
+        if self.warm_connections and is_flux(self.model):
+            raise ValueError("warm_connections are not kept open by Flux models, which have no keep-alive")
         eager, sure = self.eager_eot_threshold, self.eot_threshold
         if eager is not None and sure is not None and eager > sure:
             raise ValueError(f"eager_eot_threshold is {eager:g} and must not exceed eot_threshold, which is {sure:g}")

@@ -6,7 +6,7 @@ Protocol: https://developers.openai.com/api/docs/guides/realtime-transcription (
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.openai_realtime.settings import SENT_RATE, OpenAIRealtimeSettings
 from duologue.stt.openai_realtime.stream import TranscriptionStream, close_error
 from duologue.stt.service import RecognizerUsage
-from duologue.stt.websocket import Connection, dial
+from duologue.stt.websocket import Connection, StreamPool, dial
 
 __all__ = ["OpenAIRealtimeSettings", "OpenAIRealtimeSpeechToText"]
 
@@ -47,15 +47,21 @@ class OpenAIRealtimeSpeechToText(StreamingSpeechToText):
         )
         self.usage = RecognizerUsage()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._url = f"{s.base_url}/realtime?intent=transcription"
+        self._streams = StreamPool(self.name, s, self._dial)
 
     def stream(self, *, language: str | None = None) -> TranscriptionStream:
         """Open a stream."""
-        update = json.dumps({"type": "session.update", "session": self.settings.session(language)})
-        url = f"{self.settings.base_url}/realtime?intent=transcription"
+        connect = partial(self._streams.connect, self._url)
+        return TranscriptionStream(self.name, self.settings, self.usage, connect, language=language)
 
-        async def connect() -> Connection:
-            connection = await dial(self.name, url, self._headers, self.settings, goodbye=None, close_error=close_error)
-            await connection.send(update)
-            return connection
+    async def warm(self) -> None:
+        """Open the connections that are kept ready, which checks the key; none unless `warm_connections` is set."""
+        await self._streams.warm(self._url)
 
-        return TranscriptionStream(self.name, self.settings, self.usage, connect)
+    async def aclose(self) -> None:
+        """Close the connections that are kept ready. Streams are closed by their sessions."""
+        await self._streams.aclose()
+
+    async def _dial(self, url: str) -> Connection:
+        return await dial(self.name, url, self._headers, self.settings, goodbye=None, close_error=close_error)

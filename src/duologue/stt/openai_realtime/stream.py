@@ -84,8 +84,9 @@ class TranscriptionStream(SocketStream):
     vendor = "openai"
     _settings: OpenAIRealtimeSettings
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: Any, language: str | None = None) -> None:
         super().__init__(*args)
+        self._update = json.dumps({"type": "session.update", "session": self._settings.session(language)})
         self._microphone = Microphone(SENT_RATE)
         self._open_s = 0.0
         """Seconds of audio that were sent since the last commit."""
@@ -102,6 +103,10 @@ class TranscriptionStream(SocketStream):
         self._due: asyncio.TimerHandle | None = None
         self._is_configured = False
         """Whether the service has accepted the session; no final is given before."""
+
+    async def _send(self, connection: Connection) -> None:
+        await connection.send(self._update)
+        await super()._send(connection)
 
     async def _send_audio(self, connection: Connection, pcm: bytes, position: int) -> None:
         for at in range(0, len(pcm) // 2, PIECE):

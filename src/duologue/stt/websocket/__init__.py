@@ -2,6 +2,7 @@
 
 from duologue.stt.websocket.connection import Connection, dial
 from duologue.stt.websocket.messages import no_message, parse_message
+from duologue.stt.websocket.pool import StreamPool
 from duologue.stt.websocket.stream import AskedStream, SocketStream
 
-__all__ = ["AskedStream", "Connection", "SocketStream", "dial", "no_message", "parse_message"]
+__all__ = ["AskedStream", "Connection", "SocketStream", "StreamPool", "dial", "no_message", "parse_message"]

@@ -10,6 +10,7 @@ from typing import Final
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from duologue.dialing import open_socket
 from duologue.errors import DeadlineError, DuologueError, ProviderUnavailableError
@@ -72,10 +73,21 @@ class Connection:
         self._waiting: asyncio.Timeout | None = None
         self._interrupted = False
         self._watching: asyncio.Task[None] | None = None
+        self.on_close: Callable[[], object] | None = None
+        """Called once, when the connection has been closed by this side."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used, as far as is known here."""
+        return self._socket.state is State.OPEN
 
     def watch(self, task: str, keep_alive: str | None, interval: float) -> None:
-        """Begin to watch, in a task of this name; `keep_alive` is the message that keeps a silent stream open."""
-        self._watching = asyncio.create_task(self._watch(keep_alive, interval), name=task)
+        """Begin to watch, in a task of this name; `keep_alive` is the message that keeps a silent stream open.
+
+        A connection that is watched already stays with the task that it has.
+        """
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(keep_alive, interval), name=task)
 
     async def send(self, data: bytes | str) -> None:
         """Send audio or a message. Returns at once if the connection is lost: reading from it tells why."""
@@ -131,12 +143,17 @@ class Connection:
         """Tell the service that no more audio comes, and close, within a fraction of a second."""
         if self._watching is not None:
             self._watching.cancel()
-        with suppress(ConnectionClosed, TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                if self._goodbye is not None:
-                    await self._socket.send(self._goodbye)
-                await self._socket.close()
-        self._socket.transport.abort()
+        try:
+            with suppress(ConnectionClosed, TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    if self._goodbye is not None:
+                        await self._socket.send(self._goodbye)
+                    await self._socket.close()
+        finally:
+            self._socket.transport.abort()
+            told, self.on_close = self.on_close, None
+            if told is not None:
+                told()
 
     async def _watch(self, keep_alive: str | None, interval: float) -> None:
         s = self._settings
