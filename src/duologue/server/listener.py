@@ -1,6 +1,6 @@
 """A uvicorn server with bounded sockets, prompt detection of stuck clients, and an orderly close of each connection.
 
-The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked for, by picows (`fast.py`).
+The WebSockets of `/v1/stream` are held by `sockets.py`, or, where it is asked for, by picows (`picows.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uvicorn.config import STARTUP_FAILURE
 from duologue.errors import ConfigError
 from duologue.server.acceptor import Acceptor, descriptors, listen
 from duologue.server.app import VoiceApp
+from duologue.server.contained_tasks import contained_tasks
 from duologue.server.gate import MAX_WAITING_PER_ADDRESS, SPARE_SOCKETS, Gate, Guest
 from duologue.server.http import HttpProtocol
 from duologue.server.repeats import count_repeats
@@ -138,7 +139,7 @@ class Listener(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal or `should_exit`."""
-        with count_repeats():
+        with count_repeats(), contained_tasks(asyncio.get_running_loop()):
             await super().serve(sockets)
         if self._registry.failure is not None:
             raise self._registry.failure
