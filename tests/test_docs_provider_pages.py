@@ -13,7 +13,7 @@ import pytest
 import duologue
 from duologue.server.call_options import make_provider
 from duologue.settings.providers import provider_key
-from livekit_environment import livekit_environment
+from environment import environment
 
 LOCAL = ("tts.kokoro.load_graph", "tts.kokoro.load_style", "tts.kokoro.Kokoro.run")
 """What reads weights that need not be installed here."""
@@ -23,7 +23,7 @@ PAGES = sorted((Path(__file__).parent.parent / "docs" / "providers").glob("*.md"
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_program_can_be_served(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page.stem == "livekit":
-        livekit_environment()
+        environment("livekit")
     served: list[tuple[object, dict[str, Any]]] = []
 
     def serve(agent: object = None, **options: Any) -> None:

@@ -13,11 +13,12 @@ import asyncio
 import base64
 import contextlib
 import json
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -53,10 +54,24 @@ RESPONSE_FAULTS = ("stall_first", "stall", "drop", "garbage", "failed")
 
 
 class RealtimeServer:
-    """Answers the words in the user's audio, in sound that carries its own. `faults` come one by one."""
+    """Answers the words in the user's audio, in sound that carries its own. `faults` come one by one.
 
-    def __init__(self, answer: Callable[[str], Any] = lambda _: "Yes.", faults: Iterable[str] = ()) -> None:
+    With `tls` it speaks HTTPS.
+    """
+
+    path: ClassVar[str] = "/v1/realtime"
+    base: ClassVar[str] = "/v1"
+    """What of the path clients are told."""
+
+    def __init__(
+        self,
+        answer: Callable[[str], Any] = lambda _: "Yes.",
+        faults: Iterable[str] = (),
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answer = answer
+        self._tls = tls
         self.url = ""
         self.faults = deque(faults)
         self.problems: list[str] = []
@@ -79,8 +94,11 @@ class RealtimeServer:
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await serve(self._serve, "127.0.0.1", 0, process_request=self._check, compression=None)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        self._server = await serve(
+            self._serve, "127.0.0.1", 0, process_request=self._check, compression=None, ssl=self._tls
+        )
+        scheme = "https" if self._tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}{self.base}"
         return self
 
     async def __aexit__(
@@ -96,18 +114,24 @@ class RealtimeServer:
             status, code = REFUSALS[self.faults.popleft()]
             body = json.dumps({"error": {"code": code, "message": f"{KEY} is wrong", "type": "x", "param": None}})
             return connection.respond(HTTPStatus(status), body)
-        if request.headers.get("Authorization") != f"Bearer {KEY}":
+        if not self.has_key(request):
             self.problems.append("wrong key")
             return connection.respond(HTTPStatus.UNAUTHORIZED, "")
         parts = urlsplit(request.path)
-        if parts.path != "/v1/realtime" or set(parse_qs(parts.query)) != {"model"}:
+        if parts.path != self.path or set(parse_qs(parts.query)) != {"model"}:
             self.problems.append(f"target {request.path}")
             return connection.respond(HTTPStatus.NOT_FOUND, "")
         return None
 
+    def has_key(self, request: Request) -> bool:
+        return request.headers.get("Authorization") == f"Bearer {KEY}"
+
+    def conversation(self, socket: ServerConnection) -> Conversation:
+        return Conversation(self, socket)
+
     async def _serve(self, socket: ServerConnection) -> None:
         self.connections.add(socket)
-        conversation = _Conversation(self, socket)
+        conversation = self.conversation(socket)
         try:
             await conversation.serve()
         except ConnectionClosed:
@@ -121,7 +145,7 @@ class RealtimeServer:
         return self.faults.popleft() if self.faults and self.faults[0] in RESPONSE_FAULTS else ""
 
 
-class _Conversation:
+class Conversation:
     def __init__(self, server: RealtimeServer, socket: ServerConnection) -> None:
         self.server, self.socket = server, socket
         self.speaking: asyncio.Task[None] | None = None
@@ -138,15 +162,22 @@ class _Conversation:
 
     async def serve(self) -> None:
         await self._send("session.created", session={"type": "realtime", "model": "gpt-realtime-2.1"})
+        await self.greet()
         async for message in self.socket:
             assert isinstance(message, str)
             event = json.loads(message)
             try:
-                _CLIENT.validate_python(event, strict=False, extra="forbid")
+                self.validate(event)
             except ValidationError as error:
                 await self._refuse(event, "invalid_value", str(error))
                 continue
             await getattr(self, "_" + event["type"].replace(".", "_"))(event)
+
+    async def greet(self) -> None:
+        """Say what the service says when a session was created."""
+
+    def validate(self, event: dict[str, Any]) -> None:
+        _CLIENT.validate_python(event, strict=False, extra="forbid")
 
     async def _session_update(self, event: dict[str, Any]) -> None:
         session = event["session"]
@@ -170,7 +201,7 @@ class _Conversation:
         if len(self._buffer) < MIN_COMMIT_S * RATE * 2:
             await self._refuse(event, "input_audio_buffer_commit_empty", "the buffer is too small")
             return
-        words = _understand(bytes(self._buffer))
+        words = understand_microphone(bytes(self._buffer))
         self._buffer.clear()
         self._ask(words)
         item = self._name("item")
@@ -215,18 +246,24 @@ class _Conversation:
         if self._response is not None:
             await self._refuse(event, "conversation_already_has_active_response", "one at a time")
             return
+        self._plan()
+        await self._begin(event.get("response", {}).get("metadata"))
+
+    def _plan(self) -> None:
+        """Decide what the response to what was asked gives; without a question, what was left of the last one."""
         if self._asked:
             self.server.turns.append(self._asked)
-            said = self._asked
-            answer = said[len(SAY) : -len("</system>")] if said.startswith(SAY) else self.server.answer(said)
-            self._steps = deque([answer] if isinstance(answer, str | RealtimeToolCall) else answer)
-            self._asked = ""
+            steps = answer_steps(self._asked, self.server.answer)
+            self._steps, self._asked = steps, ""
+
+    async def _begin(self, metadata: Any) -> None:
+        """Begin a response."""
         self._response = {
             "id": self._name("resp"),
             "object": "realtime.response",
             "status": "in_progress",
             "output": [],
-            "metadata": event.get("response", {}).get("metadata"),
+            "metadata": metadata,
         }
         await self._send("response.created", response=self._response)
         self.speaking = asyncio.create_task(self._speak(self.server.take_fault()))
@@ -316,16 +353,25 @@ class _Conversation:
         await self._send("error", error=error)
 
     async def _send(self, kind: str, **fields: Any) -> None:
-        event = {"type": kind, "event_id": self._name("event"), **fields}
-        _SERVER.validate_python(event)
-        await self.socket.send(json.dumps(event))
+        _SERVER.validate_python({"type": kind, "event_id": "event", **fields})
+        await self.send_unchecked(kind, **fields)
+
+    async def send_unchecked(self, kind: str, **fields: Any) -> None:
+        """Send an event that OpenAI does not have."""
+        await self.socket.send(json.dumps({"type": kind, "event_id": self._name("event"), **fields}))
 
     def _name(self, kind: str) -> str:
         self._count += 1
         return f"{kind}_{self._count}"
 
 
-def _understand(pcm: bytes) -> str:
+def answer_steps(said: str, answer: Callable[[str], Any]) -> deque[Any]:
+    """What is given in answer: texts, and calls of tools. A text that is to be said is said."""
+    found = said[len(SAY) : -len("</system>")] if said.startswith(SAY) else answer(said)
+    return deque([found] if isinstance(found, str | RealtimeToolCall) else found)
+
+
+def understand_microphone(pcm: bytes) -> str:
     """Read words whose sound was resampled: the levels are smoothed, and rounded to those that sound may have."""
     level = np.pad(np.abs(np.frombuffer(pcm, "<i2").astype(np.int32)), SMOOTHED // 2, mode="edge")
     smooth = np.median(sliding_window_view(level, SMOOTHED)[::DECIMATION], axis=1)

@@ -37,9 +37,9 @@ from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import speak, understand
 from duologue.testing.virtual import VirtualCall
 from duologue.tts import AudioChunk, SpeechItem, TextSpan
-from livekit_environment import livekit_environment
+from environment import environment
 
-livekit_environment()
+environment("livekit")
 
 pytestmark = pytest.mark.anyio
 

@@ -26,9 +26,9 @@ from duologue.testing.spoken import speak
 from duologue.tts import AudioChunk
 from duologue.tts.livekit import LiveKitVoice
 from duologue.vad.livekit import LiveKitVad
-from livekit_environment import livekit_environment
+from environment import environment
 
-livekit_environment()
+environment("livekit")
 
 from livekit.agents import APIStatusError, stt, tts, vad  # noqa: E402  # found by the line above
 from livekit.agents.types import NOT_GIVEN  # noqa: E402
