@@ -110,7 +110,7 @@ def screen(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Renderab
         f"  {len(now['workers'])} process(es), up {_time(total['up_s'])}, {total.get('memory_bytes', 0) / 1e6:.0f} MB",
     )
     figures = Table.grid(padding=(0, 3))
-    figures.add_row("calls", "a minute", "p50", "p95", "p99", "turns", "refused", "starved", "tick late")
+    figures.add_row("calls", "a minute", "p50", "p95", "p99", "turns", "refused", "gaps", "loop delay")
     figures.add_row(
         *(
             Text(value, style="bold")
@@ -122,7 +122,7 @@ def screen(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Renderab
                 _time(turns["p99_s"]),
                 f"{turns['turns']}",
                 f"{total['refused']:.0f}",
-                f"{total.get('starved_frames', 0):.0f}",
+                _time(0.02 * total.get("starved_frames", 0)),
                 _time(total.get("worst_tick_lag_s")),
             )
         )
@@ -181,7 +181,7 @@ def _calls(calls: list[Mapping[str, Any]]) -> Table | None:
 def _slowest(turns: list[Mapping[str, Any]]) -> Table | None:
     if not turns:
         return None
-    table = _table("Slowest turns of 15 minutes", "latency", "where it went", "call", "turn")
+    table = _table("Slowest turns of 15 minutes", "latency", "its parts", "call", "turn")
     scale = turns[0]["voice_to_voice_s"] or 1.0
     for turn in turns[:8]:
         bar = Text()
@@ -196,7 +196,7 @@ def _providers(breakers: list[Mapping[str, Any]]) -> Table | None:
     if not breakers:
         return None
     table = Table(
-        "provider", "for", "breaker", "calls", "failures", "not called", title="Providers", title_justify="left"
+        "provider", "used for", "breaker", "calls", "failures", "held back", title="Providers", title_justify="left"
     )
     colors = {"closed": "green", "open": "red"}
     for row in breakers:

@@ -1,10 +1,33 @@
 // The operations page: asks the server what it does every two seconds while the page is seen, and shows it.
 
-import { PARTS, bar, chart, count, element, figures, show, table, time } from "./ops_draw.js";
+import { bar, chart, count, element, figures, legend, show, table, time } from "./ops_draw.js";
 
 const EVERY = 2000; // milliseconds
 const $ = (id) => document.getElementById(id);
 const base = new URL(".", document.baseURI);
+const CAPABILITIES = { stt: "speech to text", tts: "text to speech", model: "language model" };
+const REFUSED = {
+  sessions: "as many calls as the server may hold",
+  tick_lag: "the event loop was late",
+  lateness: "answers were late",
+  backlog: "too much work waited for the models",
+  memory: "memory was short",
+  threads: "a thread that runs models died, and was replaced",
+  connections: "as many connections as the server may hold",
+  loading: "the models were being loaded",
+  shutdown: "the server was ending",
+  application: "the application's code failed",
+};
+const FAULTS = {
+  errors: "Errors told to clients",
+  agents_failed: "Agents that could not be made",
+  hooks_failed: "Hooks that failed",
+  response_faults: "Answers that broke the protocol of responders",
+  recognition_faults: "Recognition streams that broke their protocol",
+  loop_stalls: "Times that code blocked the event loop",
+  jobs_refused: "Pieces of work that models had no room for",
+  jobs_failed: "Pieces of work that models failed at",
+};
 let before = null; // the answer before this one: rates are differences
 let timer = 0;
 let token = ""; // kept for this page alone: storage would outlive it
@@ -28,20 +51,20 @@ function overview(now) {
   const starts = perSecond(now, "calls_started");
   figures($("figures"), [
     ["Live calls", count(sum.sessions)],
-    ["Calls a minute", starts === null ? "–" : (60 * starts).toFixed(starts < 0.2 ? 1 : 0)],
-    [`p50, ${turns.minutes} min`, time(turns.p50_s)],
-    [`p95, ${turns.minutes} min`, time(turns.p95_s)],
-    ["Turns", count(turns.turns)],
-    ["Calls refused", count(sum.refused)],
-    ["Starved frames", count(sum.starved_frames)],
-    ["Backlog of models", time(sum.backlog_s)],
-    ["Tick late by", time(sum.worst_tick_lag_s)],
+    ["Calls a minute", starts === null ? "–" : (60 * starts).toFixed(starts < 0.2 ? 1 : 0), "Calls that began lately"],
+    ["Median latency", time(turns.p50_s), `Of the turns of the last ${turns.minutes} minutes`],
+    ["95th percentile", time(turns.p95_s), `Of the latency of the turns of the last ${turns.minutes} minutes`],
+    ["Turns", count(turns.turns), `Answered in the last ${turns.minutes} minutes`],
+    ["Refused calls", count(sum.refused), "Since the server began"],
+    ["Gaps in speech", time(0.02 * (sum.starved_frames ?? 0)), "Silence where the agent's speech should have been, since the server began"],
+    ["Model backlog", time(sum.backlog_s), "Work that waits for the models of this machine"],
+    ["Event loop delay", time(sum.worst_tick_lag_s), "How late the server is to process audio: a recent average, of the worst process"],
     ["Memory", `${count(sum.memory_bytes / 1e6)} MB`],
-    ["Up", time(sum.up_s)],
+    ["Running for", time(sum.up_s)],
   ]);
   chart($("latency"), turns.history, now.at);
   calls(now.calls);
-  slowest(turns.slowest);
+  slowest(turns.slowest, new Set(now.calls.map(({ id }) => id)));
   providers(now.breakers);
   usage($("usage"), now.usage);
   models(now);
@@ -56,35 +79,38 @@ function overview(now) {
 function calls(rows) {
   table(
     $("calls"),
-    ["Call", "Agent", "Age", "Turns", "Last answer", "Slowest", "Interruptions", "Errors"],
+    ["Call", "Agent", "Age", "Turns", "Last latency", "Slowest", "Interruptions", "Errors"],
     rows.map((call) => [
-      element("a", { text: call.id, href: `#call=${call.id}` }), call.agent, time(call.age_s), count(call.turns),
+      link(call.id), call.agent, time(call.age_s), count(call.turns),
       time(call.last_s), time(call.slowest_s), count(call.interruptions), count(call.errors),
     ]),
     "Nobody is calling.",
   );
 }
 
-function slowest(turns) {
+function slowest(turns, live) {
   const scale = Math.max(0.001, ...turns.map((turn) => turn.voice_to_voice_s));
   table(
     $("slowest"),
-    ["Latency", "Where it went", "Call", "Turn", "When"],
+    ["Latency", "Its parts", "Call", "Turn", "When"],
     turns.map((turn) => [
-      time(turn.voice_to_voice_s), bar(turn.parts, scale), turn.session ?? "", count(turn.turn),
+      time(turn.voice_to_voice_s), bar(turn.parts, scale), live.has(turn.session) ? link(turn.session) : turn.session ?? "", count(turn.turn),
       new Date(1000 * turn.at).toLocaleTimeString(),
     ]),
     "No turn was answered in this time.",
   );
-  show($("parts"), ...PARTS.flatMap((name) => [element("i", { className: name }), ` ${name.replaceAll("_", " ")} `]));
+}
+
+function link(id) {
+  return element("a", { text: id, href: `#call=${id}` });
 }
 
 function providers(breakers) {
   table(
     $("providers"),
-    ["Provider", "For", "Host", "Breaker", "Calls", "Failures", "Not called", "Last error"],
+    ["Provider", "Used for", "Host", "Circuit breaker", "Calls", "Failures", "Calls held back", "Last error"],
     breakers.map((row) => [
-      row.provider, row.capability, row.region,
+      row.provider, CAPABILITIES[row.capability] ?? row.capability, row.region,
       element("span", { className: `state ${row.state}`, text: row.state.replace("_", "-") }),
       count(row.calls), count(row.failures), count(row.refused), row.last_error,
     ]),
@@ -95,7 +121,7 @@ function providers(breakers) {
 function usage(into, rows) {
   table(
     into,
-    ["Provider", "For", "Requests", "Audio", "Characters", "Tokens read", "Tokens written", "Cost"],
+    ["Provider", "Used for", "Requests", "Audio", "Characters", "Tokens read", "Tokens written", "Cost"],
     rows.map((row) => [
       row.provider, row.operation.replaceAll("_", " "), count(row.requests), time(row.audio_s), count(row.characters),
       count(row.input_tokens), count(row.output_tokens), dollars(row.cost_usd),
@@ -112,27 +138,32 @@ function models(now) {
   const names = Object.keys(now.sum).filter((name) => name.startsWith("runs_")).map((name) => name.slice(5));
   table(
     $("models"),
-    ["Model", "Runs", "Items a run", "CPU", "of a core"],
+    ["Model", "Items", "Runs (a batch each)", "CPU time", "CPU an item", "Share of a core"],
     names.map((name) => {
       const [runs, items, cpu] = ["runs_", "items_", "cpu_s_"].map((kind) => now.sum[kind + name] ?? 0);
       const share = perSecond(now, `cpu_s_${name}`);
-      return [name, count(runs), runs ? (items / runs).toFixed(1) : "–", time(cpu), share === null ? "–" : `${(100 * share).toFixed(0)}%`];
+      const each = items ? time(cpu / items) : "–";
+      return [name, count(items), count(runs), time(cpu), each, share === null ? "–" : `${(100 * share).toFixed(0)}%`];
     }),
     "No model has run yet.",
   );
 }
 
 function refusals(sum) {
-  const names = Object.keys(sum).filter((name) => (name.startsWith("refused_") || name.startsWith("ended_")) && sum[name]);
-  const faults = ["errors", "agents_failed", "hooks_failed", "response_faults", "recognition_faults", "loop_stalls", "jobs_refused", "jobs_failed"];
-  const rows = [...names, ...faults.filter((name) => sum[name])].map((name) => [name.replaceAll("_", " "), count(sum[name])]);
-  table($("refusals"), ["What", "How often"], rows, "Nothing was refused, and nothing has failed.");
+  const counted = (start, label, words = {}) =>
+    Object.keys(sum).filter((name) => name.startsWith(start) && sum[name]).map((name) => {
+      const reason = name.slice(start.length);
+      return [`${label}: ${words[reason] ?? reason.replaceAll("_", " ")}`, count(sum[name])];
+    });
+  const faults = Object.entries(FAULTS).filter(([name]) => sum[name]).map(([name, label]) => [label, count(sum[name])]);
+  const rows = [...counted("refused_", "Refused", REFUSED), ...counted("ended_", "Ended"), ...faults];
+  table($("refusals"), ["What, since the server began", "Count"], rows, "Nothing was refused, no call has ended, and nothing has failed.");
 }
 
 function processes(workers) {
   table(
     $("workers"),
-    ["Process", "State", "Calls", "Connections", "Memory", "Tasks", "Late ticks", "Up"],
+    ["Process", "State", "Calls", "Connections", "Memory", "asyncio tasks", "Late ticks", "Running for"],
     workers.map((worker) => [
       String(worker.pid), worker.ready ? "ready" : "takes no calls", count(worker.sessions), count(worker.connections),
       `${count(worker.memory_bytes / 1e6)} MB`, count(worker.tasks), count(worker.late_ticks), time(worker.up_s),
@@ -147,13 +178,13 @@ function call(page) {
     ["Agent", page.agent],
     ["Age", time(page.age_s)],
     ["Turns", count(page.turns)],
-    ["Last answer", time(page.last_s)],
+    ["Last latency", time(page.last_s)],
     ["Interruptions", count(page.interruptions)],
     ["Errors", count(page.errors)],
     ["Cost", dollars(page.cost_usd)],
   ]);
   usage($("call-usage"), page.usage_of_call);
-  $("call-note").textContent = page.words_are_shown ? page.greeting : "Words are not shown: the server runs without --log-words.";
+  $("call-note").textContent = page.words_are_shown ? page.greeting && `Greeting: ${page.greeting}` : "Words are not shown: the server runs without --log-words.";
   const scale = Math.max(0.001, ...page.turns_of_call.map((turn) => turn.latency.voice_to_voice_s ?? 0));
   show($("call-turns"), ...page.turns_of_call.map((turn) => {
     const made = element("li", {}, element("p", { className: "latency" }, time(turn.latency.voice_to_voice_s), bar(turn.latency.parts, scale)));
@@ -192,6 +223,8 @@ function enter() {
 
 $("enter").addEventListener("click", enter);
 $("token").addEventListener("keydown", ({ key }) => key === "Enter" && enter());
+legend($("parts"));
+legend($("call-parts"));
 addEventListener("hashchange", refresh);
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 refresh();

@@ -1,6 +1,7 @@
 // What the operations page is drawn with: tables that change in place, a chart, and the bars of a turn's parts.
 
-export const PARTS = ["speech_end", "transcript", "end_of_turn", "input_lag", "agent", "clause", "voice", "playout"];
+import { PARTS, labelOf } from "./parts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 720;
 const HEIGHT = 160;
@@ -36,18 +37,27 @@ export function table(host, headings, rows, nothing) {
   show(host, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
-/** Names with their values, as a description list. */
-export function figures(host, pairs) {
-  show(host, ...pairs.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value }))));
+/** Names with their values and, where the name does not say all, what it means; as a description list. */
+export function figures(host, rows) {
+  const one = ([name, value, title]) => element("div", { title }, element("dt", { text: name }), element("dd", { text: value }));
+  show(host, ...rows.map(one));
+}
+
+/** The colors of the parts with what each means. */
+export function legend(host) {
+  const rows = Object.entries(PARTS).map(([name, { label, meaning }]) =>
+    element("li", {}, element("i", { className: name }), element("b", { text: label }), ` ${meaning}`),
+  );
+  show(host, ...rows);
 }
 
 /** The parts of one turn as a bar, on the scale of the slowest. */
 export function bar(parts, scale) {
   const made = element("span", { className: "parts" });
-  for (const name of PARTS) {
+  for (const name of Object.keys(PARTS)) {
     const seconds = parts[name] ?? 0;
     if (seconds < 0.0005) continue;
-    const part = element("i", { className: name, title: `${name.replaceAll("_", " ")}: ${time(seconds)}` });
+    const part = element("i", { className: name, title: `${labelOf(name)}: ${time(seconds)}` });
     part.style.width = `${((100 * seconds) / scale).toFixed(2)}%`;
     made.append(part);
   }

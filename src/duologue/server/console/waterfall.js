@@ -1,16 +1,8 @@
 // How long one turn took, part by part: a bar at a glance, and each part when it is opened. The parts add up to the
 // latency of the turn. Tools that were called stand among them, each with how long it took.
 
-const PARTS = {
-  speech_end: "Speech end",
-  transcript: "Transcript",
-  end_of_turn: "End of turn",
-  input_lag: "Input lag",
-  agent: "Agent",
-  clause: "First clause",
-  voice: "Voice",
-  playout: "Playout",
-};
+import { PARTS, labelOf } from "./parts.js";
+
 const WRONG = ["failed", "stopped"]; // outcomes of a tool
 const LEAST = 0.0005; // seconds; shorter parts are not shown
 const SCALE = 0.6; // seconds from end to end, so that turns can be compared; slower turns fill it
@@ -29,8 +21,9 @@ export function waterfall({ processing_s, voice_to_voice_s, parts, speculation }
     part.style.flexGrow = seconds / scale;
     bar.append(part);
     const end = from + seconds;
-    const line = row(PARTS[name] ?? plain(name), milliseconds(seconds), span(name, from, end, scale));
-    line[0].title = `From ${milliseconds(from)} to ${milliseconds(end)} after the end of your speech`;
+    const line = row(labelOf(name), milliseconds(seconds), span(name, from, end, scale));
+    const when = `From ${milliseconds(from)} to ${milliseconds(end)} after the end of your speech`;
+    line[0].title = PARTS[name] ? `${when}: ${PARTS[name].meaning}` : when;
     lines.push({ end, line });
     from = end;
   }
@@ -71,10 +64,6 @@ function span(className, from, to, scale) {
   made.style.insetInlineStart = `min(${percent(from / scale)}, 100% - 3px)`;
   made.style.width = percent(Math.max(0, to - from) / scale);
   return made;
-}
-
-function plain(name) {
-  return name.replaceAll("_", " ");
 }
 
 function element(tag, className, text = "") {
