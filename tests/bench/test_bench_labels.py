@@ -317,6 +317,9 @@ def test_the_first_turn_of_a_call_waits_longer_than_a_later_one(tmp_path: Path) 
     first, later = (asyncio.run(play([item], ears, chosen, is_later=is_later))[0] for is_later in (False, True))
     assert [e.text for e in first.items[0].ends] == [e.text for e in later.items[0].ends] == [text]
     assert first.end_of_turn().value > later.end_of_turn().value + 0.1
+    (early,), (late,) = first.items[0].probabilities, later.items[0].probabilities
+    assert (early.is_end, late.is_end) == (True, True)
+    assert early.probability < late.probability
 
 
 @pytest.fixture
@@ -337,6 +340,7 @@ def test_the_command_compares_the_policies(tmp_path: Path, duologue: CommandLine
         assert told.json["by source"][place]["here"]["pauses"] == 1
         assert told.json["policies"][place]["silence, 0.96 s"]["cut"] == 1.0
         assert told.json["policies"][place]["silence, 1.28 s"]["cut"] == 0.0
+        assert told.json["reliability"][place] == []  # this recognizer knows no words, so no silence is judged
     assert told.json["cost curve"]["VAD alone"]["at most 10% cut"]["turns"] == 2
     rows = [json.loads(line) for line in (tmp_path / "raw.jsonl").read_text("utf-8").splitlines()]
     assert {row["place"] for row in rows} == {"first turn", "later turn"}
@@ -344,11 +348,15 @@ def test_the_command_compares_the_policies(tmp_path: Path, duologue: CommandLine
 
 @pytest.mark.usefixtures("models")
 def test_the_command_prints_and_draws(tmp_path: Path, duologue: CommandLine) -> None:
-    told = duologue("bench", "turns", "--labels", speak(tmp_path), "--plot", "curve.png")
+    told = duologue(
+        "bench", "turns", "--labels", speak(tmp_path), "--plot", "curve.png", "--reliability", "reliability.png"
+    )
     assert told.code == 0
     for title in ("policies, first turn", "by category, later turn", "by source, first turn", "cost curve, VAD alone"):
         assert title in told.out
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert "reliability of the probability, later turn" in told.out
+    for picture in ("curve.png", "reliability.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_command_does_without_smart_turn(
@@ -365,6 +373,8 @@ def test_the_command_does_without_smart_turn(
     [
         (("--labels", "none.json"), "none.json cannot be read"),
         (("--labels", "labels.json", "--version", "all"), "One version at a time"),
+        (("--reliability", "reliability.png"), "Name them with --labels"),
+        (("--labels", "labels.json", "--reliability", "reliability.doc"), "reliability.doc"),
         (("--labels", "labels.json", "--cache", "nowhere/kept.sqlite"), "no folder nowhere"),
     ],
 )

@@ -14,6 +14,7 @@ PLAIN = Endpointing(
     action_delay=0.256,
     timeout=0.96,
     opening=0.0,
+    short_turn=0.0,
     words_budget=0.064,
     sound_after=9.0,
     sound_budget=0.192,

@@ -176,7 +176,7 @@ def test_words_that_turn_out_to_be_none_leave_the_turn_as_it_was() -> None:
     assert s.one(events.TurnContinued).reason == "went_on"
     s.silence(0.64)
     assert decided(s)[-1] == (1, "A table for two.", "reopened")
-    assert s.one(events.SpeechIgnored).reason == "no_words"
+    assert s.one(events.SpeechIgnored).reason == "not_understood"
 
 
 # --- long utterances ---
@@ -229,7 +229,7 @@ def test_parts_without_words(texts: Sequence[str], outcome: str | None) -> None:
     if outcome:
         assert decided(s)[0][1] == outcome
     else:
-        assert s.reasons(events.SpeechIgnored) == ["no_words"]
+        assert s.reasons(events.SpeechIgnored) == ["not_understood"]
 
 
 def test_a_part_that_fails_leaves_the_rest() -> None:
@@ -257,7 +257,7 @@ def test_speech_without_words_is_not_apologised_for() -> None:
     s.understand("")
     s.speech(0.5)
     s.silence(1.0)
-    assert s.reasons(events.SpeechIgnored) == ["no_words"]
+    assert s.reasons(events.SpeechIgnored) == ["not_understood"]
     assert s.of(effects.StartSpeech) == []
 
 

@@ -10,7 +10,7 @@ from plain import PLAIN, script
 
 from duologue.conversation import effects, events
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
-from duologue.conversation.endpointing import Evidence, Verdict, combine, decide, wait
+from duologue.conversation.endpointing import Evidence, Verdict, combine, decide, sound_share, wait
 from duologue.errors import ConfigError
 from duologue.testing.conversation import Script
 
@@ -418,3 +418,11 @@ def test_a_gap_in_which_words_are_given_up_asks_nothing_more() -> None:
     assert s.one(events.SpeechIgnored).reason == "timeout"
     assert s.of(effects.RequestEndOfTurn) == []
     s.silence(0.96)
+
+
+@pytest.mark.parametrize(("spoken", "share"), [(0.3, 0.5), (1.5, 0.5), (2.0, 0.75), (2.5, 1.0), (9.0, 1.0)])
+def test_the_turn_model_counts_less_against_the_end_of_short_turns(spoken: float, share: float) -> None:
+    assert sound_share(spoken, Endpointing()) == pytest.approx(share)
+    assert sound_share(spoken, Endpointing(short_turn=0.0)) == 1.0
+    assert combine(0.7, 0.3, share) >= combine(0.7, 0.3)
+    assert combine(0.7, 0.98, share) == combine(0.7, 0.98)

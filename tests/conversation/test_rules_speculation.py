@@ -186,7 +186,7 @@ def test_speech_that_turns_out_to_be_nothing_discards_the_reply() -> None:
     s.understand("")
     s.speech(0.64)
     s.silence(0.64)
-    assert s.one(events.SpeechIgnored).reason == "no_words"
+    assert s.one(events.SpeechIgnored).reason == "not_understood"
     assert s.one(events.SpeculationDiscarded).reason == "no_turn"
 
 

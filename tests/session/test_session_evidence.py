@@ -159,7 +159,8 @@ async def test_speech_without_words_makes_no_turn_and_no_error() -> None:
     agent = ScriptedAgent("Yes.")
     async with VirtualCall(agent, stt=FakeSpeechToText("")) as call:
         await call.say("Hmmmmm")
-        assert call.one(events.SpeechIgnored).reason == "no_words"
+        assert call.one(events.SpeechIgnored).reason == "not_understood"
+        assert call.heard == ["Sorry?"]
         assert (call.of(ErrorRaised), agent.turns) == ([], [])
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from duologue.audio.format import RATE
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events, inputs
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.conversation import Conversation
@@ -29,7 +29,7 @@ from duologue.vad import VoiceActivityDetector
 from duologue_bench.cache import RecognitionCache
 from duologue_bench.corpus import Item
 from duologue_bench.policies import SURE, UNSURE, Setting
-from duologue_bench.scoring import Decision
+from duologue_bench.scoring import Decision, Judged
 
 __all__ = ["Ears", "Heard", "Play", "Played", "hear"]
 
@@ -38,6 +38,8 @@ BATCH: Final = 24
 PACK: Final = language_pack("en")
 SPOKEN_S: Final = 1.0
 """Seconds that a question of the agent lasts."""
+WINDOW_S: Final = WINDOW / RATE
+"""Scores of one silence agree on its beginning to within this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Played:
     decisions: tuple[Decision, ...]
     asked: int
     """How often the turn model was asked."""
+    judged: tuple[Judged, ...] = ()
+    """The probability of the end of the turn, silence by silence."""
 
 
 def hear(items: Sequence[Item], version: str, ears: Ears) -> Iterator[Heard]:
@@ -119,6 +123,7 @@ class Heard:
             greeting="" if is_later else question,
             partial_every=0.0,
             apology="",
+            not_understood="",
             away_after=1e6,
         )
         conversation = Conversation(rules)
@@ -137,7 +142,7 @@ class Heard:
             play.decisions.clear()
         for window in self.windows:
             play.tell(window, Now(window.end, window.end / RATE))
-        return Played(tuple(play.decisions), play.asked)
+        return Played(tuple(play.decisions), play.asked, tuple(play.judged))
 
     def words(self, start: int, end: int) -> Recognition:
         """The words between two samples."""
@@ -163,6 +168,8 @@ class Play:
     def __init__(self, conversation: Conversation, heard: Heard, setting: Setting) -> None:
         self.decisions: list[Decision] = []
         self.asked = 0
+        self.judged: list[Judged] = []
+        """The probability in each silence, as it was last."""
         self.question = ""
         """What the agent answers the next turn with; empty: nothing."""
         self._conversation = conversation
@@ -200,6 +207,11 @@ class Play:
                 return [inputs.ReplyFailed(effect.generation, "empty")]
             case effects.CommitReply():
                 return [inputs.ReplyFailed(effect.generation, "empty")]
+            case events.TurnScored():
+                silent_from = effect.pos / RATE - effect.silence
+                if self.judged and abs(self.judged[-1].silent_from_s - silent_from) < WINDOW_S:
+                    self.judged.pop()
+                self.judged.append(Judged(silent_from, effect.probability))
             case events.TurnDecided():
                 text, at = self._prepared
                 ahead = (effect.pos - at) / RATE if keeps("discard", text, effect.text) else None

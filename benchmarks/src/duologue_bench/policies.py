@@ -122,4 +122,5 @@ def _alone(base: Endpointing, delay: float, timeout: float, threshold: float) ->
         doubt=(0.0, 1.0),
         max_scores=1,
         opening=0.0,
+        short_turn=0.0,
     )

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from duologue_bench.corpus import Item, Pause, PauseKind
 
-__all__ = ["GRACE_S", "Decision", "EndOutcome", "ItemOutcome", "PauseOutcome", "score"]
+__all__ = ["GRACE_S", "Decision", "EndOutcome", "ItemOutcome", "Judged", "PauseOutcome", "ProbabilityOutcome", "score"]
 
+END_SLACK_S = 0.15
+"""Seconds by which the detector may find the end of a turn too early."""
 GRACE_S = 0.128
 """A turn decided this shortly after a pause was decided without knowing of the speech that had begun: it cut it off."""
 
@@ -25,6 +27,23 @@ class Decision:
     """How long before, in audio time, the answer to these words was begun; None where it was not."""
     processing_s: float | None = None
     """From the decision to the first audible sample of the answer; None where it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The probability of the end of the turn in one silence, once all evidence had come."""
+
+    silent_from_s: float
+    """Seconds from the start of the item to the last speech."""
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityOutcome:
+    """The same, and what followed."""
+
+    probability: float
+    is_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,8 @@ class ItemOutcome:
     """How often the turn model was asked."""
     source: str = ""
     category: str = ""
+    probabilities: tuple[ProbabilityOutcome, ...] = ()
+    """One for each silence that was judged."""
 
     @property
     def is_cut(self) -> bool:
@@ -78,7 +99,7 @@ class ItemOutcome:
         return any(p.cut_after_s is not None for p in self.pauses)
 
 
-def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutcome:
+def score(item: Item, decisions: Sequence[Decision], asked: int = 0, judged: Sequence[Judged] = ()) -> ItemOutcome:
     """Hold the decisions of one run, in order, against the labels of `item`.
 
     A decision inside a pause splits the labelled turn; what is left of it still counts: its other pauses, and its end.
@@ -98,8 +119,25 @@ def score(item: Item, decisions: Sequence[Decision], asked: int = 0) -> ItemOutc
             ends.append(EndOutcome(turn.end_s, None, ""))
     in_speech = sum(any(turn.start_s <= d.at_s < turn.end_s for turn in item.turns) for d in left)
     return ItemOutcome(
-        item.id, item.is_real, pauses, tuple(ends), in_speech, len(left) - in_speech, asked, item.source, item.topic
+        item.id,
+        item.is_real,
+        pauses,
+        tuple(ends),
+        in_speech,
+        len(left) - in_speech,
+        asked,
+        item.source,
+        item.topic,
+        tuple(ProbabilityOutcome(each.probability, _is_end(item, each.silent_from_s)) for each in judged),
     )
+
+
+def _is_end(item: Item, silent_from_s: float) -> bool:
+    """Whether the silence that begins there follows a turn; the detector may be early or late by END_SLACK_S."""
+    for turn, after in zip(item.turns, (*item.turns[1:], None), strict=True):
+        if turn.start_s < silent_from_s < (after.start_s if after else float("inf")):
+            return turn.complete and silent_from_s >= turn.end_s - END_SLACK_S
+    return True
 
 
 def _pause(pause: Pause, found: Sequence[Decision]) -> PauseOutcome:

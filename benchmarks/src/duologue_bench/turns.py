@@ -98,7 +98,7 @@ async def play(
         for n, setting in enumerate(chosen):
             played = heard.play(setting, is_later=is_later)
             decisions = played.decisions if n or voice is None else await voice.timed(played.decisions)
-            outcomes[n].append(score(heard.item, decisions, played.asked))
+            outcomes[n].append(score(heard.item, decisions, played.asked, played.judged))
         if on_progress is not None:
             on_progress((done + 1) / len(items))
     usual = Run(chosen[0], tuple(outcomes[0])).processing().value if chosen else math.nan

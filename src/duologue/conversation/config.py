@@ -61,6 +61,9 @@ class Endpointing:
     """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
     opening: float = 1.3
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
+    short_turn: float = 2.5
+    """Seconds of speech below which the turn model, which often takes short turns for unfinished, counts less against
+    an end: half as much after 0.5 s. 0: it always counts in full."""
     words_budget: float = 0.032
     """Time allowed for a transcript, from the request to its due position."""
     words_budget_per_s: float = 0.03
@@ -163,6 +166,12 @@ class ConversationConfig:
     apology: str | None = None
     """Spoken when the user was not understood, or not answered, because something failed. None: the apology of the
     session's language pack; empty: stay silent."""
+    not_understood: str | None = None
+    """Asked when the user was heard and no words were recognized, with more of the audio neither; at most twice until
+    a turn is decided. None: the question of the session's language pack; empty: stay silent."""
+    audible_after: float = 0.16
+    """Speech without words is transcribed again, with more of the audio around it, if it is at least this long and the
+    detector is sure of it. 0: never."""
 
     def __post_init__(self) -> None:
         if not self.speech.stop_threshold <= self.speech.start_threshold:

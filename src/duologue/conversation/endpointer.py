@@ -11,7 +11,7 @@ from duologue.conversation.caller_level import CallerLevel
 from duologue.conversation.context import Context
 from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.ending import PendingEnd
-from duologue.conversation.endpointing import Evidence, Verdict, decide
+from duologue.conversation.endpointing import Evidence, Verdict, decide, sound_share
 from duologue.conversation.evidence import EvidenceRequest
 from duologue.conversation.floor import Floor
 from duologue.conversation.history import History, Message
@@ -25,6 +25,8 @@ from duologue.conversation.utterance import Utterance
 
 __all__ = ["Endpointer"]
 
+MAX_NOT_UNDERSTOOD: Final = 2
+"""Times that the user is asked to say it again before a turn is decided."""
 MUST_GO_ON: Final = 0.1
 """Words of at most this probability must go on, whatever they answer."""
 ASSENT_ANSWERS: Final = ("yes_no", "open", "same")
@@ -58,6 +60,8 @@ class Endpointer:
         self._caller = CallerLevel(context.config.barge_in.background_margin)
         self._history = history
         self._timers = timers
+        self._unanswered = 0
+        """How often the user was asked to say it again since the last turn."""
 
     # --- evidence comes ---
 
@@ -129,7 +133,10 @@ class Endpointer:
         if u.final is None or None in u.parts:
             return
         if not u.words:
-            self._ignore(u, u.failed or "no_words")
+            if self._is_audible(u) and self._user_turn.may_ask_again(u):
+                self._user_turn.ask_words_again(u)
+            else:
+                self._ignore(u, u.failed or "no_words")
             return
         if not u.complete and self._is_background(u.level):
             self._ignore(u, "background")
@@ -141,12 +148,16 @@ class Endpointer:
             return
         self._user_turn.take_floor(u, "words")
         words = u.final
+        if not words.text and not u.failed and u.certain_speech < self._config.audible_after:
+            u.ignore_last_sound()
         answers = words.answers if words.probability > MUST_GO_ON else ""
         against = -words.ending_odds
         if u.turn == 1 and answers != "complete":
             against += self._config.endpointing.opening
+        spoken = (u.last_speech - u.start) / RATE - self._config.speech.prefix_padding
+        share = sound_share(spoken, self._config.endpointing)
         u.evidence = Evidence(
-            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion, answers
+            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion, answers, share
         )
         self._publish_score(u, u.evidence)
 
@@ -166,11 +177,22 @@ class Endpointer:
             return r.asked is None or (r.expected or r.asked).kind not in ASSENT_ANSWERS
         return response != ""
 
+    def _is_audible(self, u: Utterance) -> bool:
+        """Return True if speech without words is long enough to have some, and the user may expect to be understood."""
+        r, least = self._floor.reply, self._config.audible_after
+        waits = r is None or r.dropped or r.asked is not None
+        return waits and not u.failed and not u.held and 0 < least <= u.certain_speech
+
     def _ignore(self, u: Utterance, reason: str) -> None:
         """Close an utterance without words."""
+        if u.asked_again and not u.failed:
+            reason = "not_understood"
         self._context.publish(events.SpeechIgnored, u.turn, reason)
         if reason != "no_words" and not self._floor.reply and not u.base:
-            self._floor.apologize()
+            if reason != "not_understood":
+                self._floor.apologize()
+            elif self._unanswered < MAX_NOT_UNDERSTOOD and self._floor.is_free and self._floor.ask_to_repeat():
+                self._unanswered += 1
         self._user_turn.close_as_nothing(u, reason)
 
     def _publish_score(self, u: Utterance, e: Evidence) -> None:
@@ -266,6 +288,7 @@ class Endpointer:
             self._speculation.discard("words_changed")
             self._floor.answer(u.turn, text, start, history)
         self._user_turn.close(u)
+        self._unanswered = 0
         self._timers.turn_decided(self._context.pos)
         self._ending.revoke()
         self._floor.set_agent("turn_decided", verdict.reason)

@@ -10,12 +10,15 @@ from duologue.conversation.config import Endpointing
 from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.question import AnswerState
 
-__all__ = ["Evidence", "Verdict", "combine", "decide", "wait"]
+__all__ = ["Evidence", "Verdict", "combine", "decide", "sound_share", "wait"]
 
 SOUND_WEIGHT = 0.65
 """Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
 SOUND_NEUTRAL = 0.9
 """The turn model sees an end in most pauses: a probability of 0.9 says nothing, and a lower one speaks against."""
+SHORTEST = 0.5
+"""Seconds of speech up to which the turn model counts least."""
+LEAST_SHARE = 0.5
 RECOGNIZER_WEIGHT = 0.4
 """Of the recognizer's own opinion, which says nothing at 0.5."""
 ANSWER_ODDS: Final[dict[AnswerState, float]] = {"": 0.0, "partial": -1.0, "complete": 2.0}
@@ -41,6 +44,8 @@ class Evidence:
     """What the recognizer itself says."""
     answers: AnswerState = ""
     """Whether the words answer what the agent has asked."""
+    sound_share: float = 1.0
+    """How much the turn model counts against the end of the turn, 0 to 1."""
 
     @property
     def effective_timeout_factor(self) -> float:
@@ -52,7 +57,7 @@ class Evidence:
     @property
     def probability(self) -> float:
         """Words, sound and the recognizer's opinion together, and the moment."""
-        p = self.words if self.sound is None else combine(self.words, self.sound)
+        p = self.words if self.sound is None else combine(self.words, self.sound, self.sound_share)
         against = self.against - ANSWER_ODDS[self.answers]
         if self.recognizer is not None:
             against -= RECOGNIZER_WEIGHT * _odds(self.recognizer)
@@ -67,10 +72,21 @@ class Verdict:
     reason: str
 
 
-def combine(words: float, sound: float) -> float:
-    """Two probabilities as one, by the weighted sum of their log-odds: one outvotes the other only by being surer."""
-    odds = _odds(words) + SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
+def combine(words: float, sound: float, share: float = 1.0) -> float:
+    """Two probabilities as one, by the weighted sum of their log-odds: one outvotes the other only by being surer.
+
+    `share`: how much of the weight the turn model has where it speaks against an end.
+    """
+    found = SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
+    odds = _odds(words) + (found if found > 0 else share * found)
     return 1 / (1 + math.exp(-odds))
+
+
+def sound_share(spoken: float, config: Endpointing) -> float:
+    """Return how much the turn model counts against an end after so many seconds of a turn: it errs on short ones."""
+    if config.short_turn <= SHORTEST:
+        return 1.0
+    return min(max((spoken - SHORTEST) / (config.short_turn - SHORTEST), LEAST_SHARE), 1.0)
 
 
 def wait(probability: float, timeout_factor: float, config: Endpointing) -> float:

@@ -101,6 +101,12 @@ class Floor:
         if self._config.apology:
             self.says.appendleft(inputs.SayRequested(self._config.apology))
 
+    def ask_to_repeat(self) -> bool:
+        """Ask the user next to say it again, if a question for that is configured. Returns False otherwise."""
+        if self._config.not_understood:
+            self.says.appendleft(inputs.SayRequested(self._config.not_understood))
+        return bool(self._config.not_understood)
+
     def close_says(self, r: Reply, reason: str) -> None:
         """Nothing more of `r` will be played: what waited for the floor waits again, the agent's own is given up."""
         self.says.extendleft(reversed(r.unspoken(r.says)))

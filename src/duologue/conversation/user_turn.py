@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from duologue.audio.format import RATE
 from duologue.conversation import events, inputs
 from duologue.conversation.context import Context
@@ -17,6 +19,11 @@ from duologue.conversation.utterance import Utterance
 from duologue.errors import InvalidStateError
 
 __all__ = ["UserTurn"]
+
+AGAIN_WITHIN: Final = 1.0
+"""Seconds after the first request in which words may be requested a second time; until then the audio is kept."""
+MORE_AUDIO: Final = 0.5
+"""Seconds of audio before an utterance that are transcribed with it if no words were recognized without them."""
 
 
 class UserTurn:
@@ -51,12 +58,14 @@ class UserTurn:
     def needs_from(self) -> int:
         """The first sample that may still be asked for."""
         u, start = self.utterance, self._context.pos - self.detector.speech_run
-        if u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start)):
+        is_open = u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start))
+        if u and (is_open or self.may_ask_again(u)):
+            first = self._wider(u)
             if not self._context.capabilities.judges_sound:
-                return u.part_start
+                return first
             # The model that judges the audio hears the turn from its start, pauses and all.
-            return min(u.part_start, max(u.start, self._context.pos - SOUND_WINDOW))
-        padding = round(self._config.speech.prefix_padding * RATE)
+            return min(first, max(u.start, self._context.pos - SOUND_WINDOW))
+        padding = round((self._config.speech.prefix_padding + MORE_AUDIO) * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
 
     def next_turn(self) -> int:
@@ -155,6 +164,29 @@ class UserTurn:
         else:  # nothing was said since a part was cut off
             self.requests.note_no_words(u.part_start, end, extra=extra, part=part)
 
+    def may_ask_again(self, u: Utterance) -> bool:
+        """Return True if the words of the last part may be requested a second time: its audio is still kept."""
+        return not u.asked_again and self._context.seconds_since(u.asked_at) < AGAIN_WITHIN
+
+    def ask_words_again(self, u: Utterance) -> None:
+        """Request the words of audible speech a second time, with more of the audio before and after it."""
+        u.asked_again, u.final, u.asked_at = True, None, self._context.pos
+        self.requests.request_transcript(
+            "words",
+            self._wider(u),
+            self._context.pos,
+            u.turn,
+            extra=self._config.endpointing.words_budget,
+            part=len(u.parts),
+            may_go_on=not u.complete,
+            before=u.base,
+            expects=self._floor.expected,
+        )
+
+    def _wider(self, u: Utterance) -> int:
+        """Return where the audio begins that the words of the last part are recognized in at a second attempt."""
+        return max(u.part_start - round(MORE_AUDIO * RATE), 0) if not u.parts else u.part_start
+
     def _cut(self, u: Utterance, at: int) -> None:
         self.requests.request_transcript("segment", u.part_start, at, u.turn, extra=1.0, part=len(u.parts))
         u.split(at, None)
@@ -217,6 +249,7 @@ class UserTurn:
     def _go_on(self, u: Utterance, start: int) -> None:
         """Take back what was understood of the last part, and what was made of it: the user goes on."""
         if self._follows_silence(u, start) and (u.final or self.requests.keep_words_as_part()):
+            u.before_sound = u.last_speech, u.sound
             u.split(self._padded(start), u.final)
         self.requests.drop("words", "sound", "check")
         u.go_on()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from duologue.audio.format import RATE
+from duologue.audio.format import RATE, WINDOW
 from duologue.conversation.endpointing import Evidence
 from duologue.conversation.inputs import Response, WordsArrived
 
@@ -14,6 +14,8 @@ RESPONSES: tuple[Response, ...] = ("goodbye", "assent", "continuer", "laughter",
 """From the most telling to the least: "um, yes" is an assent."""
 OPINION_SLACK = round(0.2 * RATE)
 """Samples by which a recognizer may be behind the end of the speech that it judges."""
+AUDIBLE = 0.8
+"""Probability from which on a window is certainly speech."""
 CUT_SEARCH = 4.0
 """A long utterance is cut at the quietest window of its last seconds, this many."""
 
@@ -57,6 +59,8 @@ class Utterance:
     """As long as a turn may be; decided as soon as its parts are transcribed."""
     sound: float | None = None
     """Probability that the turn is over, by the audio of this silence."""
+    before_sound: tuple[int, float | None] | None = None
+    """Where the part before the last one ended, and what the audio said of the end of the turn there."""
     recognizer: float | None = None
     """Probability that the turn is over, by the recognizer's own opinion."""
     recognizer_at: int = 0
@@ -70,6 +74,8 @@ class Utterance:
     """The turn model was overloaded before the words came; the audio is judged when they are there."""
     continues: bool = False
     """It began after its turn had been decided and before the reply was played: words reopen that turn."""
+    asked_again: bool = False
+    """Its words were asked for a second time, because there were none in audible speech."""
     wordless: bool = False
     """The sound goes on, and what was transcribed of it so far has no words: nothing waits for it."""
     run_start: int = 0
@@ -110,6 +116,11 @@ class Utterance:
         if level is not None:
             self.level = level if self.level is None else max(self.level, level)
 
+    @property
+    def certain_speech(self) -> float:
+        """Seconds of the last part that are certainly speech."""
+        return sum(probability >= AUDIBLE for _, probability in self.windows) * WINDOW / RATE
+
     def quietest(self) -> int:
         """Return where a part is best cut off: after the quietest recent window of its later half."""
         last = self.windows[-1][0]
@@ -132,9 +143,14 @@ class Utterance:
         self.part_start = at
         self.partial = 0
 
+    def ignore_last_sound(self) -> None:
+        """The last part has no words: the silence after the words before it goes on."""
+        if self.before_sound is not None:
+            self.last_speech, self.sound = self.before_sound
+
     def go_on(self) -> None:
         """Forget what was understood of the last part: the user goes on."""
-        self.wordless = self.check_asked = False
+        self.wordless = self.check_asked = self.asked_again = False
         self.final = self.evidence = self.sound = self.recognizer = None
         self.eager_at = -1
         self.scores = 0

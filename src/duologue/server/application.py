@@ -180,7 +180,7 @@ class Application:
                 stocked: list[object] = [sample for sample in samples if sample is not None]
                 phrases = [phrase for each in stocked if isinstance(each, HasCommonPhrases) for phrase in each.phrases]
                 rules = (self.options.config or SessionConfig()).rules_of_call()
-                standby = [*(rules.fillers or ()), rules.apology or ""]
+                standby = [*(rules.fillers or ()), rules.apology or "", rules.not_understood or ""]
                 warming = asyncio.create_task(warm_phrases(running, models, phrases, standby), name="duologue-warm")
                 records = None if self._records is None else CallRecords(self._records)
                 recordings = None if self._recording is None else Recordings(self._recording)

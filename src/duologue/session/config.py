@@ -73,11 +73,13 @@ class SessionConfig:
     rules: ConversationConfig = field(default_factory=ConversationConfig)
 
     def rules_of_call(self) -> ConversationConfig:
-        """Return `rules` with the session's time limits, and its language's apology and fillers if none are set."""
+        """Return `rules` with the session's time limits, and what its language says if none of that is set."""
         pack, rules = language_pack(self.language), self.rules
         apology = pack.apology if rules.apology is None else rules.apology
         fillers = pack.fillers if rules.fillers is None else rules.fillers
-        return replace(rules, timeout=self.timeout, idle_timeout=self.idle_timeout, apology=apology, fillers=fillers)
+        again = pack.not_understood if rules.not_understood is None else rules.not_understood
+        rules = replace(rules, apology=apology, fillers=fillers, not_understood=again)
+        return replace(rules, timeout=self.timeout, idle_timeout=self.idle_timeout)
 
     def __post_init__(self) -> None:
         needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)

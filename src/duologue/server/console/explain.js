@@ -67,6 +67,7 @@ const NOTHING = {
   silence: "silence followed and no words came",
   too_short: "the sound was too short",
   no_words: "there were no words in it",
+  not_understood: "it was audible, and its words could not be made out",
   backchannel: "it only said that you listen",
 };
 

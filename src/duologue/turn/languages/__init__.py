@@ -76,6 +76,8 @@ class LanguagePack:
     """ISO 639-1."""
     apology: str = ""
     """Spoken when the user was not understood, or not answered, because something failed."""
+    not_understood: str = ""
+    """Asked when the user was heard and no words were recognized."""
     fillers: tuple[str, ...] = ()
     """Spoken, in turn, while the user waits for an answer that is late."""
     responses: Mapping[Response, frozenset[str]] = field(default_factory=dict)
@@ -163,7 +165,9 @@ def _load(code: str) -> LanguagePack:
 @cache
 def _fallback() -> LanguagePack:
     default = _load(DEFAULT)
-    return LanguagePack(code="", apology=default.apology, fillers=default.fillers)
+    return LanguagePack(
+        code="", apology=default.apology, not_understood=default.not_understood, fillers=default.fillers
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -21,6 +21,7 @@ LEADING = frozenset([
 PACK = LanguagePack(
     code="de",
     apology="Entschuldigung, da ist etwas schiefgegangen. Können Sie das wiederholen?",
+    not_understood="Wie bitte?",
     fillers=("Einen Moment, bitte.", "Ich bin noch dran.", "Danke fürs Warten."),
     responses={
         "goodbye": frozenset(["ciao", "servus", "tschau", "tschüs", "tschüss", "wiederhören", "wiedersehen"]),

@@ -20,6 +20,7 @@ LEADING = frozenset([
 PACK = LanguagePack(
     code="es",
     apology="Perdone, algo ha fallado. ¿Puede repetirlo?",
+    not_understood="¿Perdón?",
     fillers=("Un momento, por favor.", "Sigo en ello.", "Gracias por esperar."),
     responses={
         "goodbye": frozenset(["adiós", "adios", "chao", "chau"]),

@@ -21,6 +21,7 @@ LEADING = frozenset([
 PACK = LanguagePack(
     code="fr",
     apology="Pardon, quelque chose n'a pas marché. Pouvez-vous répéter ?",
+    not_understood="Pardon ?",
     fillers=("Un instant, s'il vous plaît.", "Je m'en occupe.", "Merci de patienter."),
     responses={
         "goodbye": frozenset(["adieu", "ciao", "salut"]),

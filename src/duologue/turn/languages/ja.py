@@ -22,6 +22,7 @@ CLOSING = (
 PACK = LanguagePack(
     code="ja",
     apology="申し訳ありません、問題が起きました。もう一度お願いできますか？",
+    not_understood="もう一度お願いします。",
     fillers=("少々お待ちください。", "ただいま確認しております。", "お待たせしております。"),
     responses={
         "goodbye": frozenset(["さようなら", "バイバイ", "じゃあね", "またね", "失礼します"]),

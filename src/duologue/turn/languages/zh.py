@@ -20,6 +20,7 @@ CLOSING = ("好的", "是的", "对的", "對的", "可以的", "了", "吧", "�
 PACK = LanguagePack(
     code="zh",
     apology="抱歉，出了点问题。您能再说一遍吗？",
+    not_understood="不好意思，您说什么？",
     fillers=("请稍等。", "我还在处理。", "谢谢您的耐心等待。"),
     responses={
         "goodbye": frozenset(["再见", "再見", "拜拜", "回头见", "明天见"]),

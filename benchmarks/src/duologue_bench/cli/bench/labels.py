@@ -16,6 +16,7 @@ from duologue.errors import ConfigError
 if TYPE_CHECKING:
     from duologue_bench.curves import Figures
     from duologue_bench.policies import Policy
+    from duologue_bench.reliability import Bin
     from duologue_bench.turns import Run
 
     Runs = dict[str, dict[Policy, list[Run]]]
@@ -41,6 +42,7 @@ def report_labels(
     cache: Path | None,
     words_latency: float | None,
     plot: Path | None,
+    reliability_plot: Path | None,
     raw: Path | None,
     as_json: bool,
 ) -> None:
@@ -58,12 +60,21 @@ def report_labels(
         from duologue_bench.curves_plot import draw_curves
 
         draw_curves(found["cost curve"], plot, f"End of turn, {labels.name}, {version}")
+    bins = _reliability(runs)
+    if reliability_plot is not None:
+        from duologue_bench.reliability import draw_reliability
+
+        draw_reliability(bins, reliability_plot, f"Probability of the end of turn, {labels.name}, {version}")
     if as_json:
-        print_json({"labels": str(labels), "version": version, "note": NOTE, **_plain(found)})
+        bins_as_dict = {place: [b.as_dict() for b in each] for place, each in bins.items()}
+        tables = {**_plain(found), "reliability": bins_as_dict}
+        print_json({"labels": str(labels), "version": version, "note": NOTE, **tables})
         return
     for title, tables in found.items():
         for name, rows in tables.items():
             _print(f"{title}, {name}", rows)
+    for place, each in bins.items():
+        _print_reliability(place, each)
     notes.print(NOTE, style="dim")
 
 
@@ -120,6 +131,25 @@ def _summary(runs: Runs) -> dict[str, dict[str, dict[str, Figures]]]:
         ]
         curves[LABELS[policy]] = {f"at most {s:.0%} cut": figures(cross_validated(both, s)) for s in SHARES}
     return {"policies": policies, "by category": categories, "by source": sources, "cost curve": curves}
+
+
+def _reliability(runs: Runs) -> dict[str, list[Bin]]:
+    """Groups of silences by the probability that today's policy gave them, by the place of the turn in the call."""
+    from duologue_bench.reliability import reliability
+
+    return {place: reliability(next(iter(by_policy.values()))[0].items) for place, by_policy in runs.items()}
+
+
+def _print_reliability(place: str, bins: list[Bin]) -> None:
+    from duologue_bench.reliability import mean_gap
+
+    console.print(f"reliability of the probability, {place}: {100 * mean_gap(bins):.1f} points from the diagonal")
+    table = Table(box=None, pad_edge=False)
+    for column in ("probability", "ends", "95% interval", "silences"):
+        table.add_column(column, justify="right")
+    for b in bins:
+        table.add_row(f"{b.probability:.0%}", f"{b.ends:.0%}", f"{b.low:.0%} to {b.high:.0%}", str(b.count))
+    console.print(table, "")
 
 
 def _plain(found: dict[str, dict[str, dict[str, Figures]]]) -> dict[str, Any]:

@@ -49,6 +49,10 @@ def turns(
             help="As if a recognizer that streams had the words after so many seconds, not ours at once.",
         ),
     ] = None,
+    reliability: Annotated[
+        Path | None,
+        typer.Option(help="With --labels: draw how far the probability can be trusted, into a PNG, SVG or PDF file."),
+    ] = None,
     raw: Annotated[Path | None, typer.Option(help="Write what became of each turn, as JSON lines.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,8 +63,11 @@ def turns(
 
     if version != "all" and version not in VERSIONS:
         raise ConfigError(f"There is no version {version!r}; there are {', '.join(VERSIONS)}, and all.")
-    if plot is not None:
-        check_plot(plot)
+    for picture in (plot, reliability):
+        if picture is not None:
+            check_plot(picture)
+    if reliability is not None and labels is None:
+        raise ConfigError("--reliability is drawn of labeled recordings.", hint="Name them with --labels.")
     if raw is not None and not raw.parent.is_dir():
         raise ConfigError(f"There is no folder {raw.parent} to write the turns to.")
     if labels is not None:
@@ -71,6 +78,7 @@ def turns(
             cache=cache,
             words_latency=words_latency,
             plot=plot,
+            reliability_plot=reliability,
             raw=raw,
             as_json=as_json,
         )

@@ -24,8 +24,9 @@ CONTINUERS = frozenset([
 
 FILLERS = frozenset([
     "ah", "ahh", "aw", "eh", "er", "erm", "hm", "hmm", "hmmm", "huh", "oh", "ooh", "uh", "uhm", "uhuh", "um", "umm",
+    "and", "but", "or", "so",  # alone they only begin something; "oh" and "sure" are often recognized so
 ])
-"""Sounds of thinking or surprise: never an answer."""
+"""Sounds of thinking or surprise, and words that take the floor only with what follows them: never an answer."""
 
 ASSENTS = frozenset([
     "absolutely", "agreed", "alright", "aye", "certainly", "cool", "correct", "definitely", "exactly", "fine", "good",
@@ -55,6 +56,7 @@ PHRASES = (
         "yes",
     ),
     (re.compile(r"\b(?:mm hm+|uh huh|mm mm|m hm+)\b"), "mhm"),
+    (re.compile(r"^if i$"), "mhm"),  # "uh-huh" as it is often recognized
 )
 """The same in several words, each replaced by one of the words above."""
 
@@ -68,6 +70,7 @@ REQUESTS = re.compile(
 PACK = LanguagePack(
     code="en",
     apology="Sorry, something went wrong. Could you say that again?",
+    not_understood="Sorry?",
     fillers=("One moment, please.", "I'm still on it.", "Thank you for waiting."),
     responses={"goodbye": GOODBYES, "assent": ASSENTS, "continuer": CONTINUERS, "filler": FILLERS},
     laughter=LAUGHTER,
