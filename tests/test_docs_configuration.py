@@ -81,7 +81,7 @@ def test_the_schema_takes_what_the_settings_take() -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_the_files_of_the_page_do_what_it_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(SNIPPETS) == {"duologue", "providers"}
+    assert set(SNIPPETS) == {"duologue", "providers", "voices"}
     assert PAGE.read_text("utf-8").count("```toml") == len(SNIPPETS)
     (folder / "secrets").mkdir()
     (folder / "secrets" / "deepgram").write_text("dg-1")
@@ -92,6 +92,11 @@ def test_the_files_of_the_page_do_what_it_says(folder: Path, monkeypatch: pytest
     monkeypatch.setenv("DEEPGRAM_API_KEY", "dg-1")
     services = options_of(load_settings(folder / "providers.toml", environment={}))
     assert (type(services["stt"]()), type(services["tts"]())) == (DeepgramSpeechToText, OpenAIVoice)
+    monkeypatch.setenv("ELEVENLABS_API_KEY", "el-1")
+    voices = options_of(load_settings(folder / "voices.toml", environment={}))
+    anna, gerda = (make() for make in voices["voices"].values())
+    assert (anna.settings.stability, anna.settings.languages, gerda.settings.languages) == (0.4, {"en"}, {"de"})
+    assert voices["policy"].voices == ("anna", "gerda")
     local = {"DUOLOGUE_PROVIDERS__STT": "moonshine", "DUOLOGUE_PROVIDERS__TTS": "hibari"}
     embedded = options_of(load_settings(folder / "providers.toml", environment=local))
     assert (embedded["stt"], embedded["tts"]) == (None, None)

@@ -23,7 +23,7 @@ from duologue.server.speech_to_speech import ModelAnswers
 from duologue.session import CallRequest, RealtimeResponder, SessionConfig, TurnTaking, VoiceSession
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
+from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.realtime import FakeRealtimeModel
 from duologue.testing.sinks import Recorder
 
@@ -40,9 +40,10 @@ async def factory_of(
     voices: dict[str, Any] | None = None,
     max_sessions: int = 8,
     realtime: Any = None,
+    stt: Any = None,
     **options: Any,
 ) -> AsyncIterator[SessionFactory]:
-    models = LocalModels(PeakVad(), FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
+    models = LocalModels(PeakVad(), stt or FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
     async with models.engine(config=EngineConfig(max_sessions=max_sessions), clock=VirtualClock(), paced=False) as e:
         made = CallOptions(agents=named_agents(None, agents), **{"config": CONFIG, **options})
         sessions = SessionFactory(e, models, made, voices=voices, realtime=realtime)
@@ -330,6 +331,35 @@ async def test_a_voice_is_one_of_those_that_there_are() -> None:
         assert (await opened(sessions)).info.voice is None
         with pytest.raises(ConfigError, match=r"no voice 'anna' here\. Ask for no voice at all\."):
             await opened(sessions, voice="anna")
+
+
+class Speaks(FakeTtsModel):
+    def __init__(self, *languages: str) -> None:
+        super().__init__()
+        self.languages = frozenset(languages)
+
+
+@pytest.mark.parametrize(
+    ("language", "voice"),
+    [
+        (None, "gerda"),
+        ("de", "gerda"),
+        ("de-AT", "gerda"),
+        ("en-GB", "emma"),
+        ("en-US", "any"),
+        ("fr", "any"),
+    ],
+)
+async def test_a_call_has_a_voice_that_speaks_its_language(language: str | None, voice: str) -> None:
+    voices = {"gerda": Speaks("de"), "emma": Speaks("en-GB"), "any": FakeTextToSpeech()}
+    async with factory_of({"shop": Shop}, voices=voices, stt=FakeSpeechToText()) as sessions:
+        assert (await opened(sessions, language=language)).info.voice == voice
+        assert (await opened(sessions, language=language, voice="emma")).info.voice == "emma"
+
+
+async def test_a_voice_of_another_language_is_better_than_none() -> None:
+    async with factory_of({"shop": Shop}, voices={"gerda": Speaks("de")}, stt=FakeSpeechToText()) as sessions:
+        assert (await opened(sessions, language="fr")).info.voice == "gerda"
 
 
 async def test_an_agent_that_is_not_for_clients_is_not_shown_to_them() -> None:

@@ -297,7 +297,8 @@ def _combined(providers: Sequence[Any]) -> TtsCapabilities:
 def _capabilities(voice: Any) -> TtsCapabilities:
     """What a voice declares; of a model, what the engine declares of it."""
     if isinstance(voice, TtsModel):
-        return TtsCapabilities(aligned=True, rates=(voice.rate,), cost=0.0)
+        languages: frozenset[str] = getattr(voice, "languages", frozenset())
+        return TtsCapabilities(aligned=True, rates=(voice.rate,), languages=languages, cost=0.0)
     found = getattr(voice, "capabilities", None)
     if not isinstance(found, TtsCapabilities):
         raise ConfigError(f"{voice.name} declares no TtsCapabilities.", hint="Derive it from TextToSpeech.")

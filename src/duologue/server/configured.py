@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -21,6 +21,7 @@ from duologue.settings.agents import agent_factories, greeting_of
 from duologue.settings.load import Loaded, load_settings
 from duologue.settings.providers import Kind, check_provider, provider_factory, provider_key, provider_names
 from duologue.settings.schema import Settings
+from duologue.settings.toml_file import Keys
 
 __all__ = ["agents_of", "check_configuration", "check_tables", "loaded_from", "options_of", "provider_of"]
 
@@ -56,6 +57,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         policy = policy_of(settings)
     with loaded.naming(("recording",)):
         recording = settings.recording_config()
+    voices = voices_of(loaded)
     with loaded.naming(("telemetry",)):
         telemetry = settings.telemetry_config()
     return {
@@ -66,7 +68,8 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "engine": engine,
         "policy": policy,
         "stt": provider_of(loaded, "stt"),
-        "tts": provider_of(loaded, "tts") if realtime is None else None,
+        "tts": provider_of(loaded, "tts") if realtime is None and not voices else None,
+        "voices": voices,
         "realtime": realtime,
         "vad": vad_of(loaded),
         "resilience": limits_of(loaded),
@@ -115,6 +118,10 @@ def check_configuration(loaded: Loaded) -> None:
         for name in getattr(loaded.settings.providers, kind):
             with loaded.naming((kind, _key(name))):
                 check_provider(kind, name, **options_for(loaded, kind, name))
+    for voice, table in loaded.settings.voices.items():
+        for name in table.provider:
+            with loaded.naming(("voices", voice), ("tts", _key(name))):
+                check_provider("tts", name, **{**options_for(loaded, "tts", name), **(table.model_extra or {})})
 
 
 def agents_of(loaded: Loaded) -> AgentFactory | dict[str, AgentFactory]:
@@ -168,12 +175,32 @@ def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:
     makers = [_maker(loaded, kind, name, where) for name in names]
     if len(makers) == 1 and limits is None:
         return makers[0]
+    return _composed(kind, makers, limits)
+
+
+def _composed(kind: Kind, makers: list[Callable[[], Any]], limits: ResilienceSettings | None) -> Callable[[], Any]:
     composed = resilient_stt if kind == "stt" else resilient_tts
 
     def make() -> Any:
         return composed([maker() for maker in makers], limits)
 
     return make
+
+
+def voices_of(loaded: Loaded) -> dict[str, Callable[[], Any]]:
+    """What makes each voice that has a name. Raises ConfigError, also where `providers.tts` is set beside them."""
+    tables = loaded.settings.voices
+    if tables and ("providers", "tts") in loaded.origins:
+        where = loaded.origin(("providers", "tts"))
+        raise ConfigError(f"{where}: providers.tts is set, and [voices] too.", hint="Leave one of them out.")
+    limits = limits_of(loaded)
+    made = {}
+    for voice, table in tables.items():
+        where = loaded.origin(("voices", voice, "provider"))
+        own = table.model_extra or {}
+        makers = [_maker(loaded, "tts", name, where, own, ("voices", voice)) for name in table.provider]
+        made[voice] = makers[0] if len(makers) == 1 and limits is None else _composed("tts", makers, limits)
+    return made
 
 
 def limits_of(loaded: Loaded) -> ResilienceSettings | None:
@@ -184,15 +211,20 @@ def limits_of(loaded: Loaded) -> ResilienceSettings | None:
         return loaded.settings.resilience_settings()
 
 
-def _maker(loaded: Loaded, kind: Kind, name: str, where: str) -> Callable[[], Any]:
-    """What makes one provider, and says where an option stands that it does not take."""
+def _maker(
+    loaded: Loaded, kind: Kind, name: str, where: str, own: Mapping[str, Any] | None = None, table: Keys = ()
+) -> Callable[[], Any]:
+    """What makes one provider, and says where an option stands that it does not take.
+
+    `own` are options that stand in `table`, and win over those in the provider's table.
+    """
     try:
-        factory = provider_factory(kind, name, **options_for(loaded, kind, name))
+        factory = provider_factory(kind, name, **{**options_for(loaded, kind, name), **(own or {})})
     except DuologueError as error:
         raise ConfigError(f"{where}: {error.message}", hint=error.next_step) from None
 
     def make() -> Any:
-        with loaded.naming((kind, _key(name))):
+        with loaded.naming(*([table] if table else []), (kind, _key(name))):
             provider = factory()
         loaded.made.append(provider)
         return provider

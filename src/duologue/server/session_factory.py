@@ -34,7 +34,7 @@ from duologue.session.config import MAX_AGENT_NAME
 from duologue.session.hooks import Hook
 from duologue.settings.local import LocalModels
 from duologue.stt import SttModel
-from duologue.stt.language import language_code
+from duologue.stt.language import code_of, language_code
 
 __all__ = ["SessionFactory"]
 
@@ -139,13 +139,15 @@ class SessionFactory:
         options = self._options
         policy = options.policy
         voice = None
+        language = self._language(request.language)
         if self._voices or request.voice is not None:
-            voice = policy.choose("voice", request.voice, list(self._voices), policy.voices)
+            known = sorted(self._voices, key=lambda name: _rank(self._voices[name], language))
+            voice = policy.choose("voice", request.voice, known, policy.voices)
         rules = policy.apply(request, options.config.rules)
         info = CallInfo(
             id=call,
             agent=name,
-            language=self._language(request.language),
+            language=language,
             voice=voice,
             client=request.client,
             headers=self._visible(request.headers),
@@ -309,6 +311,14 @@ async def _close_unused(call: str, made: Agent) -> None:
     """Close an agent whose call does not come about, unless it is one that answers others."""
     if is_unused(made):
         await close_unused(made, call)
+
+
+def _rank(voice: object, language: str | None) -> int:
+    """Lower for a voice that fits a call better: one that speaks its language, one that says nothing of it, others."""
+    spoken = getattr(voice, "languages", None) or _languages_of(voice)
+    if language is None or not spoken:
+        return 0 if language is None else 1
+    return 0 if {language.lower(), code_of(language)} & {each.lower() for each in spoken} else 2
 
 
 def _languages_of(service: object) -> frozenset[str]:

@@ -62,7 +62,7 @@ class Loaded:
         try:
             yield
         except ConfigError as error:
-            known = [keys for keys in self.origins if any(keys[: len(table)] == table for table in tables)]
+            known = [keys for table in tables for keys in self.origins if keys[: len(table)] == table]
             if (keys := named_field(error.message, known)) is None:
                 raise
             raise type(error)(f"{self.origins[keys]}: {error.message}", hint=error.next_step) from None
@@ -182,7 +182,7 @@ def _from_environment(variables: Mapping[str, str]) -> tuple[dict[str, Any], dic
 
 def _of_text(keys: Keys, text: str) -> Any:
     """The value of a variable. Options of providers have no types here: what reads as JSON is taken as that."""
-    if keys[0] not in ("stt", "tts") or is_secret(keys[-1]):
+    if keys[0] not in ("stt", "tts", "voices") or is_secret(keys[-1]):
         return text
     try:
         return json.loads(text)

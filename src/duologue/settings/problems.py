@@ -91,7 +91,8 @@ def close_to(name: str, known: Collection[str], what: str) -> str:
 
 def named_field(message: str, known: Collection[Keys]) -> Keys | None:
     """The one of `known` settings that a message names first; None if it names none."""
-    for word in re.findall(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*", message):
+    said = message.partition(" are not valid: ")[2] or message  # before it stands a provider's name
+    for word in re.findall(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*", said):
         parts = tuple(_OTHER_NAMES.get(word, word).split("."))
         for keys in known:
             if keys[-len(parts) :] == parts:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_type_hints
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duologue.conversation.config import ConversationConfig
@@ -93,11 +93,30 @@ class ProvidersTable(Table):
     """Whether Smart Turn judges the end of turns, if it is installed."""
 
 
+class VoiceTable(Table):
+    """A voice with a name: its provider, and the provider's options beside it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    provider: Names
+    """What speaks, as `"elevenlabs/eleven_flash_v2_5"`, or a list of names without options."""
+
+    @model_validator(mode="after")
+    def _check_options(self) -> VoiceTable:
+        if not self.provider:
+            raise ValueError("must name a provider")
+        if len(self.provider) > 1 and self.model_extra:
+            raise ValueError(f"has {next(iter(self.model_extra))} beside a list: put options into [tts.NAME]")
+        return self
+
+
 class PolicyTable(Table):
     """What clients may choose when they start a call. Bounds are seconds, both included."""
 
     agents: tuple[str, ...] | None = None
     """Agents that may be named; by default all. The others are reached by a hand-over only."""
+    voices: tuple[str, ...] | None = None
+    """Voices that may be named, of those in `[voices]`; by default all."""
     action_delay: tuple[float, float] = (0.1, 2.0)
     """Bounds of `turn_taking.action_delay_s`."""
     timeout: tuple[float, float] = (0.5, 10.0)
@@ -204,6 +223,9 @@ class Settings(BaseSettings):
     """Options of recognizers, each in the table of its name; docs/providers lists them."""
     tts: Options = Field(default_factory=dict)
     """Options of voices, likewise."""
+    voices: dict[str, VoiceTable] = Field(default_factory=dict)
+    """Voices by name, in place of `providers.tts`: a call has the one that its client names, or else the first that
+    speaks its language."""
     resilience: ResilienceTable = ResilienceTable()
     """What happens when a provider of a list fails or is slow. Applies to lists of two and more, or if set."""
     session: SessionTable = SessionTable()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from duologue.errors import UnsupportedLanguageError
 
-__all__ = ["check_language", "language_code"]
+__all__ = ["check_language", "code_of", "language_code"]
 
 
 class _Speaks(Protocol):
@@ -28,11 +28,16 @@ def check_language(model: _Speaks, language: str | None) -> str:
     return language_code(model.name, model.languages, language)
 
 
+def code_of(language: str) -> str:
+    """The bare code of a language, without its region: "en" of "en-US"."""
+    return language.replace("_", "-").partition("-")[0].strip().lower()
+
+
 def language_code(name: str, languages: frozenset[str], language: str | None) -> str:
     """The same for the provider `name`, which knows `languages`."""
     if language is None:
         return min(languages)
-    code = language.replace("_", "-").partition("-")[0].strip().lower()
+    code = code_of(language)
     if code not in languages:
         known = ", ".join(sorted(languages))
         raise UnsupportedLanguageError(f"The language {language!r} was asked for; {name} knows {known}.", provider=name)
