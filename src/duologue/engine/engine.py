@@ -6,7 +6,8 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -76,7 +77,8 @@ class Engine:
         self._model_threads: ModelThreads | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._watchdog: LoopWatchdog | None = None
-        self._forget_readings: Callable[[], None] = _nothing
+        self._readings_told = ExitStack()
+        """Lets go of the readings, which refer to this engine."""
         self._old_interval = sys.getswitchinterval()
 
     async def __aenter__(self) -> Self:
@@ -90,7 +92,7 @@ class Engine:
             metrics=self.telemetry.metrics,
         )
         self.telemetry.process.rest()
-        self._forget_readings = self.telemetry.metrics.add_source(self._readings)
+        self._readings_told.callback(self.telemetry.metrics.add_source(self._readings))
         self._old_interval = sys.getswitchinterval()
         sys.setswitchinterval(self.config.switch_interval)
         # More BLAS threads than one spin on cores that other work needs.
@@ -107,8 +109,7 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._forget_readings()
-        self._forget_readings = _nothing  # the closure refers to this engine
+        self._readings_told.close()
         if self._watchdog is not None:
             self._watchdog.close()
         if self._ticking is not None:
@@ -260,7 +261,3 @@ class Engine:
         if isinstance(thing, Hashable) and thing in self._tick.sessions:
             return str(getattr(thing, "id", "without a name"))
         return None
-
-
-def _nothing() -> None:
-    pass

@@ -34,7 +34,16 @@ _faults = FaultLog(logging.getLogger(__name__))
 class AgentWriter:
     """A task that asks the agent and queues its text, in clauses or as it arrives."""
 
-    def __init__(self, agent: Agent, request: ResponseRequest, queue: TextQueue, *, in_clauses: bool) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        request: ResponseRequest,
+        queue: TextQueue,
+        *,
+        in_clauses: bool,
+        after: Sequence[AgentWriter] = (),
+    ) -> None:
+        """Begin as soon as the writers `after` have let go of the agent."""
         self.request = request
         self.error: DuologueError | None = None
         self.end_call: EndCall | None = None
@@ -48,26 +57,21 @@ class AgentWriter:
         """The agent, while its state may have to be put back to `_before`."""
         self._before: object = None
         self._rolls_back = self._is_cancelled = False
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self, after: Sequence[AgentWriter]) -> None:
-        """Begin as soon as the writers before this one have let go of the agent."""
-        before = [writer._task for writer in after if writer._task is not None and not writer.is_written]
+        before = [writer._task for writer in after if not writer.is_written]
         self._task = asyncio.create_task(
-            self._run(before), name=f"think-{self.request.generation}", context=owned_by(self.request.session)
+            self._run(before), name=f"think-{request.generation}", context=owned_by(request.session)
         )
         self._task.add_done_callback(drop_cancel_traceback)
 
     @property
     def is_written(self) -> bool:
         """True once the agent has finished, or was cancelled and has let go."""
-        return self._task is None or self._task.done()
+        return self._task.done()
 
     def cancel(self) -> None:
         """Stop asking; the agent's iterator is closed as the task ends."""
         self._is_cancelled = True
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def stop(self) -> None:
         """Cancel, unless that was done before: a second time would interrupt what the agent does to end."""
@@ -76,8 +80,7 @@ class AgentWriter:
 
     async def closed(self) -> None:
         """Return when the agent has let go."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        await asyncio.wait([self._task])
 
     def roll_back(self) -> None:
         """Nothing of the answer was heard: put an agent with state back as soon as it has let go."""

@@ -143,9 +143,8 @@ class Cascade(Responder):
             for piece in say_pieces(say.text, say.id, say.interruptible, self._voice.in_clauses, request.recordings):
                 queue.put_ahead(piece)
         self._writers = {g: writer for g, writer in self._writers.items() if not writer.is_written}
-        earlier = tuple(self._writers.values())
-        self._writers[request.generation] = writer = AgentWriter(
-            self.agent, request, queue, in_clauses=self._voice.in_clauses
+        writer = AgentWriter(
+            self.agent, request, queue, in_clauses=self._voice.in_clauses, after=tuple(self._writers.values())
         )
-        writer.start(earlier)
+        self._writers[request.generation] = writer
         return writer

@@ -143,11 +143,9 @@ class Playout:
         """Send nothing, and stop the clock of playout, until `unsuspend`: no client is connected."""
         self._suspended_at = now
 
-    def unsuspend(self, now: float) -> None:
-        """Resume after a suspension."""
-        since, self._suspended_at = self._suspended_at, None
-        if since is None:
-            return
+    def unsuspend(self, since: float, now: float) -> None:
+        """Resume after a suspension that began at `since`."""
+        self._suspended_at = None
         self._marked_at += now - since
         if self._anchor is not None:
             # `resume` adds the time from the pause on.

@@ -37,9 +37,9 @@ class EventPublisher:
         output: OutputController,
         says: SpeechHandles,
     ) -> None:
-        self.bus = EventBus()
+        self.bus: EventBus = EventBus()
         """Those who listen."""
-        self.record = record
+        self.record: CallRecord = record
         self._id = record.session
         self._telemetry = engine.telemetry
         self._clock = engine.clock

@@ -8,7 +8,14 @@ from typing import Final
 from duologue.agent import FunctionCall
 from duologue.conversation.inputs import SayRequested
 from duologue.errors import ProviderError
-from duologue.realtime import RealtimeAudio, RealtimeEvent, RealtimeModel, RealtimeText, RealtimeToolCall
+from duologue.realtime import (
+    RealtimeAudio,
+    RealtimeConnection,
+    RealtimeEvent,
+    RealtimeModel,
+    RealtimeText,
+    RealtimeToolCall,
+)
 from duologue.session.realtime_link import ModelResponse, RealtimeLink
 from duologue.session.realtime_tools import ModelReply, Tool
 from duologue.session.responder import (
@@ -152,29 +159,39 @@ class RealtimeResponder(Responder):
         words of the turn.
         """
         request = reply.request
-        for is_last in (False, True):
-            connection = await self._link.connected(request.session, request.turn.history)
-            if (fault := self._link.take_fault()) is not None:
-                request.output.failed(fault, request.turn.id)
-            self._count += 1
-            response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)
-            self._link.responses[response.id] = response
-            self._spoken.append(response)
-            text = request.turn.text if say is None and (request.is_typed or self._link.has_lost_audio) else None
-            try:
-                self._link.call("respond", response.id, text=text, say=None if say is None else say.text)
-                event = await response.next(self.name, request.config.first_text_timeout)
-            except BaseException as error:
-                self._link.responses.pop(response.id, None)
-                is_lost = self._link.connection is not connection
-                if is_last or not (isinstance(error, ProviderError) and error.retryable and is_lost):
-                    raise
-                self._spoken.remove(response)
-                request.output.failed(error, request.turn.id)
-            else:
-                reply.responses += 1
-                return response, event
-        raise AssertionError("unreachable")
+        connection = await self._connected(request)
+        try:
+            return await self._ask(reply, say, connection)
+        except ProviderError as error:
+            if not error.retryable or self._link.connection is connection:
+                raise
+            self._spoken.pop()
+            request.output.failed(error, request.turn.id)
+        return await self._ask(reply, say, await self._connected(request))
+
+    async def _connected(self, request: ResponseRequest) -> RealtimeConnection:
+        connection = await self._link.connected(request.session, request.turn.history)
+        if (fault := self._link.take_fault()) is not None:
+            request.output.failed(fault, request.turn.id)
+        return connection
+
+    async def _ask(
+        self, reply: ModelReply, say: SayRequested | None, connection: RealtimeConnection
+    ) -> tuple[ModelResponse, RealtimeEvent | None]:
+        request = reply.request
+        self._count += 1
+        response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)
+        self._link.responses[response.id] = response
+        self._spoken.append(response)
+        text = request.turn.text if say is None and (request.is_typed or self._link.has_lost_audio) else None
+        try:
+            self._link.call("respond", response.id, text=text, say=None if say is None else say.text)
+            event = await response.next(self.name, request.config.first_text_timeout)
+        except BaseException:
+            self._link.responses.pop(response.id, None)
+            raise
+        reply.responses += 1
+        return response, event
 
     def _report(self, request: ResponseRequest, placer: TextPlacer) -> None:
         self._seconds_per_char = placer.seconds_per_char

@@ -16,7 +16,7 @@ from duologue.session.config import SessionConfig
 from duologue.session.reopening import AudioSource, ReopeningStream
 from duologue.session.stream_checks import StreamChecks
 from duologue.session.transcripts import Span, TranscriptBuffer
-from duologue.stt import EndOfTurn, Final, Partial
+from duologue.stt import EndOfTurn, Final
 
 __all__ = ["DEFAULT_LATENCY_S", "LiveRecognition", "WordsHost"]
 
@@ -114,14 +114,14 @@ class LiveRecognition:
     def stop(self) -> None:
         """Close the stream, because the call has ended; `close` waits for it."""
         self._host = self._checks.on_fault = None
+        for request in self._requests.values():
+            request.cancel()
+        self._requests.clear()
         self.stream.stop()
 
     async def close(self) -> bool:
         """Close the stream and forget what was asked for; False if the provider does not let go in time."""
         self.stop()
-        for request in self._requests.values():
-            request.cancel()
-        self._requests.clear()
         return await self.stream.close()
 
     @property
@@ -215,7 +215,7 @@ class LiveRecognition:
             self.stream.works()
             self._outage_reported = False
             self._buffer.add(checked)
-        elif isinstance(checked, Partial):
+        else:
             self._buffer.show(checked)
         self._show()
         for request in [*self._requests.values()]:
@@ -263,11 +263,11 @@ class LiveRecognition:
         return True
 
     def _finish(self, request: Request, text: str, *, so_far: bool) -> None:
+        assert self._host is not None, "there are requests only during the call"
         self.drop(request.ask.ask)
         if request.ask.final:
             self._buffer.claim(request.span, so_far=so_far)
-        if self._host is not None:
-            self._host.answer_words(request.ask, text)
+        self._host.answer_words(request.ask, text)
 
     def _measure(self, request: Request) -> None:
         """Note how long the words took, and tell the rules if that changes when they are due."""
@@ -282,18 +282,16 @@ class LiveRecognition:
 
     def _stall(self, ask: int) -> None:
         """The words do not come: another stream may be better."""
-        request = self._requests.get(ask)
-        if request is not None and self.stream.is_open:
-            request.stalls = None
+        if self.stream.is_open:
+            self._requests[ask].stalls = None
             self._checks.note("stalled")
             name = self._stt.name
             self.stream.give_up(DeadlineError(f"{name} does not answer.", provider=name))
 
     def _time_out(self, ask: int) -> None:
         """The time is up: make do with the words so far, if there are any."""
-        request = self._requests.get(ask)
-        if request is None or self._host is None:
-            return
+        assert self._host is not None, "there are requests only during the call"
+        request = self._requests[ask]
         text = self._buffer.text(request.span, so_far=True)
         if text:
             self._checks.note("unfinished")

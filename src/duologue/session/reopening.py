@@ -124,7 +124,7 @@ class ReopeningStream:
     def start(self, owner: Owner, session: str) -> None:
         """Open the first stream, for the work of this session."""
         self.owner = owner
-        self._task = asyncio.create_task(self._run(), name="recognition", context=owned_by(session))
+        self._task = asyncio.create_task(self._run(owner), name="recognition", context=owned_by(session))
         self._task.add_done_callback(drop_cancel_traceback)
 
     def stop(self) -> None:
@@ -208,9 +208,9 @@ class ReopeningStream:
 
     # --- the task ---
 
-    async def _run(self) -> None:
+    async def _run(self, owner: Owner) -> None:
         loop = asyncio.get_running_loop()
-        while (owner := self.owner) is not None:
+        while True:
             opened_at = loop.time()
             error, may_reopen = await self._listen(owner)
             self._interrupted = None

@@ -278,12 +278,12 @@ class VoiceSession(CallCommands):
         Args:
             catch_up: Seconds of audio that it may send late, at once, without any being dropped.
         """
-        if self._suspended_at is None:
+        since, now = self._suspended_at, self.engine.clock.now()
+        if since is None:
             return
-        now = self.engine.clock.now()
-        self._input.unsuspend(now - self._suspended_at, catch_up)
         self._suspended_at = None
-        self._output.playout.unsuspend(now)
+        self._input.unsuspend(now - since, catch_up)
+        self._output.playout.unsuspend(since, now)
 
     def checkpoint(self) -> CallCheckpoint:
         """The state of the call, to go on with it in another session, also of another process."""
