@@ -40,7 +40,10 @@ test: system $(VENV)/.dev
 	@$(SAY) 'import contracts'; $(BIN)/lint-imports
 	@$(SAY) 'tests of the rules: every branch of them';
 	@$(BIN)/pytest tests/conversation $(PARALLEL) --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
-	@$(SAY) 'all other tests';  $(BIN)/pytest --ignore=tests/conversation $(PARALLEL)
+	@$(SAY) 'tests of the session and the engine: every branch of them';
+	@$(BIN)/pytest tests/session tests/engine $(PARALLEL) --cov=duologue.session --cov=duologue.engine --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	@$(SAY) 'all other tests';
+	@$(BIN)/pytest --ignore=tests/conversation --ignore=tests/session --ignore=tests/engine $(PARALLEL)
 
 # Apart from `test`: pyright needs node, and reads every library that public names mention.
 types-public: $(VENV)/.dev

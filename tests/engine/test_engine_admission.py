@@ -96,3 +96,16 @@ async def test_an_engine_measures_itself(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(ModelThreads, "lateness", 1.0)
         with pytest.raises(OverloadedError, match="1000 ms late"):
             engine.admit()
+
+
+@pytest.mark.anyio
+async def test_limits_may_change_while_calls_are_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Engine(
+        vad=PeakVad(), words=SentenceEnd(), config=EngineConfig(max_sessions=1), clock=VirtualClock(), paced=False
+    ) as engine:
+        engine.change_limits(5, Admission(retry_after=7.0))
+        assert engine.load.max_sessions == 5
+        monkeypatch.setattr(ModelThreads, "lateness", 1.0)
+        with pytest.raises(OverloadedError) as refused:
+            engine.admit()
+        assert refused.value.retry_after == 7.0

@@ -9,8 +9,10 @@ import pytest
 from duologue.clock import VirtualClock
 from duologue.engine import Engine, ModelTextToSpeech
 from duologue.engine.phrases import PhraseCache
-from duologue.testing.fakes import FakeTtsModel, PeakVad, SentenceEnd
-from duologue.testing.spoken import understand
+from duologue.errors import ConfigError
+from duologue.resilience import resilient_stt, resilient_tts
+from duologue.testing.fakes import FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
+from duologue.testing.spoken import speak, understand
 from duologue.tts import AudioChunk, Speech, TextSpan
 
 pytestmark = pytest.mark.anyio
@@ -89,3 +91,18 @@ async def test_text_without_a_sound_has_none(engine: Engine) -> None:
     tts = ModelTextToSpeech(engine, FakeTtsModel())
     assert (await tts.synthesize("...")).pcm == b""
     assert [piece async for piece in tts.stream("  ")] == []
+
+
+async def test_models_in_a_list_of_recognizers_run_on_the_engine(engine: Engine) -> None:
+    recognizer = engine.stt(resilient_stt([FakeSttModel()]))
+    assert engine.stt(recognizer) is recognizer
+    assert (await recognizer.transcribe(speak("Hello."))).text == "Hello."
+
+
+async def test_models_in_a_list_of_voices_run_on_the_engine(engine: Engine) -> None:
+    model = FakeTtsModel()
+    voice = engine.tts(resilient_tts([model]))
+    assert (await voice.synthesize("Hello.")).pcm
+    assert model.asked == ["Hello."]
+    with pytest.raises(ConfigError, match="int is no voice: it has no name, rate, capabilities, stream"):
+        engine.tts(1)  # type: ignore[arg-type]  # that is the error

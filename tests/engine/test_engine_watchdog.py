@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from duologue.engine import Engine, EngineConfig
-from duologue.engine.watchdog import MAX_FRAMES, LoopWatchdog
+from duologue.engine.watchdog import MAX_FRAMES, LoopWatchdog, _culprit
 from duologue.errors import ConfigError
 from duologue.session import VoiceSession
 from duologue.testing.agents import ScriptedAgent
@@ -134,3 +134,7 @@ async def test_the_function_of_the_application_that_blocked_is_counted() -> None
     assert block["code"] == f"{__name__}.hold_up_the_loop"
     assert block["seconds"] >= 2 * LIMIT
     assert counted == {(block["code"],): 1}
+
+
+def test_a_thread_without_code_is_named_so() -> None:
+    assert _culprit([]) == "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from duologue.agent import EndCall
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.realtime import RealtimeAudio, RealtimeText, RealtimeToolCall
+from duologue.realtime import RealtimeAudio, RealtimeFailed, RealtimeText, RealtimeToolCall
 from duologue.session import (
     ErrorRaised,
     FunctionCallRequested,
@@ -21,6 +21,7 @@ from duologue.session import (
     ToolCalled,
 )
 from duologue.session import realtime_link as link
+from duologue.session.realtime_tools import MAX_SAYS
 from duologue.testing.fakes import FOREVER
 from duologue.testing.realtime import FakeRealtimeConnection, FakeRealtimeModel
 from duologue.testing.virtual import VirtualCall
@@ -432,3 +433,131 @@ async def test_a_model_that_never_waits_holds_up_nobody() -> None:
         await asyncio.sleep(0)
     assert 64 <= kept.late_events <= 64 * 20
     await kept.aclose()
+
+
+class Scripted(FakeRealtimeModel):
+    """Does `act` in place of its first response."""
+
+    def __init__(self, *answers: Any, act: Callable[[FakeRealtimeConnection, str], None]) -> None:
+        super().__init__(*answers)
+        self._act = act
+
+    async def connect(self, **how: Any) -> FakeRealtimeConnection:
+        connection = await super().connect(**how)
+        respond = connection.respond
+
+        def first(response: str, **how: Any) -> None:
+            if response == "response-1":
+                self._act(connection, response)
+            else:
+                respond(response, **how)
+
+        connection.respond = first  # type: ignore[method-assign]  # a fault
+        return connection
+
+
+async def test_an_answer_that_the_model_gives_up_is_an_error_of_its_own() -> None:
+    down = ProviderUnavailableError("The model is overloaded.", provider="fake-realtime")
+    model = Scripted("Yes.", act=lambda connection, response: connection.emit(RealtimeFailed(response, down)))
+    async with VirtualCall(responder=RealtimeResponder(model)) as call:
+        await call.say("Hello.")
+        assert call.of(ErrorRaised)[0].message == "The model is overloaded."
+
+
+async def test_a_model_that_says_more_than_is_read_ends_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "MAX_WAITING", 8)
+
+    def flood(connection: FakeRealtimeConnection, response: str) -> None:
+        for _ in range(link.MAX_WAITING + 1):
+            connection.emit(RealtimeText(response, "more "))
+
+    async with VirtualCall(responder=RealtimeResponder(Scripted("Yes.", act=flood))) as call:
+        await call.say("Hello.")
+        assert "events at once" in call.of(ErrorRaised)[0].message
+
+
+async def test_a_connection_that_is_lost_before_the_answer_begins_is_replaced_at_once() -> None:
+    def cut(connection: FakeRealtimeConnection, response: str) -> None:
+        raise ProviderUnavailableError("The line is cut.", provider="fake-realtime")
+
+    model = Scripted("Yes.", act=cut)
+    async with VirtualCall(responder=RealtimeResponder(model)) as call:
+        await call.say("Hello.")
+        assert call.heard == ["Yes."]
+        assert [error.message for error in call.of(ErrorRaised)] == ["The line is cut."]
+        assert len(model.connections) == 2
+
+
+async def test_a_text_that_waits_is_said_before_the_answer() -> None:
+    async with talk("Yes.") as call:
+        await call.speak("Hello the")
+        await call.session.say("One moment.")
+        await call.say("re.")
+        assert call.heard == ["One moment.", "Yes."]
+
+
+async def test_a_link_that_was_never_opened_can_be_called_and_closed() -> None:
+    kept = link.RealtimeLink(FakeRealtimeModel(), None)
+    kept.call("cancel", "response-1")
+    await kept.aclose()
+    assert kept.late_events == 0
+
+
+async def test_a_connection_that_fails_to_close_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with talk("Yes.") as call:
+        await call.say("Hello.")
+
+        async def aclose() -> None:
+            raise OSError("secret")
+
+        model_of(call).connections[0].aclose = aclose  # type: ignore[method-assign]  # a fault
+        await call.session.hang_up()
+    assert "fake-realtime failed to close: OSError." in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_tools_may_have_only_so_many_texts_said() -> None:
+    async def chatter() -> str:
+        for number in range(MAX_SAYS + 1):
+            await call.session.say(f"Number {number}.")
+        return "done"
+
+    responder = RealtimeResponder(
+        FakeRealtimeModel([RealtimeToolCall("", "call-1", "chatter", "{}"), "Yes."]), tools={"chatter": chatter}
+    )
+    config = SessionConfig(rules=ConversationConfig(max_queued_says=2 * MAX_SAYS))
+    async with VirtualCall(responder=responder, config=config) as call:
+        await call.say("Hello.")
+        assert call.of(ErrorRaised)[0].message == "The tool chatter failed: InvalidStateError."
+        assert f"Number {MAX_SAYS - 1}." in call.heard[-1]
+        assert f"Number {MAX_SAYS}." not in call.heard[-1]
+
+
+async def test_a_connection_that_is_lost_while_a_tool_runs_is_not_told_of_its_result() -> None:
+    async def find_table(people: int) -> str:
+        connection = model.connections[0]
+        await connection.aclose()
+        while not connection.results and responder._link.connection is connection:
+            await asyncio.sleep(0)
+        return "one"
+
+    model = FakeRealtimeModel(["One moment. ", LOOK, "It is free."], "Yes.")
+    responder = RealtimeResponder(model, tools={"find_table": find_table})
+    async with VirtualCall(responder=responder) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == "fake-realtime closed the connection."
+        assert model.connections[0].results == []
+        await call.say("And now?")
+        assert call.heard[-1] == "Yes."
+
+
+async def test_only_the_connection_that_gives_a_response_is_told_to_stop() -> None:
+    responder = RealtimeResponder(FakeRealtimeModel("Yes."))
+    current = await responder._link.connected("", ())
+    other = await FakeRealtimeModel().connect(language=None, history=())
+    for name, connection in (("one", current), ("two", other)):
+        responder._link.responses[name] = link.ModelResponse(name, 1, connection, is_answer=True)
+    responder.cancel(1)
+    assert isinstance(current, FakeRealtimeConnection)
+    assert (current.cancelled, other.cancelled) == (["one"], [])
+    await responder.aclose()

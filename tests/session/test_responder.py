@@ -125,6 +125,7 @@ class Stubborn(Parrot):
             yield item
         with suppress(asyncio.CancelledError):
             await asyncio.get_running_loop().create_future()
+        await asyncio.sleep(0)
         for item in spoken("I will not be silenced.", 1.0):
             yield item
 
@@ -295,3 +296,84 @@ async def test_a_sink_that_raises_ends_its_call_alone(which: str) -> None:
             call.session.interrupt()
         assert call.one(ErrorRaised).message == f"The sink failed to {which}: SystemExit."
         assert await call.session.wait_ended() == "sink_failed"
+
+
+async def test_one_that_fails_before_its_first_item_is_reported() -> None:
+    class Refusing(Parrot):
+        def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            if request.turn.text == "Hello.":
+                raise ZeroDivisionError("secret")
+            return super().respond(request)
+
+    async with VirtualCall(responder=Refusing()) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == "parrot failed: ZeroDivisionError."
+        await call.say("Go on.")
+        assert call.heard[-1] == "You said Go on."
+
+
+async def test_a_plain_iterator_may_answer() -> None:
+    class Items:
+        def __init__(self) -> None:
+            self._items = iter(spoken("Hello."))
+
+        def __aiter__(self) -> AsyncIterator[ResponseItem]:
+            return self
+
+        async def __anext__(self) -> ResponseItem:
+            for item in self._items:
+                return item
+            raise StopAsyncIteration
+
+    class Plain(Parrot):
+        def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            return Items()
+
+    async with VirtualCall(responder=Plain()) as call:
+        await call.say("Hello.")
+        assert call.heard == ["Hello."]
+
+
+async def test_one_that_fails_when_it_is_cancelled_is_reported() -> None:
+    class Failing(Parrot):
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            for item in spoken("One moment please."):
+                yield item
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                raise KeyError("secret") from None
+
+    async with VirtualCall(responder=Failing()) as call:
+        await call.speak("Hello.")
+        await call.silence(1.0, waits=False)
+        call.session.interrupt()
+        await call.settle()
+        assert call.one(ErrorRaised).message == "parrot failed: KeyError."
+
+
+async def test_without_an_agent_and_a_voice_there_is_nothing_to_change() -> None:
+    async with VirtualCall(responder=Parrot()) as call:
+        with pytest.raises(ConfigError, match="parrot answers by itself, without an agent and a voice"):
+            await call.session.hand_over("other")
+        with pytest.raises(ConfigError, match="parrot answers by itself"):
+            await call.session.play(b"")
+
+
+async def test_what_a_responder_need_not_know_it_need_not_take() -> None:
+    class Plain(Responder):
+        name = "plain"
+        rate = RATE
+        capabilities = ResponderCapabilities(hears_audio=True, speculative=True)
+
+        async def respond(self, request: ResponseRequest) -> AsyncIterator[ResponseItem]:
+            for item in spoken("This is a long answer that goes on for a while."):
+                yield item
+
+    async with VirtualCall(responder=Plain()) as call:
+        await call.speak("Hello.")
+        await call.silence(1.5)
+        call.session.interrupt()
+        await call.settle()
+        assert call.of(ErrorRaised) == []
+        assert call.of(events.AgentHeard)[0].interrupted

@@ -260,3 +260,21 @@ def test_every_sample_is_scored_once_or_in_one_gap(plan: list[Step]) -> None:
     assert scored == naive.scored
     assert set(in_gaps) == naive.in_gaps
     assert sorted(scored + in_gaps) == list(range(h.position))
+
+
+def test_a_client_that_was_away_may_be_late_once() -> None:
+    h = hearing()
+    h.allow_lag(8)
+    assert h.write(sound(0, MAX_LAG + 8)) == 0
+    assert len(windows(h)) == (MAX_LAG + 8) // WINDOW
+    assert h.write(sound(MAX_LAG + 8, MAX_LAG + 8)) == 8
+
+
+def test_silence_that_was_scored_can_be_left_out_unless_a_gap_is_in_the_way() -> None:
+    h = hearing()
+    h.write(sound(0, 2 * WINDOW))
+    windows(h)
+    assert h.take_back(WINDOW)
+    assert (h.position, h.end) == (WINDOW, WINDOW)
+    h.skip(WINDOW, "lost")
+    assert not h.take_back(WINDOW)

@@ -17,6 +17,7 @@ from duologue.conversation.question import Expected
 from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
 from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSession
 from duologue.session.recorded import MAX_PLAY_S
+from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
@@ -368,6 +369,35 @@ async def test_a_turn_without_a_call_says_so() -> None:
     for use in uses:
         with pytest.raises(InvalidStateError):
             await use()
+
+
+async def test_an_agent_that_takes_over_may_begin_in_silence_or_find_the_queue_full() -> None:
+    agents = {"other": ScriptedAgent("It is me.")}
+    config = SessionConfig(rules=ConversationConfig(max_queued_says=1))
+    async with VirtualCall(ScriptedAgent("Yes."), agents=agents, config=config) as call:
+        await call.session.hand_over("other", greeting="")
+        assert call.session.agent_name == "other"
+        await call.settle()
+        assert call.heard == []
+        for text in ("One thing.", "Another thing."):
+            await call.session.say(text)
+        await call.session.hand_over("other", greeting="Hello, it is me.")
+        assert call.one(ErrorRaised).code == "invalid_state"
+        await call.settle()
+        await call.say("Who is there?")
+        assert call.heard == ["One thing.", "Another thing.", "It is me."]
+
+
+async def test_an_agent_sees_who_answers() -> None:
+    names: list[str] = []
+
+    async def agent(turn: Turn) -> str:
+        names.append(turn.call.agent)
+        return "Yes."
+
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+    assert names == ["default"]
 
 
 async def test_after_the_end_a_kept_call_says_so() -> None:

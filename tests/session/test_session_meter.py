@@ -6,6 +6,9 @@ import pytest
 
 from duologue.conversation import events
 from duologue.session import Metered
+from duologue.session.saying import SpeechHandles
+from duologue.session.turn_meter import MAX_OPEN, TurnMeter
+from duologue.telemetry.hub import Telemetry
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
 
@@ -48,3 +51,19 @@ async def test_the_loudest_window_between_two_counts() -> None:
         call.session.meter(1.0)
         await call.play(bytes(2 * 1024) + b"\xff\x7f" * 512 + bytes(2 * 512 * 40))
         assert [round(m.speech, 2) for m in call.of(Metered)][:2] == [0.0, 1.0]
+
+
+def test_turns_that_are_not_answered_are_forgotten() -> None:
+    meter = TurnMeter("call-1", Telemetry())
+    for turn in range(1, MAX_OPEN + 2):
+        meter.follow(events.TurnDecided(16_000 * turn, float(turn), turn, "", 0, 0, 0.5, 0.9, "words"))
+    assert list(meter._starts) == list(range(2, MAX_OPEN + 2))
+
+
+def test_a_text_whose_call_is_over_is_not_waited_for() -> None:
+    handles = SpeechHandles()
+    key, handle = handles.add("Hello.")
+    handles.recordings[key] = b""
+    handles.clear()
+    assert handle.interrupted
+    assert handles.recordings == {}

@@ -341,3 +341,37 @@ def test_every_sample_is_sent_once_in_order_and_never_too_far_ahead(held: bool, 
     assert line.finished == (1 if added else 0)
     if added:
         assert line.played == pytest.approx(len(line.positions) * FRAME)
+
+
+def test_while_it_is_suspended_nothing_is_sent_and_no_time_passes() -> None:
+    line = Line().begin(seconds=1.0, complete=True)
+    assert line.pump() == AHEAD
+    line.now += 0.02
+    heard = line.played
+    line.playout.suspend(line.now)
+    since = line.now
+    assert line.pump(10.0) == 0
+    assert line.played == pytest.approx(heard)
+    line.playout.unsuspend(since, line.now)
+    assert line.pump() == 1
+    assert line.played == pytest.approx(heard)
+
+
+def test_a_reply_that_begins_while_it_is_suspended_sounds_afterwards() -> None:
+    line = Line().begin(seconds=0.1, complete=True)
+    line.playout.suspend(line.now)
+    assert line.pump(1.0) == 0
+    line.playout.pause(line.now)
+    line.playout.resume(line.now)
+    line.playout.unsuspend(line.now - 1.0, line.now)
+    assert line.pump() == AHEAD
+
+
+def test_a_sink_that_cannot_pause_is_sent_nothing_again_of_what_was_heard() -> None:
+    line = Line(Playout(RATE, lead=LEAD, max_ready=2.0, replays=True)).begin(seconds=0.04, complete=True)
+    line.pump()
+    line.now += 0.04
+    line.playout.pause(line.now)
+    line.playout.resume(line.now)
+    line.pump()
+    assert line.sent == list(range(1, 41))

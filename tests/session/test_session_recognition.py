@@ -14,8 +14,8 @@ from duologue.clock import VirtualClock
 from duologue.conversation import effects, events, inputs
 from duologue.engine.latency import LatencyEstimate
 from duologue.engine.recognizers import ServiceSpeechToText
-from duologue.errors import DuologueError
-from duologue.session import ErrorRaised, SessionConfig, recognition, reopening
+from duologue.errors import DuologueError, ProviderUnavailableError
+from duologue.session import ErrorRaised, Metered, SessionConfig, recognition, reopening
 from duologue.session.recognition import LiveRecognition
 from duologue.stt import Final, Partial
 from duologue.testing.agents import ScriptedAgent
@@ -368,3 +368,144 @@ async def test_the_agents_own_echo_is_not_heard() -> None:
         assert max(loud) + 512 == call.session._input.hearing.position
         assert len(held) >= 2
         assert {loud[position] for position in held} == {0}
+
+
+# --- what happens at the edges of a call ---
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_an_answer_may_end_the_call_or_make_the_next_needless(ends: bool) -> None:
+    answered: list[int] = []
+
+    def answer(ask: effects.RequestTranscript, text: str) -> None:
+        answered.append(ask.ask)
+        if ends:
+            b.live.stop()
+        else:
+            b.live.drop(2)
+
+    async with Bench(FakeStreamingSpeechToText()) as b:
+        b.host.answer_words = answer  # type: ignore[method-assign]  # an answer with consequences
+        await b.hear(0, END - 4_096)
+        b.live.request(ask(1, 0, END))
+        b.live.request(ask(2, 0, END))
+        await b.hear(END - 4_096, END)
+        assert answered == [1]
+
+
+async def test_a_stall_says_nothing_while_another_stream_is_being_opened() -> None:
+    stt = FakeStreamingSpeechToText(faults=[StreamFault("stall")], typical_latency=1.0)
+    async with Bench(stt) as b:
+        await b.hear(0, END)
+        b.live.request(ask(1, 0, END))
+        b.live.stream.give_up(ProviderUnavailableError("gone"))
+        b.live.stream.give_up(ProviderUnavailableError("gone again"))
+        b.live._stall(1)
+        assert b.live.errors == {}
+
+
+async def test_before_the_start_nothing_is_passed_on_and_nothing_need_be_closed() -> None:
+    b = Bench.__new__(Bench)
+    b.audio, b.clock = Audio(), VirtualClock()
+    recognizer = ServiceSpeechToText(FakeStreamingSpeechToText(), LatencyEstimate(None))
+    b.live = LiveRecognition(recognizer, SessionConfig(), b.audio, b.clock.now, measures=True)
+    b.live.skip(0, 512)
+    b.live.take("nonsense")
+    assert b.live.errors == {"unknown_event": 1}, "counted, and told to nobody"
+    assert await b.live.close()
+
+
+async def test_the_stream_of_a_list_of_providers_is_told_why_it_is_given_up() -> None:
+    blamed: list[str] = []
+
+    class Listed(FakeRecognitionStream):
+        def give_up(self, error: DuologueError) -> None:
+            blamed.append(error.code)
+
+    async with Bench(Odd(Listed)) as b:
+        b.live.stream.give_up(ProviderUnavailableError("gone"))
+    assert blamed == ["provider_unavailable"]
+
+
+async def test_what_comes_from_a_stream_that_was_just_given_up_is_not_taken() -> None:
+    class Two(FakeRecognitionStream):
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            yield Partial("One", 0, 0)
+            yield Partial("One two", 0, 0)
+
+    class Impatient:
+        """Gives its stream up at the first event."""
+
+        covered, awaited = 0, -1
+
+        def __init__(self) -> None:
+            self.taken: list[object] = []
+
+        def take(self, event: object) -> None:
+            self.taken.append(event)
+            stream.give_up(ProviderUnavailableError("gone"))
+
+        def reopens(self) -> None:
+            self.taken.append("reopens")
+
+        def went_down(self, error: DuologueError) -> None:
+            self.taken.append(error.code)
+
+    owner = Impatient()
+    recognizer = ServiceSpeechToText(Odd(Two), LatencyEstimate(None))
+    stream = reopening.ReopeningStream(recognizer, SessionConfig(max_retries=0), Audio())
+    stream.start(owner, "bench")
+    await turns()
+    assert owner.taken == [Partial("One", 0, 0), "provider_unavailable"]
+    assert await stream.close()
+
+
+async def test_a_stream_that_is_closing_when_the_call_ends_is_left_to_the_provider() -> None:
+    closing = asyncio.Event()
+
+    class Slow(FakeRecognitionStream):
+        async def __aiter__(self) -> AsyncIterator[Any]:
+            return
+            yield
+
+        async def aclose(self) -> None:
+            closing.set()
+            await asyncio.get_running_loop().create_future()
+
+    async with Bench(Odd(Slow)) as b:
+        await closing.wait()
+        assert await b.live.close()
+
+
+async def test_what_is_held_back_in_doubt_is_told_before_a_gap() -> None:
+    stt = FakeStreamingSpeechToText()
+    tts = FakeTextToSpeech(rate=RATE)
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt, tts=tts) as call:
+        call.session.meter(0.05)
+        await call.session.say("Welcome to this call, in which I am going to speak for quite a while.")
+        await call.silence(0.2)
+        sound = speak("Wait a moment please.")
+        at = 0
+        while not call.session._input.doubtful:
+            await call.play(sound[at : at + 640])
+            at += 640
+        doubted = call.session._input.doubtful[0].start
+        call.session.skip_audio(320)
+        await call.play(sound[at:])
+        await call.settle()
+        metered = [event.pos for event in call.of(Metered)]
+        assert metered == sorted(metered)
+        (gap,) = call.of(events.AudioGap)
+        assert gap.start > doubted
+        assert max(position for position, _ in stt.streams[0].pushed) > gap.end
+
+
+async def test_invented_silence_is_taken_back_when_the_user_is_silent_and_not_before() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        call.session._input.arrivals.ahead = 1_024
+        await call.speak("Hello.")
+        assert call.session._input.arrivals.ahead == 1_024
+        await call.settle()
+        assert call.turns[0].user_text == "Hello."
+        await call.silence(1.0)
+        assert call.session._input.arrivals.ahead == 0

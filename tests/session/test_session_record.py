@@ -6,8 +6,8 @@ import pytest
 
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
-from duologue.session import CallRecord, ErrorRaised, SessionConfig, TurnMeasured, TurnRecord
-from duologue.session.record import MAX_ERRORS, MAX_TURNS
+from duologue.session import CallRecord, ErrorRaised, SessionConfig, ToolCalled, TurnMeasured, TurnRecord
+from duologue.session.record import MAX_ERRORS, MAX_TOOLS, MAX_TURNS
 from duologue.telemetry.waterfall import PARTS
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
@@ -144,3 +144,22 @@ def test_the_record_is_bounded() -> None:
         record.take(ErrorRaised(n, 0.0, "timeout", "late", "", True, None, 0))
     assert (len(record.turns), len(record.errors)) == (MAX_TURNS, MAX_ERRORS)
     assert record.turns[0] == TurnRecord(10, "text", 0.0, 10 / 16_000, "words")
+
+
+def test_what_belongs_to_no_turn_is_passed_over() -> None:
+    record = CallRecord("call-1")
+    record.take(events.TurnContinued(0, 0.0, 1, "speech"))
+    record.take(TurnMeasured(0, 0.0, 1, 1, 0.1, 0.2, "none"))
+    record.take(ToolCalled(0, 0.0, 1, 1, "look", 0.1, 0.2, "done"))
+    assert list(record.turns) == []
+
+
+def test_the_tools_of_a_turn_are_bounded() -> None:
+    record = CallRecord("call-1")
+    record.take(events.TurnDecided(16_000, 1.0, 1, "Hello.", 0, 8_000, 0.5, 0.9, "words"))
+    record.take(events.TurnContinued(0, 0.0, 2, "speech"))
+    for number in range(MAX_TOOLS + 1):
+        record.take(ToolCalled(0, 0.0, 1, 1, f"tool {number}", 0.1, 0.2, "done"))
+    tools = record.turns[0].as_dict()["tools"]
+    assert len(tools) == MAX_TOOLS
+    assert tools[0] == {"name": "tool 0", "started_s": 0.1, "finished_s": 0.2, "outcome": "done"}

@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import EndCall, Progress, Reply, Turn
+from duologue.agent import EndCall, FunctionCall, Progress, Reply, Turn
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError, ProviderUnavailableError
-from duologue.session import ErrorRaised, SessionConfig
+from duologue.session import ErrorRaised, FunctionCallRequested, SessionConfig, agent_writer
 from duologue.session.cascade import MAX_PIECES
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FOREVER, FakeTextToSpeech, SentenceEnd
 from duologue.testing.virtual import VirtualCall
+from duologue.testing.voices import StreamingVoice
 from duologue.tts import Speech
 from duologue.turn import Judgement
 from duologue.turn.languages.en import PACK
@@ -593,3 +594,33 @@ async def test_the_history_holds_what_was_heard_and_nothing_else() -> None:
             interrupted=True,
             estimated=True,
         )
+
+
+async def test_text_before_a_function_call_is_spoken_before_it() -> None:
+    agent = ScriptedAgent(["I will look", FunctionCall("look"), "Here it is."])
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+        assert call.heard == ["I will look Here it is."]
+        requested = call.one(FunctionCallRequested)
+        assert requested.name == "look"
+
+
+async def test_a_long_piece_is_cut_in_slices() -> None:
+    long = "word " * 900
+    async with VirtualCall(ScriptedAgent([long]), tts=StreamingVoice(rate=8_000)) as call:
+        await call.speak("Hello.")
+        await call.silence(1.0)
+        call.session.interrupt()
+        assert call.one(events.AgentHeard).text.startswith("word word")
+
+
+async def test_a_pause_of_the_agent_ends_nothing_while_there_is_enough_to_speak(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agent_writer, "SETTLE", 0.0)
+    agent = ScriptedAgent(["One thing. Two things. Three things. And", FOREVER])
+    async with VirtualCall(agent, tts=FakeTextToSpeech(faults=[FOREVER])) as call:
+        await call.speak("Hello.")
+        await call.silence(0.6, waits=False)
+        assert agent.yielded == 1
+        assert call.heard == []

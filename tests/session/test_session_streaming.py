@@ -533,3 +533,20 @@ async def test_providers_that_fail_alike_do_not_disturb_each_other() -> None:
             await call.settle()
         assert [t.user_text for t in call.turns] == [TEXT]
         assert call.of(ErrorRaised) == []
+
+
+async def test_words_that_never_come_are_an_error_of_the_turn() -> None:
+    stt = FakeStreamingSpeechToText(faults=[StreamFault("drop")], partials=False, typical_latency=1.0)
+    config = SessionConfig(words_timeout=0.02)
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt, config=config) as call:
+        await call.play(speak(TEXT) + bytes(64_000), waits=False)
+        await failing(call)
+        error = call.of(ErrorRaised)[0]
+        assert (error.code, error.provider) == ("timeout", stt.name)
+        assert error.turn == 1
+
+
+async def test_a_call_that_is_hung_up_before_it_starts_has_nothing_to_close() -> None:
+    call = VirtualCall(ScriptedAgent("Yes."), stt=FakeStreamingSpeechToText())
+    await call.session.hang_up()
+    assert call.of(ErrorRaised) == []

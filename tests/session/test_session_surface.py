@@ -17,9 +17,9 @@ from duologue.errors import (
     SessionAlreadyActiveError,
     SessionNotActiveError,
 )
-from duologue.session import SessionConfig, VoiceSession
+from duologue.session import ErrorRaised, SessionConfig, VoiceSession
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, PeakVad, SentenceEnd
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, FakeTurnModel, PeakVad, SentenceEnd
 from duologue.testing.virtual import VirtualCall
 
 pytestmark = pytest.mark.anyio
@@ -359,6 +359,9 @@ def test_the_buffer_must_hold_an_utterance() -> None:
     [
         ({"lead": 0.0}, "lead"),
         ({"lead": 2.0}, "lead"),
+        ({"chunk": 0.03}, "in steps of"),
+        ({"lead": 0.02, "chunk": 0.04}, "at least one chunk"),
+        ({"agent_name": "x" * 41}, "agent_name has 41 characters"),
         ({"max_retries": -1}, "max_retries"),
         ({"max_input_lag": 0.01}, "max_input_lag"),
         ({"echo": "sever"}, "echo"),
@@ -412,3 +415,53 @@ async def test_the_agents_own_voice_is_not_the_users(echo: Any) -> None:
             assert (call.heard, call.of(events.Interrupted)) == ([text], [])
         else:
             assert call.of(events.Interrupted)
+
+
+async def test_the_parts_of_a_call_have_names() -> None:
+    async with unstarted(turn_model=FakeTurnModel()) as call:
+        assert call.session.components == {
+            "vad": "peak",
+            "stt": "fake-stt",
+            "words": "sentence-end",
+            "turn_model": "fake-turn",
+            "responder": "fake-tts",
+        }
+        assert call.session.dropped == 0
+
+
+async def test_a_session_that_cannot_go_on_ends_without_the_words_of_the_error() -> None:
+    async with unstarted() as call:
+        call.session.broken(ZeroDivisionError("secret"))
+        error = call.one(ErrorRaised)
+        assert (error.code, error.message) == ("error", "The session broke off: ZeroDivisionError.")
+        assert await call.session.wait_ended() == "error"
+
+
+async def test_who_waits_for_progress_is_woken_by_it() -> None:
+    async with unstarted() as call:
+        waiting = asyncio.create_task(call.session.progress())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        call.session.send_text("Hello.")
+        await waiting
+
+
+async def test_what_a_transport_watches_it_is_told_to_the_end() -> None:
+    told: list[Any] = []
+    async with unstarted() as call:
+        call.session.watch(told.append, told.append)
+        await call.say("Hello.")
+    assert told[-1] == "closed"
+    assert told[:-1] == call.events[-len(told) + 1 :]
+
+
+async def test_settings_change_without_a_voice() -> None:
+    config = SessionConfig(rules=ConversationConfig())
+    async with unstarted(config=config) as call:
+        call.session.configure(barge_in=False)
+        await call.session.say("This is the first part, and this is the second part of it.")
+        await call.silence(0.5)
+        await call.say("Wait, I have another question.")
+        assert call.of(events.Interrupted) == []
+        with pytest.raises(ConfigError, match="There is no voice 'alto' here"):
+            call.session.configure(voice="alto")

@@ -166,3 +166,11 @@ def test_parts_divide_words_without_loss_or_repetition(data: st.DataObject) -> N
         if data.draw(st.booleans()):
             buffer.claim(previous, so_far=False)
     assert found == [w.text for w in spoken]
+
+
+def test_finals_without_times_are_bounded() -> None:
+    buffer = TranscriptBuffer()
+    for number in range(MAX_TEXTS + 1):
+        buffer.add(Final(f"w{number}", number * 16_000, (number + 1) * 16_000))
+    assert buffer.text(span(0, 16_000)) == "", "the oldest is gone"
+    assert buffer.text(span(MAX_TEXTS * 16_000 + 4_000, (MAX_TEXTS + 1) * 16_000)) == f"w{MAX_TEXTS}"

@@ -151,3 +151,22 @@ def test_a_sink_without_its_methods_is_refused(can_pause: bool, missing: str) ->
 
     with pytest.raises(ConfigError, match=f"The sink Sink has no method {missing}[.]"):
         VirtualCall(ScriptedAgent("Yes."), sink=Sink())
+
+
+def test_a_sink_need_not_pause() -> None:
+    class Plain(AudioSink):
+        capabilities = SinkCapabilities(can_pause=False)
+
+        def __init__(self) -> None:
+            self.calls: list[str] = []
+
+        def send(self, pcm: bytes, position: int, generation: int) -> None:
+            self.calls.append("send")
+
+        def flush(self, generation: int) -> None:
+            self.calls.append("flush")
+
+    sink = Plain()
+    sink.pause(1)
+    sink.resume(1)
+    assert sink.calls == []

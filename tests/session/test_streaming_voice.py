@@ -19,7 +19,7 @@ from duologue.testing.agents import ScriptedAgent
 from duologue.testing.spoken import word_timings
 from duologue.testing.virtual import VirtualCall
 from duologue.testing.voices import StreamingVoice, VoiceFault
-from duologue.tts import AudioChunk, TtsCapabilities
+from duologue.tts import AudioChunk, TextSpan, TtsCapabilities
 from duologue.turn import Judgement
 from duologue.turn.languages.en import PACK
 
@@ -418,3 +418,15 @@ async def test_a_voice_that_gives_nothing_without_end_is_given_up() -> None:
     async with VirtualCall(ScriptedAgent("Yes."), tts=Endless(), config=SessionConfig(speech_timeout=0.05)) as call:
         await call.say("Hello.")
         assert "gave no speech for 0.05 s" in call.of(ErrorRaised)[0].message
+
+
+async def test_spans_are_bounded_by_the_text() -> None:
+    class Chatty(StreamingVoice):
+        async def stream(self, text: Any, **how: Any) -> AsyncIterator[Any]:
+            yield AudioChunk(bytes(4_800))
+            for _ in range(1_000):
+                yield TextSpan("a", 0.0, 0.0)
+
+    async with VirtualCall(ScriptedAgent("Yes."), tts=Chatty(streams_text=False)) as call:
+        await call.say("Hello.")
+        assert "spans for 4 characters" in call.of(ErrorRaised)[0].message

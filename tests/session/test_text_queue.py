@@ -183,3 +183,11 @@ async def test_a_voice_owes_audio_unless_it_waits_for_text() -> None:
         await waiting
     assert owes(feed), "it has to end"
     assert changes == [False, True, False, True, True, True]
+
+
+async def test_a_reading_of_a_feed_is_its_own_iterator() -> None:
+    queue = TextQueue(2)
+    queue.put_nowait(Piece("a"))
+    queue.put_nowait(None)
+    reading = aiter(feed_of(queue, Piece("a")))
+    assert [text async for text in reading] == ["a"]

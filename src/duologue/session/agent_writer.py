@@ -58,7 +58,7 @@ class AgentWriter:
         self._before: object = None
         self._rolls_back = self._is_cancelled = False
         before = [writer._task for writer in after if not writer.is_written]
-        self._task = asyncio.create_task(
+        self._task: asyncio.Task[None] = asyncio.create_task(
             self._run(before), name=f"think-{request.generation}", context=owned_by(request.session)
         )
         self._task.add_done_callback(drop_cancel_traceback)

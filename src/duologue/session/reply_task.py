@@ -114,7 +114,7 @@ class ReplyTask:
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(cause):
                 raise
-            return closable(_Failing(cause))
+            return _Failing(cause)
 
     async def _run(self, items: Any) -> None:
         error: DuologueError | None = None
@@ -171,3 +171,6 @@ class _Failing:
 
     async def __anext__(self) -> ResponseItem:
         raise self._cause
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
