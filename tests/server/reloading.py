@@ -19,7 +19,7 @@ def load(*_: object, **__: object) -> LocalModels:
 def main() -> None:
     program: Any = application
     program.load_local = load
-    with logging_to(level="warning"):
+    with logging_to(level="warning", log_format="text"):
         duologue.serve(settings=sys.argv[1], say=lambda _: None, on_ready=lambda address, _: print(address, flush=True))
 
 
