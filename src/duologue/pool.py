@@ -38,15 +38,15 @@ _order: Final = count()
 
 @dataclass(slots=True)
 class PoolCounters:
-    """What a pool has done, as plain numbers."""
+    """Counters of a pool, as plain numbers."""
 
     dialed: int = 0
     dial_failures: int = 0
     leased: int = 0
     waited: int = 0
-    """Leases for which no connection was at hand."""
+    """Leases that had to wait for a connection."""
     timeouts: int = 0
-    """Leases that were given up because none came in time."""
+    """Leases that timed out."""
     dead: int = 0
     """Idle connections that failed the check before a lease."""
     expired: int = 0
@@ -126,9 +126,9 @@ class _Waiter(Generic[C]):
 
 
 class ProviderPool(Generic[C]):
-    """At most `size` connections, each leased to one user at a time; users wait in the order of their coming.
+    """At most `size` connections, each leased to one user at a time; users wait in order of arrival.
 
-    The connection used last is leased first, so that those beyond the need grow old and are closed. A connection that
+    The connection used last is leased first, so that unneeded ones stay idle and are closed. A connection that
     is being closed takes its place until it is closed.
 
     Args:
@@ -259,7 +259,7 @@ class ProviderPool(Generic[C]):
             DeadlineError: None came in time.
             RateLimitedError: Too many wait already.
             ProviderUnavailableError: The pool was closed.
-            DuologueError: What a dial failed with; each failure fails the user who waits longest.
+            DuologueError: The error of a dial; each failure fails the user who has waited longest.
         """
         if self._is_closed:
             raise ProviderUnavailableError(f"The connections to {self.name} were closed.", provider=self.name)
@@ -291,7 +291,7 @@ class ProviderPool(Generic[C]):
         return Lease(self, connection)
 
     async def warm(self, connections: int | None = None) -> None:
-        """Dial `min_idle` connections, or so many, and keep `min_idle` ready. Raises what the first dial fails with."""
+        """Dial `min_idle` connections, or so many, and keep `min_idle` ready. Raises the error of the first dial."""
         wanted = min(max(self._min_idle, 1) if connections is None else connections, self._size)
         found = await asyncio.gather(*(self.acquire() for _ in range(wanted)), return_exceptions=True)
         failures = [each for each in found if isinstance(each, BaseException)]
@@ -391,7 +391,7 @@ class ProviderPool(Generic[C]):
         self._changed()
 
     def _grant(self, connection: C) -> None:
-        """Give a connection to who has waited longest, or keep it."""
+        """Give a connection to the user who has waited longest, or keep it."""
         while self._waiters:
             waiter = self._waiters.popleft().future
             if not waiter.done():
@@ -457,7 +457,7 @@ class ProviderPool(Generic[C]):
         self._changed()
 
     def _leave(self, waiter: asyncio.Future[C]) -> None:
-        """A user gives up: a connection that came in the same moment is for another."""
+        """A user gives up: pass on a connection that it got at the same moment."""
         found = next((each for each in self._waiters if each.future is waiter), None)
         if found is not None:
             self._waiters.remove(found)

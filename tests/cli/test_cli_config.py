@@ -81,7 +81,7 @@ def test_serve_takes_a_file_and_its_flags_win(duologue: CommandLine, monkeypatch
     text = "[server]\nport = 0\nworkers = 2\n[limits]\nmax_sessions = 7\n[agent]\nname = 'echo'\ngreeting = 'Hi.'\n"
     Path("duologue.toml").write_text(text)
     Path("other.toml").write_text("[server]\nport = 0\n[log]\nwords = true\n")
-    outcome = duologue("serve", "--max-sessions", "8")
+    outcome = duologue("serve", "--max-sessions", "8", "--log-format", "text")
     assert outcome.code == 0
     assert outcome.told.startswith("settings from duologue.toml")
     assert duologue("serve", "--config", "other.toml").code == 0

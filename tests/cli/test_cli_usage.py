@@ -34,14 +34,16 @@ COMMANDS |= {
         "latency",
         "memory",
         "peers",
+        "providers",
         "recording",
         "sessions",
         "sockets",
         "telemetry",
         "turns",
+        "waterfall",
     )
 }
-COMMANDS |= {f"soak {name}" for name in ("churn", "fuzz", "monologue", "overload")}
+COMMANDS |= {f"soak {name}" for name in ("chaos", "churn", "fuzz", "kill", "monologue", "overload")}
 COMMANDS |= {f"recordings {name}" for name in ("list", "export", "delete", "prune")}
 COMMANDS |= {"bench", "bench recording", "soak", "recordings", "replay"}
 

@@ -32,7 +32,7 @@ class Ticked(Protocol):
 
     vad_row: int
     has_pending_audio: bool
-    """A whole window may wait, or something is missing before the next one: `window_ready` is to be called."""
+    """A whole window may wait, or audio is missing before the next one: `window_ready` has to be called."""
 
     @property
     def sounding(self) -> bool:
@@ -40,11 +40,11 @@ class Ticked(Protocol):
         ...
 
     def window_ready(self) -> bool:
-        """Note what is missing before the next window; True if a whole one waits to be scored."""
+        """Note audio that is missing before the next window; True if a whole window waits to be scored."""
         ...
 
     def read_window(self, out: NDArray[np.int16]) -> None:
-        """Copy the next window into `out` and go past it."""
+        """Copy the next window into `out` and advance past it."""
         ...
 
     def window_scored(self, probability: float) -> None:
@@ -56,7 +56,7 @@ class Ticked(Protocol):
         ...
 
     def broken(self, error: Exception) -> None:
-        """End the call and report why: the engine has let the session go. Never raises."""
+        """End the call and report why: the engine has removed the session. Never raises."""
         ...
 
 
@@ -79,18 +79,18 @@ class TickCounters:
     recognition_faults: int = 0
     """Faults of recognizers that stream: streams that broke or stalled, and events that they must not send."""
     response_faults: int = 0
-    """Things that a voice or a responder must not do, and that did not end its reply."""
+    """Violations of its protocol by a voice or a responder that did not end its reply."""
     worst_late: float = 0.0
     """Seconds."""
 
 
 class TickLoop:
-    """Serves all sessions of an engine. A session that fails is let go, and no other is disturbed."""
+    """Serves all sessions of an engine. A session that fails is removed; the others are not affected."""
 
     def __init__(self, vad: VoiceActivityDetector, config: EngineConfig, clock: Clock) -> None:
         self.counters: TickCounters = TickCounters()
         self.sessions: dict[Ticked, None] = {}
-        """In the order in which they came: a dict, because a set has no order and a list removes slowly."""
+        """In insertion order: a dict, because a set has no order and removal from a list is slow."""
         self._vad = vad
         self._config = config
         self._clock = clock
@@ -165,7 +165,7 @@ class TickLoop:
                 self.end(session, error)
 
     def end(self, session: Ticked, error: Exception) -> None:
-        """Let a session go that cannot go on."""
+        """Remove a session that failed."""
         log.error("A session broke off.", exc_info=error)
         self.remove(session)
         session.broken(error)

@@ -21,7 +21,7 @@ __all__ = ["LoopStalls", "LoopWatchdog", "Stall"]
 log: Final = logging.getLogger(__name__)
 
 CHECK_EVERY: Final = 0.1
-"""Seconds between two looks at the loop."""
+"""Seconds between two checks of the loop."""
 
 REPORT_EVERY: Final = 30.0
 """Seconds between two reports; what happens meanwhile is counted."""
@@ -40,7 +40,7 @@ _STEPS: Final = ("_host", "host", "on_error", "__self__", "request")
 
 @dataclass(slots=True)
 class LoopStalls:
-    """How often the loop was held up, as plain numbers."""
+    """How often the loop was blocked, as plain numbers."""
 
     count: int = 0
     worst: float = 0.0
@@ -49,19 +49,20 @@ class LoopStalls:
 
 @dataclass(slots=True)
 class Stall:
-    """One time that the loop was held up."""
+    """One period in which the loop was blocked."""
 
     code: str = ""
-    """The function that held it up, as `module.function`: the innermost that is not of Python or an installed package,
+    """The function that blocked it, as `module.function`: the innermost that is not of Python or an installed package,
     if there is one."""
     session: str = ""
     seconds: float = 0.0
 
 
 class LoopWatchdog:
-    """Asks the loop for a sign each CHECK_EVERY seconds; where none comes for `limit` seconds, something blocks it.
+    """Schedules a callback on the loop each CHECK_EVERY seconds. If it has not run after `limit` seconds, the loop is
+    blocked.
 
-    All calls of the process stand still then. The log is given the stack of the loop's thread, the task, and the
+    All calls of the process stop meanwhile. The log gets the stack of the loop's thread, the task, and the
     session where `session_of` knows an object on that stack: it returns the id of a session, and else None. `on_stall`
     is called, on the thread of the watchdog, when a stall has ended.
     A process that was stopped as a whole, or got no time from the machine, is not reported: this thread was late too.
@@ -93,7 +94,7 @@ class LoopWatchdog:
         self._thread.start()
 
     def close(self) -> None:
-        """Watch no longer; to be called on the loop's thread."""
+        """Stop watching. Call it on the loop's thread."""
         self._over.set()
         self._thread.join(1.0)
 
@@ -117,7 +118,7 @@ class LoopWatchdog:
             self._answered = False
             self._loop.call_soon_threadsafe(self._answer)
         elif late > self._limit / 2:
-            self._asked_at = now  # Everything stood still, so that this says nothing of the loop.
+            self._asked_at = now  # The whole process was stopped, so this is not a stall of the loop.
         elif not self._reported and now - self._asked_at >= self._limit:
             self._reported = True
             self.stalls.count += 1
@@ -147,7 +148,7 @@ class LoopWatchdog:
         frame = sys._current_frames().get(self._watched)
         stack = list(traceback.walk_stack(frame)) if frame is not None else []
         for depth, (each, _) in enumerate(stack):
-            if each.f_code.co_filename == asyncio.events.__file__:  # What started the loop says nothing.
+            if each.f_code.co_filename == asyncio.events.__file__:  # Leave out the frames that started the loop.
                 del stack[depth:]
                 break
         return stack

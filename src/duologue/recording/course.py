@@ -1,7 +1,7 @@
-"""A call that goes on otherwise than it was recorded: the recorded user speaks to rules that decide for themselves.
+"""Continues a recorded call in another way: the recorded user speaks to rules that make their own decisions.
 
-What the recorded session told the rules of its own work does not fit any more. This stands in for the session: it
-answers requests from evidence, and plays replies for as long as they were recorded to last.
+The recorded inputs from the session no longer fit. This module takes the place of the session: it answers requests
+from evidence, and plays replies for as long as they were recorded to last.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Request = effects.RequestTranscript | effects.RequestEndOfTurn
 
 
 def is_users(input_: Input) -> bool:
-    """Return True for what the user and the application did, whatever the rules decided."""
+    """Return True for inputs of the user and the application, which do not depend on the rules."""
     return isinstance(input_, USERS)
 
 
@@ -63,7 +63,7 @@ class Playing:
 
 
 class Playback:
-    """Follows what sounded in the recorded call."""
+    """Tracks what was played in the recorded call."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.playing: Playing | None = None
@@ -111,7 +111,7 @@ class Course:
         self._answers: list[tuple[int, Answer]] = []
 
     def carry_out(self, wanted: list[effects.Effect], now: Now) -> list[EffectRecord]:
-        """Do what the rules want, and what that leads to; returns all effects."""
+        """Carry out effects, and those that they cause; returns all effects."""
         done: list[EffectRecord] = []
         follows: deque[Input] = deque()
         while True:

@@ -32,14 +32,14 @@ RESERVE: Final = 256
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port. Raises ConfigError where that is not possible."""
+    """Bind the port. Raises ConfigError if that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # The protocol is named because asyncio turns Nagle's delay off only where it is.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen()  # Two that are bound and do not listen yet would both believe to have the port.
+        listening.listen()  # Two sockets can be bound to the port as long as neither listens.
     except (OSError, OverflowError) as error:
         listening.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
@@ -125,7 +125,7 @@ class Acceptor:
             self._loop.remove_reader(self._listening)
 
     def close(self) -> None:
-        """Accept nothing more, and give the port back."""
+        """Stop accepting, and release the port."""
         self.open(False)
         self._listening.close()
 

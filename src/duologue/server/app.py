@@ -1,4 +1,4 @@
-"""The ASGI application: the stream, the console, and what an orchestrator asks."""
+"""The ASGI application: the stream, the console, and health checks."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class VoiceApp(Starlette):
         )
 
     async def _no_socket(self, request: Request) -> JSONResponse:
-        """Answer a page whose WebSocket was refused: a browser does not tell it why."""
+        """Tell a page why its WebSocket was refused, which browsers hide."""
         if (refusal := self._origins.refusal(request)) is not None:
             return _denial(refusal)
         try:
@@ -211,7 +211,7 @@ class VoiceApp(Starlette):
         return None
 
     async def _ops(self, request: Request) -> Response:
-        """What the server does: a page for a browser, and the same as JSON for everyone else."""
+        """The operations page: HTML for a browser, else JSON."""
         if "text/html" in request.headers.get("accept", "") and self._origins.host_refusal(request) is None:
             return await self._page(request)  # it holds nothing itself, and asks for the rest with a token
         if (refusal := self._ops_refusal(request)) is not None:
@@ -244,7 +244,7 @@ class VoiceApp(Starlette):
         return JSONResponse(page, headers=NOT_KEPT)
 
     async def _metrics(self, request: Request) -> Response:
-        """A page for Prometheus: what this process, or all workers together, have measured."""
+        """Metrics for Prometheus, of this process or summed over all workers."""
         if (refusal := self._ops_refusal(request)) is not None:
             return _denial(refusal)
         page = render(decode(self.registry.telemetry_state()["metrics"]))

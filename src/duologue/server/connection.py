@@ -1,4 +1,4 @@
-"""What a stream needs of a WebSocket, and what a WebSocket tells a stream: whichever listener holds the socket."""
+"""The interface between a stream and its WebSocket, the same for all listeners."""
 
 from __future__ import annotations
 

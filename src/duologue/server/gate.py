@@ -1,4 +1,4 @@
-"""The sockets that were accepted: how many there may be, and how long each may take for what it came for."""
+"""Limits on accepted sockets: their number, and the time that each may take until it has a session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUEST_TIMEOUT: Final = 10.0
 """Seconds that a socket has to send a whole request and to take the answer."""
 
 SPARE_SOCKETS: Final = 256
-"""Sockets beyond `max_connections`: for pages, for probes, and for those that have not said yet what they want."""
+"""Sockets beyond `max_connections`: for pages, for probes, and for sockets that have sent no request yet."""
 
 MAX_WAITING_PER_ADDRESS: Final = 256
 """Sockets of one address that may be without a session at once; those behind one proxy share them."""
@@ -33,7 +33,7 @@ class Guest:
         self.deadline: float = 0.0
 
     def allow(self, seconds: float) -> None:
-        """Give it so much time from now on: it has made progress."""
+        """Extend its deadline to `seconds` from now: it has made progress."""
         self.gate.renew(self, seconds)
 
     def establish(self) -> None:
@@ -64,11 +64,11 @@ class Gate:
         self.max_waiting_per_address = max_waiting_per_address
         self.request_timeout = request_timeout
         self.expired: int = 0
-        """Sockets closed because their time was up."""
+        """Sockets closed after their deadline."""
         self.evicted: int = 0
-        """Sockets closed because others came."""
+        """Sockets closed to make room for new ones."""
         self.turned_away: int = 0
-        """Sockets closed as soon as they came, because all others have sessions."""
+        """New sockets closed at once, because all others have sessions."""
         self._guests: set[Guest] = set()
         # Each in the order of their last progress.
         self._waiting: dict[Guest, None] = {}
@@ -98,7 +98,7 @@ class Gate:
         return guest
 
     def renew(self, guest: Guest, seconds: float) -> None:
-        """Set its deadline; it is the last that is closed for others."""
+        """Set its deadline, and make it the last to be closed for others."""
         if guest not in self._guests:
             return
         guest.deadline = time.monotonic() + seconds
@@ -114,13 +114,13 @@ class Gate:
             self._forget_address(guest)
 
     def leave(self, guest: Guest) -> None:
-        """It is gone; does nothing if that is known."""
+        """Forget a closed socket; does nothing if that was done."""
         if guest in self._guests:
             self._guests.discard(guest)
             self.establish(guest)
 
     def sweep(self) -> None:
-        """Close the sockets whose time is up."""
+        """Close the sockets whose deadline has passed."""
         now = time.monotonic()
         late = [guest for guest in self._waiting if guest.deadline <= now]
         for guest in late:

@@ -1,4 +1,4 @@
-"""A client's messages on their way to its session: each is handled where it is read, within the client's budgets."""
+"""Handles a client's messages as they are read, within the client's budgets."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Inbox:
         self._warned = float("-inf")
         self._session: Session | None = None
         self._marks = False
-        """The client has announced marks."""
+        """The client reports playback marks."""
         self._sink: AudioOutput
         self._sound: AudioInput
 
     def open(self, session: Session, start: wire.Start, sink: AudioOutput, sound: AudioInput) -> None:
-        """Hand what waits, and what comes, to this session."""
+        """Hand waiting and later messages to this session."""
         self._session, self._sink, self._sound = session, sink, sound
         self._marks = start.marks
         self._go_on()
@@ -75,13 +75,13 @@ class Inbox:
         return self._sound.position
 
     def detach(self) -> None:
-        """The connection is gone: handle nothing until there is another one."""
+        """The connection is lost: handle nothing until there is another."""
         self._handling = False
         if self._held is not None:
             self._held.cancel()
 
     def attach(self, connection: Connection) -> None:
-        """Go on over another connection."""
+        """Continue on another connection."""
         self._connection = connection
         self._go_on()
 
@@ -92,16 +92,16 @@ class Inbox:
         self._waiting.clear()
         if self._held is not None:
             self._held.cancel()
-        self._stop = _ignore  # what owns it owns us: that ring ends here
+        self._stop = _ignore  # break the reference cycle: its owner owns this inbox
         self._session = None
 
     def put(self, message: str | bytes) -> None:
-        """Handle a message, or keep it until its time comes."""
+        """Handle a message, or queue it."""
         if self._handling:
             self._handle(message)
         elif not self._closed:
             self._waiting.append(message)
-            # One message is enough to wait; more come only where they were read together with it.
+            # Reading stops with the first message that waits; more arrive only if they were read together with it.
             self._connection.pause_reading()
 
     def charge_overhead(self) -> None:
@@ -158,7 +158,7 @@ class Inbox:
                 raise InvalidStateError("The session has been started.", hint="Connect again for another session.")
 
     def _charge(self, seconds: float) -> None:
-        """Count what is no audio; a client that sends too much of it is held back, and cut off where it goes on."""
+        """Count messages without audio; a client that sends too many is throttled, and cut off if it goes on."""
         now = self._now()
         ahead = self._chatter.take(seconds, now)
         if ahead > FLOOD_S or (ahead > 0 and self._session is None):
@@ -177,7 +177,7 @@ class Inbox:
             self.outbox.put(wire.Error.of(RateLimitedError(what, hint=hint), fatal=False))
 
     def _go_on(self) -> None:
-        """Handle what waits, and from now on what comes."""
+        """Handle waiting messages, and later ones on arrival."""
         if self._closed:
             return
         self._handling = True

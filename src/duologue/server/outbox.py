@@ -1,4 +1,4 @@
-"""What waits to be sent to one client: bounded, and empty while the client keeps up."""
+"""The send queue of one client: bounded, and empty while the client keeps up."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MAX_FRAMES: Final = 100
 MAX_MESSAGES: Final = 256
 
 METERS_BEHIND: Final = 8
-"""Where more messages wait, a meter is left out."""
+"""If more messages wait, meters are left out."""
 
 
 class Outbox:
-    """Messages and audio frames on their way to one client.
+    """Queues messages and audio frames for one client.
 
-    What comes is handed to `send` at once, on the caller's stack, and waits only before `open` and while the client is
-    `blocked`. Messages overtake audio that waits, so that a pause or an interruption is not behind the sound that it
-    concerns. Nothing is dropped except audio of a generation that is over, and meters that would have to wait long:
-    where the client does not keep up, `on_slow` is given a SlowClientError.
+    Items go to `send` at once, on the caller's stack, and wait only before `open` and while the client is `blocked`.
+    Messages overtake waiting audio, so that a pause or an interruption is not behind the audio that it concerns.
+    Nothing is dropped except audio of a generation that is over, and meters that would wait long: if the client does
+    not keep up, `on_slow` gets a SlowClientError.
     """
 
     __slots__ = (
@@ -56,10 +56,10 @@ class Outbox:
         self._opened = False
         self._blocked = False
         self._direct = False
-        """Nothing waits, and nothing has to."""
+        """Items can be sent at once."""
         self._timer: asyncio.TimerHandle | None = None
         self.emptied: asyncio.Event = asyncio.Event()
-        """All is sent, the last message too."""
+        """Set once everything is sent, the last message included."""
 
     def __len__(self) -> int:
         return len(self._messages) + len(self._frames)
@@ -85,12 +85,12 @@ class Outbox:
                 self._frames.append((generation, frame))
 
     def drop_audio(self, generation: int) -> None:
-        """Forget the audio of this generation and older that waits."""
+        """Drop waiting audio of this generation and older ones."""
         if self._frames:
             self._frames = deque(item for item in self._frames if item[0] > generation)
 
     def open(self) -> None:
-        """Send what waits, and from now on what comes."""
+        """Send what waits, and later items at once."""
         self._opened = True
         self._flush()
 
@@ -104,7 +104,7 @@ class Outbox:
             )
 
     def unblock(self) -> None:
-        """The client goes on."""
+        """The client reads again."""
         self._blocked = False
         self._stop_timer()
         self._flush()
@@ -122,7 +122,7 @@ class Outbox:
         return [*self._messages, *(frame for _, frame in self._frames)]
 
     def discard(self) -> None:
-        """The client is gone: forget everything."""
+        """Drop everything: the client has gone."""
         self._open = self._direct = False
         self._messages.clear()
         self._frames.clear()

@@ -142,7 +142,7 @@ class PicowsProtocol(StreamProtocol):
             self._picows.send_pong(data)
 
     def send_keepalive_ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a ping."""
         self.ping_timer = None
         if self._picows is None or self.close_sent or self.transport.is_closing():
             return

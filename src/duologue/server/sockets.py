@@ -1,4 +1,4 @@
-"""The WebSocket of a stream under uvicorn, whose handshake is the application's and whose messages go past it."""
+"""The WebSocket of a stream under uvicorn: its handshake passes through the application, its messages do not."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ MAX_SIZE: Final = 2 * MAX_MESSAGE_BYTES
 """Bytes beyond which a message ends the connection: twice the limit, so that one a little too long is answered."""
 
 SEND_BUFFER_BYTES: Final = 65_536
-"""What the kernel holds for a client; its own choice can be a minute of audio, and hides a stuck client so long."""
+"""Send buffer of the kernel; its default can hold a minute of audio, and hide a stuck client as long."""
 
 READ_BYTES: Final = 16_384
-"""Read at once; asyncio's own 256 KiB are mapped and unmapped for each read, which costs more than all else in it."""
+"""Bytes read at once; asyncio maps and unmaps its own 256 KiB for each read, which costs more than the rest of it."""
 
 MEANT: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
-"""With these codes a client ends its call. One that closes without a code, or with another, may come back."""
+"""Close codes with which a client ends its call. After any other, or none, it may come back."""
 
 MAX_PARTS: Final = 1024
-"""Frames that one message may come in."""
+"""Frames in one message, at most."""
 
 START_TIMEOUT: Final = 40.0
 """Seconds from the handshake until the session has begun; the stream itself waits for less, and says why it ends."""
@@ -49,11 +49,11 @@ LINGER: Final = 1.0
 class StreamProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket as a Connection.
 
-    Its handshake, its pings and its end are uvicorn's. Messages do not pass through ASGI, where each costs a queue, a
-    task's turn and several dictionaries.
+    uvicorn does the handshake, the pings and the close. Messages do not pass through ASGI, where each would cost a
+    queue, a switch of tasks and several dictionaries.
     """
 
-    # uvicorn sets these; their types are declared for type checkers, which must not guess them.
+    # uvicorn sets these without annotations; they are declared so that type checkers need not infer them.
     close_sent: bool
     close_timer: asyncio.TimerHandle | None
     frames: list[bytes]
@@ -64,18 +64,18 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     _receiver: Receiver | None = None
     _guest: Guest | None = None
     _blocked = False
-    """The client does not take what is written."""
+    """The client does not read what is written."""
     _held_back = False
-    """Reading was held back since the last look at it: what the client sent meanwhile may wait before its pong."""
+    """Reading was paused since the last check, so unread messages may precede the client's pong."""
     _unread = b""
-    """What was read before reading was held back, and has not been taken."""
+    """Bytes that were read before reading was paused, and not parsed yet."""
     _meant = False
-    """The connection ends because one side wants it to, and not because it broke."""
+    """The connection is closed by one side, and not lost."""
     _parts = 0
-    """Frames of the message that is coming."""
+    """Frames so far of an incomplete message."""
 
     def take_over_from(self, guest: Guest) -> None:
-        """The socket of this guest is a WebSocket now."""
+        """Take over the socket of a guest, which is a WebSocket now."""
         self._guest = guest
         guest.allow(START_TIMEOUT)
 
@@ -85,13 +85,13 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self._guest.establish()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Take what the application answers to the handshake."""
+        """Send the application's answer to the handshake."""
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # uvicorn would report an application that did not answer.
 
     def attach(self, receiver: Receiver) -> None:
-        """Tell `receiver` what happens from now on."""
+        """Call `receiver` from now on."""
         self._receiver = receiver
         if self.disconnected:
             self._lost()
@@ -111,7 +111,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self.resume_reading()
 
     def pause_reading(self) -> None:
-        """Read nothing more."""
+        """Stop reading."""
         if not self.read_paused:
             self.read_paused = True
             self._held_back = True
@@ -126,10 +126,10 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             if not self._blocked:
                 self.transport.resume_reading()
 
-    # What asyncio and uvicorn tell.
+    # Callbacks of asyncio and uvicorn.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Bound what is read at once, and what waits in the kernel."""
+        """Limit the size of a read, and of the kernel's send buffer."""
         super().connection_made(transport)
         if hasattr(transport, "max_size"):
             transport.max_size = READ_BYTES
@@ -138,7 +138,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def handle_connect(self, event: Request) -> None:
-        """Let the application find the connection."""
+        """Put the connection into the scope for the application."""
         super().handle_connect(event)
         if self.response.status_code == 101:
             cast(dict[str, Any], self.scope["extensions"])[CONNECTION] = self
@@ -199,7 +199,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self._receiver.pause_writing()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The client reads again."""
         super().resume_writing()
         self._blocked = False
         if not self.read_paused:
@@ -231,7 +231,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def keepalive_timeout(self) -> None:
-        """No pong has come: it may be behind audio that was held back, and is waited for again."""
+        """Wait again for a pong that may be behind audio in a paused socket; else give up the client."""
         if self._held_back and self.ping_timeout is not None:
             self._held_back = self.read_paused
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
@@ -242,12 +242,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
 
     def send_keepalive_ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a ping."""
         self._held_back = self.read_paused
         super().send_keepalive_ping()
 
     def data_received(self, data: bytes) -> None:
-        """Take what has been read, in pieces: a read may hold thousands of frames, which others need not wait for."""
+        """Parse a read in pieces: it may hold thousands of frames, and other connections must not wait for that."""
         if len(data) > PIECE_BYTES or self._unread:
             self._unread += data
             self._take_pieces()
@@ -268,11 +268,11 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def _take_pieces(self) -> None:
-        """Take what was read until reading is held back; the rest waits as if it were unread."""
+        """Parse what was read until reading is paused; the rest is kept."""
         unread = self._unread
         while unread and not (self.handshake_complete and self.read_paused):
             piece, unread = unread[:PIECE_BYTES], unread[PIECE_BYTES:]
-            # What is taken may have it all taken, in the same call.
+            # Parsing a piece may call this method again and parse all of it.
             self._unread = unread
             super().data_received(piece)
             if not self.handshake_initiated:
@@ -287,7 +287,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self._receiver.overhead()
 
     async def run_asgi(self) -> None:
-        """Run the application, and cut the connection a little after it has returned."""
+        """Run the application, and drop the connection LINGER seconds after it has returned."""
         try:
             await super().run_asgi()
         finally:

@@ -1,4 +1,4 @@
-"""Several processes at one port: started, watched, started again, and ended together."""
+"""Supervises several processes on one port: starts, watches, restarts and ends them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BROADCAST_EVERY: Final = 0.1
 """Least seconds between two reports to the workers about each other."""
 
 TOTAL_EVERY: Final = 0.5
-"""Seconds between two sums of what the workers have measured, at least."""
+"""Least seconds between two sums of the workers' measurements."""
 
 FIRST_DELAY: Final = 0.25
 """Seconds before a worker that died is replaced; doubles with each death that follows soon, up to LONGEST_DELAY."""
@@ -36,16 +36,16 @@ FIRST_DELAY: Final = 0.25
 LONGEST_DELAY: Final = 30.0
 
 STEADY: Final = 60.0
-"""Seconds after which a worker counts as having lived well."""
+"""Seconds of life after which a worker counts as healthy."""
 
 FRUITLESS: Final = 3
-"""Deaths before any worker was ever ready, after which it is given up."""
+"""Deaths before any worker was ready, after which the server gives up."""
 
 STALE: Final = 3.0
-"""Seconds after which what a worker told last says nothing of it any more; it tells something each second."""
+"""Seconds after which a worker's report is outdated; it reports each second."""
 
 SILENT: Final = 15.0
-"""Seconds without a word after which a worker that was ready is taken for hung, and killed."""
+"""Seconds without a report after which a worker that was ready counts as hung, and is killed."""
 
 STOP_TIMEOUT_S: Final = 15.0
 """Seconds that workers have to close connections and end; those that remain are killed."""
@@ -55,7 +55,7 @@ FORCED_TIMEOUT_S: Final = 5.0
 
 
 def share(total: int, parts: int, index: int) -> int:
-    """The part of `total` that falls to the worker of this index; the parts add up to it."""
+    """The share of `total` of the worker with this index; the shares add up to it."""
     return total // parts + (index < total % parts)
 
 
@@ -64,8 +64,8 @@ class Supervisor:
 
     `work` is called in each process with its index and its link to here, and returns its exit status. Processes are
     forked, so that it may be any closure: nothing may have started a thread before. `on_ready` is called once, when all
-    are ready and have been told so. A worker that dies is replaced, and so is one from which nothing has been heard for
-    `silent` seconds though it was ready: it is stopped, or its event loop is blocked for good. Workers whose supervisor
+    are ready and know it. A worker that dies is replaced, and so is one that was ready and has not reported for
+    `silent` seconds: it is stopped, or its event loop is blocked for good. Workers whose supervisor
     dies end by themselves. With `on_hang_up`, SIGHUP calls it and is then passed on to the workers, if it returns True;
     without, SIGHUP ends the server. At the end workers have `stop_timeout` seconds.
     """
@@ -95,7 +95,7 @@ class Supervisor:
         self._workers = [WorkerProcess(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
         self._ending = 0.0
-        """When those that remain are killed; 0 while nothing ends."""
+        """When the remaining workers are killed; 0 while the server does not end."""
         self._signals = 0
         self._on_hang_up = on_hang_up
         self._hung_up = False
@@ -104,7 +104,7 @@ class Supervisor:
         self._told_at = 0.0
         self._totals = Totals()
         self._has_total = False
-        """The sum of what the workers measured has changed."""
+        """The sum of the workers' measurements has changed."""
         self._totalled_at = 0.0
 
     def run(self) -> None:
@@ -112,7 +112,7 @@ class Supervisor:
         woken, waker = socket.socketpair()
         for end in (woken, waker):
             end.setblocking(False)
-        # One that is ignored, as SIGHUP under nohup, stays so.
+        # Signals that are ignored, as SIGHUP under nohup, stay ignored.
         heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self._on_signal) for number in heeded}
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
@@ -142,13 +142,13 @@ class Supervisor:
             self._signals += 1
 
     def _step(self, woken: socket.socket) -> bool:
-        """Wait for what comes next and deal with it; False when all is over."""
+        """Wait for the next event and handle it; False once all workers have ended."""
         now = time.monotonic()
         if self._signals and not self._ending:
             self._end(now)
         elif self._signals > 1:
             self._signals = 1
-            self._tell_all(signal.SIGINT)  # uvicorn takes the second one as: at once.
+            self._tell_all(signal.SIGINT)  # uvicorn ends at once at the second signal.
             self._ending = min(self._ending, now + FORCED_TIMEOUT_S)
         if self._hung_up:
             self._hung_up = False
@@ -185,7 +185,7 @@ class Supervisor:
                 worker.signal(signal.SIGHUP)
 
     def _mind_silence(self, worker: WorkerProcess, now: float) -> None:
-        """Forget what a silent worker told, so that the others take its calls; kill one that stays silent."""
+        """Drop the report of a silent worker, so that the others take its calls; kill one that stays silent."""
         assert worker.report is not None
         silence = now - worker.told_at
         if silence > self._stale and not worker.is_hung:
@@ -205,7 +205,7 @@ class Supervisor:
         self._selector.register(link, selectors.EVENT_READ, worker)
 
     def _sockets(self) -> list[socket.socket]:
-        """All that a new process inherits and must not hold."""
+        """The sockets that a new process inherits and has to close."""
         return [*self._private, *(worker.link for worker in self._workers if worker.link is not None)]
 
     def _hear(self, worker: WorkerProcess) -> None:
@@ -240,11 +240,11 @@ class Supervisor:
         letter = write_letter(told)
         for worker in self._workers:
             if worker.link is not None and (worker is not sender if asks else worker.pid == told["answer"]["pid"]):
-                with suppress(OSError):  # It is busy, or dead: whoever asked waits for a second at most.
+                with suppress(OSError):  # It is busy, or dead: the worker that asked waits for a second at most.
                     worker.link.send(letter)
 
     def _bury(self, worker: WorkerProcess, how: str) -> None:
-        """A worker is dead: another takes its place after a while."""
+        """Replace a dead worker after a delay."""
         self._close(worker)
         self._totals.end(worker.pid)
         self._news = True
@@ -273,7 +273,7 @@ class Supervisor:
             self._end(time.monotonic())
 
     def _kill(self, worker: WorkerProcess) -> str:
-        # Who closes its link is about to end; who does not in a second will not.
+        # A worker that closes its link is about to end; one that has not ended after a second will not.
         return worker.kill(0.0 if self._ending and time.monotonic() > self._ending else CLOSING)
 
     def _close(self, worker: WorkerProcess) -> None:
@@ -291,7 +291,7 @@ class Supervisor:
             worker.signal(number)
 
     def _broadcast_totals(self) -> None:
-        """Tell the workers what all of them have measured; one that is busy learns it a second later."""
+        """Send the workers the sums of all measurements; one that is busy gets them a second later."""
         now = time.monotonic()
         if not self._has_total or now - self._totalled_at < TOTAL_EVERY:
             return

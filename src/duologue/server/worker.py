@@ -1,4 +1,4 @@
-"""One of several processes that serve one port: it takes its share of the connections, and ends with its supervisor."""
+"""A worker process: one of several that serve one port. It ends with its supervisor."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ REPORT_EVERY: Final = 10
 """Ticks of uvicorn, of 0.1 s each, between reports where nothing changed."""
 
 LEAD: Final = 4
-"""Connections that a worker may hold beyond the one that holds fewest before it leaves new ones to the others."""
+"""A worker with so many more connections than the one with the fewest leaves new ones to the others."""
 
 
 class Worker(Listener):
     """A Listener whose port is shared.
 
-    Of the processes that wait at one port any may get the next connection. So that none is refused by a full worker
-    while another has room, and none is far busier than another, a worker takes one connection at a time, and none
-    while it is not ready, or well ahead, and another is better placed, nor before all have been told that it is ready:
-    they would refuse whom it has room for. `link` is a SOCK_SEQPACKET socket to the supervisor; where that closes it,
-    the worker ends.
+    The kernel may give the next connection to any process that waits on the port. To balance them, a worker accepts
+    one connection at a time. It accepts none while it is not ready, while it has many more connections than another
+    worker, or before all workers know that it is ready: until then they would refuse calls for which it has room.
+    `link` is a SOCK_SEQPACKET socket to the supervisor; the worker ends when the supervisor closes it.
     """
 
     should_exit: bool
@@ -47,12 +46,12 @@ class Worker(Listener):
         registry.find_elsewhere = self._pages.find
 
     def _open_at_start(self, door: Acceptor) -> None:
-        """The door stays closed until all know of this worker."""
+        """Accept nothing until all workers know of this one."""
         self._link.setblocking(False)
         asyncio.get_running_loop().add_reader(self._link, self._hear)
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell the supervisor what changed, and open or close the door."""
+        """Report changes to the supervisor, and start or stop accepting."""
         ends = await super().on_tick(counter)
         if not ends:
             self._report(always=counter % REPORT_EVERY == 0)
@@ -60,7 +59,7 @@ class Worker(Listener):
         return ends
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nobody new, and say goodbye to the clients."""
+        """Take no new connection, and close the clients' connections in order."""
         self._open(False)
         asyncio.get_running_loop().remove_reader(self._link)
         await super().shutdown(sockets)
@@ -89,7 +88,7 @@ class Worker(Listener):
             self.should_exit = True
 
     def _hear(self) -> None:
-        """Take what the supervisor says of the others."""
+        """Read the supervisor's messages about the other workers."""
         try:
             letter = self._link.recv(MAX_LETTER)
         except BlockingIOError:
@@ -111,7 +110,7 @@ class Worker(Listener):
         self._mind_the_door()
 
     def _hear_more(self, told: dict[str, Any]) -> None:
-        """Take what all workers together have measured, or what has to do with the page of a call."""
+        """Take the sums of all workers, or a message about the page of a call."""
         match told:
             case {"telemetry": total}:
                 self._registry.others_telemetry = total
@@ -135,7 +134,7 @@ class Worker(Listener):
             self._door.open(is_open)
 
     def _may_accept(self) -> bool:
-        """Look again before each connection: the one before may have filled this worker."""
+        """Check again before each connection: the last one may have filled this worker."""
         self._mind_the_door()
         return self._door is not None and self._door.is_open
 
@@ -143,7 +142,7 @@ class Worker(Listener):
 def serve_as_worker(app: VoiceApp, link: socket.socket, door: socket.socket, **options: Any) -> int:
     """Serve `app` until a signal or the end of the supervisor, and return the process's exit status.
 
-    What kept the backend from being built is told to the supervisor.
+    The supervisor gets the error of a backend that cannot be built.
     """
     worker = Worker(app, link, **options)
     # A signal that comes while the loop closes leaves this coroutine; the warning would be all that is said of it.

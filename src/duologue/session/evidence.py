@@ -1,4 +1,4 @@
-"""Evidence for the rules: asks go to the words' provider and to the turn model, and come back as inputs."""
+"""Evidence for the rules: requests go to the recognizer and to the turn model, and results return as inputs."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from duologue.turn.understanding import understood
 __all__ = ["EvidenceRequester", "leaves_open"]
 
 SOUND_SHARE = 0.5
-"""The utilization of the threads from which on turns are judged by their words alone..."""
+"""Utilization of the model threads above which turns are judged by their words alone..."""
 OPEN = (0.7, 0.9)
-"""...but for those whose words give a probability inside: most of what the sound can change is there."""
+"""...except turns whose words give a probability in this range, where audio can still change the decision."""
 CLOSING = 1.0
-"""Seconds that providers have to let go when the session ends."""
+"""Seconds in which tasks of providers must end after the session."""
 MAX_STUCK = 16
-"""Pieces of work that are not let go of; with one more the call ends."""
+"""Tasks that may refuse to end; with one more the call ends."""
 
 
 def leaves_open(ask: effects.RequestEndOfTurn) -> bool:
@@ -48,7 +48,7 @@ def leaves_open(ask: effects.RequestEndOfTurn) -> bool:
 
 
 class EvidenceRequester:
-    """A task for each ask; the rules have at most one for words and one for the audio of a turn at a time."""
+    """One task for each request; the rules have at most one for words and one for the audio of a turn at a time."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class EvidenceRequester:
         self._words = words
         self._config = config
         self._audio = audio
-        measures = engine.paced  # audio that waits for words says nothing of how long they take
+        measures = engine.paced  # unpaced audio waits for words, so their latency is not measurable
         can = stt.capabilities
         self.live: LiveRecognition | None = (
             LiveRecognition(stt, config, audio, engine.clock.now, measures=measures) if can.streaming else None
@@ -77,7 +77,7 @@ class EvidenceRequester:
         self._language = language_pack(config.language)
         self._asks: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        """All that have not ended, those that were dropped among them."""
+        """All unfinished tasks, dropped ones included."""
         self._partial: asyncio.Task[None] | None = None
 
     @property
@@ -87,11 +87,11 @@ class EvidenceRequester:
 
     @property
     def words_name(self) -> str:
-        """The name of what judges the words."""
+        """The name of the policy that judges the words."""
         return self._words.name
 
     def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
-        """What the rules are to know of the evidence that this session can have."""
+        """Which evidence this session can have, for the rules."""
         can, latency = self._stt.capabilities, self._stt.latency
         self._told_latency = latency.expected if latency is not None else None
         return inputs.CallRequested(
@@ -103,19 +103,19 @@ class EvidenceRequester:
         )
 
     def start(self) -> None:
-        """Open what lasts for the whole call."""
+        """Open the stream of the recognizer, which lasts for the call."""
         if self.live is not None:
             self.live.start(self, self.host.id)
 
     def request_transcript(self, ask: effects.RequestTranscript, due_in: float) -> None:
-        """Understand a stretch; `due_in` seconds from now its words are wanted."""
+        """Transcribe a span; the words are due in `due_in` seconds."""
         if self.live is not None:
             self.live.request(ask)
         else:
             self._start(ask.ask, self._hear(ask, self._audio.read(ask.start, ask.end).tobytes(), due_in))
 
     def request_end_of_turn(self, ask: effects.RequestEndOfTurn, due_in: float) -> None:
-        """Judge a stretch by its audio; under a load at which that would delay transcripts, skip it."""
+        """Judge a span by its audio; under a load at which that would delay transcripts, skip it."""
         threads = self._engine.model_threads
         if threads.backlog > due_in or (threads.utilization > SOUND_SHARE and not leaves_open(ask)):
             threads.counters.rationed += 1
@@ -125,7 +125,7 @@ class EvidenceRequester:
         self._start(ask.ask, self._judge(ask, pcm.tobytes(), due_in))
 
     def request_partial(self, ask: effects.RequestPartial) -> None:
-        """Show words so far: as they stream, or one pass at a time if the recognizer has room for it."""
+        """Publish partial transcripts: from the stream, or one pass at a time if the recognizer has room for it."""
         if self.live is not None:
             self.live.show(ask)
             return
@@ -143,13 +143,13 @@ class EvidenceRequester:
             self.live.drop(ask)
 
     def stop(self) -> None:
-        """Let go of what lasts for the whole call; `close` waits for it."""
+        """Stop the stream of the recognizer; `close` waits for it."""
         if self.live is not None:
             self.live.stop()
             count_stream(self._stt, self.host.accepted / RATE, self.host.id)
 
     async def close(self) -> None:
-        """Drop everything, and wait a moment for it to let go."""
+        """Drop all requests, and wait a moment until their tasks have ended."""
         for task in self._tasks:
             task.cancel()
         closed = self.live is None or await self.live.close()
@@ -214,7 +214,7 @@ class EvidenceRequester:
             self._answer(words)
 
     def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
-        """Tell the rules that the words will not come, and everyone else unless that was `reported`."""
+        """Tell the rules that there will be no words, and publish the error unless that was `reported`."""
         if reported:
             self._answer(inputs.EvidenceFailed(ask.ask, error.code))
         else:
@@ -286,7 +286,7 @@ class EvidenceRequester:
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, transcript)
         except Exception:
-            return  # words for show: the final pass over the same sound tells of what is wrong
+            return  # partial words: the final pass over the same audio reports the error
         self.host.tell_rules(inputs.PartialArrived(ask.ask, transcript.text))
 
     def _answer(self, answer: inputs.WordsArrived | inputs.SoundScored | inputs.EvidenceFailed) -> None:

@@ -1,4 +1,4 @@
-"""The output side: one reply's sound, paced in frames of 20 ms a little ahead of what the user hears."""
+"""The output side: the audio of one reply, paced in frames of 20 ms with a small lead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DUCKED = 0.25
 
 
 class Playout:
-    """What is being played of one reply at a time. Times are seconds of the clock that paces; plain calls only."""
+    """Plays one reply at a time. Times are seconds of the clock that paces; plain calls only."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Playout:
         self.starved: int = 0
         """Frames in which speech was due and none was audible; those that the lead bridged are not counted."""
         self.late: int = 0
-        """Frames that were ready, and were sent a frame or more after they were to sound."""
+        """Frames that were ready, and were sent a frame or more too late."""
         self.generation: int = 0
         self.active: bool = False
         self.paused: bool = False
@@ -53,9 +53,9 @@ class Playout:
         self._lead = lead
         self._max_ready = int(max_ready * rate) * 2
         self._replays = replays
-        """What was sent and not played is sent again after a pause."""
+        """Audio that was sent and not played is sent again after a pause."""
         self._recent = bytearray()
-        """What was sent last, at full level, if it may have to be sent again."""
+        """The audio sent last, at full level, if it may have to be sent again."""
         self._played_at_pause = 0.0
         self.mark: int | None = 0 if reports_marks else None
         """The position that the client has played, as it last reported; None if it reports nothing."""
@@ -70,12 +70,12 @@ class Playout:
         """When the first frame of this reply sounds; pauses and starvation move it."""
         self._paused_at = 0.0
         self._suspended_at: float | None = None
-        """When the client went; None while it is there."""
+        """When the client disconnected; None while it is connected."""
         self._room = asyncio.Event()
         self._room.set()
 
     def begin(self, generation: int, *, held: bool) -> None:
-        """Make ready for a reply; `held` until `commit`."""
+        """Prepare for a reply; `held` until `commit`."""
         self.generation = generation
         self.active = True
         self._held = held
@@ -88,7 +88,7 @@ class Playout:
         self._room.set()
 
     def add(self, pcm: bytes) -> None:
-        """Add sound to the reply."""
+        """Add audio to the reply."""
         self._ready += pcm
         if len(self._ready) >= self._max_ready:
             self._room.clear()
@@ -102,11 +102,11 @@ class Playout:
         self.complete = True
 
     def commit(self) -> None:
-        """Let a held reply sound."""
+        """Play a held reply."""
         self._held = False
 
     def block(self, blocked: bool) -> None:
-        """Keep a reply from beginning to sound, or let it."""
+        """Hold back a reply that has not begun, or release it."""
         self._blocked = blocked
 
     def marked(self, position: int, now: float) -> None:
@@ -125,7 +125,7 @@ class Playout:
             self._take_back()
 
     def _take_back(self) -> None:
-        """Make what was sent and not played ready again, from the frame on that was being played."""
+        """Queue again what was sent and not played, from the frame on that was being played."""
         unplayed = math.ceil((self.sent - self._played_at_pause) / FRAME - 1e-6) * self._frame_bytes
         size = min(max(unplayed, 0), len(self._recent))
         if size:
@@ -158,12 +158,12 @@ class Playout:
 
     @property
     def ready(self) -> float:
-        """Seconds of sound that wait to be sent."""
+        """Seconds of audio that wait to be sent."""
         return len(self._ready) / 2 / self.rate
 
     @property
     def needs_audio(self) -> bool:
-        """True if the next frame is not there although more is to come."""
+        """True if the next frame is missing although the reply is not complete."""
         return (
             self.active
             and not (self._held or self._blocked)
@@ -207,7 +207,7 @@ class Playout:
             generation = self.generation
             send(chunk, position, generation)
             if self.generation != generation or not self.active:
-                return False  # what was sent led to its being dropped
+                return False  # sending it caused the rest to be dropped
         if not self._room.is_set() and len(self._ready) < self._max_ready // 2:
             self._room.set()
         if self.complete and not self._ready and self._is_heard(self._anchor + sent * FRAME, now):
@@ -248,7 +248,7 @@ class Playout:
         return min(sent, max(0.0, now - self._anchor))
 
     def drop(self) -> None:
-        """Forget what has not been sent."""
+        """Drop what has not been sent."""
         self.active = False
         self._ready.clear()
         self._recent.clear()

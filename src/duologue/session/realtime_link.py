@@ -19,7 +19,7 @@ CONNECT_TIMEOUT_S: Final = 10.0
 CLOSING: Final = 1.0
 """Seconds that the connection has to close."""
 AT_ONCE: Final = 64
-"""Events that are read before other calls have their turn, of a model that never waits."""
+"""Events read in a row before other calls get the loop, if a model never waits."""
 MAX_WAITING: Final = 4096
 """Events of one response that may wait to be read."""
 MAX_EARLY_BYTES: Final = 960_000
@@ -32,11 +32,11 @@ class ModelResponse:
     def __init__(self, name: str, generation: int, connection: RealtimeConnection, *, is_answer: bool) -> None:
         self.id = name
         self.connection = connection
-        """Another one does not know it."""
+        """The connection that the response belongs to."""
         self.generation = generation
-        """The session's reply that it belongs to."""
+        """The generation of the session's reply."""
         self.is_answer = is_answer
-        """False for a text that the model was to say."""
+        """False for a text that the model was asked to say."""
         self.seconds: float = 0.0
         """Seconds of its audio so far."""
         self.has_begun: bool = False
@@ -85,11 +85,11 @@ class RealtimeLink:
         self.responses: dict[str, ModelResponse] = {}
         """Responses that are not over, by id."""
         self.late_events: int = 0
-        """Events of responses that were over or cancelled: a model sends some before it hears of it."""
+        """Events of responses that were over or cancelled: a model sends some before it gets the message."""
         self.dropped_bytes: int = 0
-        """Audio of the user that came too long before the connection was open."""
+        """The user's audio that was dropped because the connection was not open yet."""
         self.has_lost_audio: bool = False
-        """The user was heard by a connection that is lost, and not answered."""
+        """A lost connection had got audio of the user that was not answered."""
         self._model = model
         self._language = language
         self._history: tuple[Message, ...] = ()
@@ -99,7 +99,7 @@ class RealtimeLink:
         self._error: DuologueError | None = None
         """Why the connection is closed."""
         self._fault: DuologueError | None = None
-        """What went wrong while no response waited for it, until it is reported."""
+        """An error without a response to report it, until the next one does."""
         self._early: deque[bytes] = deque()
         self._early_bytes = 0
 
@@ -125,7 +125,7 @@ class RealtimeLink:
     def call(self, method: Literal["respond", "tool_result", "truncate", "cancel"], *args: Any, **named: Any) -> None:
         """Call a method of the connection, if there is one.
 
-        One that raises has lost the connection, and the next response opens another. Raises ProviderError then.
+        An exception means that the connection is lost, and the next response opens another. Raises ProviderError then.
         """
         if self.connection is None:
             return
@@ -142,7 +142,7 @@ class RealtimeLink:
             raise error from error.__cause__
 
     def take_fault(self) -> DuologueError | None:
-        """Return what went wrong since the last response, once."""
+        """Return the error since the last response, once."""
         fault, self._fault = self._fault, None
         return fault
 
@@ -220,7 +220,7 @@ class RealtimeLink:
                 await self._close(connection)
 
     def _lose(self, error: DuologueError) -> None:
-        """Go on without the connection; the next response connects again."""
+        """Drop the connection; the next response connects again."""
         task = self._task
         self.has_lost_audio = self.has_lost_audio or self.connection is not None
         if task is not asyncio.current_task():

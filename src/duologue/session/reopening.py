@@ -1,4 +1,4 @@
-"""A recognition stream that lasts for a call: opened again after a fault, with the audio that no final covers."""
+"""A recognition stream that lasts for a call: reopened after a fault, with the audio that no final covers."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ __all__ = ["AudioSource", "ReopeningStream"]
 MAX_OPENED: Constant = 64
 """Streams opened in one call, all faults together."""
 COOLDOWN_S: Constant = 5.0
-"""A recognizer that stays down is tried again after so long, when words are asked for."""
+"""Seconds after which a recognizer that is down is tried again, when words are requested."""
 STABLE_S: Constant = 10.0
-"""A stream that has lived for so long was no failed attempt, whether or not there were words in it."""
+"""Seconds after which a stream counts as a success, with or without words in it."""
 CLOSING_S: Constant = 1.0
 """Seconds that the reading task has to end with its call..."""
 LET_GO_S: Constant = 0.5
@@ -51,12 +51,12 @@ class AudioSource(Protocol):
         ...
 
     def read(self, start: int, end: int) -> NDArray[np.int16]:
-        """A copy of what is still held of [start, end)."""
+        """A copy of the part of [start, end) that is still held."""
         ...
 
 
 class Owner(Protocol):
-    """What the stream is read for."""
+    """The recipient of the events of a stream."""
 
     @property
     def covered(self) -> int:
@@ -73,11 +73,11 @@ class Owner(Protocol):
         ...
 
     def reopens(self) -> None:
-        """The stream was given up, and another is about to be opened."""
+        """The stream was closed after a fault, and another is about to be opened."""
         ...
 
     def went_down(self, error: DuologueError) -> None:
-        """No stream can be had, for this reason."""
+        """No stream can be opened, for this reason."""
         ...
 
 
@@ -95,9 +95,9 @@ class ReopeningStream:
         self.opened: int = 0
         """Streams opened so far; all but the first after a fault."""
         self.sent: int = 0
-        """The position up to which the stream that is open has been given audio."""
+        """The position up to which the open stream has got audio."""
         self.end: int = 0
-        """The position up to which audio has come."""
+        """The position up to which audio has arrived."""
         self.down: DuologueError | None = None
         """Why no stream is open, and none is being opened."""
         self.close_failures: int = 0
@@ -109,11 +109,11 @@ class ReopeningStream:
         self._audio = audio
         self._stream: RecognitionStream | None = None
         self._reopen: Callable[[], RecognitionStream] | None = None
-        """Opens the stream that follows the last one, if that knows how: one of a list of providers does."""
+        """Opens the successor of the last stream, if that provides one, as a stream of a list of providers does."""
         self._task: asyncio.Task[None] | None = None
         self._limit: asyncio.Timeout | None = None
         self._interrupted: DuologueError | None = None
-        """Why the stream that is read is given up."""
+        """Why the current stream is being replaced."""
         self._failures = 0
         """Faults in a row, without a final between them."""
         self._down_since = 0.0
@@ -135,7 +135,7 @@ class ReopeningStream:
             self._task.cancel()
 
     async def close(self) -> bool:
-        """Close the stream; False if the provider does not let go in time."""
+        """Close the stream; False if the provider does not end in time."""
         self.stop()
         if self._task is None:
             return True
@@ -185,7 +185,7 @@ class ReopeningStream:
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def works(self) -> None:
-        """A final has come: whatever failed before is over."""
+        """A final has arrived: reset the count of faults."""
         self._failures = 0
 
     def revive(self) -> None:
@@ -214,7 +214,7 @@ class ReopeningStream:
             opened_at = loop.time()
             error, may_reopen = await self._listen(owner)
             self._interrupted = None
-            if self.owner is None:  # the provider did not let the cancellation through
+            if self.owner is None:  # the provider swallowed the cancellation
                 return
             self._failures = 1 if loop.time() - opened_at >= STABLE_S else self._failures + 1
             if may_reopen and self._failures <= self._config.max_retries and self.opened < MAX_OPENED:
@@ -231,7 +231,7 @@ class ReopeningStream:
             self._failures = self._config.max_retries  # one attempt
 
     async def _listen(self, owner: Owner) -> tuple[DuologueError, bool]:
-        """Open a stream and read it until it ends; returns why it did, and whether another may do better."""
+        """Open a stream and read it until it ends; returns its error, and whether another stream may succeed."""
         name, stream, events = self._stt.name, None, None
         self.opened += 1
         try:
@@ -262,7 +262,7 @@ class ReopeningStream:
                 await self._let_go(stream, events)
 
     def _replay(self, stream: RecognitionStream, owner: Owner) -> None:
-        """Push again what no final covers, as far as it is kept, and ask again for what is waited for."""
+        """Push again the audio that no final covers, as far as it is kept, and repeat an open request."""
         at = self.sent = max(owner.covered, self._audio.first, self.end - MAX_REPLAY)
         while at < self.end:
             end = min(at + REPLAY_PIECE, self.end)

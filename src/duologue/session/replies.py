@@ -1,4 +1,4 @@
-"""The replies of one session: starts them, knows which is current, and lets go of those that are over."""
+"""The replies of one session: starts them, tracks the current one, and cleans up those that are over."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from duologue.session.responder import Heard, Responder, ResponseOutput, Respons
 __all__ = ["Replies"]
 
 CLOSING: Final = 1.0
-"""Seconds that replies have to let go when the session ends."""
+"""Seconds in which the tasks of replies must end after the session."""
 MAX_STUCK: Final = 16
-"""Replies that are not let go of; with one more the call ends."""
+"""Replies whose tasks may refuse to end; with one more the call ends."""
 RESPONDER_CLOSING: Final = 65.0
-"""Seconds that a responder has to close: a tool that has begun to change something may finish."""
+"""Seconds that a responder has to close: a tool with side effects may finish."""
 
 
 class RepliesOutput(ReplyTaskOutput, ResponseOutput, Protocol):
@@ -50,9 +50,9 @@ class Replies:
     def __init__(self, host: Host, responder: Responder, config: SessionConfig, user_data: Any) -> None:
         self.current: ReplyTask | None = None
         self.hears_audio: bool = responder.capabilities.hears_audio
-        """The responder is given the user's audio."""
+        """The responder gets the user's audio."""
         self.recordings: Mapping[int, bytes] = {}
-        """What is played in place of the speech of a `say`, by its id."""
+        """The audio played in place of synthesized speech, by the id of the `say`."""
         self.call_of: Callable[[Callable[[], Awaitable[object]]], Call] = lambda _: detached_call()
         """Makes `turn.call` from what returns when the turn is decided."""
         self._host = host
@@ -86,7 +86,7 @@ class Replies:
         self._start(self._request(e.generation, turn, output, committed, says=e.says, is_typed=is_typed), output)
 
     def say(self, e: effects.StartSpeech, output: RepliesOutput, audio: bytes | None = None) -> None:
-        """Say a text that no agent is asked for; `audio` is its speech, if that is at hand."""
+        """Say a text without asking the agent; `audio` is its speech, if that exists already."""
         committed = asyncio.Event()
         committed.set()
         turn = Turn(0, "", tuple[Message, ...](), committed.wait)
@@ -126,13 +126,13 @@ class Replies:
         return self.current is not None and writer.request is self.current.request and not writer.is_written
 
     def cancel(self, reply: ReplyTask, *, unheard: bool) -> None:
-        """Stop a reply; `unheard`: nothing of it was played."""
+        """Stop a reply; `unheard`: none of it was played."""
         reply.cancel()
         if unheard:
             self.unheard(reply)
 
     def unheard(self, reply: ReplyTask) -> None:
-        """Tell the responder that nothing was heard of a reply that is over."""
+        """Tell the responder that none of a finished reply was heard."""
         notify(self._responder, "truncate", Heard(reply.generation), reply.request.output, reply.turn)
 
     def cut_off(self, generation: int, seconds: float) -> None:
@@ -155,7 +155,7 @@ class Replies:
             if self._has_heard:
                 self._responder.hear(pcm.tobytes())
             else:
-                # What it begins with the first audio, such as a connection, is counted and traced with the session.
+                # Work that begins with the first audio, such as a connection, is traced with the session.
                 self._has_heard = True
                 owned_by(self._host.id).run(self._responder.hear, pcm.tobytes())
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
@@ -169,7 +169,7 @@ class Replies:
     # --- the end of the session ---
 
     async def close(self) -> None:
-        """Cancel all work, and wait a moment for it to let go."""
+        """Cancel all work, and wait a moment until it has ended."""
         replies = [reply for reply in (*self._earlier, self.current) if reply is not None]
         for reply in replies:
             reply.cancel()
@@ -182,7 +182,7 @@ class Replies:
             await self._close_responder()
 
     async def _close_responder(self) -> None:
-        """Close what has something to close, such as connections, or a tool that must not be cut off."""
+        """Close connections, and let tools finish that must not be cut off."""
         closing = asyncio.create_task(_closed(self._responder.aclose), name="close-responder")
         if not await finishes(closing, RESPONDER_CLOSING):
             self._host.failed(AgentError(f"The agent did not close within {RESPONDER_CLOSING:g} s."))
@@ -197,7 +197,7 @@ def _report_tool(output: weakref.ref[RepliesOutput], turn: int, generation: int,
 
 
 async def _closed(aclose: Callable[[], Awaitable[object]]) -> BaseException | None:
-    """Return what keeps a responder from closing."""
+    """Close a responder; return the error if that fails."""
     try:
         await aclose()
     except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls

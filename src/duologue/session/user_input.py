@@ -1,4 +1,4 @@
-"""The user's audio on its way to the rules: buffered, cleaned of the agent's echo, and scored window by window."""
+"""The user's audio before it reaches the rules: buffered, without the agent's echo, and scored window by window."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["UserInput"]
 DOUBT_PADDING = RATE
 """Samples kept before windows that are held back: more than an utterance reaches back."""
 DISCARD_EVERY_S = 0.25
-"""Seconds after which audio that is not needed any more is let go of: each tick would cost more than it saves."""
+"""Seconds between two times of freeing old audio: doing so each tick would cost more than it saves."""
 
 
 class UserInput:
-    """The input half of a session. All of it are plain calls on the loop's thread."""
+    """The input half of a session. Plain calls on the loop's thread."""
 
     def __init__(
         self,
@@ -42,16 +42,16 @@ class UserInput:
         observers: Observers,
     ) -> None:
         self.hearing = hearing
-        """The audio of which something is still needed."""
+        """The audio that may still be needed."""
         self.arrivals: Arrivals = Arrivals(config.missing_after)
         self.doubtful: list[inputs.VadScored] = []
-        """Windows of which it is not known yet whether they are the agent's own echo; at most a second."""
+        """Windows that may be the agent's own echo, until that is decided; at most a second."""
         self.meter: Meter | None = None
         self._host = host
         self._rules = rules
         self._output = output
         self._live = live
-        """A recognizer that streams is given the audio as it is scored; None if there is none."""
+        """The streaming recognizer that gets the audio as it is scored; None if there is none."""
         self._window = engine.vad.window
         self._clock = engine.clock
         self._config = config
@@ -60,7 +60,7 @@ class UserInput:
         self._discard_at = 0.0
 
     def write(self, pcm: bytes, now: float) -> int:
-        """Take audio that has just come; returns the samples that had to be dropped for it."""
+        """Take audio that has just arrived; returns the samples that had to be dropped for it."""
         arrivals = self.arrivals
         samples = len(pcm) >> 1
         if samples > arrivals.largest or now - arrivals.at > arrivals.usual:
@@ -74,7 +74,7 @@ class UserInput:
         self.hearing.skip(self.arrivals.cover(samples, now), "lost")
 
     def tick(self, now: float, *, paced: bool) -> bool:
-        """Forget the audio that is not needed any more. True if audio is missing, which is silence from now on."""
+        """Free audio that is no longer needed. True if audio is missing, which counts as silence from now on."""
         arrivals = self.arrivals
         missing = paced and now - arrivals.at >= arrivals.timeout
         if missing:
@@ -92,7 +92,7 @@ class UserInput:
         return self.hearing.lag / RATE + max(0.0, now - self.arrivals.at)
 
     def unsuspend(self, seconds: float, catch_up: float) -> None:
-        """Go on after so many seconds in which no audio could come; up to `catch_up` seconds of it come late."""
+        """Resume after so many seconds in which no audio could arrive; up to `catch_up` seconds of it arrive late."""
         self.arrivals.at += seconds
         self.hearing.allow_lag(round(catch_up * RATE))
 
@@ -138,7 +138,7 @@ class UserInput:
         for score in scores:
             if echo and echo.is_heard:
                 score = score._replace(echo_ratio=1.0)
-                if self._live is not None:  # it takes part in the conversation, and must not hear the agent
+                if self._live is not None:  # a responder that hears audio must not hear the agent's echo
                     self._replace(score.start, np.zeros(score.end - score.start, np.int16))
             if self._live is not None:
                 self._live.push(score.start, score.end)

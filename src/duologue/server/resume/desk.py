@@ -49,7 +49,7 @@ class Owner(Protocol):
         ...
 
     def taken(self) -> None:
-        """Another process goes on with it: end it."""
+        """Another process has taken it: end it."""
         ...
 
 
@@ -64,7 +64,7 @@ class _Entry:
         self.dirty = True
         self.stored = False
         self.left = False
-        """Other processes are to go on with it."""
+        """Another process has to continue it."""
         self.written_at = self.watched_at = float("-inf")
 
 
@@ -80,7 +80,7 @@ class ResumeDesk:
         self.resumed = 0
         """Calls taken up again in this process."""
         self.restored = 0
-        """Calls of other processes that this one went on with."""
+        """Calls of other processes that this one continued."""
         self.expired = 0
         """Calls whose client did not come back."""
         self.given_up: int = 0
@@ -89,7 +89,7 @@ class ResumeDesk:
         """States that the store did not take."""
         self._store = MemoryStore() if store is None else store
         self.is_shared: bool = not isinstance(self._store, MemoryStore)
-        """Whether other processes can go on with calls of this one."""
+        """Whether other processes can continue calls of this one."""
         self._entries: dict[str, _Entry] = {}
         self._of_owner: dict[Owner, _Entry] = {}
 
@@ -122,7 +122,7 @@ class ResumeDesk:
             entry.old_key = None
 
     def forget(self, owner: Owner) -> bool:
-        """Let a call's token be valid no more. Returns True if its state has to be removed from the store."""
+        """Revoke the token of a call. Returns True if its state has to be removed from the store."""
         entry = self._of_owner.pop(owner, None)
         if entry is None:
             return False
@@ -149,7 +149,7 @@ class ResumeDesk:
     async def claim(self, token: str) -> Owner | dict[str, Any] | None:
         """The call of a token, or the stored state of one of another process.
 
-        None if the call is over, or the token was used. Raises what the store fails with.
+        None if the call is over, or the token was used. Raises the error of the store.
         """
         if len(token) > MAX_TOKEN_CHARS:
             return None

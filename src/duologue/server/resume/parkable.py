@@ -22,10 +22,10 @@ __all__ = ["ParkableStream"]
 
 
 class ParkableStream:
-    """The connections of one call: what they tell, and what happens where they break.
+    """Receives the messages of one call's connections, and parks the call when a connection breaks.
 
-    Where the connection of a resumable call breaks, the call is parked: its session is suspended, and what it tells is
-    kept. Another stream, whose client names the call, lends it its connection, and waits until that is over.
+    If the connection of a resumable call breaks, the call is parked: its session is suspended, and its messages are
+    kept. Another stream, whose client names the call, lends its connection, and waits until it is free again.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ParkableStream:
         else:
             self.stop(Closing(GOING_AWAY, "shutdown"))
 
-    # What the connection tells.
+    # Callbacks of the connection.
 
     def received(self, message: str | bytes) -> None:
         """Take the first message, or hand one on."""
@@ -127,11 +127,11 @@ class ParkableStream:
         self._inbox.charge_overhead()
 
     def pause_writing(self) -> None:
-        """The client takes nothing for now."""
+        """The client reads nothing for now."""
         self._outbox.block()
 
     def resume_writing(self) -> None:
-        """It goes on."""
+        """The client reads again."""
         self._outbox.unblock()
 
     def lost(self, *, meant: bool = False) -> None:
@@ -157,7 +157,7 @@ class ParkableStream:
         else:
             self.stop(Closing(close_code(error), error.code, error))
 
-    # A client that goes, and comes back.
+    # A client that disconnects, and comes back.
 
     @property
     def _can_park(self) -> bool:
@@ -193,7 +193,7 @@ class ParkableStream:
         self._finish()
 
     def taken(self) -> None:
-        """Another process goes on with the call."""
+        """Another process has taken the call."""
         replace_receiver(self._connection)
         self._connection.finish(POLICY, "resumed_elsewhere")
         self._lost = True
@@ -206,11 +206,11 @@ class ParkableStream:
         return self._saved.as_json(self._session, self._inbox.position, self._inbox.messages)
 
     def adopt(self, connection: Connection, message: wire.Reconnect) -> asyncio.Future[None]:
-        """Go on over another connection; the newest one wins. Returns what is done when it is not needed any more."""
+        """Continue on another connection; the newest wins. Returns a future that is done when it is free again."""
         assert self._session is not None
         assert self._backlog is not None
         assert self._saved is not None
-        if self._parked is None:  # the server has not noticed yet that the connection before broke
+        if self._parked is None:  # the server has not noticed yet that the last connection broke
             replace_receiver(self._connection)
             self._connection.finish(POLICY, "replaced")
             self._park()
@@ -222,7 +222,7 @@ class ParkableStream:
         self._backlog.attach(connection.write, messages=message.messages, position=message.output)
         lender = self._lender
         self._inbox.attach(connection)
-        connection.attach(self)  # May tell that it is lost already.
+        connection.attach(self)  # May report at once that it is lost.
         connection.establish()
         self._session.unsuspend(self._limits.catch_up)
         return lender
