@@ -42,6 +42,13 @@ def test_a_full_process_says_why_and_when_to_come_again(measured: dict[str, floa
     assert reason in REASONS
 
 
+def test_a_call_that_goes_on_here_is_not_refused_because_others_are_late() -> None:
+    control = AdmissionController(Admission(), lambda: GIB)
+    control.check(load(tick_lag=1.0, lateness=1.0, backlog=9.0), resumes=True)
+    with pytest.raises(OverloadedError, match="carries 10 sessions"):
+        control.check(load(sessions=10), resumes=True)
+
+
 def test_memory_that_runs_out_refuses_calls() -> None:
     control = AdmissionController(Admission(), lambda: 50 * 2**20)
     with pytest.raises(OverloadedError, match="50 MiB") as refused:

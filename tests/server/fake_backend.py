@@ -131,6 +131,7 @@ class FakeBackend:
     def __init__(self) -> None:
         self.opened: asyncio.Queue[FakeSession] = asyncio.Queue()
         self.refuses: DuologueError | None = None
+        self.checked: list[bool] = []
         self.on_enter: Callable[[FakeSession], None] | None = None
         self.on_call: Callable[[tuple[Any, ...]], None] | None = None
 
@@ -144,7 +145,8 @@ class FakeBackend:
         session.state = checkpoint
         return session
 
-    def check(self) -> None:
+    def check(self, *, resumes: bool = False) -> None:
+        self.checked.append(resumes)
         if self.refuses is not None:
             raise self.refuses
 

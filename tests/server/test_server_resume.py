@@ -267,6 +267,26 @@ async def test_another_server_may_take_a_call_from_one_that_lives(tmp_path: Path
         await (await two.session()).closed.wait()
 
 
+async def test_a_call_that_found_no_place_is_not_lost(tmp_path: Path) -> None:
+    one, two = FakeBackend(), FakeBackend()
+    ends = create_app(one.build, store=FileStore(tmp_path))
+    goes_on = create_app(two.build, store=FileStore(tmp_path))
+
+    def refuse(_: FakeSession) -> None:
+        two.on_enter = None
+        raise OverloadedError("The place is taken.")
+
+    two.on_enter = refuse
+    async with listening(goes_on) as (_, second):
+        async with listening(ends) as (_, first):
+            call, _ = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        assert (await next_of(call, wire.Reconnected)).restored
+        assert set(two.checked) == {True}, "it is not refused because others are late"
+        assert goes_on.registry.report()["restored"] == 1
+        await call.aclose()
+
+
 async def test_a_turn_is_finished_before_the_server_ends() -> None:
     backend = FakeBackend()
     app = create_app(backend.build)

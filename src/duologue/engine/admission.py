@@ -66,26 +66,36 @@ class AdmissionController:
         self.config = config
         self._free = free or _Memory().free
 
-    def check(self, load: Load) -> None:
-        """Raise OverloadedError if one more call is too many."""
-        if (found := self._objection(load)) is not None:
+    def check(self, load: Load, *, resumes: bool = False) -> None:
+        """Raise OverloadedError if one more call is too many.
+
+        A call that `resumes`, because its process has ended, was admitted before: it is refused for want of a place or
+        of memory, and not because running calls are served late.
+        """
+        if (found := self._objection(load, resumes=resumes)) is not None:
             reason, message = found
             raise OverloadedError(message, retry_after=self.config.retry_after, reason=reason)
 
-    def _objection(self, load: Load) -> tuple[str, str] | None:
+    def _objection(self, load: Load, *, resumes: bool) -> tuple[str, str] | None:
         """Return why one more call is too many, as a reason and a message; None if it is not."""
         c = self.config
         if load.sessions >= load.max_sessions:
             return "sessions", f"This process carries {load.sessions} sessions, which is its limit."
+        if not resumes and (late := self._late(load)) is not None:
+            return late
+        free = self._free()
+        if free is not None and free < c.min_free_bytes:
+            return "memory", f"{free / 2**20:.0f} MiB of memory are free."
+        return None
+
+    def _late(self, load: Load) -> tuple[str, str] | None:
+        c = self.config
         if load.tick_lag > c.max_tick_lag:
             return "tick_lag", f"Running calls are served {load.tick_lag * 1000:.0f} ms late."
         if load.lateness > c.max_lateness:
             return "lateness", f"Transcripts and speech come {load.lateness * 1000:.0f} ms late."
         if load.backlog > c.max_backlog:
             return "backlog", f"{load.backlog:.1f} s of work wait for the models."
-        free = self._free()
-        if free is not None and free < c.min_free_bytes:
-            return "memory", f"{free / 2**20:.0f} MiB of memory are free."
         return None
 
 

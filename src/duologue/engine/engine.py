@@ -205,17 +205,20 @@ class Engine:
         self.config = replace(self.config, max_sessions=max_sessions, admission=admission)
         self.admission.config = admission
 
-    def admit(self) -> None:
-        """Raise OverloadedError if one more session is too many by what is measured now."""
+    def admit(self, *, resumes: bool = False) -> None:
+        """Raise OverloadedError if one more session is too many by what is measured now.
+
+        A session that `resumes` a call of another process needs a place, and is not refused because others are late.
+        """
         if self._model_threads is not None and not self._model_threads.is_whole:
             raise OverloadedError(
                 "A thread that runs models died, and is being replaced.", retry_after=REPAIR_EVERY_S, reason="threads"
             )
-        self.admission.check(self.load)
+        self.admission.check(self.load, resumes=resumes)
 
-    def attach(self, session: Ticked) -> None:
-        """Admit a session, and serve it from the next tick on."""
-        self.admit()
+    def attach(self, session: Ticked, *, resumes: bool = False) -> None:
+        """Admit a session, as `admit` does, and serve it from the next tick on."""
+        self.admit(resumes=resumes)
         self._tick.add(session)
 
     def detach(self, session: Ticked) -> None:

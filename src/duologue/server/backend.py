@@ -127,8 +127,8 @@ class Backend(Protocol):
         """A session that goes on with the call of this id. Raises as `open_session` does."""
         ...
 
-    def check(self) -> None:
-        """Raise OverloadedError where a session would be refused now."""
+    def check(self, *, resumes: bool = False) -> None:
+        """Raise OverloadedError where a session would be refused now, or one that `resumes` a call."""
         ...
 
     def counters(self) -> Mapping[str, float]:

@@ -148,8 +148,8 @@ class ConnectionRegistry:
             "sockets_turned_away": gate.turned_away,
         }
 
-    def backend(self, *, held: int = 0) -> Backend:
-        """The backend, for a caller that holds `held` connections itself.
+    def backend(self, *, held: int = 0, resumes: bool = False) -> Backend:
+        """The backend, for a caller that holds `held` connections itself, and perhaps `resumes` a call.
 
         Raises OverloadedError where it takes no session now, or what kept it from being built.
         """
@@ -168,7 +168,7 @@ class ConnectionRegistry:
             raise OverloadedError(
                 "The models are being loaded.", hint="Try again in a moment.", retry_after=1.0, reason="loading"
             )
-        self._backend.check()
+        self._backend.check(resumes=resumes)
         return self._backend
 
     async def keep(self, build: Callable[[], AbstractAsyncContextManager[Backend]], end: asyncio.Event) -> None:
@@ -197,7 +197,7 @@ class ConnectionRegistry:
         self._streams[stream] = asyncio.current_task()
         self._came += 1
         try:
-            await stream.run(partial(self.backend, held=1))
+            await stream.run(partial(self.backend, held=1, resumes=handshake.reconnects))
         finally:
             del self._streams[stream]
             if (refusal := stream.refusal) is not None:

@@ -77,9 +77,9 @@ class SessionFactory:
         self._calls = CallCounters()
         self._exposed = frozenset(name.lower() for name in options.expose_headers)
 
-    def check(self) -> None:
-        """Raise OverloadedError where a session would be refused now."""
-        self._engine.admit()
+    def check(self, *, resumes: bool = False) -> None:
+        """Raise OverloadedError where a session would be refused now, or one that `resumes` a call."""
+        self._engine.admit(resumes=resumes)
 
     def change(self, options: CallOptions, max_sessions: int, admission: Admission) -> None:
         """Open further calls with these options, and admit as many."""

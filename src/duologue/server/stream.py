@@ -105,8 +105,12 @@ class Stream(ParkableStream):
         assert isinstance(found, dict)
         assert backend is not None
         saved = SavedCall.from_json(found)
-        self._desk.restored += 1
-        await self._converse(backend, saved.start, saved, message)
+        try:
+            await self._converse(backend, saved.start, saved, message)
+        except DuologueError:
+            if self._session is None:  # nothing of the call is lost: the client may try again, here or elsewhere
+                await self._desk.put_back(message.token, found)
+            raise
 
     async def _when_loaded(self, find_backend: Callable[[], Backend]) -> Backend:
         """The backend. A client that comes while the models load waits for them, as long as `start` may take."""
@@ -216,6 +220,7 @@ class Stream(ParkableStream):
         session.suspend()
         session.unsuspend(self._limits.catch_up)
         self._inbox.messages = saved.messages
+        self._desk.restored += 1
         self._connection.write(wire.dump(self._reconnected(message.token, sound.position, restored=True)))
 
     async def _close(self, closing: Closing) -> None:

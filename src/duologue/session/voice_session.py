@@ -118,13 +118,15 @@ class VoiceSession(CallCommands):
         """The id of its trace, 32 hexadecimal digits; empty if no traces are exported."""
         self.is_recorded: bool = False
         """Whether a server records the call."""
+        self._resumes = False
+        """It goes on with a call that was admitted before, in another process."""
 
     # --- life ---
 
     async def __aenter__(self) -> Self:
         if self._call.state is not CallState.INITIAL:
             raise SessionAlreadyActiveError(f"Session {self.id} has been started before.")
-        self.engine.attach(self)
+        self.engine.attach(self, resumes=self._resumes)
         CONTEXTS.begin(self.id, self.engine.telemetry.metrics, self.record.usage)
         agent = self.info.agent or self.config.agent_name
         parties = Parties(agent, self._evidence.name, self._responder.name, self.config.language or "")
@@ -309,6 +311,7 @@ class VoiceSession(CallCommands):
         self._rules.resume(checkpoint.history, checkpoint.turn, checkpoint.generation)
         self._output.playout.position = round(checkpoint.output_s * self._output.playout.rate)
         self._roster.current = checkpoint.agent
+        self._resumes = True
 
     def mark_playback(self, position: int) -> None:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""

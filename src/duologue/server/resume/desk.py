@@ -165,6 +165,14 @@ class ResumeDesk:
         found = await self._store.take(key) if self.is_shared else None
         return None if found is None else _parse(found)
 
+    async def put_back(self, token: str, state: dict[str, Any]) -> None:
+        """Store the state of a claimed call again, because it could not be gone on with here."""
+        try:
+            await self._store.put(_key(token), json.dumps(state).encode(), self.window + GRACE)
+        except DuologueError as error:
+            self.writes_failed += 1
+            log.warning("The state of a call cannot be stored: %s", error)
+
     async def save(self, owner: Owner) -> bool:
         """Write the state of a call now. Returns False if that fails, or if no other process could read it."""
         entry = self._of_owner.get(owner)
