@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -140,7 +141,8 @@ async def test_one_session_too_many_is_refused() -> None:
         e.admit()
         inside, outside = Listening(), Listening()
         e.attach(inside)
-        for refused in (e.admit, lambda: e.attach(outside)):
+        attempts: tuple[Callable[[], None], ...] = (e.admit, lambda: e.attach(outside))
+        for refused in attempts:
             with pytest.raises(OverloadedError, match="carries 1 sessions") as caught:
                 refused()
             assert caught.value.retry_after == 5.0

@@ -267,6 +267,37 @@ async def test_another_server_may_take_a_call_from_one_that_lives(tmp_path: Path
         await (await two.session()).closed.wait()
 
 
+async def test_a_client_that_did_not_get_its_new_token_goes_on_in_yet_another_process(tmp_path: Path) -> None:
+    backends = FakeBackend(), FakeBackend(), FakeBackend()
+    one, two, three = (create_app(backend.build, store=FileStore(tmp_path)) for backend in backends)
+    async with listening(two) as (_, second), listening(three) as (_, third):
+        async with listening(one) as (_, first):
+            call, _ = await Server(one, backends[0], first).call()
+        unheard = connect(f"ws://{second}/v1/stream", timeout=DEADLINE)
+        unheard._token, unheard._window = call._token, 1.0
+        await unheard._reconnect()
+        between = await backends[1].session()
+        reset(unheard)
+        call._url = f"ws://{third}/v1/stream"
+        assert (await next_of(call, wire.Reconnected)).restored
+        async with asyncio.timeout(DEADLINE):
+            await between.closed.wait()
+        assert between.reason == "resumed_elsewhere"
+        await call.aclose()
+        await (await backends[2].session()).closed.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_all_who_use_a_call_that_cannot_be_resumed_are_told(server: Server) -> None:
+    call, session = await server.call()
+    for owner in list(server.app.registry.desk._of_owner):
+        server.app.registry.desk.forget(owner)
+    reset(call)
+    told = await asyncio.gather(call.text("Hello?"), next_of(call, wire.Ended), return_exceptions=True)
+    assert [isinstance(error, DuologueError) for error in told] == [True, True], told
+    session.finish("timeout")
+
+
 async def test_a_call_that_found_no_place_is_not_lost(tmp_path: Path) -> None:
     one, two = FakeBackend(), FakeBackend()
     ends = create_app(one.build, store=FileStore(tmp_path))

@@ -94,7 +94,7 @@ class EchoBackend:
         """One like all others."""
         return EchoSession(sink)
 
-    def check(self) -> None:
+    def check(self, *, resumes: bool = False) -> None:
         """There is room."""
 
     def counters(self) -> Mapping[str, float]:

@@ -128,6 +128,8 @@ class ResumableConnection:
         """
         async with self._resuming:
             if self._socket is socket:
+                if self._token is None:  # whoever noticed first has found that it is over
+                    raise StreamError("The connection broke off, and the session could not be resumed.")
                 self._came.append(await self._make_again())
 
     async def _make_again(self) -> Reconnected:

@@ -105,12 +105,15 @@ class Stream(ParkableStream):
         assert isinstance(found, dict)
         assert backend is not None
         saved = SavedCall.from_json(found)
+        self._is_restoring = True
         try:
             await self._converse(backend, saved.start, saved, message)
         except DuologueError:
             if self._session is None:  # nothing of the call is lost: the client may try again, here or elsewhere
                 await self._desk.put_back(message.token, found)
             raise
+        finally:
+            self._is_restoring = False
 
     async def _when_loaded(self, find_backend: Callable[[], Backend]) -> Backend:
         """The backend. A client that comes while the models load waits for them, as long as `start` may take."""
@@ -206,7 +209,10 @@ class Stream(ParkableStream):
             for event in early:
                 tell(event)
             self._session, self._backlog = session, backlog
+            self._is_restoring = False
             self._inbox.open(session, start, sink, sound)
+            if saved is not None:  # at once: the client may not get the answer, and come to another process
+                await self._desk.save(self)
             await self._over.wait()
             if self._closing is not None:
                 await session.hang_up(self._closing.reason)

@@ -54,18 +54,25 @@ class Owner(Protocol):
 
 
 class _Entry:
-    __slots__ = ("dirty", "key", "left", "old_key", "owner", "stored", "watched_at", "written_at")
+    __slots__ = ("dirty", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "written_at")
 
     def __init__(self, owner: Owner, key: str, old_key: str | None) -> None:
         self.owner = owner
         self.key = key
         self.old_key = old_key
         """Valid, too, until the client shows that it has the new token."""
+        self.spent: str | None = None
+        """An old key under which the state is still stored."""
         self.dirty = True
         self.stored = False
         self.left = False
         """Another process has to continue it."""
         self.written_at = self.watched_at = float("-inf")
+
+    @property
+    def places(self) -> list[str]:
+        """Where the state is stored: under the key, and for another process also under the old one."""
+        return [self.key] if self.old_key is None else [self.key, _second(self.old_key)]
 
 
 class ResumeDesk:
@@ -119,7 +126,7 @@ class ResumeDesk:
         entry = self._of_owner.get(owner)
         if entry is not None and entry.old_key is not None:
             self._entries.pop(entry.old_key, None)
-            entry.old_key = None
+            entry.spent, entry.old_key, entry.dirty = entry.old_key, None, True
 
     def forget(self, owner: Owner) -> bool:
         """Revoke the token of a call. Returns True if its state has to be removed from the store."""
@@ -134,7 +141,7 @@ class ResumeDesk:
         """A call is over: remove its state."""
         entry = self._of_owner.get(owner)
         if self.forget(owner) and entry is not None:
-            await self._try_take(entry.key)
+            await self._remove(entry)
 
     def changed(self, owner: Owner) -> None:
         """Have the state of a call written soon."""
@@ -157,13 +164,20 @@ class ResumeDesk:
         entry = self._entries.get(key)
         if entry is not None:
             self.forget(entry.owner)
-            if entry.stored and await self._try_take(entry.key) is None:
+            if entry.stored and not await self._remove(entry):
                 self.given_up += 1
                 entry.owner.taken()
                 return None
             return entry.owner
-        found = await self._store.take(key) if self.is_shared else None
-        return None if found is None else _parse(found)
+        if not self.is_shared:
+            return None
+        found = await self._store.take(key) or await self._store.take(_second(key))
+        if found is None:
+            return None
+        state = _parse(found)
+        for place in state.get("places", ()):
+            await self._try_take(str(place))
+        return state
 
     async def put_back(self, token: str, state: dict[str, Any]) -> None:
         """Store the state of a claimed call again, because it could not be gone on with here."""
@@ -216,28 +230,48 @@ class ResumeDesk:
                 return
             if entry.dirty or now - entry.written_at >= REFRESH_EVERY:
                 entry.dirty = False
-                data = json.dumps(entry.owner.saved()).encode()
-                await self._store.put(entry.key, data, self.window + GRACE)
+                places = entry.places
+                data = json.dumps(entry.owner.saved() | {"places": places}).encode()
+                for place in places:
+                    await self._store.put(place, data, self.window + GRACE)
                 entry.written_at = now
                 was_current = self._of_owner.get(entry.owner) is entry
                 entry.stored = True
                 if not (was_current or entry.left):  # the call ended, or got another token meanwhile
-                    await self._try_take(entry.key)
+                    await self._remove(entry)
+                elif entry.spent is not None and not entry.left:
+                    spent, entry.spent = entry.spent, None
+                    await self._try_take(_second(spent))
         except DuologueError as error:
             entry.dirty = True
             self.writes_failed += 1
             log.warning("The state of a call cannot be stored: %s", error)
 
-    async def _try_take(self, key: str) -> bytes | None:
+    async def _remove(self, entry: _Entry) -> bool:
+        """Remove a stored state. Returns False if another process has taken it."""
+        for key in filter(None, (entry.old_key, entry.spent)):
+            await self._try_take(_second(key))
+        return await self._try_take(entry.key)
+
+    async def _try_take(self, key: str) -> bool:
+        """Remove a state. Returns False if there is none; if the store fails, the state is taken to be there."""
         try:
-            return await self._store.take(key)
+            return await self._store.take(key) is not None
         except DuologueError as error:
             log.warning("The state of a call cannot be removed: %s", error)
-            return None
+            return True
 
 
 def _key(token: str) -> str:
     return f"call:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def _second(key: str) -> str:
+    """Where a state lies for a client that may not have its newest token.
+
+    It is another place than that of the process before, which is taken for good: by that it knows to end the call.
+    """
+    return f"old-{key}"
 
 
 def _parse(data: bytes) -> dict[str, Any]:

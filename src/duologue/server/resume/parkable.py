@@ -48,6 +48,8 @@ class ParkableStream:
         self._opened: Session | None = None
         self._session: Session | None = None
         """The same, once it has begun."""
+        self._is_restoring = False
+        """It has claimed a call of another process, and has no session yet."""
         self.is_lent = False
         """Its connection serves another stream's call."""
         self._sink: AudioOutput | None = None
@@ -74,6 +76,8 @@ class ParkableStream:
     @property
     def settled(self) -> bool:
         """Whether nothing is lost if it ends now: neither side speaks, and no answer is being prepared."""
+        if self._is_restoring:
+            return False
         return not self.conversing or self.is_parked or self._session is None or self._session.settled
 
     @property
