@@ -262,7 +262,7 @@ async def test_an_agent_that_comes_too_late_is_closed_unless_it_answers_another_
 
     async with factory_of({"late": make}) as sessions:
         opening = asyncio.create_task(opened(sessions))
-        while not sessions._code._threads:
+        while not sessions._code._code._threads:
             await asyncio.sleep(0)
         opening.cancel()  # the client is gone
         await asyncio.wait([opening])
@@ -270,7 +270,7 @@ async def test_an_agent_that_comes_too_late_is_closed_unless_it_answers_another_
             as_agent(late)
         assert sessions.counters()["application_stuck"] == 1
         release.set()
-        while sessions.counters()["application_stuck"] or sessions._code._disposing:
+        while sessions.counters()["application_stuck"] or sessions._code._code._disposing:
             await asyncio.sleep(0.001)
         assert closed.is_set() is not is_used
 

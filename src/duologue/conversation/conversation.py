@@ -6,6 +6,8 @@ requested (`PendingRequests.request_transcript`) and understood (`Endpointer.app
 
 The parts refer to each other in one direction only: `Keyboard` → `Endpointer` → `UserTurn` → `Speculation` → `Floor`.
 What goes the other way goes through this module, so that a finished conversation is no reference cycle.
+
+The module is over 300 lines because it has a method for each input.
 """
 
 from __future__ import annotations

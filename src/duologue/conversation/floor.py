@@ -1,4 +1,7 @@
-"""The floor: which reply of the agent is prepared or played, what waits for it, and what a barge-in does to it."""
+"""The floor: which reply of the agent is prepared or played, what waits for it, and what a barge-in does to it.
+
+The module is over 300 lines because replies, texts to be said and barge-ins change the same state.
+"""
 
 from __future__ import annotations
 

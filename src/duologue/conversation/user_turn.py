@@ -1,4 +1,7 @@
-"""The user's turn: the open utterance, from the onset of speech until it is decided or turns out to be nothing."""
+"""The user's turn: the open utterance, from the onset of speech until it is decided or turns out to be nothing.
+
+The module is over 300 lines because all of it changes one utterance, whose life is read from onset to decision.
+"""
 
 from __future__ import annotations
 

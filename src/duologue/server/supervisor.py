@@ -1,4 +1,7 @@
-"""Supervises several processes on one port: starts, watches, restarts and ends them."""
+"""Supervises several processes on one port: starts, watches, restarts and ends them.
+
+The module is over 300 lines because it is one loop: what a worker may do, and what follows, are read together.
+"""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from duologue.resilience.retry import RETRIES
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.host import Host
+from duologue.session.input_buffer import AudioSource
 from duologue.session.provider_use import count_stream, count_transcription
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
-from duologue.session.reopening import AudioSource
 from duologue.session.retry import pause_before_retry
 from duologue.session.stream_checks import check_transcript
 from duologue.stt.buffered import PARTIAL_TIMEOUT_S
@@ -79,11 +79,6 @@ class EvidenceRequester:
         self._tasks: set[asyncio.Task[None]] = set()
         """All unfinished tasks, dropped ones included."""
         self._partial: asyncio.Task[None] | None = None
-
-    @property
-    def stt_name(self) -> str:
-        """The name of the recognizer."""
-        return self._stt.name
 
     @property
     def words_name(self) -> str:

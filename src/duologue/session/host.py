@@ -7,11 +7,12 @@ import weakref
 from typing import Protocol
 
 from duologue.agent.faults import FaultLog
+from duologue.conversation import effects
 from duologue.conversation.inputs import Input
 from duologue.errors import DuologueError
 from duologue.session.events import FunctionCallRequested, Metered, ToolCalled, TurnMeasured
 
-__all__ = ["Host", "WeakHost"]
+__all__ = ["Host", "WeakHost", "WordsHost"]
 
 _faults = FaultLog(logging.getLogger(__name__))
 
@@ -48,6 +49,30 @@ class Host(Protocol):
 
     def publish(self, event: ToolCalled | FunctionCallRequested | Metered) -> None:
         """Publish what a part observed."""
+        ...
+
+
+class WordsHost(Protocol):
+    """Who asks for words."""
+
+    def answer_words(self, ask: effects.RequestTranscript, text: str) -> None:
+        """Take the words that were asked for."""
+        ...
+
+    def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
+        """Take note that they will not come; `reported`: the error has been published."""
+        ...
+
+    def tell_rules(self, input_: Input) -> None:
+        """Tell the rules."""
+        ...
+
+    def report(self, error: DuologueError) -> None:
+        """Publish an error of the provider."""
+        ...
+
+    def note_fault(self, error: DuologueError | None) -> None:
+        """Count a fault of the provider, and publish it unless it is None."""
         ...
 
 

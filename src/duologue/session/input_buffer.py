@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,23 @@ from numpy.typing import NDArray
 from duologue.audio.ring import Ring
 from duologue.conversation.inputs import Gap
 
-__all__ = ["InputBuffer"]
+__all__ = ["AudioSource", "InputBuffer"]
 
 MAX_GAPS = 64
 """Gaps that may wait to be reported; beyond it the last ones are merged, with the audio between them."""
+
+
+class AudioSource(Protocol):
+    """The audio of the session."""
+
+    @property
+    def first(self) -> int:
+        """The oldest sample that is kept."""
+        ...
+
+    def read(self, start: int, end: int) -> NDArray[np.int16]:
+        """A copy of the part of [start, end) that is still held."""
+        ...
 
 
 class InputBuffer:
@@ -130,7 +144,7 @@ class InputBuffer:
         return Gap(start, gap.end, gap.reason)
 
     def read(self, start: int, end: int) -> NDArray[np.int16]:
-        """A copy of what is still held of [start, end)."""
+        """A copy of the part of [start, end) that is still held."""
         return self._ring.read(max(start, self._ring.first), min(end, self._ring.end))
 
     def replace(self, start: int, samples: NDArray[np.int16]) -> None:

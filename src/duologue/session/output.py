@@ -1,4 +1,8 @@
-"""Plays replies: does what the rules want done with them, paces their audio, and reports what was played."""
+"""Plays replies: does what the rules want done with them, paces their audio, and reports what was played.
+
+The module is over 300 lines because what the rules want done with a reply, what the reply brings and what was played
+meet in the same state.
+"""
 
 from __future__ import annotations
 

@@ -6,19 +6,20 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final as Constant
-from typing import Protocol
 
 from duologue.audio.format import RATE
 from duologue.conversation import effects, inputs
 from duologue.engine import Recognizer
 from duologue.errors import DeadlineError, DuologueError
 from duologue.session.config import SessionConfig
-from duologue.session.reopening import AudioSource, ReopeningStream
+from duologue.session.host import WordsHost
+from duologue.session.input_buffer import AudioSource
+from duologue.session.reopening import ReopeningStream
 from duologue.session.stream_checks import StreamChecks
 from duologue.session.transcripts import Span, TranscriptBuffer
 from duologue.stt import EndOfTurn, Final
 
-__all__ = ["DEFAULT_LATENCY_S", "LiveRecognition", "WordsHost"]
+__all__ = ["DEFAULT_LATENCY_S", "LiveRecognition"]
 
 DEFAULT_LATENCY_S: Constant = 0.3
 """Of a recognizer that declares none, until it has been measured."""
@@ -29,30 +30,6 @@ MAX_REQUESTS: Constant = 16
 STALL_LATENCIES: Constant = 4.0
 """A stream that takes so many times its expected latency to answer has stalled, if that is longer than its share of
 `words_timeout`."""
-
-
-class WordsHost(Protocol):
-    """Who asks for words."""
-
-    def answer_words(self, ask: effects.RequestTranscript, text: str) -> None:
-        """Take the words that were asked for."""
-        ...
-
-    def fail_words(self, ask: effects.RequestTranscript, error: DuologueError, *, reported: bool) -> None:
-        """Take note that they will not come; `reported`: the error has been published."""
-        ...
-
-    def tell_rules(self, input_: inputs.Input) -> None:
-        """Tell the rules."""
-        ...
-
-    def report(self, error: DuologueError) -> None:
-        """Publish an error of the provider."""
-        ...
-
-    def note_fault(self, error: DuologueError | None) -> None:
-        """Count a fault of the provider, and publish it unless it is None."""
-        ...
 
 
 @dataclass(slots=True)

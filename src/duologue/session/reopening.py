@@ -7,9 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final as Constant
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from duologue.audio.format import RATE
 from duologue.engine import Recognizer
 from duologue.engine.accounting import owned_by
@@ -17,10 +14,11 @@ from duologue.errors import DuologueError, OverloadedError, ProviderError, with_
 from duologue.session.agent_writer import without_frames
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
+from duologue.session.input_buffer import AudioSource
 from duologue.session.retry import pause_before_retry
 from duologue.stt import RecognitionStream
 
-__all__ = ["AudioSource", "ReopeningStream"]
+__all__ = ["ReopeningStream"]
 
 MAX_OPENED: Constant = 64
 """Streams opened in one call, all faults together."""
@@ -40,19 +38,6 @@ MAX_REPLAY: Constant = 30 * RATE
 """Samples pushed again after a fault, at most..."""
 REPLAY_PIECE: Constant = RATE // 10
 """...in pieces of so many."""
-
-
-class AudioSource(Protocol):
-    """The audio of the session."""
-
-    @property
-    def first(self) -> int:
-        """The oldest sample that is kept."""
-        ...
-
-    def read(self, start: int, end: int) -> NDArray[np.int16]:
-        """A copy of the part of [start, end) that is still held."""
-        ...
 
 
 class Owner(Protocol):

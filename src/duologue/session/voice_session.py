@@ -210,7 +210,7 @@ class VoiceSession(CallCommands):
         turn_model = self.engine.turn_model
         return {
             "vad": self.engine.vad.name,
-            "stt": self._evidence.stt_name,
+            "stt": self._evidence.name,
             "words": self._evidence.words_name,
             "turn_model": "" if turn_model is None else turn_model.name,
             "responder": self._responder.name,
