@@ -299,6 +299,25 @@ async def test_a_model_that_stalls_is_given_up() -> None:
         assert call.heard == []
 
 
+async def test_a_response_that_never_began_is_cancelled_so_that_it_is_not_taken_for_the_next() -> None:
+    class Silent(FakeRealtimeConnection):
+        def respond(self, response: str, *, text: str | None = None, say: str | None = None) -> None:
+            asked.append(response)
+
+    class SilentModel(FakeRealtimeModel):
+        async def connect(self, **_: Any) -> Silent:
+            connections.append(Silent(self))
+            return connections[-1]
+
+    asked: list[str] = []
+    connections: list[Silent] = []
+    config = SessionConfig(first_text_timeout=0.02, rules=ConversationConfig(apology=""))
+    async with VirtualCall(responder=RealtimeResponder(SilentModel()), config=config) as call:
+        await call.say("Hello.")
+        assert [error.code for error in call.of(ErrorRaised)] == ["timeout"]
+        assert connections[0].cancelled == asked == ["response-1"]
+
+
 async def test_audio_that_came_before_the_connection_is_heard() -> None:
     async with talk("Yes.", faults=[0.01]) as call:
         await call.say("Hello there.")

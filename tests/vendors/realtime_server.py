@@ -62,6 +62,8 @@ class RealtimeServer:
     path: ClassVar[str] = "/v1/realtime"
     base: ClassVar[str] = "/v1"
     """What of the path clients are told."""
+    parameters: ClassVar[frozenset[str]] = frozenset({"model"})
+    """Of the address."""
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class RealtimeServer:
             self.problems.append("wrong key")
             return connection.respond(HTTPStatus.UNAUTHORIZED, "")
         parts = urlsplit(request.path)
-        if parts.path != self.path or set(parse_qs(parts.query)) != {"model"}:
+        if parts.path != self.path or set(parse_qs(parts.query)) != self.parameters:
             self.problems.append(f"target {request.path}")
             return connection.respond(HTTPStatus.NOT_FOUND, "")
         return None
@@ -126,7 +128,7 @@ class RealtimeServer:
     def has_key(self, request: Request) -> bool:
         return request.headers.get("Authorization") == f"Bearer {KEY}"
 
-    def conversation(self, socket: ServerConnection) -> Conversation:
+    def conversation(self, socket: ServerConnection) -> Any:
         return Conversation(self, socket)
 
     async def _serve(self, socket: ServerConnection) -> None:

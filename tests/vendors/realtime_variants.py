@@ -69,7 +69,7 @@ class _Session(_Strict):
 class XaiServer(RealtimeServer):
     """xAI."""
 
-    def conversation(self, socket: ServerConnection) -> Conversation:
+    def conversation(self, socket: ServerConnection) -> Any:
         return _XaiConversation(self, socket)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from duologue.agent import FunctionCall
@@ -143,7 +144,7 @@ class RealtimeResponder(Responder):
                         self._link.call("tool_result", event.id, result)
                 event = await response.next(self.name, request.config.speech_timeout)
         finally:
-            self._link.responses.pop(response.id, None)
+            self._leave(response, is_over=event is None)
         placer.end_text()
         for place in placer.end():
             yield SpokenText(place.moved(reply.responses, reply.seconds), within, interruptible)
@@ -188,10 +189,17 @@ class RealtimeResponder(Responder):
             self._link.call("respond", response.id, text=text, say=None if say is None else say.text)
             event = await response.next(self.name, request.config.first_text_timeout)
         except BaseException:
-            self._link.responses.pop(response.id, None)
+            self._leave(response)
             raise
         reply.responses += 1
         return response, event
+
+    def _leave(self, response: ModelResponse, *, is_over: bool = False) -> None:
+        """Read no more of a response; one that is not over is to be stopped, or it would be taken for the next."""
+        known = self._link.responses.pop(response.id, None)
+        if known is not None and not is_over and response.connection is self._link.connection:
+            with suppress(ProviderError):  # what ended the response is being raised, and says more
+                self._link.call("cancel", response.id)
 
     def _report(self, request: ResponseRequest, placer: TextPlacer) -> None:
         self._seconds_per_char = placer.seconds_per_char
