@@ -21,6 +21,7 @@ from duologue.server.policy import CallPolicy
 from duologue.server.session_factory import SessionFactory
 from duologue.server.speech_to_speech import ModelAnswers
 from duologue.session import CallRequest, RealtimeResponder, SessionConfig, TurnTaking, VoiceSession
+from duologue.settings.languages import LanguageModels
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
@@ -41,9 +42,10 @@ async def factory_of(
     max_sessions: int = 8,
     realtime: Any = None,
     stt: Any = None,
+    languages: dict[str, LanguageModels] | None = None,
     **options: Any,
 ) -> AsyncIterator[SessionFactory]:
-    models = LocalModels(PeakVad(), stt or FakeSttModel(), FakeTtsModel(), SentenceEnd(), None)
+    models = LocalModels(PeakVad(), stt or FakeSttModel(), FakeTtsModel(), SentenceEnd(), None, languages or {})
     async with models.engine(config=EngineConfig(max_sessions=max_sessions), clock=VirtualClock(), paced=False) as e:
         made = CallOptions(agents=named_agents(None, agents), **{"config": CONFIG, **options})
         sessions = SessionFactory(e, models, made, voices=voices, realtime=realtime)
@@ -71,6 +73,51 @@ class Shop:
 
     async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
         yield f"You are {self.call.metadata.get('name', 'nobody')}."
+
+
+class SpanishModel(FakeSttModel):
+    name = "spanish-model"
+    languages = frozenset(["en", "es"])
+
+
+class SpanishVoice(FakeTtsModel):
+    name = "spanish-voice"
+
+
+class HighVoice(FakeTtsModel):
+    name = "high-voice"
+
+
+async def answer_yes(text: str) -> str:
+    return "Sí."
+
+
+def parties(session: VoiceSession) -> tuple[str | None, str, str]:
+    """The language of a call, who hears it and who speaks."""
+    return session.config.language, session.components["stt"], session.components["responder"]
+
+
+async def test_a_call_in_another_language_has_the_models_of_that() -> None:
+    spanish = LanguageModels(SpanishModel(), SpanishVoice())
+    async with factory_of(
+        {"one": lambda: ScriptedAgent("Sí.")}, languages={"es": spanish, "en": LanguageModels()}
+    ) as sessions:
+        assert parties(await opened(sessions, language="es-MX")) == ("es", "spanish-model", "spanish-voice")
+        assert parties(await opened(sessions)) == ("en", "fake-stt-model", "fake-tts-model")
+        with pytest.raises(UnsupportedLanguageError, match="en, es"):
+            await opened(sessions, language="de")
+
+
+async def test_a_voice_that_was_asked_for_speaks_any_language() -> None:
+    languages = {"es": LanguageModels(SpanishModel(), SpanishVoice())}
+    voices = {"low": FakeTtsModel(), "high": HighVoice()}
+    config = replace(CONFIG, language="es")
+    async with factory_of(
+        {"one": lambda: ScriptedAgent("Sí.")}, voices=voices, languages=languages, config=config
+    ) as sessions:
+        assert parties(await opened(sessions)) == ("es", "spanish-model", "spanish-voice")
+        assert parties(await opened(sessions, voice="high")) == ("es", "spanish-model", "high-voice")
+        assert parties(await opened(sessions, language="en")) == ("en", "fake-stt-model", "fake-tts-model")
 
 
 async def test_each_session_has_the_agent_that_was_asked_for() -> None:

@@ -15,10 +15,14 @@ class Model:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [("en", "en"), ("EN", "en"), ("en-US", "en"), ("de_AT", "de"), (None, "de"), (" en ", "en")]
+    ("asked", "given"), [("en", "en"), ("EN", "en"), ("en-US", "en"), ("de_AT", "de"), (None, "en"), (" en ", "en")]
 )
 def test_a_known_language_is_given_as_its_code(asked: str | None, given: str) -> None:
     assert check_language(Model(), asked) == given
+
+
+def test_without_english_the_first_is_its_own() -> None:
+    assert check_language(Model(languages=frozenset({"fr", "de"})), None) == "de"
 
 
 @pytest.mark.parametrize("asked", ["fr", "", "english", "e", "xx-EN"])

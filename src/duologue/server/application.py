@@ -33,6 +33,7 @@ from duologue.server.supervisor import share
 from duologue.server.warming import check_agents, warm_phrases, warm_provider
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
+from duologue.settings.languages import CallLanguages
 from duologue.settings.local import LocalModels, load_local
 from duologue.telemetry import CostTable, TelemetryConfig
 from duologue.telemetry.hub import Telemetry
@@ -60,6 +61,7 @@ class Application:
         config: SessionConfig | None = None,
         stt: Any = None,
         tts: Any = None,
+        languages: CallLanguages | Sequence[str] = (),
         vad: Any = None,
         resilience: ResilienceSettings | None = None,
         realtime: Any = None,
@@ -96,6 +98,9 @@ class Application:
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"{option} is {type(value).__name__}; expected {kind.__name__}.")
         self.config: SessionConfig = config or SessionConfig()
+        self._languages = CallLanguages.of(languages, self.config.language)
+        if self.config.language is None and self._languages.codes:
+            self.config = replace(self.config, language=self._languages.codes[0])
         self._say = say
         self._workers = workers
         self._engine = engine or EngineConfig(max_sessions=MAX_SESSIONS)
@@ -179,9 +184,8 @@ class Application:
                     on_ready()
                 stocked: list[object] = [sample for sample in samples if sample is not None]
                 phrases = [phrase for each in stocked if isinstance(each, HasCommonPhrases) for phrase in each.phrases]
-                rules = (self.options.config or SessionConfig()).rules_of_call()
-                standby = [*(rules.fillers or ()), rules.apology or "", rules.not_understood or ""]
-                warming = asyncio.create_task(warm_phrases(running, models, phrases, standby), name="duologue-warm")
+                config = self.options.config or SessionConfig()
+                warming = asyncio.create_task(warm_phrases(running, models, phrases, config), name="duologue-warm")
                 records = None if self._records is None else CallRecords(self._records)
                 recordings = None if self._recording is None else Recordings(self._recording)
                 sessions = SessionFactory(
@@ -262,6 +266,8 @@ class Application:
             lambda name, took: say(f"  {name}: {took:.1f} s"),
             smart_turn=self._smart_turn,
             speaks=realtime is None,
+            languages=self._languages,
+            voices=tuple(voices.values()),
             **given,
         )
         if self._smart_turn and models.turn_model is None:

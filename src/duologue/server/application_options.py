@@ -16,6 +16,7 @@ from duologue.server.auth.options import Security
 from duologue.server.policy import CallPolicy
 from duologue.session import SessionConfig
 from duologue.session.hooks import Hook
+from duologue.settings.languages import CallLanguages
 from duologue.telemetry import CostTable, TelemetryConfig
 
 __all__ = ["ApplicationOptions", "check_options"]
@@ -36,6 +37,9 @@ class ApplicationOptions(TypedDict, total=False):
     arguments that makes one. Of a list of these the first answers, and the next one when it fails or is slow."""
     tts: Any
     """What speaks, likewise."""
+    languages: CallLanguages | Sequence[str]
+    """Codes of the languages that calls may be in; the first is the default. Whisper hears and Kokoro speaks those that
+    `stt` and `tts` do not know."""
     vad: Any
     """What hears whether somebody speaks: `silero` by default, `webrtc`, `energy`, or a detector, likewise."""
     realtime: Any

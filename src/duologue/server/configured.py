@@ -18,6 +18,7 @@ from duologue.server.origins import TRUSTED_PROXIES, Origins
 from duologue.server.policy import CallPolicy
 from duologue.session.config import MAX_AGENT_NAME, SessionConfig
 from duologue.settings.agents import agent_factories, greeting_of
+from duologue.settings.languages import CallLanguages
 from duologue.settings.load import Loaded, load_settings
 from duologue.settings.providers import Kind, check_provider, provider_factory, provider_key, provider_names
 from duologue.settings.schema import Settings
@@ -71,6 +72,7 @@ def options_of(loaded: Loaded, agent: Any = None) -> dict[str, Any]:
         "tts": provider_of(loaded, "tts") if realtime is None and not voices else None,
         "voices": voices,
         "realtime": realtime,
+        "languages": languages_of(loaded),
         "vad": vad_of(loaded),
         "resilience": limits_of(loaded),
         "smart_turn": settings.providers.smart_turn,
@@ -152,6 +154,13 @@ def realtime_of(loaded: Loaded) -> Callable[[], Any] | None:
     with loaded.naming(("agent",)):
         RealtimeService(table.realtime, **options)
     return partial(RealtimeService, table.realtime, **options)
+
+
+def languages_of(loaded: Loaded) -> CallLanguages:
+    """The languages of calls, and the options of the models for them. Raises ConfigError."""
+    whisper, kokoro = options_for(loaded, "stt", "whisper"), options_for(loaded, "tts", "kokoro")
+    with loaded.naming(("providers",)):
+        return CallLanguages(loaded.settings.providers.languages, whisper, kokoro)
 
 
 def vad_of(loaded: Loaded) -> Callable[[], Any] | None:

@@ -130,9 +130,10 @@ class SessionFactory:
     async def _open(self, request: CallRequest, sink: AudioSink, name: str, call: str) -> VoiceSession:
         options = self._options
         policy = options.policy
-        voice = None
         language = self._language(request.language)
-        if self._voices or request.voice is not None:
+        own = self._models.tts_of(language)
+        voice = None
+        if request.voice is not None or (self._voices and own is self._models.tts):
             known = sorted(self._voices, key=lambda name: _rank(self._voices[name], language))
             voice = policy.choose("voice", request.voice, known, policy.voices)
         rules = policy.apply(request, options.config.rules)
@@ -155,8 +156,8 @@ class SessionFactory:
             config = self._config(info, agent, replace(rules, greeting=greeting))
             session = VoiceSession(
                 engine=self._engine,
-                stt=self._models.stt,
-                tts=self._models.tts if voice is None else self._voices[voice],
+                stt=self._models.stt_of(language),
+                tts=own if voice is None else self._voices[voice],
                 agent=agent,
                 responder=None if self._realtime is None else responder_for(self._realtime, info.language),
                 config=config,
@@ -210,6 +211,8 @@ class SessionFactory:
         language = self._options.config.language if asked is None else asked
         stt = self._models.stt
         languages = stt.languages if isinstance(stt, SttModel) else _languages_of(stt)
+        if language is not None and languages:
+            languages |= self._models.languages.keys()
         return language_code(stt.name, languages, language) if languages else language
 
     def _visible(self, headers: Mapping[str, str]) -> dict[str, str]:

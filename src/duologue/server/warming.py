@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from duologue.agent import HasStartupWarning
 from duologue.agent.faults import is_fault
 from duologue.engine import Engine
 from duologue.errors import DuologueError
+from duologue.session import SessionConfig
 from duologue.settings.local import LocalModels
 
 __all__ = ["WARM_TIMEOUT", "check_agents", "warm_phrases", "warm_provider"]
@@ -36,15 +38,15 @@ async def warm_provider(provider: Any, option: str) -> str | None:
     return None
 
 
-async def warm_phrases(
-    engine: Engine, models: LocalModels, phrases: Sequence[str], standby: Sequence[str] = ()
-) -> None:
-    """Have the voice say what agents say often, and what is said when something fails (`standby`)."""
+async def warm_phrases(engine: Engine, models: LocalModels, phrases: Sequence[str], config: SessionConfig) -> None:
+    """Have the voice say what agents say often, and each language's voice what is said when something fails."""
     if models.tts is None:
         return
-    voice = engine.tts(models.tts)
-    await engine.warm(voice, phrases)
-    await engine.standby.prepare(voice, standby)
+    await engine.warm(engine.tts(models.tts_of(config.language)), phrases)
+    for language in dict.fromkeys((config.language, *models.languages)):
+        rules = replace(config, language=language).rules_of_call()
+        standby = [*(rules.fillers or ()), rules.apology or "", rules.not_understood or ""]
+        await engine.standby.prepare(engine.tts(models.tts_of(language)), standby)
 
 
 async def check_agents(agents: Sequence[object], say: Callable[[str], None]) -> None:

@@ -88,7 +88,7 @@ class EvidenceRequester:
     def call(self, *, agent_speculates: bool) -> inputs.CallRequested:
         """Which evidence this session can have, for the rules."""
         can, latency = self._stt.capabilities, self._stt.latency
-        self._told_latency = latency.expected if latency is not None else None
+        self._told_latency = latency.expected if latency is not None else can.typical_latency
         return inputs.CallRequested(
             agent_speculates,
             judges_sound=self._engine.turn_model is not None,

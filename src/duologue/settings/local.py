@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from duologue.engine import Engine
+from duologue.settings.languages import (
+    CallLanguages,
+    LanguageModels,
+    kokoro_for,
+    load_languages,
+    whisper_for,
+)
 from duologue.stt import SpeechToText, SttModel
+from duologue.stt.language import code_of
 from duologue.tts import TextToSpeech, TtsModel
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.vad import VoiceActivityDetector
@@ -31,6 +39,19 @@ class LocalModels:
     words: WordsPolicy
     turn_model: TurnModel | None
     """None if the weights of Smart Turn are not installed."""
+    languages: Mapping[str, LanguageModels] = field(default_factory=dict)
+    """What calls in some languages have in place of `stt` and `tts`."""
+
+    def stt_of(self, language: str | None) -> Any:
+        """The recognizer of calls in a language."""
+        return self._of(language).stt or self.stt
+
+    def tts_of(self, language: str | None) -> Any:
+        """The voice of calls in a language."""
+        return self._of(language).tts or self.tts
+
+    def _of(self, language: str | None) -> LanguageModels:
+        return self.languages.get(code_of(language or ""), LanguageModels())
 
     def engine(self, **options: Any) -> Engine:
         """An engine over these models; `options` as for Engine."""
@@ -45,12 +66,17 @@ def load_local(
     stt: SpeechToText | SttModel | None = None,
     tts: TextToSpeech | TtsModel | None = None,
     vad: VoiceActivityDetector | None = None,
+    languages: CallLanguages | Sequence[str] = (),
+    voices: Sequence[TextToSpeech | TtsModel] = (),
 ) -> LocalModels:
     """Load the local models; takes a few seconds. `stt`, `tts` and `vad` are taken in place of those that would be
     loaded; no voice is loaded unless `speaks`.
 
-    Smart Turn is loaded where its weights are there and `smart_turn` is true. Raises NotInstalledError where a package
-    is missing.
+    Beside them, Whisper is loaded for those of `languages` that the recognizer does not know, and a voice of Kokoro for
+    each that neither `tts` nor one of `voices` speaks. Moonshine and Hibari, which are English, are loaded only if
+    English is one of the languages, or none is given. Smart Turn is loaded if its weights are there and `smart_turn` is
+    true. Raises NotInstalledError where a package
+    is missing, ConfigError or UnsupportedLanguageError for a language that no local model knows.
     """
     from duologue.turn.install import smart_turn_path
     from duologue.turn.smart_turn import SmartTurn
@@ -63,13 +89,21 @@ def load_local(
             on_step(name, time.perf_counter() - began)
         return model
 
+    spoken = CallLanguages.of(languages, None)
+    hears, voice = ("Moonshine", _moonshine), ("Hibari", _hibari)
+    if spoken.codes and "en" not in spoken.codes:
+        first = spoken.codes[0]
+        hears, voice = ("Whisper base", whisper_for(spoken)), (f"Kokoro ({first})", kokoro_for(spoken, first))
+    stt = load(*hears) if stt is None else stt
+    tts = load(*voice) if tts is None and speaks else tts
     turn_model = load("Smart Turn", SmartTurn) if smart_turn and smart_turn_path() else None
     return LocalModels(
         vad=load("Silero VAD", _silero) if vad is None else vad,
-        stt=load("Moonshine", _moonshine) if stt is None else stt,
-        tts=load("Hibari", _hibari) if tts is None and speaks else tts,
+        stt=stt,
+        tts=tts,
         words=Words(),
         turn_model=turn_model,
+        languages=load_languages(spoken, stt, [*([] if tts is None else [tts]), *voices], load),
     )
 
 

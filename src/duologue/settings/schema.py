@@ -87,6 +87,8 @@ class ProvidersTable(Table):
     """What recognizes speech, as `"deepgram/nova-3"`, or a list of names."""
     tts: Names = ("hibari",)
     """What speaks, likewise."""
+    languages: tuple[str, ...] = ()
+    """Languages of calls, as `["en", "es"]`, the default first. Local models serve those that `stt` or `tts` do not."""
     vad: str = "silero"
     """What hears whether somebody speaks: `silero`, `webrtc`, `energy`, or one of another package."""
     smart_turn: bool = True

@@ -15,6 +15,7 @@ from duologue.stt.streaming import EndOfTurn, Final, Partial, RecognitionEvent, 
 __all__ = [
     "EndOfTurn",
     "Final",
+    "MultilingualSttModel",
     "Partial",
     "RecognitionEvent",
     "RecognitionStream",
@@ -101,4 +102,13 @@ class SttModel(Protocol):
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
         """The words of each item; an empty string if there are none."""
+        ...
+
+
+@runtime_checkable
+class MultilingualSttModel(SttModel, Protocol):
+    """A model of several languages that must be told which is spoken."""
+
+    def of(self, language: str) -> SttModel:
+        """The model for a language, one of `languages`; the same object each time."""
         ...

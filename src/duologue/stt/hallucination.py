@@ -10,7 +10,7 @@ import numpy as np
 
 from duologue.stt.tokens import TokenTable
 
-__all__ = ["Decoded", "believable"]
+__all__ = ["Decoded", "believable", "without_loop"]
 
 _END = 2
 _LONGEST_PHRASE = 10
@@ -46,12 +46,18 @@ class Decoded:
 
     def end_loop(self) -> None:
         """If it was stopped while repeating a phrase three times or more, keep the phrase once."""
-        length = 0 if self.ended else _phrase(self.tokens)
-        if length:
-            keep = len(self.tokens)
-            while keep > length and self.tokens[keep - 1] == self.tokens[keep - 1 - length]:
-                keep -= 1
+        if not self.ended:
+            keep = len(without_loop(self.tokens))
             del self.tokens[keep:], self.confidences[keep:]
+
+
+def without_loop(tokens: list[int]) -> list[int]:
+    """Tokens that end in a phrase three times or more, with the phrase once."""
+    keep = len(tokens)
+    if length := _phrase(tokens):
+        while keep > length and tokens[keep - 1] == tokens[keep - 1 - length]:
+            keep -= 1
+    return tokens[:keep]
 
 
 def _phrase(tokens: list[int], loop: int = 0) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from duologue.errors import UnsupportedLanguageError
 
 __all__ = ["check_language", "code_of", "language_code"]
+
+
+DEFAULT: Final = "en"
+"""What a recognizer writes that knows English among others, if nothing else is asked for."""
 
 
 class _Speaks(Protocol):
@@ -36,7 +40,7 @@ def code_of(language: str) -> str:
 def language_code(name: str, languages: frozenset[str], language: str | None) -> str:
     """The same for the provider `name`, which knows `languages`."""
     if language is None:
-        return min(languages)
+        return DEFAULT if DEFAULT in languages else min(languages)
     code = code_of(language)
     if code not in languages:
         known = ", ".join(sorted(languages))
