@@ -188,6 +188,6 @@ def test_settings_that_cannot_be(option: str, value: Any) -> None:
 
 async def test_what_telemetry_costs_is_measured() -> None:
     found = await measure_telemetry(turns=5, repeats=2)
-    assert list(found) == ["off", "metrics", "page", "otlp", "unsampled", "sampled"]
+    assert list(found) == ["off", "metrics", "page", "ops", "otlp", "unsampled", "sampled"]
     assert all(0 < seconds < 0.1 for seconds in found.values())
     assert found["off"] < found["sampled"]

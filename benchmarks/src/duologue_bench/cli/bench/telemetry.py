@@ -25,4 +25,4 @@ def telemetry(
         print_json({f"{name}_s": round(seconds, 8) for name, seconds in found.items()})
         return
     for name, seconds in found.items():
-        console.print(f"{name:<10} {seconds * 1e6:6.0f} µs {'for each page' if name == 'page' else 'a turn'}")
+        console.print(f"{name:<10} {seconds * 1e6:6.0f} µs {'for each page' if name in ('page', 'ops') else 'a turn'}")
