@@ -12,7 +12,7 @@ from duologue.agent import EndCall
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.errors import ConfigError, DeadlineError, ProviderUnavailableError
-from duologue.realtime import RealtimeAudio, RealtimeFailed, RealtimeText, RealtimeToolCall
+from duologue.realtime import RealtimeAudio, RealtimeFailed, RealtimeText, RealtimeToolCall, RealtimeTurnEnded
 from duologue.session import (
     ErrorRaised,
     FunctionCallRequested,
@@ -62,6 +62,40 @@ async def test_it_hears_the_audio_and_is_heard(rate: int, aligned: bool) -> None
         assert connection.turns == ["A table for four, please.", "Tonight."]
         assert call.session.starved == 0
     assert connection.closed
+
+
+async def decided_after(probability: float | None, *, declares: bool = True) -> tuple[float, VirtualCall]:
+    """Seconds of silence after which a turn is decided of which the model says this."""
+    async with talk("Yes.", decides_turns=declares) as call:
+        await call.speak("A table for four.")
+        await call.silence(0.15)
+        if probability is not None:
+            model_of(call).connections[0].emit(RealtimeTurnEnded(probability))
+            await asyncio.sleep(0)
+        await call.settle()
+        decided = call.one(events.TurnDecided)
+        return (decided.pos - decided.end) / 16_000, call
+
+
+async def test_what_the_model_says_of_the_end_of_a_turn_counts_towards_it() -> None:
+    (unsaid, quiet), (_, sure), (later, unsure) = [await decided_after(p) for p in (None, 0.99, 0.01)]
+    assert unsaid < later
+    scores = [call.of(events.TurnScored)[-1] for call in (quiet, sure, unsure)]
+    assert [score.recognizer for score in scores] == [None, 0.99, 0.01]
+    assert scores[1].probability > scores[0].probability > scores[2].probability
+    assert sure.of(ErrorRaised) == []
+
+
+async def test_a_model_that_does_not_declare_it_has_no_say() -> None:
+    (unsaid, _), (said, call) = [await decided_after(p, declares=False) for p in (None, 0.99)]
+    assert said == unsaid
+    assert call.session._responder.late_events == 1  # type: ignore[attr-defined]  # of a RealtimeResponder
+
+
+async def test_a_probability_that_is_none_is_an_error_of_the_model() -> None:
+    _, call = await decided_after(float("nan"))
+    assert [error.code for error in call.of(ErrorRaised)] == ["provider_error"]
+    assert call.heard == ["Yes."]
 
 
 async def test_it_is_given_the_text_of_a_turn_that_was_typed() -> None:

@@ -86,7 +86,7 @@ def request(host: Any) -> ResponseRequest:
 
 
 def hear(host: Any) -> None:
-    Replies(host, Cancelled(), SessionConfig(), None).hear(np.zeros(512, np.int16))
+    Replies(host, Cancelled(), SessionConfig(), None).hear(np.zeros(512, np.int16), 512)
 
 
 def send(host: Any) -> None:

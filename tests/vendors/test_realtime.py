@@ -31,7 +31,7 @@ from duologue.errors import (
     QuotaExceededError,
     RateLimitedError,
 )
-from duologue.realtime import RealtimeDone, RealtimeFailed, RealtimeText, RealtimeToolCall
+from duologue.realtime import RealtimeDone, RealtimeFailed, RealtimeText, RealtimeToolCall, RealtimeTurnEnded
 from duologue.realtime.connection import ServiceConnection
 from duologue.realtime.service import RealtimeService, RealtimeUsage
 from duologue.session import ErrorRaised, RealtimeResponder
@@ -358,6 +358,26 @@ async def test_a_response_is_held_until_the_session_asks_for_it() -> None:
         await wire.answers("b", "Yes.")
         assert await events(connection, 2) == [("response-2", "Yes."), ("response-2", "RealtimeDone")]
         assert wire.sent == []
+
+
+async def test_an_answer_that_nobody_asked_for_says_that_the_turn_is_over() -> None:
+    async with connected() as (connection, wire):
+        heard: list[Any] = []
+
+        async def listen() -> None:
+            async for event in connection:
+                heard.append(event)  # noqa: PERF401 - it is looked at meanwhile
+
+        listening = asyncio.create_task(listen())
+        await wire.answers("a", "Hello.")
+        assert heard == [RealtimeTurnEnded()]
+        connection.respond("response-1")
+        await asyncio.sleep(0.01)
+        connection.respond("response-2")
+        await wire.answers("b", "Yes.")
+        assert sum(isinstance(event, RealtimeTurnEnded) for event in heard) == 1
+        assert [event.text for event in heard if isinstance(event, RealtimeText)] == ["Hello.", "Yes."]
+        listening.cancel()
 
 
 async def test_a_response_that_the_session_did_not_want_is_replaced_by_the_next() -> None:

@@ -17,6 +17,7 @@ from provider_table import RECOGNIZERS, Recognizer, recognizers
 from recognizer_server import RETRY_AFTER, Fault
 
 from duologue.cli.live_check import check_live
+from duologue.conversation.events import TurnScored
 from duologue.errors import (
     AuthenticationError,
     ConfigError,
@@ -121,6 +122,17 @@ async def test_it_shows_and_gives_the_words_where_they_are_spoken(row: Recognize
             assert abs(final.words[0].start - start) < 0.02 * RATE
         assert stt.usage.streams == 1
         assert round(stt.usage.streamed_s, 3) == round((end - start) / RATE, 3)
+
+
+@recognizers
+async def test_its_opinion_of_the_end_of_a_turn_reaches_the_decision(row: Recognizer) -> None:
+    async with served(row) as (_, stt):
+        async with VirtualCall(ScriptedAgent("For when?"), stt=stt) as call:
+            await call.say("A table for four")  # which the words alone take for unfinished
+            scores = call.of(TurnScored)
+        said = {score.recognizer for score in scores} - {None}
+        assert bool(said) is stt.capabilities.end_of_turn
+        assert call.of(ErrorRaised) == []
 
 
 @recognizers

@@ -17,8 +17,10 @@ __all__ = [
     "RealtimeEvent",
     "RealtimeFailed",
     "RealtimeModel",
+    "RealtimeResponseEvent",
     "RealtimeText",
     "RealtimeToolCall",
+    "RealtimeTurnEnded",
 ]
 
 
@@ -29,7 +31,7 @@ class RealtimeCapabilities:
     aligned: bool = False
     """Its text says where in the audio it sounds."""
     decides_turns: bool = False
-    """It reports itself when the user has finished. Sessions do not use it yet."""
+    """It sends RealtimeTurnEnded: what it says of the end of a turn counts towards the session's decision."""
     languages: frozenset[str] = frozenset()
     """Language codes such as "en"; empty if any."""
     typical_latency: float | None = None
@@ -83,7 +85,16 @@ class RealtimeFailed:
     error: DuologueError
 
 
-RealtimeEvent = RealtimeAudio | RealtimeText | RealtimeToolCall | RealtimeDone | RealtimeFailed
+@dataclass(frozen=True, slots=True)
+class RealtimeTurnEnded:
+    """The model takes the user's turn for over, of a model that declares `decides_turns`. The session decides it."""
+
+    probability: float = 0.9
+    """0 to 1: how likely the user has finished, after what the model has heard so far."""
+
+
+RealtimeResponseEvent = RealtimeAudio | RealtimeText | RealtimeToolCall | RealtimeDone | RealtimeFailed
+RealtimeEvent = RealtimeResponseEvent | RealtimeTurnEnded
 
 
 class RealtimeConnection(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from duologue.realtime import RealtimeDone, RealtimeEvent
+from duologue.realtime import RealtimeDone, RealtimeResponseEvent
 
 __all__ = ["Answer", "Answers"]
 
@@ -65,7 +65,7 @@ class Answers:
         """By the id of the service's response."""
         self._current: Answer | None = None
         self._held: Answer | None = None
-        self._events: deque[RealtimeEvent] = deque(maxlen=MAX_HELD)
+        self._events: deque[RealtimeResponseEvent] = deque(maxlen=MAX_HELD)
         """Those of the response that is held."""
         self._wanted: deque[str] = deque()
         """Responses that the session asked for, of a service that answers when it likes."""
@@ -90,7 +90,7 @@ class Answers:
         if len(self._answers) > MAX_KEPT:
             self._answers.popitem(last=False)
 
-    def bind(self, response: str) -> list[RealtimeEvent]:
+    def bind(self, response: str) -> list[RealtimeResponseEvent]:
         """Give a response that is held, or the next one, the session's id; return its events so far."""
         held, self._held = self._held, None
         if held is None:
@@ -102,8 +102,8 @@ class Answers:
         self._events.clear()
         return events
 
-    def start(self, provider_id: str, response: str | None) -> None:
-        """Note that the service starts a response, to an input of the session or by itself."""
+    def start(self, provider_id: str, response: str | None) -> bool:
+        """Note that the service starts a response; return True if the session has not asked for it yet."""
         answer = self._answers.get(response) if response is not None else None
         if answer is None and self._owns_turns:
             following = self._current
@@ -120,6 +120,7 @@ class Answers:
             self._of[provider_id] = answer
             if len(self._of) > 4 * MAX_KEPT:
                 self._of.popitem(last=False)
+        return answer is not None and answer is self._held
 
     def _next_wanted(self) -> Answer | None:
         while self._wanted:
@@ -133,7 +134,7 @@ class Answers:
         answer = self._of.get(provider_id)
         return None if answer is None or answer.is_over else answer
 
-    def pass_on(self, answer: Answer, event: RealtimeEvent) -> Iterator[RealtimeEvent]:
+    def pass_on(self, answer: Answer, event: RealtimeResponseEvent) -> Iterator[RealtimeResponseEvent]:
         """Yield an event, unless the session has not asked for its response."""
         if answer is not self._held:
             yield event

@@ -23,6 +23,7 @@ from duologue.realtime import (
     RealtimeFailed,
     RealtimeText,
     RealtimeToolCall,
+    RealtimeTurnEnded,
 )
 from duologue.realtime.answers import Answers
 from duologue.realtime.failures import error_of, response_error
@@ -254,7 +255,8 @@ class ServiceConnection:
         match item:
             case ResponseStarted():
                 asked = next((self._asked[i] for i in item.answers if i in self._asked), None)
-                answers.start(item.response_id, asked)
+                if answers.start(item.response_id, asked):
+                    yield RealtimeTurnEnded()  # it would not answer unless it thought that the user has finished
             case codec.AudioDelta() if (answer := answers.of(item.response_id)) and not answer.is_cancelled:
                 answer.add(item.item_id or "", len(item.data))
                 self._usage.spoken_s += len(item.data) / 2 / self._output_rate

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from duologue.agent.faults import is_fault
 from duologue.conversation.history import Message
 from duologue.engine.accounting import owned_by
 from duologue.errors import DeadlineError, DuologueError, ProviderError, with_cause
-from duologue.realtime import RealtimeConnection, RealtimeDone, RealtimeEvent, RealtimeFailed, RealtimeModel
+from duologue.realtime import (
+    RealtimeConnection,
+    RealtimeDone,
+    RealtimeEvent,
+    RealtimeFailed,
+    RealtimeModel,
+    RealtimeResponseEvent,
+    RealtimeTurnEnded,
+)
 from duologue.session.cancellation import drop_cancel_traceback
 
 __all__ = ["ModelResponse", "RealtimeLink"]
@@ -41,11 +50,11 @@ class ModelResponse:
         """Seconds of its audio so far."""
         self.has_begun: bool = False
         """An event was read."""
-        self._events: deque[RealtimeEvent] = deque()
+        self._events: deque[RealtimeResponseEvent] = deque()
         self._error: DuologueError | None = None
         self._changed = asyncio.Event()
 
-    def put(self, event: RealtimeEvent) -> bool:
+    def put(self, event: RealtimeResponseEvent) -> bool:
         """Add an event; return False if too many wait."""
         if len(self._events) >= MAX_WAITING:
             return False
@@ -58,7 +67,7 @@ class ModelResponse:
         self._error = self._error or error
         self._changed.set()
 
-    async def next(self, name: str, timeout: float) -> RealtimeEvent | None:
+    async def next(self, name: str, timeout: float) -> RealtimeResponseEvent | None:
         """Return the next event, or None at the end. Raises DeadlineError after `timeout` seconds without one."""
         try:
             async with asyncio.timeout(timeout):
@@ -86,6 +95,8 @@ class RealtimeLink:
         """Responses that are not over, by id."""
         self.late_events: int = 0
         """Events of responses that were over or cancelled: a model sends some before it gets the message."""
+        self.on_turn_ended: Callable[[float], None] | None = None
+        """Told the probability with which the model takes the user's turn for over."""
         self.dropped_bytes: int = 0
         """The user's audio that was dropped because the connection was not open yet."""
         self.has_lost_audio: bool = False
@@ -253,8 +264,20 @@ class RealtimeLink:
         name = self._model.name
         if not isinstance(event, RealtimeEvent):
             raise ProviderError(f"{name} gave {type(event).__name__}, which is no event.", provider=name)
+        if isinstance(event, RealtimeTurnEnded):
+            self._turn_ended(event.probability)
+            return
         response = self.responses.get(event.response)
         if response is None:
             self.late_events += 1
         elif not response.put(event):
             response.fail(ProviderError(f"{name} gave more than {MAX_WAITING} events at once.", provider=name))
+
+    def _turn_ended(self, probability: float) -> None:
+        name = self._model.name
+        if not isinstance(probability, int | float) or not 0 <= probability <= 1:
+            raise ProviderError(f"{name} gave {probability!r} as the probability that a turn is over.", provider=name)
+        if self.on_turn_ended is None or not self._model.capabilities.decides_turns:
+            self.late_events += 1
+        else:
+            self.on_turn_ended(probability)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -12,8 +12,8 @@ from duologue.errors import ProviderError
 from duologue.realtime import (
     RealtimeAudio,
     RealtimeConnection,
-    RealtimeEvent,
     RealtimeModel,
+    RealtimeResponseEvent,
     RealtimeText,
     RealtimeToolCall,
 )
@@ -63,6 +63,15 @@ class RealtimeResponder(Responder):
     def capabilities(self) -> ResponderCapabilities:
         """What it can do."""
         return ResponderCapabilities(hears_audio=True, decides_turns=self.model.capabilities.decides_turns)
+
+    @property
+    def on_turn_ended(self) -> Callable[[float], None] | None:
+        """Told the probability with which the model takes the user's turn for over."""
+        return self._link.on_turn_ended
+
+    @on_turn_ended.setter
+    def on_turn_ended(self, told: Callable[[float], None] | None) -> None:
+        self._link.on_turn_ended = told
 
     @property
     def late_events(self) -> int:
@@ -153,7 +162,9 @@ class RealtimeResponder(Responder):
         if within is not None:
             yield SaySpoken(within)
 
-    async def _begin(self, reply: ModelReply, say: SayRequested | None) -> tuple[ModelResponse, RealtimeEvent | None]:
+    async def _begin(
+        self, reply: ModelReply, say: SayRequested | None
+    ) -> tuple[ModelResponse, RealtimeResponseEvent | None]:
         """Ask for a response, and return it with its first event.
 
         If the connection is lost before it begins, another one is asked, which has not heard the user and is given the
@@ -178,7 +189,7 @@ class RealtimeResponder(Responder):
 
     async def _ask(
         self, reply: ModelReply, say: SayRequested | None, connection: RealtimeConnection
-    ) -> tuple[ModelResponse, RealtimeEvent | None]:
+    ) -> tuple[ModelResponse, RealtimeResponseEvent | None]:
         request = reply.request
         self._count += 1
         response = ModelResponse(f"response-{self._count}", request.generation, connection, is_answer=say is None)

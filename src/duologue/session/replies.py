@@ -16,7 +16,7 @@ from duologue.agent.call import detached_call
 from duologue.agent.faults import is_fault
 from duologue.conversation import effects, events
 from duologue.conversation.history import Message
-from duologue.conversation.inputs import SayRequested
+from duologue.conversation.inputs import SayRequested, TurnJudged
 from duologue.engine.accounting import owned_by
 from duologue.errors import AgentError, DuologueError, ProviderError, with_cause
 from duologue.session.cancellation import finishes
@@ -67,6 +67,10 @@ class Replies:
         """The turn that was decided last, if it was typed."""
         self._is_closed = False
         self._has_heard = False
+        self._heard_to = 0
+        """The position up to which the responder was given the user's audio."""
+        if responder.capabilities.decides_turns:
+            responder.on_turn_ended = self._turn_ended
 
     # --- beginnings ---
 
@@ -149,8 +153,9 @@ class Replies:
 
     # --- the user ---
 
-    def hear(self, pcm: NDArray[np.int16]) -> None:
-        """Pass the user's audio on to a responder that hears it."""
+    def hear(self, pcm: NDArray[np.int16], end: int) -> None:
+        """Pass the user's audio, which ends at the position `end`, on to a responder that hears it."""
+        self._heard_to = end
         try:
             if self._has_heard:
                 self._responder.hear(pcm.tobytes())
@@ -166,10 +171,16 @@ class Replies:
             error = ProviderError(f"{name} failed to hear: {type(cause).__name__}.", provider=name)
             self._host.failed(with_cause(error, cause))
 
+    def _turn_ended(self, probability: float) -> None:
+        """Take the responder's opinion of the end of a turn for one term of several."""
+        self._host.tell_rules(TurnJudged(self._heard_to, probability))
+
     # --- the end of the session ---
 
     async def close(self) -> None:
         """Cancel all work, and wait a moment until it has ended."""
+        if self._responder.capabilities.decides_turns:
+            self._responder.on_turn_ended = None
         replies = [reply for reply in (*self._earlier, self.current) if reply is not None]
         for reply in replies:
             reply.cancel()

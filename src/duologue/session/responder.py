@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -40,7 +40,7 @@ class ResponderCapabilities:
     hears_audio: bool = False
     """It is given the user's audio, and needs no transcript to answer."""
     decides_turns: bool = False
-    """It reports itself when a turn is over."""
+    """It calls `on_turn_ended` when it takes a turn for over, which counts towards the session's decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,9 @@ class Responder(Protocol):
     name: str
     rate: int
     """Samples a second of its audio."""
+    on_turn_ended: Callable[[float], None] | None = None
+    """Set by the session if `capabilities.decides_turns`: to be called with the probability that the user's turn is
+    over, 0 to 1, after the audio that was heard so far."""
 
     @property
     def capabilities(self) -> ResponderCapabilities:

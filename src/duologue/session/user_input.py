@@ -120,7 +120,7 @@ class UserInput:
             if alert:
                 self._replace(end - window, echo.left)
         if self._output.replies.hears_audio:
-            self._output.replies.hear(self.hearing.read(end - window, end))
+            self._output.replies.hear(self.hearing.read(end - window, end), end)
         score = inputs.VadScored(end - window, end, probability, echo_ratio)
         if echo is not None and echo.in_doubt(end):
             self.doubtful.append(score)

@@ -41,6 +41,7 @@ class FakeRealtimeModel:
         chunk: Seconds of audio in each event.
         latency: Seconds before each response: by `clock` if it is set, otherwise of real time.
         talks_on: It does not stop when it is cancelled.
+        decides_turns: It says when it takes a turn for over, with `emit(RealtimeTurnEnded())` of its connection.
         faults: What happens to the first connections: an exception, or seconds that it takes to connect.
     """
 
@@ -56,10 +57,13 @@ class FakeRealtimeModel:
         latency: float = 0.0,
         clock: VirtualClock | None = None,
         talks_on: bool = False,
+        decides_turns: bool = False,
         faults: Iterable[Fault] = (),
     ) -> None:
         self.rate = rate
-        self.capabilities: RealtimeCapabilities = RealtimeCapabilities(aligned=aligned, typical_latency=latency)
+        self.capabilities: RealtimeCapabilities = RealtimeCapabilities(
+            aligned=aligned, decides_turns=decides_turns, typical_latency=latency
+        )
         self.chunk = chunk
         self.clock = clock
         self.latency = latency
@@ -144,7 +148,7 @@ class FakeRealtimeConnection:
         self.cancelled.append(response)
         if not self._model.talks_on:
             self._steps.pop(response, None)
-            self._events = deque(event for event in self._events if event.response != response)
+            self._events = deque(event for event in self._events if getattr(event, "response", "") != response)
 
     async def aclose(self) -> None:
         """Close the connection."""
