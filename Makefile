@@ -21,7 +21,7 @@ help:
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
 	@echo 'make types-public  check with pyright that each public name has a declared type (a minute)'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (over an hour, on a quiet machine; results in bench-out)'
-	@echo 'make soak    long and chaotic runs: a monologue, thousands of calls, overload (two hours; results in bench-out)'
+	@echo 'make soak    long and chaotic runs: faults, thousands of calls, overload, a monologue, fuzzing (over three hours; in bench-out)'
 	@echo 'make docs    build the documentation site in build/site'
 	@echo 'make format  format the code and sort its imports'
 	@echo 'make corpus  build the frozen corpus of labelled speech that benchmarks stand on, and verify it'
@@ -71,7 +71,8 @@ soak: $(VENV)/.dev
 	@mkdir -p bench-out && rm -f bench-out/soak-broken
 	@for what in 'chaos --sessions 50 --minutes 10' 'kill --sessions 30 --minutes 3' 'churn --plot bench-out/churn.svg' \
 	  'overload --capacity 100 --listener picows --plot bench-out/overload.svg' \
-	  'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg'; do \
+	  'monologue --sessions 100 --listener picows --plot bench-out/monologue.svg' \
+	  'fuzz --listener picows --keep bench-out/fuzz-seeds.txt'; do \
 	  $(SAY) "soak $$what"; \
 	  { $(BIN)/duologue soak $$what || echo "soak $${what%% *}: a limit does not hold" >>bench-out/soak-broken; } \
 	    | tee "bench-out/soak-$${what%% *}.txt"; \

@@ -85,6 +85,7 @@ def test_all_soaks_are_run_and_a_broken_limit_is_told_at_the_end(broken: bool, t
         "soak-kill.txt": "soak kill --sessions 30 --minutes 3\n",
         "soak-overload.txt": "soak overload --capacity 100 --listener picows --plot bench-out/overload.svg\n",
         "soak-monologue.txt": "soak monologue --sessions 100 --listener picows --plot bench-out/monologue.svg\n",
+        "soak-fuzz.txt": "soak fuzz --listener picows --keep bench-out/fuzz-seeds.txt\n",
     }
     assert made.returncode == (2 if broken else 0)
     assert ("soak overload: a limit does not hold" in made.stdout) is broken

@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["EmptyCalls"]
 
-AT_FIRST: Final = 20
+AT_FIRST: Final = 10
 """Short calls without a turn from one address, in WINDOW, of which the log has both lines."""
 
 WINDOW: Final = 60.0

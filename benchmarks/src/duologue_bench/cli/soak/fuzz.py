@@ -33,7 +33,7 @@ def fuzz(
     """Frames and messages made from seeds, one connection after another, for an hour: the server must stay as it is.
 
     In between ordinary calls are made, each of which must be answered. At the end tasks and descriptors must be those
-    from before, memory may have grown by 64 MB, and the log may have 100 lines and 20 for each minute. Exits with 1
+    from before, memory may have grown by 64 MB, and the log may have 100 lines and 40 for each minute. Exits with 1
     where that does not hold.
     """
     fuzzed, held = asyncio.run(_run(minutes, at_once, seed, listener))
@@ -85,6 +85,6 @@ async def _run(minutes: float, at_once: int, seed: int, listener: str) -> tuple[
                 at_most("tasks_more", left["tasks"] - ops["tasks"], 0),
                 at_most("descriptors_more", after.descriptors - before.descriptors, 0),
                 at_most("memory_more_bytes", after.private_bytes - before.private_bytes, attack.MAX_GROWTH),
-                at_most("log_lines", server.log_lines, 100 + 20 * minutes),
+                at_most("log_lines", server.log_lines, 100 + 40 * minutes),
             ]
     return whole, held
