@@ -12,7 +12,10 @@ NAMES = (
     "Visitors|Yardstick|forget_why|hungry|ripe|stirring"
 )
 """Names that have plain ones now, as they were written."""
-PHRASES = "aloud|of late|ourselves|patience|where there is none"
+PHRASES = (
+    "aloud|of late|ourselves|patience|where there is none|is told|are told|knows nothing|"
+    "for want of|none where|error where"
+)
 WRONG = re.compile(rf"\b({NAMES}|(?i:{PHRASES}))\b")
 
 

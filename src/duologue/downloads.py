@@ -31,7 +31,7 @@ def fetch_package(
 ) -> str:
     """Run `command` of the registry's `client`, which puts `package` into `folder`, and return what it printed.
 
-    `progress` is told that it still runs, at least every 5 s; `timeout` bounds it in seconds. Raises
+    `progress` is called at least every 5 s while it runs; `timeout` bounds it in seconds. Raises
     FileNotFoundError or another OSError where the command cannot be started, ProviderUnavailableError where it fails,
     and DeadlineError after `timeout`; then it and what it started are killed.
     """

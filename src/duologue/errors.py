@@ -216,7 +216,7 @@ class SlowClientError(StreamError):
     """The client stopped reading and its output buffer is full."""
 
     code = "slow_client"
-    hint = "Read what the server sends as it comes."
+    hint = "Read the server's messages as soon as they arrive."
 
 
 class OverloadedError(DuologueError):

@@ -118,7 +118,7 @@ def echo(
 
 
 class EchoPath:
-    """The same echo as it comes: of sound that is still being played, whatever will be played next.
+    """The same echo live: of audio that is still being played, whatever will be played next.
 
     `usual` (n,) int16 is what its level is set by: the sound as it would be played if nobody broke in. Raises
     ConfigError for a delay shorter than 20 ms.

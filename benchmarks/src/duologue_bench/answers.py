@@ -39,7 +39,7 @@ class Voice:
         return timed
 
     async def _first_sound(self, agent: Agent, turn: Turn) -> float | None:
-        """Wall seconds to the first audible sample; None where the agent says nothing."""
+        """Wall seconds to the first audible sample; None if the agent says nothing."""
         began = time.perf_counter()
         clause = await _first_clause(agent, turn)
         if not clause:

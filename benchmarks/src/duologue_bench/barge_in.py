@@ -95,7 +95,7 @@ async def play(
     version: str = "clean",
     on_progress: Callable[[float], None] | None = None,
 ) -> list[Outcome]:
-    """Play them one after another; `on_progress` is told the share that is done.
+    """Play them one after another; `on_progress` gets the share that is done.
 
     Raises ConfigError for none, and ProviderError where a session reports an error, as its figures would be wrong.
     """

@@ -1,6 +1,6 @@
 """Whole conversations: simulated callers book tables with a server in another process, all models real.
 
-The callers share the machine with the server, and what they take is told beside. A run of one caller comes first, and
+The callers share the machine with the server, and what they take is reported too. A run of one caller comes first, and
 the others are held against it.
 """
 
@@ -88,7 +88,7 @@ class Measured:
     ops: dict[str, float]
     """Counters of the server at the end."""
     memory_per_session: float | None = None
-    """Private bytes of each session beyond a quarter of them; None where the server had carried as many before."""
+    """Private bytes of each session beyond a quarter of them; None if the server had carried as many before."""
 
     def as_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -187,7 +187,7 @@ def quarter(sessions: int) -> int:
 
 
 def per_session(fewer: Measured, more: Measured) -> float | None:
-    """Private bytes of each session that `more` has beyond `fewer`; None where it has none."""
+    """Private bytes of each session that `more` has beyond `fewer`; None if it has none."""
     further = more.result.sessions - fewer.result.sessions
     return (more.memory.mean - fewer.memory.mean) / further if further > 0 else None
 

@@ -60,7 +60,7 @@ class SessionsRun:
     dropped_samples: int
     """Input that waited too long and was dropped."""
     starved_frames: int
-    """Frames of 20 ms in which speech was owed and none was ready."""
+    """Frames of 20 ms in which speech was due and none was ready."""
     errors: int
     turns: int
     """Turns that were decided."""
@@ -106,7 +106,7 @@ class SessionsRun:
 
     @property
     def kept_up(self) -> bool:
-        """True where every window was scored, nothing was dropped, and p99 of the chunks' lateness is under 20 ms."""
+        """True if every window was scored, nothing was dropped, and p99 of the chunks' lateness is under 20 ms."""
         clean = not (self.cut_short or self.dropped_samples or self.errors)
         return clean and self.scored >= 1 and self.lateness.p99 < LATE_S
 

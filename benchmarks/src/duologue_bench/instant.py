@@ -41,7 +41,7 @@ class InstantTextToSpeech(TextToSpeech):
 
 
 class InstantAgent:
-    """Answers with one sentence; every `long_every`-th answer goes on until the user interrupts it, none where 0.
+    """Answers with one sentence; every `long_every`-th answer goes on until the user interrupts it, none if 0.
 
     `silent`: it answers nothing.
     """

@@ -86,7 +86,7 @@ async def measure(
     turns: int = 200,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[Answered]:
-    """Play `items` until `turns` of their turns are answered; `on_progress` is told how many are.
+    """Play `items` until `turns` of their turns are answered; `on_progress` gets their number.
 
     A turn that was decided in one of its pauses, or was not answered within 2 s of its end, is left out: false
     cut-offs are counted by `bench turns`. Raises ConfigError for nothing to play, ProviderError where a session

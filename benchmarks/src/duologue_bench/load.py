@@ -59,7 +59,7 @@ def line(half: Half = "test", *, seconds: float = 240.0, load_: Load = NORMAL) -
 
 
 def heard_line(samples: NDArray[np.int16]) -> Line:
-    """A line whose onsets are told by its level: 10 ms of at least 2% of the loudest, after 0.3 s of less."""
+    """A line whose onsets are found by level: 10 ms of at least 2% of the loudest, after 0.3 s of less."""
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
     level = np.sqrt(np.square(frames).mean(axis=1))
     loud = level > max(LEAST, LOUD * level.max(initial=0.0))

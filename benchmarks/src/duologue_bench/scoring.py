@@ -24,9 +24,9 @@ class Decision:
     reason: str
     text: str = ""
     ahead_s: float | None = None
-    """How long before, in audio time, the answer to these words was begun; None where it was not."""
+    """How long before, in audio time, the answer to these words was begun; None if it was not."""
     processing_s: float | None = None
-    """From the decision to the first audible sample of the answer; None where it was not measured."""
+    """From the decision to the first audible sample of the answer; None if it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class PauseOutcome:
     start_s: float
     length_s: float
     cut_after_s: float | None
-    """From the start of the pause to the first decision in it; None where the user was not cut off."""
+    """From the start of the pause to the first decision in it; None if the user was not cut off."""
     reason: str
-    """Why the turn was decided; empty where it was not."""
+    """Why the turn was decided; empty if it was not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class EndOutcome:
 
     end_s: float
     latency_s: float | None
-    """From the user's last sample to the decision; None where none came before the next turn or the end of the item."""
+    """From the user's last sample to the decision; None if none came before the next turn or the end of the item."""
     reason: str
     text: str = ""
     """What was understood."""
     processing_s: float | None = None
-    """From there to the first audible sample of the answer; None where it was not measured."""
+    """From there to the first audible sample of the answer; None if it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ async def measure(
     """Hold `sessions` conversations at once for `warm` and then `seconds`, and count what the latter cost.
 
     Chunks are spread over the 20 ms as those of callers are. `telemetry` is what is counted and exported. `on_progress`
-    is told the seconds that are over. Raises ConfigError for sound shorter than a second and for sizes out of range.
+    gets the seconds that have passed. Raises ConfigError for sound shorter than a second and for sizes out of range.
     """
     voice = InstantTextToSpeech(work.answer_s)
     notes = Notes()

@@ -55,7 +55,7 @@ class SocketRun:
 
     @property
     def why_void(self) -> str:
-        """What makes the run say nothing; empty where it counts. What is under way at its ends may be missing."""
+        """What makes the run say nothing; empty if it counts. What is under way at its ends may be missing."""
         if self.clients_late.p99 >= LATE_S:
             return f"the clients were {1000 * self.clients_late.p99:.0f} ms late at p99"
         if self.returned < self.sent - 2 * self.clients:

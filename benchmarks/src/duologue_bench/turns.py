@@ -1,6 +1,6 @@
 """Turn-taking against the labels: how often a pause is taken for the end, and how long the end is waited for.
 
-Items are told to the rules in audio time. Evidence counts from the position at which it is due, as in a call whose
+The rules get items in audio time. Evidence counts from the position at which it is due, as in a call whose
 machine keeps up: end of turn is the policy's own latency, not that of a loaded machine. What follows, from the decision
 to the first audible sample of the answer, is measured by the wall.
 """
@@ -85,7 +85,7 @@ async def play(
     is_later: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> list[Run]:
-    """Play every item under every setting; `on_progress` is told the share that is done.
+    """Play every item under every setting; `on_progress` gets the share that is done.
 
     An item is heard by the models once, and its settings share what they said. With a `voice` the turns of the first
     setting are answered, and their median processing latency counts for all that were not. `is_later`: the call has had

@@ -1,4 +1,4 @@
-"""What the agent did over one labelled interruption, held against the label: to whom it yielded, and how soon."""
+"""What the agent did over one labelled interruption, compared with the label: whether it yielded, and how soon."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Yield:
     at_s: float
     """From the first sample of playout."""
     resumed_s: float | None = None
-    """Where it went on; None where it did not."""
+    """Where it went on; None if it did not."""
     taken: bool = False
     """It was cut off: the floor was taken."""
     reason: str = ""
@@ -70,9 +70,9 @@ class Outcome:
     delay_s: float
     room_s: float
     ducked_s: float | None
-    """From the labelled onset to where the agent could be heard softer, or not any more; None where it never was."""
+    """From the labelled onset to where the agent could be heard softer, or not any more; None if it never was."""
     yielded_s: float | None
-    """From the labelled onset to the last sample of the agent's that was heard, at first; None where it went on."""
+    """From the labelled onset to the last sample of the agent's that was heard, at first; None if it went on."""
     users: tuple[Yield, ...]
     """Where it yielded to what the user did."""
     own: tuple[Yield, ...]

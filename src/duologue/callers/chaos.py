@@ -1,4 +1,4 @@
-"""Callers whose network breaks: they lose their connections, stay away, come back, and check what they are told."""
+"""Callers whose network breaks: they lose their connections, stay away, come back, and check each message."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["ChaosResult"]
 
 MAX_VIOLATIONS: Final = 100
-"""Violations that are told one by one."""
+"""Violations that are reported one by one."""
 
 
 @dataclass(slots=True)

@@ -69,7 +69,7 @@ def prepare(
     """The utterance of each text; `|` in a text is a pause.
 
     `recorded` has the audio of some, (n,) int16 at 16 kHz. `make_voice` makes the synthesiser (a TtsModel) for the
-    others; it is called only where something is not in the cache folder. `on_progress` is told how many of how many are
+    others; it is called only where something is not in the cache folder. `on_progress` gets how many of how many are
     done.
     """
     wanted = list(dict.fromkeys(texts))

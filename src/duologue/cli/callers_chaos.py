@@ -37,7 +37,7 @@ def run_and_print(url: str, callers: int, seconds: float, seed: int, token: str 
 
 
 def _speech() -> Sequence[Utterance]:
-    """What callers say; nothing where the local voice is not installed, and then they type."""
+    """What callers say; nothing if the local voice is not installed, and then they type."""
     from duologue.callers.chaos import SENTENCES
     from duologue.callers.run import load_voice
     from duologue.callers.voice import prepare

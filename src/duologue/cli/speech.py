@@ -31,7 +31,7 @@ def transcribe(
         typer.Argument(metavar="FILE", help="WAV files of any common rate, depth and channel count.", **SOUND),
     ],
     partials: Annotated[
-        bool, typer.Option("--partials", help="Show words as they come, at the pace of speech; on stderr.")
+        bool, typer.Option("--partials", help="Show partial transcripts at the pace of speech, on stderr.")
     ] = False,
     language: Annotated[str | None, typer.Option(help="The language that is spoken: en.")] = None,
     stt: Stt = None,

@@ -32,7 +32,7 @@ class Message:
     """Agent: all text that was ready to be spoken; longer than `text` if it was interrupted."""
     interrupted: bool = False
     estimated: bool = False
-    """True if what was heard had to be estimated, for want of playback marks or of exact word timings."""
+    """True if the heard text is an estimate, because playback marks or exact word timings are missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ class AdmissionController:
     def check(self, load: Load, *, resumes: bool = False) -> None:
         """Raise OverloadedError if one more call is too many.
 
-        A call that `resumes`, because its process has ended, was admitted before: it is refused for want of a place or
-        of memory, and not because running calls are served late.
+        A call that `resumes`, because its process has ended, was admitted before: it is refused only for lack of a
+        place or of memory, and not because running calls are served late.
         """
         if (found := self._objection(load, resumes=resumes)) is not None:
             reason, message = found

@@ -43,8 +43,8 @@ except ImportError as _error:
 __all__ = ["RealtimeService", "RealtimeSettings", "RealtimeUsage"]
 
 INSTRUCTIONS: Final = (
-    "You are on the phone. Answer in one or two short sentences of plain spoken English. If you are told to say a text "
-    "word for word, say it and nothing else."
+    "You are on the phone. Answer in one or two short sentences of plain spoken English. If you are asked to say a "
+    "text word for word, say it and nothing else."
 )
 VOICE_SETTINGS: Final = {
     "openai": "openai_voice",

@@ -25,7 +25,7 @@ class Session(Protocol):
 
     @property
     def is_recorded(self) -> bool:
-        """Whether the server records the call, which the client is told."""
+        """Whether the server records the call; `started` tells the client."""
         ...
 
     @property

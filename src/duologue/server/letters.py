@@ -13,7 +13,7 @@ MAX_LETTER: Final = 65_536
 
 
 def write_letter(content: Any) -> bytes:
-    """What is told, in one message; reports are alike but for their numbers, and are packed to a fifth."""
+    """Pack a message; reports differ in their numbers only, and compress to a fifth."""
     return zlib.compress(json.dumps(content).encode(), 1)
 
 

@@ -77,7 +77,7 @@ class ConnectionRegistry:
         self._born = time.monotonic()
         self.pid: int = os.getpid()
         self.find_elsewhere: Callable[[str], Awaitable[dict[str, Any] | None]] | None = None
-        """Returns the page of a live call that another worker holds; None where there is one worker."""
+        """Returns the page of a live call that another worker holds; None if there is one worker."""
         self.others: Sequence[Report] = ()
         """The last reports of the other workers, if there are several."""
 

@@ -209,7 +209,7 @@ class Subscription:
         if self._overrun:
             raise StreamError(
                 f"A reader of events fell {self._max} behind, and was cut off.",
-                hint="Read events as they come, or ask for a longer queue.",
+                hint="Read events as soon as they arrive, or ask for a longer queue.",
             )
 
     def __aiter__(self) -> AsyncIterator[Event]:

@@ -90,7 +90,7 @@ class VoiceSession(CallCommands):
         c = config or SessionConfig()
         if c.echo == "server" and engine.vad.window != WINDOW:
             raise ConfigError(
-                f"{engine.vad.name} scores windows of {engine.vad.window} samples, and echo is told by {WINDOW}.",
+                f"{engine.vad.name} scores windows of {engine.vad.window} samples; detecting echo needs {WINDOW}.",
                 hint='Set echo to "client" or "none", or use another detector.',
             )
         rules = Conversation(c.rules_of_call())

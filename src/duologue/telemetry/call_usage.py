@@ -8,7 +8,7 @@ from typing import Any, Final
 __all__ = ["CallUsage", "UsageLine", "dollars"]
 
 MAX_LINES: Final = 32
-"""Providers of one call that are told apart; those beyond it are joined as `other`."""
+"""Providers of one call that are listed; the rest are summed as `other`."""
 
 
 @dataclass(slots=True)

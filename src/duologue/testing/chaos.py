@@ -3,7 +3,7 @@
     chaos = ProviderChaos(seed=7)
     serve(agent, stt=lambda: chaos.stt(Moonshine()), tts=lambda: chaos.tts(Hibari()))
 
-`duologue callers --chaos SEED` calls such a server, and checks that no call ends, or is told what belongs to another.
+`duologue callers --chaos SEED` calls such a server, and checks that no call ends, or gets a message of another.
 """
 
 from __future__ import annotations

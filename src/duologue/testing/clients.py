@@ -64,14 +64,14 @@ class ClientSink(AudioSink):
         """Stop in the middle of what is playing."""
         self._play()
         self.calls.append("pause")
-        assert self.capabilities.can_pause, "it was told to do what it cannot"
+        assert self.capabilities.can_pause, "its capabilities exclude this"
         self._paused = True
 
     def resume(self, generation: int) -> None:
         """Go on there."""
         self._play()
         self.calls.append("resume")
-        assert self.capabilities.can_pause, "it was told to do what it cannot"
+        assert self.capabilities.can_pause, "its capabilities exclude this"
         self._paused = False
 
     async def report_to(self, session: VoiceSession) -> None:

@@ -15,7 +15,7 @@ from duologue_bench.corpus.dataset import corpus_dir
 
 
 def main() -> int:
-    """Build and verify. The exit code is 0 where the corpus is the frozen one, exactly or within tolerance."""
+    """Build and verify. The exit code is 0 if the corpus is the frozen one, exactly or within tolerance."""
     parser = argparse.ArgumentParser(prog="python -m duologue_bench.corpus", description=__doc__)
     parser.add_argument("--out", type=Path, default=corpus_dir(), help="folder of the corpus (default: %(default)s)")
     parser.add_argument("--again", action="store_true", help="build it even where it is there")

@@ -146,7 +146,7 @@ class _Difference:
     """Between two lines of one item."""
 
     reason: str = ""
-    """Why they are not of the same item; empty where they may be."""
+    """Why they are not of the same item; empty if they may be."""
     labels: tuple[int, int] = (0, 0)
     """All, and those beyond tolerance."""
     levels: tuple[int, int] = (0, 0)

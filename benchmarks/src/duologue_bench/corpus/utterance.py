@@ -54,7 +54,7 @@ class Utterance:
 def synthesize(voice: Voice, turn: Marked, *, pitch: float, seed: int) -> Utterance:
     """Speak a turn, with its pauses drawn from `seed`; `pitch` is a factor on pitch, formants and rate alike.
 
-    A pause is put where the sound is quietest near the end of the word before it, and is as long as was drawn, silence
+    A pause is put where the audio is quietest near the end of the word before it, and is as long as was drawn, silence
     that was there included.
     """
     (speech,) = voice.run([SpeechRequest(turn.spoken, seed)])

@@ -35,7 +35,7 @@ class Peer:
         return self._folder / "venv" / "bin" / "python"
 
     def missing(self) -> str | None:
-        """What keeps it from being measured; None where nothing does."""
+        """What keeps it from being measured; None if nothing does."""
         script = self._folder / LOAD_SCRIPT
         absent = next((file for file in (self.python, script) if not file.exists()), None)
         return f"{self.label} is left out: there is no {absent}." if absent else None

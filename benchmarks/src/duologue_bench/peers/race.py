@@ -166,7 +166,7 @@ def _run(who: str, trial: Trial) -> Lap:
     began, before = time.monotonic(), _others_s()
     environment = dict(os.environ)
     if trial.command[0] != sys.executable:
-        environment.pop("PYTHONPATH", None)  # what our interpreter is told to import is nothing for another's
+        environment.pop("PYTHONPATH", None)  # it names packages for duologue's interpreter
     with tempfile.TemporaryDirectory() as folder:
         out, errors = Path(folder) / "out", Path(folder) / "errors"
         with out.open("w") as to_out, errors.open("w") as to_errors:

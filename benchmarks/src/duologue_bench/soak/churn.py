@@ -59,7 +59,7 @@ class Churned:
     def memory_per_1000(self) -> float | None:
         """Bytes more for each 1,000 calls after the warm-up: the median between any two samples.
 
-        None where there is one alone. The allocator keeps or returns tens of megabytes from one sample to the next, and
+        None if there is one alone. The allocator keeps or returns tens of megabytes from one sample to the next, and
         a few such must not count.
         """
         slopes = [
@@ -86,7 +86,7 @@ async def churn(
 ) -> Churned:
     """Have `sessions` short calls made, `at_once` at a time; look at the server before, and after each `every` of them.
 
-    `on_progress` is told the calls so far, and the last sample.
+    `on_progress` gets the calls so far, and the last sample.
     """
     said = await asyncio.to_thread(lambda: tuple(prepare(WORDS, make_voice=make_voice).values()))
     ticker = Ticker(asyncio.get_running_loop())

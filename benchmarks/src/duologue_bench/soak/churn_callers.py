@@ -48,7 +48,7 @@ _NONSENSE: Final[dict[str, tuple[int | None, ...]]] = {
     "sound_first": (1008,), "no_json": (1008,), "no_type": (1008,), "mistakes": (1008,), "noise": (1008,),
     "too_long": (1009, None), "no_text": (1007,), "no_http": (None,),
 }  # fmt: skip
-"""What is sent, and the code that the server is to close with; none where it is no WebSocket, or where a client that is
+"""What is sent, and the expected close code of the server; None without a WebSocket, or where a client that is
 still sending does not come to read it."""
 
 
@@ -146,7 +146,7 @@ async def _exchange(url: str, request: bytes, message: bytes) -> bytes:
             writer.write(request)
             answer = await reader.readuntil(b"\r\n\r\n")
         writer.write(message)
-        with suppress(ConnectionResetError):  # it closed with something of ours unread
+        with suppress(ConnectionResetError):  # it closed before it had read everything
             while part := await reader.read(65_536):
                 answer += part
         return answer

@@ -75,7 +75,7 @@ async def fuzz(
 
 
 async def _call(address: str) -> str:
-    """An ordinary call: empty where it was answered, else what went wrong."""
+    """An ordinary call: empty if it was answered, else what went wrong."""
     try:
         async with (
             asyncio.timeout(PONG_TIMEOUT_S),

@@ -42,7 +42,7 @@ class Piece:
 
     @property
     def quiet(self) -> bool:
-        """True where nothing else disturbed it."""
+        """True if nothing else disturbed it."""
         return self.others <= QUIET
 
 

@@ -102,7 +102,7 @@ class Monologue:
 
     @property
     def word_error_rate(self) -> float | None:
-        """Of the monologue; None where nothing of it was understood."""
+        """Of the monologue; None if nothing of it was understood."""
         counted = [word_errors(story.said, story.understood) for story in self.stories]
         words = sum(said for _, said in counted)
         return sum(wrong for wrong, _ in counted) / words if words else None

@@ -122,7 +122,7 @@ async def overload(
 ) -> Overload:
     """Offer each multiple of `capacity` for `seconds`, and `capacity` once more; all in one run without a break.
 
-    `on_progress` is told the multiple, too. Cancelled while it runs, it hangs up and raises CancelledError.
+    `on_progress` gets the multiple, too. Cancelled while it runs, it hangs up and raises CancelledError.
     """
     offered = [max(1, round(capacity * factor)) for factor in factors]
     ramp = _ramp(capacity, seconds)

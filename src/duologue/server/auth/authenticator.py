@@ -61,7 +61,7 @@ class Authenticator:
         self._of_token: Counter[str] = Counter()
         self._of_address: Counter[str] = Counter()
         self.denied: int = 0
-        """Requests refused for want of a valid token or ticket."""
+        """Requests refused because they had no valid token or ticket."""
         self.over_limit: int = 0
         """Connections refused because a token or an address has too many calls."""
 

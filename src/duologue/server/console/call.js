@@ -13,7 +13,7 @@ const METER_S = 0.1;
 const RELEASE_FRAMES = 5; // 100 ms that still belong to the turn when the button is let go
 const MAX_REFUSALS = 2; // one can be chance, as where the server starts anew
 const ATTEMPT = 5000; // milliseconds for one attempt to go on with a session
-const TELL_AFTER = 1000; // a loss that lasts longer is told of
+const TELL_AFTER = 1000; // a longer loss is reported
 
 /**
  * Calls `phase(name)` with connecting, live, waiting or idle; `message(object)`, `frame(frame)`, `marked(position)` and
@@ -222,7 +222,7 @@ export class Call {
     clearTimeout(this.telling);
     this.resumes += 1;
     this.kept.take(message);
-    // Another process does not know that this page was told to pause.
+    // Another process does not know that this page has paused.
     if (message.restored && this.speaker.paused) this.speaker.flush(this.kept.generation);
     this.stream.sendAgain(this.kept.missing(message));
     this.on.resumed({ seconds, restored: message.restored });

@@ -92,7 +92,7 @@ async function begin({ microphone }) {
   await attempt(mine, () => mine.begin({ microphone }), { microphone });
 }
 
-/** Does what may fail for want of sound, and says so. */
+/** Runs an action that fails without audio, and reports that. */
 async function attempt(mine, act, { microphone }) {
   try {
     await act();

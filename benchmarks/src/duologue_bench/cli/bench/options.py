@@ -1,4 +1,4 @@
-"""Options that several benchmarks and soaks share, and how their limits are told."""
+"""Options that several benchmarks and soaks share, and the report of their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a soak's outcome is told, and what it means for the exit status."""
+"""Prints the outcome of a soak, and sets the exit status."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def _is_subordinate(tail: Tail) -> bool:
 
 
 def _is_question(tail: Tail) -> bool:
-    """Whether the last sentence has the order of a question, for want of its mark."""
+    """Whether the last sentence has the word order of a question, although it has no question mark."""
     first, *rest = tail.sentence or ("",)
     return len(rest) > 2 and (first in v.QUESTION_WORDS or (first in v.INVERSIONS and rest[0] in v.CLAUSE_SUBJECTS))
 
