@@ -25,7 +25,7 @@ _CODE: Final = re.compile(r"[a-z]{2,3}")
 
 @dataclass(frozen=True, slots=True)
 class LanguageModels:
-    """What a language needs beside the recognizer and the voice of all others; None where they know it."""
+    """What a language needs beside the recognizer and the voice of all others; None if they know it."""
 
     stt: Any = None
     tts: Any = None

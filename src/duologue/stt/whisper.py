@@ -102,7 +102,7 @@ class Whisper:
         return len(item) / RATE
 
     def run(self, items: Sequence[NDArray[np.float32]]) -> list[str]:
-        """The words of each item; an empty string where there are none.
+        """The words of each item; an empty string if there are none.
 
         An item is (n,) float32, 16 kHz mono in -1..1. Raises InvalidAudioError for another shape or type, for values
         that are not finite, and for an item longer than 30 s.
