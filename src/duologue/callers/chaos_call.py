@@ -31,7 +31,7 @@ BEHIND_S: Final = 1.0
 ANSWER_TIMEOUT: Final = 30.0
 """Seconds in which a turn must be answered, beside the time for which its caller was away."""
 
-REPEAT_AFTER: Final = 12.0
+REPEAT_AFTER: Final = 20.0
 """Seconds without an answer after which a turn is said again in another process, which may not have it."""
 
 SPOKEN: Final = 2 / 3
@@ -101,7 +101,7 @@ class ChaosCall:
                     if not task.done() or task is speaking:
                         task.cancel()
                 await asyncio.wait([speaking, reading])
-            error = None if reading.cancelled() else reading.exception()
+                error = None if reading.cancelled() else reading.exception()
             if error is not None and not self.gone:
                 raise error
 
@@ -182,6 +182,7 @@ class ChaosCall:
                     self._result.restored += message.restored
                     self._result.resumed += not message.restored
                     if message.restored:
+                        self._turn = 0  # what was not stored is lost, and its number is given again
                         self._result.restored_at.append(asyncio.get_running_loop().time())
                         self._moved.set()
                 case wire.TranscriptFinal():

@@ -174,9 +174,12 @@ class ResumeDesk:
         found = await self._store.take(key) or await self._store.take(_second(key))
         if found is None:
             return None
+        # Whoever is not answered in time comes again, perhaps to another process, while this one makes a session.
+        await self._store.put(_second(key), found, self.window + GRACE)
         state = _parse(found)
         for place in state.get("places", ()):
-            await self._try_take(str(place))
+            if place != _second(key):
+                await self._try_take(str(place))
         return state
 
     async def put_back(self, token: str, state: dict[str, Any]) -> None:
