@@ -18,6 +18,7 @@ from duologue.agent import Turn
 from duologue.agent.booking import BookingAgent
 from duologue.client import AudioFrame, Conversation, connect
 from duologue.client.resumable import MAX_MESSAGES
+from duologue.conversation import events
 from duologue.conversation.history import Message
 from duologue.errors import DuologueError, InputError, OverloadedError, SessionNotActiveError, StreamError
 from duologue.server.app import VoiceApp, create_app
@@ -286,6 +287,52 @@ async def test_a_client_that_did_not_get_its_new_token_goes_on_in_yet_another_pr
         await call.aclose()
         await (await backends[2].session()).closed.wait()
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_call_that_changes_while_it_is_stored_is_left_to_another_process_all_the_same(tmp_path: Path) -> None:
+    heard = [events.AgentHeard(0, 0.0, 1, 1, "Yes.", "Yes.", interrupted=False, estimated=False)] * 2
+
+    class Slow(FileStore):
+        async def put(self, key: str, value: bytes, ttl: float) -> None:
+            await super().put(key, value, ttl)
+            if not ends.registry.takes_sessions and heard:
+                session.tell(heard.pop())
+
+    one, two = FakeBackend(), FakeBackend()
+    ends = create_app(one.build, store=Slow(tmp_path))
+    async with listening(create_app(two.build, store=FileStore(tmp_path))) as (_, second):
+        async with listening(ends) as (_, first):
+            call, session = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        assert heard == []
+        assert (await next_of(call, wire.Reconnected)).restored
+        await call.aclose()
+
+
+async def test_a_turn_that_begins_while_its_call_is_stored_is_finished_before_the_server_ends(tmp_path: Path) -> None:
+    class Slow(FileStore):
+        async def put(self, key: str, value: bytes, ttl: float) -> None:
+            await super().put(key, value, ttl)
+            if not ends.registry.takes_sessions and not stored.is_set():
+                session.settled = False
+                stored.set()
+
+    stored = asyncio.Event()
+    one, two = FakeBackend(), FakeBackend()
+    ends = create_app(one.build, store=Slow(tmp_path))
+    async with listening(create_app(two.build, store=FileStore(tmp_path))) as (_, second):
+        async with listening(ends) as (listener, first):
+            call, session = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+            listener.should_exit = True
+            await stored.wait()
+            session.tell_words("One", 1)
+            assert (await next_of(call, wire.AgentText)).text == "One"
+            session.state = CallCheckpoint(turn=7)
+            session.settled = True
+        assert (await next_of(call, wire.Reconnected)).restored
+        assert (await two.session()).state.turn == 7
+        await call.aclose()
 
 
 async def test_all_who_use_a_call_that_cannot_be_resumed_are_told(server: Server) -> None:

@@ -122,7 +122,9 @@ class ChaosCall:
                 self._result.turns += 1
                 self._result.spoken += speech is not None
             elif not (self.gone or reading.done()):
-                self._result.violated(f"caller {self._number}: no answer within {limit:g} s")
+                how = "typed" if speech is None else "spoken"
+                where = ", said again in another process" if self._moved.is_set() else ""
+                self._violated(f"no answer to a {how} turn within {limit:g} s{where}")
         finally:
             fault.cancel()
             with suppress(asyncio.CancelledError):

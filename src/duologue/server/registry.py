@@ -214,7 +214,7 @@ class ConnectionRegistry:
         deadline = time.monotonic() + self.limits.drain_timeout
         while streams := [stream for stream in self._streams if not (stream.is_lent or stream.is_leaving)]:
             at_once = is_cut() or time.monotonic() >= deadline
-            await asyncio.gather(*(stream.leave() for stream in streams if at_once or stream.settled))
+            await asyncio.gather(*(stream.leave(at_once=at_once) for stream in streams if at_once or stream.settled))
             if any(not stream.is_leaving for stream in streams):
                 await asyncio.sleep(DRAIN_POLL)
         running = [task for task in self._streams.values() if task is not None]

@@ -32,6 +32,9 @@ WATCH_EVERY: Final = 1.0
 GRACE: Final = 60.0
 """Seconds that a stored state outlives the last sign of its process, beyond the resume window."""
 
+MAX_SAVES: Final = 5
+"""How often a state is written at the end that changes meanwhile."""
+
 MAX_WRITES: Final = 16
 """Calls whose state is written at once."""
 
@@ -54,7 +57,7 @@ class Owner(Protocol):
 
 
 class _Entry:
-    __slots__ = ("dirty", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "written_at")
+    __slots__ = ("dirty", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "writing", "written_at")
 
     def __init__(self, owner: Owner, key: str, old_key: str | None) -> None:
         self.owner = owner
@@ -68,6 +71,7 @@ class _Entry:
         self.left = False
         """Another process has to continue it."""
         self.written_at = self.watched_at = float("-inf")
+        self.writing = asyncio.Lock()
 
     @property
     def places(self) -> list[str]:
@@ -195,8 +199,12 @@ class ResumeDesk:
         entry = self._of_owner.get(owner)
         if entry is None or not self.is_shared:
             return False
-        await self._write(entry)
-        return entry.stored and not entry.dirty
+        entry.dirty = True  # also if only audio and marks have come since
+        for _ in range(MAX_SAVES):  # it may change while it is being written
+            await self._write(entry)
+            if entry.stored and not entry.dirty:
+                return True
+        return False
 
     def leave(self, owner: Owner) -> None:
         """Leave a call, whose state was saved, to other processes."""
@@ -222,6 +230,10 @@ class ResumeDesk:
 
     async def _write(self, entry: _Entry) -> None:
         """Write a state that has changed or is old; a call whose state another process has taken is ended."""
+        async with entry.writing:
+            await self._write_alone(entry)
+
+    async def _write_alone(self, entry: _Entry) -> None:
         now = time.monotonic()
         entry.watched_at = now
         try:

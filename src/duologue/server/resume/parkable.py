@@ -102,9 +102,14 @@ class ParkableStream:
         """Whether it has been ended."""
         return self._closing is not None or self._over.is_set()
 
-    async def leave(self) -> None:
-        """Save the call for another process, and tell the client to resume it there; else say that the server ends."""
+    async def leave(self, *, at_once: bool = True) -> None:
+        """Save the call for another process, and tell the client to resume it there; else say that the server ends.
+
+        Unless it is to leave `at_once`, a call in which a turn begins meanwhile stays.
+        """
         if self._saved is not None and self.conversing and await self._desk.save(self):
+            if not (at_once or self.settled):
+                return
             self._desk.leave(self)
             if not self.is_parked:
                 self._connection.finish(RESTART, self._saved.token)

@@ -118,7 +118,7 @@ async def _chaos(sessions: int, seconds: float, seed: int, listener: str) -> Cha
                 server, sessions, seconds, seed=seed, said=said, faults_in_log=server.faults_in_log,
                 on_progress=lambda result: show(0.5, _line(result)),
             )  # fmt: skip
-        found.status = await server.ended(0)
+        found.status = await server.ended(5.0)
         found.providers = json.loads(counts.read_text("utf-8"))
     return found
 
