@@ -394,6 +394,19 @@ async def test_a_response_that_the_session_did_not_want_is_replaced_by_the_next(
         assert await events(connection, 2) == [("response-3", "Late."), ("response-3", "RealtimeDone")]
 
 
+@pytest.mark.parametrize("has_newer", [True, False])
+async def test_an_old_response_gives_way_to_a_newer_one(has_newer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.realtime.connection.OLD_S", -1.0)
+    monkeypatch.setattr("duologue.realtime.connection.NEWER_TIMEOUT_S", 1000.0 if has_newer else 0.01)
+    async with connected() as (connection, wire):
+        await wire.answers("a", "To your uh-huh.")
+        connection.respond("response-1")
+        if has_newer:
+            await wire.answers("b", "To your question.")
+        text = "To your question." if has_newer else "To your uh-huh."
+        assert await events(connection, 2) == [("response-1", text), ("response-1", "RealtimeDone")]
+
+
 async def test_text_is_answered_by_the_response_to_it() -> None:
     async with connected() as (connection, wire):
         connection.push(speak("Hello.")[:6400])

@@ -30,6 +30,8 @@ class Answer:
         """The service's newest response called tools: another one follows."""
         self.is_cancelled = False
         self.is_over = False
+        self.began = 0.0
+        """When the service began it by itself, in seconds of the loop."""
         self._has_text = False
 
     def add(self, item: str, size: int) -> None:
@@ -90,11 +92,19 @@ class Answers:
         if len(self._answers) > MAX_KEPT:
             self._answers.popitem(last=False)
 
+    def held_since(self) -> float | None:
+        """When the response that is held began; None if none is."""
+        return None if self._held is None else self._held.began
+
+    def want(self, response: str) -> None:
+        """Give the next response the session's id."""
+        self._wanted.append(response)
+
     def bind(self, response: str) -> list[RealtimeResponseEvent]:
         """Give a response that is held, or the next one, the session's id; return its events so far."""
         held, self._held = self._held, None
         if held is None:
-            self._wanted.append(response)
+            self.want(response)
             return []
         held.id = response
         self._answers[response] = held
@@ -102,7 +112,14 @@ class Answers:
         self._events.clear()
         return events
 
-    def start(self, provider_id: str, response: str | None) -> bool:
+    def bind_late(self, response: str) -> list[RealtimeResponseEvent]:
+        """Do so if no other response has begun since the session asked for this one."""
+        if self._held is None or response not in self._wanted:
+            return []
+        self._wanted.remove(response)
+        return self.bind(response)
+
+    def start(self, provider_id: str, response: str | None, now: float = 0.0) -> bool:
         """Note that the service starts a response; return True if the session has not asked for it yet."""
         answer = self._answers.get(response) if response is not None else None
         if answer is None and self._owns_turns:
@@ -111,9 +128,13 @@ class Answers:
                 answer = following  # it goes on after the results of its tools
             else:
                 answer = self._next_wanted()
+            if self._held is not None and self._held is not answer:
+                self._held.is_cancelled = True  # it answered something that the session did not ask
+                self._held = None
+                self._events.clear()
             if answer is None:
                 answer = self._held = Answer("")
-                self._events.clear()
+                answer.began = now
         self._current = answer
         if answer is not None:
             answer.has_called = False
@@ -137,7 +158,8 @@ class Answers:
     def pass_on(self, answer: Answer, event: RealtimeResponseEvent) -> Iterator[RealtimeResponseEvent]:
         """Yield an event, unless the session has not asked for its response."""
         if answer is not self._held:
-            yield event
+            if answer.id:
+                yield event
         elif isinstance(event, RealtimeDone) and not answer.items:
             self._held = None  # the service took back what the session never asked for
         else:

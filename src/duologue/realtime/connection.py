@@ -38,6 +38,11 @@ MAX_WAITING: Final = 256
 """Inputs that may wait to be sent."""
 MAX_UNREAD: Final = 4096
 """Events that may wait to be read."""
+OLD_S: Final = 3.0
+"""A response that the service began by itself so long before it is asked for may answer something else, such as an
+"uh-huh" that the session did not take for a turn..."""
+NEWER_TIMEOUT_S: Final = 1.5
+"""...so a newer one is waited for, and it is used if none begins in this time."""
 SAY: Final = "<system>Say this text word for word, and nothing else: {text}</system>"
 HEARD: Final = "<system>The user interrupted your last answer, and heard only this of it: {text}</system>"
 
@@ -109,7 +114,12 @@ class ServiceConnection:
             self._uncommitted_s = 0.0
             self._put(text, response)
         elif self._owns_turns:
-            self._out.extend(self._answers.bind(response))
+            loop, held_since = asyncio.get_running_loop(), self._answers.held_since()
+            if held_since is not None and loop.time() - held_since > OLD_S:
+                self._answers.want(response)
+                loop.call_later(NEWER_TIMEOUT_S, self._use_held, response)
+            else:
+                self._out.extend(self._answers.bind(response))
         else:
             self._flush()
             if self._uncommitted_s >= MIN_COMMIT_S:
@@ -117,6 +127,11 @@ class ServiceConnection:
                 self._uncommitted_s = 0.0
             self._put(codec.CreateResponse(), response)
         self._set_due()
+        self._news.set()
+
+    def _use_held(self, response: str) -> None:
+        """Take the old response, because no newer one has begun."""
+        self._out.extend(self._answers.bind_late(response))
         self._news.set()
 
     def tool_result(self, call: str, output: str) -> None:
@@ -255,7 +270,7 @@ class ServiceConnection:
         match item:
             case ResponseStarted():
                 asked = next((self._asked[i] for i in item.answers if i in self._asked), None)
-                if answers.start(item.response_id, asked):
+                if answers.start(item.response_id, asked, asyncio.get_running_loop().time()):
                     yield RealtimeTurnEnded()  # it would not answer unless it thought that the user has finished
             case codec.AudioDelta() if (answer := answers.of(item.response_id)) and not answer.is_cancelled:
                 answer.add(item.item_id or "", len(item.data))
