@@ -15,7 +15,7 @@ from duologue.errors import ProviderUnavailableError
 from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.responder import SpokenAudio
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.fakes import FakeTextToSpeech
+from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.virtual import VirtualCall
 from duologue.tts import Speech
 from duologue.turn.languages.en import PACK
@@ -126,3 +126,16 @@ async def test_what_is_wanted_of_a_reply_that_is_over_changes_nothing() -> None:
         output.playout.active = True
         output.take(reply, nothing)
         assert (len(call.events), call.sink.calls, output.playout.position) == before
+
+
+async def test_an_answer_waits_while_the_user_may_be_speaking_and_is_played_if_there_are_no_words() -> None:
+    agent = Late()
+    async with VirtualCall(agent, stt=FakeSpeechToText("Hello.", ""), config=CONFIG) as call:
+        await call.speak("Hello.")
+        await call.silence(0.6, waits=False)
+        await call.play(b"\xff\x7f" * 3_200, waits=False)
+        agent.go.set()
+        await call.silence(0.06, waits=False)
+        assert not call.session._output.playout.started
+        await call.settle()
+        assert call.heard == ["Here it is. And that is all."]

@@ -85,6 +85,7 @@ async def test_a_client_that_is_always_too_fast_loses_the_oldest_and_is_told() -
         await still_works(call, agent)
 
 
+@pytest.mark.no_cover
 async def test_minutes_of_silence_leave_the_user_away_and_the_session_small() -> None:
     agent = ScriptedAgent("Yes.")
     async with VirtualCall(agent, vad=Energy()) as call:

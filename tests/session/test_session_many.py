@@ -111,6 +111,7 @@ async def test_sessions_share_models_and_one_bad_utterance_spoils_no_other() -> 
     assert not bad.record.turns
 
 
+@pytest.mark.no_cover
 async def test_a_hundred_sessions_hold_a_conversation_at_once() -> None:
     n = 100
     ended: list[str] = []

@@ -293,6 +293,7 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
 
 @given(st.booleans(), steps)
 @settings(max_examples=300, deadline=None)
+@pytest.mark.no_cover
 def test_every_sample_is_sent_once_in_order_and_never_too_far_ahead(held: bool, plan: list[Step]) -> None:
     line = Line().begin(held=held)
     added = 0

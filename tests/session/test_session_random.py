@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -242,6 +243,7 @@ def check(seen: list[Event], agent: Agent, handles: list[SpeechHandle], sink: Si
     greeting=st.sampled_from(["", "Welcome. This call is recorded."]),
     faults=st.lists(st.sampled_from([0.0, 0.0, 0.0, ProviderUnavailableError("down")]), max_size=6),
 )
+@pytest.mark.no_cover
 def test_whatever_happens_in_a_call(
     answers: list[list[Any]], plot: list[tuple[Any, ...]], end: str, greeting: str, faults: list[Any]
 ) -> None:

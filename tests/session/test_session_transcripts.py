@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +131,7 @@ def test_what_no_span_reaches_is_forgotten() -> None:
 
 
 @given(st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=12), max_size=20), st.integers(0, 10**6))
+@pytest.mark.no_cover
 def test_words_without_times_share_their_span(said: list[str], length: int) -> None:
     shares = list(spread(said, 1000, 1000 + length))
     assert [w.text for w in shares] == said
@@ -139,6 +141,7 @@ def test_words_without_times_share_their_span(said: list[str], length: int) -> N
 
 
 @given(st.data())
+@pytest.mark.no_cover
 def test_parts_divide_words_without_loss_or_repetition(data: st.DataObject) -> None:
     """Finals cut anywhere, given in any order; spans follow each other with gaps in which nobody speaks."""
     spoken, parts, at = [], [], 4000

@@ -202,6 +202,7 @@ seconds = st.floats(0.005, 1.2)
     spans=st.sampled_from(["early", "late"]),
     frames=st.integers(2, 300),  # all of it lasts more than 6.4 s
 )
+@pytest.mark.no_cover
 def test_heard_text_is_right_wherever_chunks_spans_and_the_cut_lie(
     aligned: bool, streams_text: bool, rate: int, chunks: list[float], span_words: list[int], spans: Any, frames: int
 ) -> None:
