@@ -14,10 +14,12 @@ from duologue import CostTable, Price
 from duologue.agent import CallInfo
 from duologue.client import connect
 from duologue.engine.accounting import owned_by
-from duologue.errors import ConfigError
+from duologue.errors import ConfigError, ProviderUnavailableError
+from duologue.resilience import BreakerRegistry, resilient_stt, resilient_tts
 from duologue.server.configured import options_of
 from duologue.server.records import call_entry
 from duologue.settings.load import load_settings
+from duologue.stt import SttCapabilities, Transcript
 from duologue.telemetry import names
 from duologue.telemetry.call_usage import MAX_LINES, CallUsage
 from duologue.telemetry.context import CONTEXTS
@@ -25,7 +27,8 @@ from duologue.telemetry.hub import Telemetry
 from duologue.telemetry.metrics import Metrics
 from duologue.telemetry.usage import ProviderUse, count_tokens, count_use, usage_rows
 from duologue.testing.agents import ScriptedAgent
-from duologue.testing.streaming import FakeStreamingSpeechToText
+from duologue.testing.fakes import FakeSpeechToText
+from duologue.testing.streaming import FakeStreamingSpeechToText, StreamFault
 from duologue.testing.virtual import VirtualCall
 from duologue.testing.voices import StreamingVoice
 from serving import heard, serving, use_fakes
@@ -141,6 +144,62 @@ async def test_the_cost_of_a_call_is_by_the_table_and_else_by_what_providers_dec
     rows = {row["operation"]: row for row in usage_rows(found)}
     assert rows[STT]["cost_usd"] == pytest.approx(heard_s * 0.0001)
     assert (rows[TTS]["cost_usd"], rows[TTS]["requests"], rows[TTS]["characters"]) == (None, 1, 15)
+
+
+class Named(FakeSpeechToText):
+    def __init__(self, name: str, cost: float, *, fails: bool = False) -> None:
+        super().__init__()
+        self.name, self.fails = name, fails
+        self.capabilities = SttCapabilities(cost=cost)
+
+    async def transcribe(self, pcm: bytes, **options: Any) -> Transcript:
+        if self.fails:
+            raise ProviderUnavailableError("down", provider=self.name)
+        return await super().transcribe(pcm, **options)
+
+
+async def test_of_a_list_the_one_that_served_is_charged() -> None:
+    breakers = BreakerRegistry()
+    stt = resilient_stt([Named("dear", 100.0, fails=True), Named("cheap", 1.0)], breakers=breakers)
+    broken, spare = StreamingVoice(faults=[ProviderUnavailableError("down")] * 9), StreamingVoice()
+    broken.name, spare.name = "broken", "spare"
+    tts = resilient_tts([broken, spare], breakers=breakers)
+    async with VirtualCall(ScriptedAgent("Yes, of course."), stt=stt, tts=tts) as call:
+        await call.say("A table please.")
+        usage = call.session.record.usage.lines
+    assert set(usage) == {("cheap", STT), ("spare", TTS)}
+    assert usage["cheap", STT].cost == pytest.approx(usage["cheap", STT].audio_s / 3600)
+    assert usage["spare", TTS].characters == len("Yes, of course.")
+
+
+async def test_of_streams_each_is_charged_for_what_it_was_sent() -> None:
+    first = FakeStreamingSpeechToText(faults=[StreamFault("break", after=3)] * 9)
+    second = FakeStreamingSpeechToText()
+    first.name, second.name = "first", "second"
+    stt = resilient_stt([first, second], breakers=BreakerRegistry())
+    async with VirtualCall(ScriptedAgent("For when?", "Done."), stt=stt) as call:
+        await call.say("A table for four, please.")
+        await call.say("At eight.")
+        total = call.session._input.hearing.position / 16_000
+        record = call.session.record
+    lines = {provider: line.audio_s for (provider, operation), line in record.usage.lines.items() if operation == STT}
+    assert set(lines) == {"first", "second"}
+    assert lines["first"] < lines["second"] < total + 0.1
+    assert sum(lines.values()) >= total - 0.1
+
+
+async def test_what_a_stream_left_out_is_not_charged() -> None:
+    class Sparing(FakeStreamingSpeechToText):
+        def stream(self, *, language: str | None = None) -> Any:
+            stream = super().stream(language=language)
+            stream.sent_s = 0.5  # type: ignore[attr-defined]  # as the adapter of a service has it
+            return stream
+
+    stt = Sparing()
+    async with VirtualCall(ScriptedAgent("For when?"), stt=stt) as call:
+        await call.say("A table for four, please.")
+        record = call.session.record
+    assert record.usage.lines[stt.name, STT].audio_s == 0.5
 
 
 async def test_tokens_have_a_price() -> None:

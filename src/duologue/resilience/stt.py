@@ -41,6 +41,7 @@ from duologue.stt import (
     SttModel,
     Transcript,
 )
+from duologue.telemetry.usage import served_by
 
 __all__ = ["FallbackSpeechToText", "GuardedStream"]
 
@@ -156,6 +157,7 @@ class FallbackSpeechToText:
                 if not isinstance(answer, Transcript) or not isinstance(answer.text, str):
                     raise ProviderError(f"{guard.name} gave no transcript.", provider=guard.name)
                 permit.succeeded()
+                served_by(member.provider)
                 return answer
             except Exception as cause:
                 error = as_provider_error(guard.name, cause)
@@ -201,6 +203,8 @@ class GuardedStream:
         failed: Sequence[Member[Any]],
     ) -> None:
         self.push: Callable[[bytes, int], None] = stream.push
+        self.provider: SpeechToText = attempt.member.provider
+        """Whose stream it is."""
         self._owner = owner
         self._member = attempt.member
         self._stream = stream
@@ -217,6 +221,11 @@ class GuardedStream:
         self._limit: asyncio.Timeout | None = None
         self._is_late = False
         self._closed = False
+
+    @property
+    def sent_s(self) -> float | None:
+        """Seconds of audio that went to the service, if the stream says so."""
+        return getattr(self._stream, "sent_s", None)
 
     def finalize(self, position: int) -> None:
         """Ask for finals up to `position`, which have to come within `first_chunk` seconds."""

@@ -29,6 +29,7 @@ from duologue.resilience.deadline import ProgressWatch
 from duologue.resilience.failures import as_provider_error, is_providers_fault
 from duologue.resilience.settings import ResilienceSettings
 from duologue.resilience.spoken import SECONDS_PER_CHAR, TextTap, clauses, resume_at
+from duologue.telemetry.usage import served_by
 from duologue.tts import AudioChunk, SpeechItem, TextSpan, TextToSpeech, TtsCapabilities, TtsModel, WordTiming
 
 __all__ = ["FallbackTextToSpeech"]
@@ -131,6 +132,7 @@ class FallbackTextToSpeech(TextToSpeech):
         aligns = voice.capabilities.aligned or not self.capabilities.aligned
         takes_stream = voice.capabilities.streams_text and aligns
         said = False
+        served_by(voice)
         if position.seconds:
             yield position.pause()
         began = position.seconds

@@ -25,7 +25,7 @@ from duologue.session.retry import pause_before_retry
 from duologue.session.stream_checks import check_transcript
 from duologue.stt.buffered import PARTIAL_TIMEOUT_S
 from duologue.telemetry.names import SPEECH_TO_TEXT
-from duologue.telemetry.usage import count_retry
+from duologue.telemetry.usage import count_retry, watch_service
 from duologue.turn import WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.understanding import understood
@@ -141,7 +141,8 @@ class EvidenceRequester:
         """Stop the stream of the recognizer; `close` waits for it."""
         if self.live is not None:
             self.live.stop()
-            count_stream(self._stt, self.host.accepted / RATE, self.host.id)
+            for stt, seconds in self.live.stream.used():
+                count_stream(stt, seconds, self.host.id)
 
     async def close(self) -> None:
         """Drop all requests, and wait a moment until their tasks have ended."""
@@ -233,7 +234,7 @@ class EvidenceRequester:
         attempt, now = 0, asyncio.get_running_loop().time
         RETRIES.note_call()
         while True:
-            began, result = now(), "failed"
+            began, result, served = now(), "failed", watch_service()
             try:
                 found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, found)
@@ -251,7 +252,7 @@ class EvidenceRequester:
             except Exception as cause:
                 raise _failed(self._stt.name, cause) from cause
             finally:
-                count_transcription(self._stt, result, now() - began, pcm)
+                count_transcription(self._stt, result, now() - began, pcm, served)
             count_retry(self._stt.name, SPEECH_TO_TEXT)
             await asyncio.sleep(pause)
             attempt += 1

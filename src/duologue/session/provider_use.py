@@ -8,14 +8,15 @@ from duologue.audio.format import RATE
 from duologue.stt import SpeechToText
 from duologue.telemetry.context import CONTEXTS
 from duologue.telemetry.names import SPEECH_TO_TEXT, TEXT_TO_SPEECH
-from duologue.telemetry.usage import ProviderUse, count_use
+from duologue.telemetry.usage import ProviderUse, Served, count_use, watch_service
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech
 
 __all__ = ["VoiceUse", "count_stream", "count_transcription"]
 
 
-def count_transcription(stt: SpeechToText, result: str, took: float, pcm: bytes) -> None:
+def count_transcription(stt: SpeechToText, result: str, took: float, pcm: bytes, served: Served) -> None:
     """Count one request to transcribe 16 kHz PCM16, `took` seconds long."""
+    stt = served.provider or stt
     audio = len(pcm) / 2 / RATE
     answered = took if result == "done" else None
     count_use(ProviderUse(stt.name, SPEECH_TO_TEXT, result, answered, audio, cost=_price(stt, audio)))
@@ -38,6 +39,7 @@ class VoiceUse:
     def __init__(self, tts: TextToSpeech) -> None:
         self.result = "failed"
         self._tts = tts
+        self._served = watch_service()
         self._began = time.perf_counter()
         self._first: float | None = None
         self._samples = 0
@@ -51,8 +53,8 @@ class VoiceUse:
 
     def count(self, characters: int) -> None:
         """The stream has ended; it was given so many characters."""
-        price = self._tts.capabilities.cost
+        tts = self._served.provider or self._tts
+        price = tts.capabilities.cost
         cost = None if price is None else characters / 1000 * price
         audio = self._samples / self._tts.rate
-        name = self._tts.name
-        count_use(ProviderUse(name, TEXT_TO_SPEECH, self.result, self._first, audio, characters, cost=cost))
+        count_use(ProviderUse(tts.name, TEXT_TO_SPEECH, self.result, self._first, audio, characters, cost=cost))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 from typing import Final as Constant
-from typing import Protocol
 
 from duologue.audio.format import RATE
 from duologue.engine import Recognizer
@@ -66,6 +67,19 @@ class Owner(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Use:
+    """What one stream was used for."""
+
+    provider: Any
+    first: int
+    """The position from which on it has got audio."""
+    stream: RecognitionStream | None
+    """None once it is closed."""
+    seconds: float = 0.0
+    """Seconds of audio, once it is closed."""
+
+
 class ReopeningStream:
     """Feeds one call's audio to a stream of the recognizer, and its events to the owner.
 
@@ -89,6 +103,7 @@ class ReopeningStream:
         """Streams that did not close as they should..."""
         self._failures_before = 0
         """...before the last."""
+        self._uses: list[_Use] = []
         self._stt = stt
         self._config = config
         self._audio = audio
@@ -131,6 +146,16 @@ class ReopeningStream:
     def is_open(self) -> bool:
         """True while a stream takes audio."""
         return self._stream is not None
+
+    def used(self) -> list[tuple[Any, float]]:
+        """The recognizers that were used, and the seconds of audio that each stream of theirs has got."""
+        return [(use.provider, self._seconds(use)) for use in self._uses]
+
+    def _seconds(self, use: _Use) -> float:
+        if use.stream is None:
+            return use.seconds
+        sent: float | None = getattr(use.stream, "sent_s", None)  # where it is less than what was pushed
+        return max(self.sent - use.first, 0) / RATE if sent is None else sent
 
     def push(self, start: int, end: int) -> None:
         """Pass on audio that was scored."""
@@ -243,12 +268,15 @@ class ReopeningStream:
             return _as_error(name, cause), True
         finally:
             self._stream = self._limit = None
+            if self._uses and (use := self._uses[-1]).stream is not None:
+                use.seconds, use.stream = self._seconds(use), None
             if stream is not None:
                 await self._let_go(stream, events)
 
     def _replay(self, stream: RecognitionStream, owner: Owner) -> None:
         """Push again the audio that no final covers, as far as it is kept, and repeat an open request."""
         at = self.sent = max(owner.covered, self._audio.first, self.end - MAX_REPLAY)
+        self._uses.append(_Use(getattr(stream, "provider", self._stt), at, stream))
         while at < self.end:
             end = min(at + REPLAY_PIECE, self.end)
             stream.push(self._audio.read(at, end).tobytes(), at)

@@ -56,8 +56,7 @@ class Price:
 class CostTable:
     """Prices by the names of providers, such as `deepgram/nova-3`, or `deepgram` for all of its models.
 
-    A price here takes the place of the one that the provider declares. A list of providers that stand in for each other
-    is counted as one, at the price of its first. Raises ConfigError for a term that the kind of
+    A price here takes the place of the one that the provider declares. Raises ConfigError for a term that the kind of
     provider is not charged by.
     """
 
@@ -91,5 +90,5 @@ class CostTable:
             model = provider.partition(":")[2]
             named = (price for name, price in prices.items() if name.partition(":")[2] == provider)
             return prices.get(provider) or prices.get(model) or next(named, None)
-        first = provider.partition("+")[0]  # of a list that is counted as one
+        first = provider.partition("+")[0]  # of a list none of which has served
         return prices.get(first) or prices.get(first.partition("/")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +12,16 @@ from duologue.telemetry.call_usage import CallUsage
 from duologue.telemetry.context import current_metrics, current_usage
 from duologue.telemetry.metrics import Metrics, Snapshot
 
-__all__ = ["ProviderUse", "count_retry", "count_tokens", "count_use", "usage_rows"]
+__all__ = [
+    "ProviderUse",
+    "Served",
+    "count_retry",
+    "count_tokens",
+    "count_use",
+    "served_by",
+    "usage_rows",
+    "watch_service",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,28 @@ class ProviderUse:
     """...and wrote."""
     cost: float | None = None
     """US dollars, by the price that the provider declares; None if it declares none."""
+
+
+class Served:
+    """Which provider of a list has served a request; None if the request went to no list, or nobody has served it."""
+
+    provider: Any = None
+
+
+_served: Final[ContextVar[Served | None]] = ContextVar("duologue_served", default=None)
+
+
+def watch_service() -> Served:
+    """Have lists of providers note who serves what this code asks for from now on."""
+    served = Served()
+    _served.set(served)
+    return served
+
+
+def served_by(provider: Any) -> None:
+    """Note that this provider of a list serves the request: its use is counted under its own name."""
+    if (served := _served.get()) is not None:
+        served.provider = provider
 
 
 def count_use(use: ProviderUse, metrics: Metrics | None = None, usage: CallUsage | None = None) -> None:

@@ -104,6 +104,11 @@ class TranscriptionStream(SocketStream):
         self._is_configured = False
         """Whether the service has accepted the session; no final is given before."""
 
+    @property
+    def sent_s(self) -> float:
+        """Seconds of audio that went to the service: long silence does not, and costs nothing."""
+        return self._microphone.passed / RATE
+
     async def _send(self, connection: Connection) -> None:
         await connection.send(self._update)
         await super()._send(connection)
