@@ -47,9 +47,14 @@ def test_the_first_page_is_taken_and_all_must_say_that_there_is_none() -> None:
 
 
 def test_nobody_is_asked_for_what_cannot_be() -> None:
-    for workers, call in ((Workers(), "c1"), (Workers(None), "c" * 1000)):
-        assert workers.find(call) is None
-        assert workers.asked == []
+    workers = Workers(None)
+    assert workers.find("c" * 1000) is None
+    assert workers.asked == []
+
+
+def test_workers_that_are_not_heard_from_may_hold_the_call() -> None:
+    with pytest.raises(DeadlineError):
+        Workers().find()
 
 
 def test_a_worker_that_does_not_answer_is_waited_for_no_longer_than_a_second() -> None:

@@ -44,9 +44,11 @@ class CallPages:
         Raises OverloadedError if too many pages are waited for, and DeadlineError if the worker that may hold the call
         does not answer.
         """
-        others = self._others()
-        if not others or len(call) > MAX_ID:
+        if len(call) > MAX_ID:
             return None
+        others = self._others()
+        if not others:
+            raise DeadlineError("The other workers have said nothing for seconds.")
         if len(self._asked) >= MAX_ASKED:
             raise OverloadedError("Too many pages of calls are looked for at once.", retry_after=1.0, reason="other")
         self._number += 1
