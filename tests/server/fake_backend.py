@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -132,6 +132,8 @@ class FakeBackend:
         self.opened: asyncio.Queue[FakeSession] = asyncio.Queue()
         self.refuses: DuologueError | None = None
         self.checked: list[bool] = []
+        self.restores = 0
+        self.on_restore: Callable[[], Awaitable[object]] | None = None
         self.on_enter: Callable[[FakeSession], None] | None = None
         self.on_call: Callable[[tuple[Any, ...]], None] | None = None
 
@@ -141,6 +143,9 @@ class FakeBackend:
     async def restore_session(
         self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
     ) -> FakeSession:
+        self.restores += 1
+        if self.on_restore is not None:
+            await self.on_restore()
         session = FakeSession(request, sink, self)
         session.state = checkpoint
         return session

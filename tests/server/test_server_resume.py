@@ -289,6 +289,33 @@ async def test_a_client_that_did_not_get_its_new_token_goes_on_in_yet_another_pr
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_client_that_does_not_wait_until_its_call_is_restored_finds_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duologue.client.resumable.ATTEMPT_TIMEOUT", 0.05)
+    one, two = FakeBackend(), FakeBackend()
+    ends, goes_on = (create_app(backend.build, store=FileStore(tmp_path)) for backend in (one, two))
+    may_go_on = asyncio.Event()
+    two.on_restore = may_go_on.wait
+    async with listening(goes_on) as (_, second):
+        async with listening(ends) as (_, first):
+            call, _ = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        again = asyncio.create_task(next_of(call, wire.Reconnected))
+        await until(lambda: two.restores == 1)
+        lost = goes_on.registry.report()
+        await until(lambda: goes_on.registry.report()["connections"] > lost["connections"])  # it has come again
+        may_go_on.set()
+        await again
+        await call.text("Here I am.")
+        session = await two.session()
+        await session.called("send_text", "Here I am.")
+        assert two.restores == 1
+        await call.aclose()
+        await session.closed.wait()
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_call_that_changes_while_it_is_stored_is_left_to_another_process_all_the_same(tmp_path: Path) -> None:
     heard = [events.AgentHeard(0, 0.0, 1, 1, "Yes.", "Yes.", interrupted=False, estimated=False)] * 2
 

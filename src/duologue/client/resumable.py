@@ -188,7 +188,7 @@ class ResumableConnection:
                 await socket.send(frame)
             await self._tell_after(told, socket)  # what was said meanwhile
         except BaseException:
-            await socket.close()
+            socket.transport.abort()  # a closing handshake would end the session
             raise
         self._socket = socket
         self.reconnects += 1

@@ -94,7 +94,11 @@ class Stream(ParkableStream):
             # A call of this process has its room already.
             if error.reason == "shutdown" or not self._desk.holds(message.token):
                 raise
-        found = await self._desk.claim(message.token)
+        try:
+            async with asyncio.timeout(self._limits.start_timeout):
+                found = await self._desk.claim(message.token)
+        except TimeoutError:
+            raise OverloadedError("The session is not there yet.", retry_after=1.0, reason="loading") from None
         if found is None:
             raise SessionNotActiveError("The session is over, or its token was used.", hint="Start a new session.")
         if isinstance(found, Stream):
@@ -104,9 +108,9 @@ class Stream(ParkableStream):
             return
         assert isinstance(found, dict)
         assert backend is not None
-        saved = SavedCall.from_json(found)
         self._is_restoring = True
         try:
+            saved = SavedCall.from_json(found)
             await self._converse(backend, saved.start, saved, message)
         except DuologueError:
             if self._session is None:  # nothing of the call is lost: the client may try again, here or elsewhere
@@ -114,6 +118,7 @@ class Stream(ParkableStream):
             raise
         finally:
             self._is_restoring = False
+            self._desk.settle(message.token)
 
     async def _when_loaded(self, find_backend: Callable[[], Backend]) -> Backend:
         """The backend. A client that comes while the models load waits for them, as long as `start` may take."""
@@ -211,6 +216,10 @@ class Stream(ParkableStream):
             self._session, self._backlog = session, backlog
             self._is_restoring = False
             self._inbox.open(session, start, sink, sound)
+            if self._left_early:
+                self._park()
+            if message is not None:
+                self._desk.settle(message.token)
             if saved is not None:  # at once: the client may not get the answer, and come to another process
                 await self._desk.save(self)
             await self._over.wait()

@@ -103,6 +103,8 @@ class ResumeDesk:
         """Whether other processes can continue calls of this one."""
         self._entries: dict[str, _Entry] = {}
         self._of_owner: dict[Owner, _Entry] = {}
+        self._settling: dict[str, asyncio.Event] = {}
+        """Claims of states for which a session is being made."""
 
     def __len__(self) -> int:
         return len(self._of_owner)
@@ -158,13 +160,16 @@ class ResumeDesk:
         return _key(token) in self._entries
 
     async def claim(self, token: str) -> Owner | dict[str, Any] | None:
-        """The call of a token, or the stored state of one of another process.
+        """The call of a token, or the stored state of one of another process; in that case call `settle` afterwards.
 
-        None if the call is over, or the token was used. Raises the error of the store.
+        Waits while another client with the token is being settled. None if the call is over, or the token was used.
+        Raises the error of the store.
         """
         if len(token) > MAX_TOKEN_CHARS:
             return None
         key = _key(token)
+        while (settling := self._settling.get(key)) is not None:
+            await settling.wait()
         entry = self._entries.get(key)
         if entry is not None:
             self.forget(entry.owner)
@@ -175,6 +180,17 @@ class ResumeDesk:
             return entry.owner
         if not self.is_shared:
             return None
+        self._settling[key] = asyncio.Event()
+        state = None
+        try:
+            state = await self._take_over(key)
+        finally:
+            if state is None:
+                self.settle(token)
+        return state
+
+    async def _take_over(self, key: str) -> dict[str, Any] | None:
+        """Take the state of a call of another process."""
         found = await self._store.take(key) or await self._store.take(_second(key))
         if found is None:
             return None
@@ -185,6 +201,11 @@ class ResumeDesk:
             if place != _second(key):
                 await self._try_take(str(place))
         return state
+
+    def settle(self, token: str) -> None:
+        """The call whose state was claimed has a session here, or will have none: whoever waits for it goes on."""
+        if (settling := self._settling.pop(_key(token), None)) is not None:
+            settling.set()
 
     async def put_back(self, token: str, state: dict[str, Any]) -> None:
         """Store the state of a claimed call again, because it could not be gone on with here."""

@@ -50,6 +50,8 @@ class ParkableStream:
         """The same, once it has begun."""
         self._is_restoring = False
         """It has claimed a call of another process, and has no session yet."""
+        self._left_early = False
+        """Its client has not waited for that, and may come back."""
         self.is_lent = False
         """Its connection serves another stream's call."""
         self._sink: AudioOutput | None = None
@@ -147,6 +149,9 @@ class ParkableStream:
         """There is no client to notify: the call is over, or parked."""
         if not meant and self._can_park:
             self._park()
+            return
+        if not meant and self._is_restoring:
+            self._left_early = True
             return
         self._lost = True
         self._outbox.discard()
