@@ -10,7 +10,16 @@ from plain import PLAIN, script
 
 from duologue.conversation import effects, events
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
-from duologue.conversation.endpointing import Evidence, Verdict, combine, decide, sound_share, wait
+from duologue.conversation.endpointing import (
+    CALIBRATION,
+    Evidence,
+    Verdict,
+    calibrated,
+    decide,
+    sound_odds,
+    sound_share,
+    wait,
+)
 from duologue.errors import ConfigError
 from duologue.testing.conversation import Script
 
@@ -19,6 +28,15 @@ POLICY = Endpointing(threshold=0.5, wait_below=0.5, action_delay=0.25, timeout=1
 
 def evidence(words: float, sound: float | None = None, timeout_factor: float = 1.0) -> Evidence:
     return Evidence("Hello.", words, "sentence", timeout_factor, sound)
+
+
+def odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def raw(probability: float) -> float:
+    """The words' own probability that is calibrated to this one."""
+    return 1 / (1 + math.exp(-odds(probability) / CALIBRATION))
 
 
 # --- the policy alone ---
@@ -63,7 +81,13 @@ def test_threshold_action_delay_timeout(
 )
 def test_words_and_sound_combine(words: float, sound: float, low: float, high: float) -> None:
     """Two that agree are surer than one, the sound says nothing at 0.9, and the words count for more."""
-    assert low <= round(combine(words, sound), 6) <= high
+    assert low <= round(raw(evidence(words, sound).probability), 6) <= high
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.3, 0.5, 0.9])
+def test_the_probability_is_nearer_to_a_half_than_the_sum_of_the_judges(probability: float) -> None:
+    assert calibrated(odds(probability)) == pytest.approx(evidence(probability).probability)
+    assert abs(evidence(probability).probability - 0.5) <= abs(probability - 0.5)
 
 
 GRADED = Endpointing(threshold=0.9, likely=0.8, wait_below=0.5, action_delay=0.4, likely_delay=0.8, timeout=1.6)
@@ -89,8 +113,9 @@ def test_the_surer_the_sooner(probability: float, timeout_factor: float, seconds
 
 
 def test_a_turn_that_is_neither_sure_nor_open_is_decided_by_what_was_judged() -> None:
-    assert decide(evidence(2 / 3), 1.19, GRADED) is None
-    assert decide(evidence(2 / 3), 1.21, GRADED) == Verdict(2 / 3, "words")
+    e = evidence(raw(2 / 3))
+    assert decide(e, 1.19, GRADED) is None
+    assert decide(e, 1.21, GRADED) == Verdict(e.probability, "words")
 
 
 def test_a_moment_that_speaks_against_an_end_takes_off_log_odds() -> None:
@@ -133,7 +158,7 @@ def test_an_unfinished_sentence_is_decided_after_the_timeout() -> None:
     s.silence(1.5)
     assert silence_at_decision(s) == 0.96
     decided = s.one(events.TurnDecided)
-    assert (decided.reason, decided.probability) == ("timeout", 0.05)
+    assert (decided.reason, decided.probability) == ("timeout", calibrated(odds(0.05)))
     assert s.of(effects.RequestEndOfTurn) == []
 
 
@@ -152,7 +177,7 @@ def test_what_is_known_of_the_open_turn_can_be_watched() -> None:
     s.speech(0.64)
     assert (s.conversation.end_of_turn, s.conversation.silence) == (None, 0.0)
     s.silence(0.32)
-    assert (s.conversation.end_of_turn, s.conversation.silence) == (0.1, 0.32)
+    assert (s.conversation.end_of_turn, s.conversation.silence) == (calibrated(odds(0.1)), 0.32)
     s.silence(0.96)
     assert s.one(events.TurnDecided)
     assert (s.conversation.end_of_turn, s.conversation.silence) == (None, None)
@@ -165,7 +190,12 @@ def test_the_event_of_the_decision_tells_what_it_rests_on() -> None:
     assert (d.turn, d.text, d.start, d.end) == (1, "Hello.", 15360 - 4800, 15360 + 10240)
     assert s.one(effects.StartReply) == effects.StartReply(1, 1, "Hello.", (), speculative=False)
     scored = s.one(events.TurnScored)
-    assert (scored.words, scored.sound, scored.probability, scored.reason) == (0.95, None, 0.95, "sentence")
+    assert (scored.words, scored.sound, scored.probability, scored.reason) == (
+        0.95,
+        None,
+        calibrated(odds(0.95)),
+        "sentence",
+    )
 
 
 @pytest.mark.parametrize(("words", "asked"), [(0.1, False), (0.11, True), (0.5, True), (0.89, True), (0.9, False)])
@@ -316,15 +346,15 @@ def test_the_sound_is_judged_beside_the_words_once_the_silence_is_no_longer_shor
     assert s.one(events.TurnDecided).reason == "sound"
 
 
-@pytest.mark.parametrize(("odds", "reason", "silence"), [(-3.0, "timeout", 0.96), (0.0, "words", 0.256)])
-def test_what_the_recognizer_knows_of_the_end_counts_beside_the_words(odds: float, reason: str, silence: float) -> None:
+@pytest.mark.parametrize(("more", "reason", "silence"), [(-3.0, "timeout", 0.96), (0.0, "words", 0.256)])
+def test_what_the_recognizer_knows_of_the_end_counts_beside_the_words(more: float, reason: str, silence: float) -> None:
     s = timed()
-    s.understand("I would like to book a table.", probability=0.92, ending_odds=odds)
+    s.understand("I would like to book a table.", probability=0.92, ending_odds=more)
     s.speech(0.64)
     s.silence(1.5)
     decided = s.one(events.TurnDecided)
     assert (decided.reason, decided.silence) == (reason, silence)
-    assert decided.probability == pytest.approx(1 / (1 + math.exp(-math.log(0.92 / 0.08) - odds)))
+    assert decided.probability == pytest.approx(calibrated(odds(0.92) + more))
 
 
 @pytest.mark.parametrize(("turns", "decided"), [(1, [0.96]), (2, [0.96, 0.256])])
@@ -420,9 +450,9 @@ def test_a_gap_in_which_words_are_given_up_asks_nothing_more() -> None:
     s.silence(0.96)
 
 
-@pytest.mark.parametrize(("spoken", "share"), [(0.3, 0.5), (1.5, 0.5), (2.0, 0.75), (2.5, 1.0), (9.0, 1.0)])
+@pytest.mark.parametrize(("spoken", "share"), [(0.3, 0.5), (1.0, 0.5), (1.25, 0.75), (1.5, 1.0), (9.0, 1.0)])
 def test_the_turn_model_counts_less_against_the_end_of_short_turns(spoken: float, share: float) -> None:
     assert sound_share(spoken, Endpointing()) == pytest.approx(share)
     assert sound_share(spoken, Endpointing(short_turn=0.0)) == 1.0
-    assert combine(0.7, 0.3, share) >= combine(0.7, 0.3)
-    assert combine(0.7, 0.98, share) == combine(0.7, 0.98)
+    assert sound_odds(0.3, share) == pytest.approx(share * sound_odds(0.3))
+    assert sound_odds(0.98, share) == sound_odds(0.98)

@@ -137,7 +137,7 @@ def test_the_button_is_let_go_and_there_were_no_words() -> None:
     assert not s.last(effects.RequestTranscript).may_go_on
 
 
-@pytest.mark.parametrize(("after", "end", "silence"), [("", 20, 1.12), ("please", 43, 1.12)])
+@pytest.mark.parametrize(("after", "end", "silence"), [("", 20, 0.896), ("please", 43, 0.832)])
 def test_a_noise_after_the_words_does_not_have_them_waited_for_again(after: str, end: int, silence: float) -> None:
     s = Script(ConversationConfig(endpointing=Endpointing(opening=0.0)))
     s.understand("A table for two", after, probability=0.4)

@@ -131,9 +131,9 @@ def test_yes_takes_the_floor_where_it_is_an_answer(question: str, floor: bool, t
 @pytest.mark.parametrize(
     ("answers", "probability", "silence"),
     [
-        ("", 0.3, 1.376),
+        ("", 0.3, 1.056),
         ("complete", 0.3, 0.8),
-        ("partial", 0.3, 1.76),
+        ("partial", 0.3, 1.6),
         ("complete", 0.1, 1.76),
         ("complete", 0.75, 0.352),
         ("", 0.75, 0.8),

@@ -18,7 +18,7 @@ def test_a_replay_shows_the_turns_and_that_they_are_identical(recorded: Path, du
     assert outcome.code == 0
     assert f"A table for {SECRET} please." in outcome.out
     assert "There is room at seven, at eight, (interrupted)" in outcome.out
-    assert "0.35 s of silence, words (0.84)" in outcome.out
+    assert "0.35 s of silence, words (0.68)" in outcome.out
     assert "identical: 6" in outcome.out
     shown = duologue("replay", recorded, "--json").json
     assert (shown["identical"], shown["difference"], shown["whole"]) == (True, None, True)
@@ -50,7 +50,7 @@ def test_a_difference_is_shown_and_is_a_failure(recorded: Path, tmp_path: Path, 
 
 
 def test_other_settings_show_each_turn(recorded: Path, duologue: CommandLine) -> None:
-    setting = ("--set", "endpointing.threshold=0.9", "--set", "endpointing.likely_delay=0.6")
+    setting = ("--set", "endpointing.threshold=0.75", "--set", "endpointing.likely_delay=0.6")
     outcome = duologue("replay", recorded, *setting)
     assert outcome.code == 0
     assert "first divergence at 4.032 s" in outcome.out

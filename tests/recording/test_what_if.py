@@ -33,10 +33,10 @@ def test_the_same_settings_change_nothing(recorded: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "silences", "counterfactual"),
     [
-        # Turn 1 sounds finished with 0.84, because it is the first; the others with 0.95.
+        # Turn 1 sounds finished with 0.68, because it is the first; the others with 0.79.
         ("endpointing.action_delay=0.7", [0.704] * 5, 5),
         ("endpointing.action_delay=0.2", [0.224] * 5, 5),
-        ("endpointing.threshold=0.9", [0.8, 0.352, 0.352, 0.352, 0.352], 5),
+        ("endpointing.threshold=0.75", [0.832, 0.352, 0.352, 0.352, 0.352], 5),
         ("speech.hangover=0.3", [0.448, 0.416, 0.416, 0.416, 0.384], 5),
         ("barge_in.pause_after=0.2", [0.352] * 5, 3),
         ("max_history=7", [0.352] * 5, 0),
@@ -59,7 +59,7 @@ def test_what_differs_before_it_matters_is_told_apart(recorded: Path) -> None:
     assert result.difference is not None
     assert result.divergence is not None
     assert result.difference.seconds < result.divergence.seconds
-    assert "TurnScored(probability=0.48" in str(result.difference)
+    assert "TurnScored(probability=0.49" in str(result.difference)
     assert [turn.is_changed for turn in result.turns] == [True, False, False, False, False]
 
 

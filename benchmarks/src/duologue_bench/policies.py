@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 from duologue.conversation.config import Endpointing, SpeechDetection
-from duologue.conversation.endpointing import combine
+from duologue.conversation.endpointing import calibrated, sound_odds
 
 __all__ = ["LABELS", "POLICIES", "SURE", "UNSURE", "Policy", "Setting", "settings"]
 
@@ -25,9 +25,9 @@ LABELS: Final[dict[Policy, str]] = {
 SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
-THRESHOLDS = (0.76, 0.8, 0.84)
-ACTION_DELAYS = (0.288, 0.352, 0.448, 0.64)
-LIKELY_DELAYS = (0.64, 0.8, 0.96)
+THRESHOLDS = (0.67, 0.74, 0.8)
+ACTION_DELAYS = (0.352, 0.448, 0.64)
+LIKELY_DELAYS = (0.704, 0.832, 0.96)
 TIMEOUTS = (1.6, 1.76, 1.92)
 WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
 ASKED_AFTER = 0.16
@@ -115,8 +115,8 @@ def _alone(base: Endpointing, delay: float, timeout: float, threshold: float) ->
         base,
         action_delay=delay,
         timeout=timeout,
-        threshold=combine(UNSURE, threshold),
-        wait_below=combine(UNSURE, threshold),
+        threshold=calibrated(sound_odds(threshold)),
+        wait_below=calibrated(sound_odds(threshold)),
         words_budget=0.0,
         words_budget_per_s=0.0,
         doubt=(0.0, 1.0),

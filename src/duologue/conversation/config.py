@@ -46,22 +46,22 @@ class Endpointing:
     """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds of waiting. A factor on
     the three waits below."""
 
-    threshold: float = 0.8
+    threshold: float = 0.67
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
-    likely: float = 0.52
+    likely: float = 0.45
     """Probability at or above which a turn below the threshold is decided after `likely_delay`."""
-    wait_below: float = 0.18
+    wait_below: float = 0.27
     """Probability at or below which a turn is decided by the `timeout` alone. Between it and `likely`, the wait falls
     with the probability."""
     action_delay: float = 0.352
     """Silence after which a turn that sounds finished is decided."""
-    likely_delay: float = 0.8
+    likely_delay: float = 0.832
     """Silence after which a turn that may well be finished is decided: most pauses inside turns are shorter."""
     timeout: float = 1.76
     """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
     opening: float = 1.3
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
-    short_turn: float = 2.5
+    short_turn: float = 1.5
     """Seconds of speech below which the turn model, which often takes short turns for unfinished, counts less against
     an end: half as much after 0.5 s. 0: it always counts in full."""
     words_budget: float = 0.032
@@ -131,7 +131,7 @@ class ConversationConfig:
     """What happens to a reply prepared before its turn was decided if the user goes on."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
-    speculate_threshold: float = 0.15
+    speculate_threshold: float = 0.31
     """A reply is prepared only where the probability of end of turn is at least this."""
     max_utterance: float = 15.0
     """A longer utterance is cut at its quietest point, and the words of its parts are joined."""

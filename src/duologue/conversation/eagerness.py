@@ -14,7 +14,7 @@ Eagerness = Literal["low", "medium", "high"] | float
 
 NAMED: Final = {"low": 1.4, "medium": 1.0, "high": 0.8}
 """Factors of the names. They bracket the prices of the table below."""
-PRICES: Final = ((1.0, 0.8), (2.0, 1.0), (4.0, 1.1), (8.0, 1.1), (16.0, 1.7))
+PRICES: Final = ((1.0, 0.8), (2.0, 1.0), (4.0, 1.1), (8.0, 1.2), (16.0, 1.4))
 """A price of one cut-off in seconds of waiting, and the factor at which waiting and cut-offs cost least together."""
 
 
