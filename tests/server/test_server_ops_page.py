@@ -66,6 +66,9 @@ async def test_it_shows_a_call_and_its_turns(monkeypatch: pytest.MonkeyPatch) ->
             shown = await page.inner_text("#providers")
             assert "deepgram" in shown
             assert "\topen\t" in shown
+            used = await page.inner_text("#usage")
+            assert "text to speech" in used
+            assert "$0.0000" in used  # of a model of this machine
             # What has not changed stays where it is: a selection is not lost, and nothing flickers.
             await page.evaluate("window.kept = document.querySelector('#slowest tbody tr')")
             async with page.expect_response("**/ops"):
@@ -75,6 +78,7 @@ async def test_it_shows_a_call_and_its_turns(monkeypatch: pytest.MonkeyPatch) ->
             await page.click("#calls a")
             await page.wait_for_selector("#call-turns li")
             assert await page.inner_text("#call-turns .user") == "Is it open?"
+            assert "text to speech" in await page.inner_text("#call-usage")
             assert await page.inner_text("#call-turns p.agent") == "You said: Is it open?"
         async with opened(chromium, f"{address}/ops", viewport={"width": 360, "height": 800}) as phone:
             await phone.wait_for_selector("#calls a")

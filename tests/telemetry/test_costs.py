@@ -45,6 +45,8 @@ STT, TTS = names.SPEECH_TO_TEXT, names.TEXT_TO_SPEECH
         (STT, "deepgram/nova-2", 2.0),
         (STT, "deepgram/nova-3+moonshine", 1.0),
         (STT, "assemblyai", None),
+        (STT, "moonshine-tiny", 0.5),
+        (STT, "openai-realtime/x", None),
         (TTS, "deepgram/nova-3", None),
         (names.CHAT, "gpt-6-luna", 3.0),
         (names.CHAT, "openai:gpt-6-luna", 3.0),
@@ -55,7 +57,8 @@ STT, TTS = names.SPEECH_TO_TEXT, names.TEXT_TO_SPEECH
 )
 def test_the_price_of_a_name(operation: str, provider: str, expected: float | None) -> None:
     costs = CostTable(
-        stt={"deepgram/nova-3": Price(per_audio_hour=1.0), "deepgram": Price(per_audio_hour=2.0)},
+        stt={"deepgram/nova-3": Price(per_audio_hour=1.0), "deepgram": Price(per_audio_hour=2.0)}
+        | {"moonshine": Price(per_audio_hour=0.5), "openai": Price(per_audio_hour=9.0)},
         llm={
             "openai:gpt-6-luna": Price(per_million_input_tokens=3.0),
             "qwen3:8b": Price(per_million_input_tokens=4.0),

@@ -91,4 +91,5 @@ class CostTable:
             named = (price for name, price in prices.items() if name.partition(":")[2] == provider)
             return prices.get(provider) or prices.get(model) or next(named, None)
         first = provider.partition("+")[0]  # of a list none of which has served
-        return prices.get(first) or prices.get(first.partition("/")[0])
+        general = first.partition("/" if "/" in first else "-")[0]  # local models are called as `hibari-heart`
+        return prices.get(first) or prices.get(general)
