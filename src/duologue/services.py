@@ -25,7 +25,7 @@ from duologue.errors import (
     RateLimitedError,
 )
 
-__all__ = ["error_code", "error_for", "read_key", "retry_after", "validated"]
+__all__ = ["ReloadsKey", "error_code", "error_for", "read_key", "retry_after", "validated"]
 
 MAX_KEY_BYTES: Final = 4096
 MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -94,6 +94,30 @@ def read_key(path: Path | None, variable: str | None, *, optional: bool = False)
         hint = f"Set {variable}, or api_key_file to a file with the key." if variable else "It must hold only the key."
         raise ConfigError(f"{where} holds no key.", hint=hint)
     return key
+
+
+class ReloadsKey:
+    """Base of providers whose key may stand in a file that is read again while calls run."""
+
+    _key_file: Path | None = None
+    """None if the key is not from a file."""
+    _key_headers: dict[str, str]
+    _key_header = ""
+    _key_form = "{}"
+
+    def _keep_key(self, headers: dict[str, str], header: str, form: str, file: Path | None) -> None:
+        """Have `reload_key` write the key of `file` into `headers`, in this form; None: it is not from a file."""
+        self._key_headers, self._key_header, self._key_form, self._key_file = headers, header, form, file
+
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
+
+        Raises ConfigError if the file holds no key: the old one stays.
+        """
+        if self._key_file is None:
+            return False
+        self._key_headers[self._key_header] = self._key_form.format(read_key(self._key_file, None))
+        return True
 
 
 def retry_after(value: str | None) -> float | None:

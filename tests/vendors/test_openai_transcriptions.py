@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -50,6 +51,20 @@ async def served(*faults: Fault, **options: Any) -> AsyncIterator[tuple[OpenAISp
         finally:
             await stt.aclose()
         assert server.problems == []
+
+
+async def test_a_key_is_read_again_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("wrong-key")
+    async with asyncio.timeout(20), OpenAISpeechServer(()) as server:
+        stt = OpenAISpeechToText("m", base_url=server.url, api_key_file=file)
+        with pytest.raises(AuthenticationError):
+            await stt.transcribe(speak(TEXT))
+        file.write_text(KEY)
+        assert stt.reload_key()
+        assert (await stt.transcribe(speak(TEXT))).text == TEXT
+        await stt.aclose()
+        assert not OpenAISpeechToText("m", base_url=server.url, api_key_file=file, api_key=KEY).reload_key()
 
 
 @modes

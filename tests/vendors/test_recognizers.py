@@ -10,6 +10,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -329,6 +330,22 @@ async def test_a_key_is_checked_before_calls_where_connections_are_kept_ready(ro
         else:
             with pytest.raises(ConfigError, match="warm_connections"):
                 row.make(server.url, api_key=row.key, warm_connections=1)
+
+
+@recognizers
+async def test_a_key_is_read_again_from_its_file(row: Recognizer, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("wrong-key")
+    async with row.server(()) as server, asyncio.timeout(DEADLINE):
+        stt: Any = row.make(server.url, api_key_file=file)
+        with pytest.raises(AuthenticationError):
+            await converse(stt)
+        file.write_text(row.key)
+        assert stt.reload_key()
+        assert await converse(stt) == TEXT
+        await stt.aclose()
+        own: Any = row.make(server.url, api_key_file=file, api_key=row.key)
+        assert not own.reload_key()
 
 
 @recognizers

@@ -9,6 +9,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,6 +225,22 @@ async def test_a_wrong_key_is_found_when_the_voice_is_warmed(row: Voice) -> None
     async with served(row, api_key="wrong") as (_, voice):
         with pytest.raises(AuthenticationError):
             await voice.warm()
+
+
+@voices
+async def test_a_key_is_read_again_from_its_file(row: Voice, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("wrong-key")
+    async with row.server(()) as server, asyncio.timeout(DEADLINE):
+        voice: Any = row.make(server.url, api_key_file=file)
+        with pytest.raises(AuthenticationError):
+            await voice.warm()
+        file.write_text(row.key)
+        assert voice.reload_key()
+        await voice.warm()
+        await voice.aclose()
+        own: Any = row.make(server.url, api_key_file=file, api_key=row.key)
+        assert not own.reload_key()
 
 
 @voices

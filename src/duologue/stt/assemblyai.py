@@ -26,7 +26,7 @@ from duologue.errors import (
     QuotaExceededError,
     RateLimitedError,
 )
-from duologue.services import read_key, validated
+from duologue.services import ReloadsKey, read_key, validated
 from duologue.stt import EndOfTurn, Partial, RecognitionEvent, SttCapabilities, Word
 from duologue.stt import Final as FinalTranscript
 from duologue.stt.base import StreamingSpeechToText
@@ -101,7 +101,7 @@ class AssemblyAISettings(SocketSettings):
         return f"{self.base_url}/v3/ws?{urlencode(query)}"
 
 
-class AssemblyAISpeechToText(StreamingSpeechToText):
+class AssemblyAISpeechToText(ReloadsKey, StreamingSpeechToText):
     """The AssemblyAI recognizer. One serves all sessions of a process.
 
     Args:
@@ -128,6 +128,7 @@ class AssemblyAISpeechToText(StreamingSpeechToText):
         )
         self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": api_key or str(read_key(settings.api_key_file, "ASSEMBLYAI_API_KEY"))}
+        self._keep_key(self._headers, "Authorization", "{}", None if api_key else settings.api_key_file)
         self._streams = StreamPool(self.name, settings, self._dial)
 
     def stream(self, *, language: str | None = None) -> AssemblyAIStream:

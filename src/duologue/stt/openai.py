@@ -21,7 +21,7 @@ from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
 from duologue.dialing import http_client
 from duologue.errors import ConfigError, DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
-from duologue.services import error_code, error_for, read_key, retry_after, validated
+from duologue.services import ReloadsKey, error_code, error_for, read_key, retry_after, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import BatchSpeechToText
 from duologue.stt.service import RecognizerUsage, ServiceSettings, http_address
@@ -60,7 +60,7 @@ class OpenAITranscriptionSettings(ServiceSettings):
         return http_address(url, "http://127.0.0.1:8000/v1")
 
 
-class OpenAISpeechToText(BatchSpeechToText):
+class OpenAISpeechToText(ReloadsKey, BatchSpeechToText):
     """A recognizer that is sent each utterance as a WAV file. One serves all sessions of a process.
 
     Args:
@@ -89,7 +89,15 @@ class OpenAISpeechToText(BatchSpeechToText):
         )
         self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._keep_key(self._headers, "Authorization", "Bearer {}", None if api_key else s.api_key_file)
         self._client: httpx2.AsyncClient | None = None
+
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for requests that are made later; False if it is not from a file."""
+        is_read = super().reload_key()
+        if is_read and self._client is not None:
+            self._client.headers.update(self._headers)
+        return is_read
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
         """Transcribe one utterance in one request."""

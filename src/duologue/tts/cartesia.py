@@ -75,13 +75,15 @@ class CartesiaVoice(WebSocketVoice):
         base = socket_base(settings.base_url, "wss://api.cartesia.ai")
         name = f"cartesia/{settings.model}"
         self.settings = settings
+        headers = {"X-API-Key": key}
+        self._keep_key(headers, "X-API-Key", "{}", None if api_key else settings.api_key_file)
         super().__init__(
             name,
             settings.rate,
             settings,
             aligned=settings.alignment,
             url=f"{base}/tts/websocket?cartesia_version={VERSION}",
-            headers={"X-API-Key": key},
+            headers=headers,
             wire=lambda: CartesiaWire(name, settings),
         )
 

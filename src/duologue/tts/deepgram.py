@@ -69,13 +69,15 @@ class DeepgramVoice(WebSocketVoice):
         name = f"deepgram/{settings.model}"
         base = socket_base(settings.base_url, "wss://api.deepgram.com")
         self.settings = settings
+        headers = {"Authorization": f"Token {key}"}
+        self._keep_key(headers, "Authorization", "Token {}", None if api_key else settings.api_key_file)
         super().__init__(
             name,
             settings.rate,
             settings,
             aligned=False,
             url=f"{base}/v1/speak?{urlencode(query)}",
-            headers={"Authorization": f"Token {key}"},
+            headers=headers,
             wire=lambda: DeepgramWire(name),
         )
 

@@ -10,7 +10,7 @@ import json
 from typing import Any, Final
 
 from duologue.errors import ConfigError, ProviderError
-from duologue.services import error_code, error_for, read_key, validated
+from duologue.services import error_code, error_for, validated
 from duologue.tts.elevenlabs_settings import DEFAULT_MODEL, ElevenLabsSettings, socket_url
 from duologue.tts.websocket import Reply, Timed, WebSocketVoice, parse_message, timed_rows, voice_key
 
@@ -49,27 +49,17 @@ class ElevenLabsVoice(WebSocketVoice):
         key = voice_key(api_key, settings, "ElevenLabs", "ELEVENLABS_API_KEY")
         name = f"elevenlabs/{settings.model}"
         self.settings = settings
-        self._has_own_key = api_key is not None
-        self._key_header = {"xi-api-key": key}
+        headers = {"xi-api-key": key}
+        self._keep_key(headers, "xi-api-key", "{}", None if api_key else settings.api_key_file)
         super().__init__(
             name,
             settings.rate,
             settings,
             aligned=settings.alignment,
             url=socket_url(settings),
-            headers=self._key_header,
+            headers=headers,
             wire=lambda: ElevenLabsWire(name, settings),
         )
-
-    def reload_key(self) -> bool:
-        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
-
-        Raises ConfigError if the file holds no key: the old one stays.
-        """
-        if self.settings.api_key_file is None or self._has_own_key:
-            return False
-        self._key_header["xi-api-key"] = read_key(self.settings.api_key_file, None) or ""
-        return True
 
 
 class ElevenLabsWire:

@@ -24,7 +24,7 @@ from duologue.errors import (
     StreamError,
     with_cause,
 )
-from duologue.services import error_code, error_for, read_key, retry_after, validated
+from duologue.services import ReloadsKey, error_code, error_for, read_key, retry_after, validated
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import (
     MAX_AUDIO_SECONDS,
@@ -57,7 +57,7 @@ class OpenAISpeechSettings(ServiceSettings):
     """Seconds that an unused connection stays open."""
 
 
-class OpenAIVoice(TextToSpeech):
+class OpenAIVoice(ReloadsKey, TextToSpeech):
     """A voice that is given one clause a request, and streams raw PCM. All sessions share its connections.
 
     Args:
@@ -101,20 +101,15 @@ class OpenAIVoice(TextToSpeech):
         self._headers = {"Accept-Encoding": "identity"}
         if key is not None:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._has_own_key = api_key is not None
+        self._keep_key(self._headers, "Authorization", "Bearer {}", None if api_key else settings.api_key_file)
         self._client: httpx2.AsyncClient | None = None
 
     def reload_key(self) -> bool:
-        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
-
-        Raises ConfigError if the file holds no key: the old one stays.
-        """
-        if self.settings.api_key_file is None or self._has_own_key:
-            return False
-        self._headers["Authorization"] = f"Bearer {read_key(self.settings.api_key_file, None)}"
-        if self._client is not None:
+        """Read the key from its file again, for requests that are made later; False if it is not from a file."""
+        is_read = super().reload_key()
+        if is_read and self._client is not None:
             self._client.headers.update(self._headers)
-        return True
+        return is_read
 
     async def stream(
         self, text: str | AsyncIterable[str], *, seed: int | None = None, deadline: float | None = None

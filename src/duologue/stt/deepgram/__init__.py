@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from duologue.audio.format import RATE
-from duologue.services import read_key, validated
+from duologue.services import ReloadsKey, read_key, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.deepgram.messages import CLOSE_STREAM, KEEP_ALIVE
@@ -28,7 +28,7 @@ __all__ = ["DeepgramSettings", "DeepgramSpeechToText"]
 ENGLISH_MODELS = ("flux-general-en",)
 
 
-class DeepgramSpeechToText(StreamingSpeechToText):
+class DeepgramSpeechToText(ReloadsKey, StreamingSpeechToText):
     """The Deepgram recognizer. One serves all sessions of a process.
 
     Args:
@@ -56,19 +56,9 @@ class DeepgramSpeechToText(StreamingSpeechToText):
         )
         self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Token {api_key or read_key(settings.api_key_file, 'DEEPGRAM_API_KEY')}"}
-        self._has_own_key = api_key is not None
+        self._keep_key(self._headers, "Authorization", "Token {}", None if api_key else settings.api_key_file)
         self._streams = StreamPool(self.name, settings, self._dial, self._keep_open)
         self._recorded = RecordedTranscription(self.name, settings, self._headers)
-
-    def reload_key(self) -> bool:
-        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
-
-        Raises ConfigError if the file holds no key: the old one stays.
-        """
-        if self.settings.api_key_file is None or self._has_own_key:
-            return False
-        self._headers["Authorization"] = f"Token {read_key(self.settings.api_key_file, None)}"
-        return True
 
     @property
     def cost(self) -> float | None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from duologue.services import read_key, validated
+from duologue.services import ReloadsKey, read_key, validated
 from duologue.stt import SttCapabilities
 from duologue.stt.base import StreamingSpeechToText
 from duologue.stt.openai_realtime.settings import SENT_RATE, OpenAIRealtimeSettings
@@ -23,7 +23,7 @@ __all__ = ["OpenAIRealtimeSettings", "OpenAIRealtimeSpeechToText"]
 _OPENAI: Final = "api.openai.com"
 
 
-class OpenAIRealtimeSpeechToText(StreamingSpeechToText):
+class OpenAIRealtimeSpeechToText(ReloadsKey, StreamingSpeechToText):
     """Recognition by a Realtime transcription session. One serves all sessions of a process.
 
     Args:
@@ -47,6 +47,7 @@ class OpenAIRealtimeSpeechToText(StreamingSpeechToText):
         )
         self.usage = RecognizerUsage()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._keep_key(self._headers, "Authorization", "Bearer {}", None if api_key else s.api_key_file)
         self._url = f"{s.base_url}/realtime?intent=transcription"
         self._streams = StreamPool(self.name, s, self._dial)
 

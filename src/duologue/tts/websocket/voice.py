@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 
 from duologue.dialing import open_socket
 from duologue.errors import ConfigError, ProviderUnavailableError
-from duologue.services import read_key
+from duologue.services import ReloadsKey, read_key
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import ServiceSettings, VoiceUsage
 from duologue.tts.websocket.connection import Context
@@ -34,7 +34,7 @@ class SocketSettings(ServiceSettings):
     """Seconds between two pings, and for each answer."""
 
 
-class WebSocketVoice(TextToSpeech):
+class WebSocketVoice(ReloadsKey, TextToSpeech):
     """A voice that takes text while it is written. All sessions share its connections.
 
     Args:
