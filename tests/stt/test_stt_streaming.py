@@ -71,6 +71,32 @@ async def test_a_queue_gives_back_what_was_pushed_and_has_a_bound() -> None:
     assert [piece async for piece in queue] == []
 
 
+async def test_a_queue_collects_audio_until_it_is_enough_for_a_message() -> None:
+    queue = AudioQueue("collects", least=400)
+    waiting = asyncio.ensure_future(anext(queue))
+    queue.push(b"\x01\x00" * 320, 0)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.push(b"\x02\x00" * 320, 320)
+    assert await waiting == (b"\x01\x00" * 320 + b"\x02\x00" * 320, 0)
+    queue.push(bytes(2 * 320), 640)
+    queue.push(bytes(2 * 320), 5000)  # audio was left out
+    queue.push(bytes(2 * 40), 5320)
+    queue.finalize(5360)
+    queue.push(bytes(2 * 500), 5360)
+    assert [await anext(queue) for _ in range(4)] == [
+        (bytes(2 * 320), 640),
+        (bytes(2 * 360), 5000),
+        (b"", 5360),
+        (bytes(2 * 500), 5360),
+    ]
+    queue.push(bytes(2), 5860)
+    assert queue.samples == 1
+    queue.close()
+    assert [piece async for piece in queue] == []
+
+
 @given(st.lists(st.tuples(st.integers(1, 4000), st.integers(0, 50_000)), min_size=1, max_size=30), st.data())
 def test_the_clock_of_a_provider_maps_to_positions(pushes: list[tuple[int, int]], data: st.DataObject) -> None:
     mapped, position = PositionMap(), 5_000

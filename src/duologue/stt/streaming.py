@@ -108,14 +108,20 @@ class AudioQueue:
 
     Iterate over it to send: it yields pieces of audio with their positions, and an empty piece wherever `finalize` was
     called, until it is closed.
+
+    Args:
+        name: The provider's name.
+        max_seconds: The most audio that may wait.
+        least: Samples of the shortest piece. A shorter one is yielded where `finalize` was called, or audio left out.
     """
 
-    def __init__(self, name: str, max_seconds: float = 30.0) -> None:
+    def __init__(self, name: str, max_seconds: float = 30.0, *, least: int = 0) -> None:
         self.samples: int = 0
         """Samples that wait."""
         self._name = name
         self._max = int(max_seconds * RATE)
-        self._pieces: deque[tuple[bytes, int]] = deque()
+        self._least = 2 * least
+        self._pieces: deque[tuple[bytes | bytearray, int]] = deque()
         self._closed = False
         self._changed = asyncio.Event()
 
@@ -131,10 +137,23 @@ class AudioQueue:
                 hint="The connection is slower than the audio: check the network and the provider's status.",
                 provider=self._name,
             )
-        if samples:
-            self.samples += samples
-            self._pieces.append((pcm, position))
+        if not samples:
+            return
+        self.samples += samples
+        last, start = self._pieces[-1] if self._pieces else (b"", 0)
+        if 0 < len(last) < self._least and position == start + len(last) // 2:
+            last += pcm  # a bytearray, which the queue holds
+        else:
+            self._pieces.append((bytearray(pcm) if len(pcm) < self._least else pcm, position))
+        if self._is_ready():
             self._changed.set()
+
+    def _is_ready(self) -> bool:
+        """Whether the first piece is as long as it gets."""
+        if not self._pieces:
+            return False
+        first = self._pieces[0][0]
+        return len(self._pieces) > 1 or not first or len(first) >= self._least
 
     def finalize(self, position: int) -> None:
         """Add the request for a final, after the audio that has been pushed; one at a time is enough."""
@@ -158,14 +177,14 @@ class AudioQueue:
         return self
 
     async def __anext__(self) -> tuple[bytes, int]:
-        while not self._pieces:
+        while not self._is_ready():
             if self._closed:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
         pcm, position = self._pieces.popleft()
         self.samples -= len(pcm) // 2
-        return pcm, position
+        return bytes(pcm), position
 
 
 class PositionMap:

@@ -40,6 +40,8 @@ class NovaStream(AskedStream):
     vendor = "deepgram"
     request = FINALIZE
     keep_alive: ClassVar[str | None] = KEEP_ALIVE
+    message_samples = 1024
+    """64 ms; Deepgram recommends 20 to 250 ms (https://github.com/orgs/deepgram/discussions/224)."""
     _settings: DeepgramSettings
 
     def __init__(self, *args: Any) -> None:

@@ -35,6 +35,8 @@ class SocketStream(ABC):
     """The message that keeps a silent stream open, if there is one..."""
     keep_alive_interval: float = 60.0
     """...and the seconds between two."""
+    message_samples: ClassVar[int] = 0
+    """The least audio in a message, unless finals are asked for: each message costs a call of the system."""
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class SocketStream(ABC):
         self._settings = settings
         self.usage = usage
         self._dial = dial
-        self._audio = AudioQueue(name, MAX_QUEUED_S)
+        self._audio = AudioQueue(name, MAX_QUEUED_S, least=self.message_samples)
         self.push: Callable[[bytes, int], None] = self._audio.push
         self.finalize: Callable[[int], None] = self._audio.finalize
         self._clock = PositionMap()
