@@ -614,3 +614,13 @@ async def test_only_the_connection_that_gives_a_response_is_told_to_stop() -> No
     assert isinstance(current, FakeRealtimeConnection)
     assert (current.cancelled, other.cancelled) == (["one"], [])
     await responder.aclose()
+
+
+def test_what_the_model_thinks_of_the_turn_has_one_listener() -> None:
+    responder = RealtimeResponder(FakeRealtimeModel())
+    assert responder.on_turn_ended is None
+    told: list[float] = []
+    responder.on_turn_ended = told.append
+    assert responder.on_turn_ended is not None
+    responder.on_turn_ended(0.5)
+    assert told == [0.5]
