@@ -37,7 +37,7 @@ async def test_a_server_with_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
         address = stream.replace("ws", "http").removesuffix("/v1/stream")
         now = await asyncio.to_thread(look, address, None)
         text = rendered(now)
-        assert "ready  1 process(es)" in text
+        assert "ready  1 process, up" in text
         assert call.started.session in text
         then = {**now, "at": now["at"] - 60, "sum": {**now["sum"], "calls_started": 0}}
         assert "a minute" in rendered(now, then)

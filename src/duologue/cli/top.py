@@ -104,13 +104,14 @@ def screen(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> Renderab
     """All that is shown of one look; rates are differences from the one before."""
     total, turns = now["sum"], now["turns"]
     state = "ready" if total["ready"] else "takes no calls"
+    processes = "1 process" if len(now["workers"]) == 1 else f"{len(now['workers'])} processes"
     head = Text.assemble(
         ("duologue ", "bold"),
         (state, "green" if total["ready"] else "red"),
-        f"  {len(now['workers'])} process(es), up {_time(total['up_s'])}, {total.get('memory_bytes', 0) / 1e6:.0f} MB",
+        f"  {processes}, up {_time(total['up_s'])}, {total.get('memory_bytes', 0) / 1e6:.0f} MB",
     )
     figures = Table.grid(padding=(0, 3))
-    figures.add_row("calls", "a minute", "p50", "p95", "p99", "turns", "refused", "gaps", "loop delay")
+    figures.add_row("calls", "a minute", "median", "p95", "p99", "turns", "refused", "gaps", "loop delay")
     figures.add_row(
         *(
             Text(value, style="bold")
@@ -160,9 +161,7 @@ def _history(history: list[Mapping[str, Any]]) -> Text:
 def _calls(calls: list[Mapping[str, Any]]) -> Table | None:
     if not calls:
         return None
-    table = Table(
-        "call", "agent", "age", "turns", "last", "slowest", "errors", title="Live calls", title_justify="left"
-    )
+    table = _table("Live calls", "call", "agent", "age", "turns", "last latency", "slowest", "errors")
     for call in calls[:15]:
         table.add_row(
             call["id"],
@@ -195,9 +194,7 @@ def _slowest(turns: list[Mapping[str, Any]]) -> Table | None:
 def _providers(breakers: list[Mapping[str, Any]]) -> Table | None:
     if not breakers:
         return None
-    table = Table(
-        "provider", "used for", "breaker", "calls", "failures", "held back", title="Providers", title_justify="left"
-    )
+    table = _table("Providers", "provider", "used for", "breaker", "calls", "failures", "held back")
     colors = {"closed": "green", "open": "red"}
     for row in breakers:
         state = Text(row["state"].replace("_", "-"), style=colors.get(row["state"], "yellow"))
