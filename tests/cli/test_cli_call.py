@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from command_line import CommandLine
 from duologue.agent.booking import BookingAgent
 from duologue.audio.wav import read_wav_16k, write_wav
 from duologue.settings import local
+from duologue.settings.languages import LanguageModels
 from duologue.settings.local import LocalModels
+from duologue.testing.fakes import FakeSttModel, FakeTtsModel
 from duologue.testing.wer import word_errors
 from voice import Voice
 
@@ -172,6 +175,30 @@ class BrokenVad:
 
     def score(self, *_: object) -> None:
         raise RuntimeError("the model is gone")
+
+
+def test_a_call_in_another_language_has_its_models(
+    models: LocalModels, recording: Path, duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Spanish(FakeSttModel):
+        languages = frozenset(["es"])
+
+        def run(self, items: Sequence[object]) -> list[str]:
+            return ["Una mesa para dos."] * len(items)
+
+    asked: list[object] = []
+    voice = FakeTtsModel()
+
+    def load(*_: object, languages: object = (), **__: object) -> LocalModels:
+        asked.append(languages)
+        spanish = {"es": LanguageModels(Spanish(), voice)}
+        return LocalModels(models.vad, models.stt, models.tts, models.words, None, spanish)
+
+    monkeypatch.setattr(local, "load_local", load)
+    outcome = duologue("call", recording, "--fast", "--json", "--agent", "echo", "--language", "es-MX")
+    assert asked == [("es",)]
+    assert outcome.json["turns"][0]["user"]["text"] == "Una mesa para dos."
+    assert "You said: Una mesa para dos." in voice.asked
 
 
 def test_a_call_that_breaks_off_is_a_failure(

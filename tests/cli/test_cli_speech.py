@@ -6,6 +6,7 @@ import pytest
 
 from command_line import CommandLine
 from duologue.audio.wav import read_wav, write_wav
+from duologue.cli.speech import _local_recognizer
 from duologue.testing.wer import word_errors
 from voice import Voice
 
@@ -74,10 +75,14 @@ class TestRealVoice:
 
     def test_a_language_that_nobody_understands_is_refused(self, voice: Voice, duologue: CommandLine) -> None:
         write_wav("speech.wav", voice.speak("Good morning."), 16_000)
-        outcome = duologue("transcribe", "speech.wav", "--language", "de", "--json")
+        outcome = duologue("transcribe", "speech.wav", "--stt", "moonshine", "--language", "de", "--json")
         assert outcome.code == 1
         assert outcome.json["error"]["code"] == "unsupported_language"
         assert duologue("transcribe", "speech.wav", "--language", "en").code == 0
+
+    @pytest.mark.parametrize(("language", "name"), [(None, "moonshine"), ("en-GB", "moonshine"), ("es", "whisper")])
+    def test_the_language_chooses_the_local_recognizer(self, language: str | None, name: str) -> None:
+        assert _local_recognizer(language) == name
 
     def test_words_are_shown_as_they_come(self, voice: Voice, duologue: CommandLine) -> None:
         write_wav("speech.wav", voice.speak("Please tell me whether you have a table tomorrow."), 16_000)

@@ -97,6 +97,13 @@ def parties(session: VoiceSession) -> tuple[str | None, str, str]:
     return session.config.language, session.components["stt"], session.components["responder"]
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(None, "webrtc"), ("", ""), ("webrtc", "webrtc")])
+async def test_a_transport_chooses_for_each_call_if_noise_is_suppressed(asked: str | None, kept: str) -> None:
+    async with factory_of({"one": answer_yes}, config=replace(CONFIG, denoise="webrtc")) as sessions:
+        session = await opened(sessions, denoise=asked)
+        assert session.config.denoise == kept
+
+
 async def test_a_call_in_another_language_has_the_models_of_that() -> None:
     spanish = LanguageModels(SpanishModel(), SpanishVoice())
     async with factory_of(

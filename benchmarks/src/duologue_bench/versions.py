@@ -13,10 +13,13 @@ from duologue.audio.resample import resample
 from duologue.errors import ConfigError
 from duologue_bench.acoustics import Signal, active_dbfs, coloured, from_int16, gain_of, to_int16
 
-__all__ = ["VERSIONS", "g711_line", "noisy"]
+__all__ = ["NOISES", "VERSIONS", "g711_line", "noise_of", "noisy"]
 
 VERSIONS: Final = ("clean", "g711", "noise20", "noise10", "noise5")
 """As recorded; through an 8 kHz mu-law line of 300 to 3400 Hz; in noise so many decibels below the speech."""
+
+NOISES: Final = ("pink", "babble", "cafe")
+"""What the noise of an item is: pink noise, many voices, or voices, pink noise and the clink of cups."""
 
 _LINE_HZ = 8_000
 _BAND_HZ = (300.0, 3400.0)
@@ -51,6 +54,11 @@ def noisy(
     noise *= gain_of(level - snr_db) / np.sqrt(np.square(noise).mean())
     mixed = clean + noise
     return to_int16(mixed * min(1.0, _HEADROOM / float(np.abs(mixed).max())))
+
+
+def noise_of(seed: int) -> str:
+    """Which of NOISES an item with this seed gets."""
+    return NOISES[seed % len(NOISES)]
 
 
 def _pink(n: int, seed: int, _: Signal) -> Signal:

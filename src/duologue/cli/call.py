@@ -38,6 +38,9 @@ def call(
         bool,
         typer.Option("--events", help="Print every decision with its reason as it is made; beside --json, to stderr."),
     ] = False,
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="The language of the call, as es; by default English.")
+    ] = None,
     no_smart_turn: NoSmartTurn = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if a turn was not answered.")] = False,
     as_json: AsJson = False,
@@ -51,14 +54,16 @@ def call(
     from duologue.cli.waterfall import print_turns
     from duologue.settings.agents import agent_factory, greeting_of
     from duologue.settings.local import load_local
+    from duologue.stt.language import code_of
 
     samples = read_sound(file)
     make_agent = agent_factory(agent, llm=llm, base_url=base_url, instructions=instructions)
     if greeting is None:
         greeting = greeting_of(make_agent)
-    models = load_local(smart_turn=not no_smart_turn)
+    code = None if language is None else code_of(language)
+    models = load_local(smart_turn=not no_smart_turn, languages=() if code is None else (code,))
     shown = (notes if as_json else console) if events else None
-    caller = Caller(models, greeting=greeting, seed=seed, fast=fast, events=shown)
+    caller = Caller(models, greeting=greeting, language=code, seed=seed, fast=fast, events=shown)
     with progress(file.name, len(samples) / RATE, shown=not events) as show:
         called = asyncio.run(caller.call(samples.tobytes(), make_agent(), show))
     if out is not None:
@@ -111,12 +116,14 @@ class Caller:
         models: LocalModels,
         *,
         greeting: str = "",
+        language: str | None = None,
         seed: int | None = None,
         fast: bool = True,
         events: Console | None = None,
     ) -> None:
         self._models = models
         self._greeting = greeting
+        self._language = language
         self._seed = seed
         self._fast = fast
         self._events = events
@@ -130,8 +137,9 @@ class Caller:
         from duologue.session import SessionConfig, VoiceSession
 
         clock = VirtualClock() if self._fast else WallClock()
-        config = SessionConfig(echo="none", seed=self._seed, rules=ConversationConfig(greeting=self._greeting))
-        stt, tts = self._models.stt, self._models.tts
+        rules = ConversationConfig(greeting=self._greeting)
+        config = SessionConfig(echo="none", language=self._language, seed=self._seed, rules=rules)
+        stt, tts = self._models.stt_of(self._language), self._models.tts_of(self._language)
         sink = Recorder(tts.rate, clock)
         async with self._models.engine(clock=clock, paced=not self._fast) as engine:
             session = VoiceSession(engine=engine, stt=stt, tts=tts, agent=agent, config=config, sink=sink)

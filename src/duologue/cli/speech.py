@@ -33,7 +33,7 @@ def transcribe(
     partials: Annotated[
         bool, typer.Option("--partials", help="Show partial transcripts at the pace of speech, on stderr.")
     ] = False,
-    language: Annotated[str | None, typer.Option(help="The language that is spoken: en.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language that is spoken, as es [default: en].")] = None,
     stt: Stt = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +45,7 @@ async def _transcribe(
     files: list[Path], *, partials: bool, language: str | None, stt: str | None, as_json: bool
 ) -> None:
     results = []
-    async for result in _transcripts(files, partials, language, stt or "moonshine"):
+    async for result in _transcripts(files, partials, language, stt or _local_recognizer(language)):
         if as_json:
             results.append(asdict(result))
         else:
@@ -53,6 +53,12 @@ async def _transcribe(
             console.print(prefix + result.text, soft_wrap=True)
     if as_json:
         print_json({"files": results})
+
+
+def _local_recognizer(language: str | None) -> str:
+    from duologue.stt.language import code_of
+
+    return "moonshine" if language is None or code_of(language) == "en" else "whisper"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def recording_header(session: VoiceSession) -> dict[str, Any]:
         "started_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "started_wall": session.engine.clock.now(),
         "settings": encode_settings(config.rules_of_call()),
-        "session": {"language": config.language, "echo": config.echo, "seed": config.seed},
+        "session": {"language": config.language, "echo": config.echo, "seed": config.seed, "denoise": config.denoise},
         "components": session.components,
         "window": session.engine.vad.window,
         "output_rate": session.output_rate,

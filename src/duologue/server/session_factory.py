@@ -153,7 +153,7 @@ class SessionFactory:
         agent = await self._code.make_by(options.agents[name], info)
         try:
             greeting = self._greeting(agent) if request.greeting else ""
-            config = self._config(info, agent, replace(rules, greeting=greeting))
+            config = self._config(info, agent, replace(rules, greeting=greeting), request.denoise)
             session = VoiceSession(
                 engine=self._engine,
                 stt=self._models.stt_of(language),
@@ -197,10 +197,11 @@ class SessionFactory:
         if self._records is not None and (ended := session()) is not None:
             self._records.put(partial(call_entry, ended.info, ended.record, ended.history, seconds))
 
-    def _config(self, info: CallInfo, agent: Agent, rules: Any) -> SessionConfig:
+    def _config(self, info: CallInfo, agent: Agent, rules: Any, denoise: str | None) -> SessionConfig:
         config = self._options.config
         agent_name = config.agent_name or name_of(agent)[:MAX_AGENT_NAME]
-        return replace(config, rules=rules, language=info.language, agent_name=agent_name)
+        denoise = config.denoise if denoise is None else denoise
+        return replace(config, rules=rules, language=info.language, agent_name=agent_name, denoise=denoise)
 
     def _greeting(self, agent: Agent) -> str:
         if self._options.greeting is not None:

@@ -44,6 +44,8 @@ class SessionConfig:
     """The language that is spoken; None leaves it to the provider."""
     echo: Echo = "server"
     """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
+    denoise: str = ""
+    """What takes noise out of the user's audio: `webrtc`, or one of another package; empty: nothing."""
     lead: float = 0.06
     """How far playout runs ahead of what the user hears, to bridge jitter."""
     chunk: float = FRAME

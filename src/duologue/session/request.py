@@ -41,6 +41,8 @@ class CallRequest:
     turn_taking: TurnTaking = TurnTaking()
     greeting: bool = True
     """Whether the agent may speak first."""
+    denoise: str | None = None
+    """What takes noise out of the caller's audio, as in `SessionConfig.denoise`; "" for nothing."""
     audio_in: AudioFormat = SESSION_FORMAT
     """The sound that the client sends, as the transport gets it."""
     audio_out: AudioFormat = SESSION_FORMAT

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from duologue.agent import CallInfo
 from duologue.agent.function import as_agent
-from duologue.audio.format import FRAME, RATE, WINDOW
+from duologue.audio.format import FRAME, WINDOW
 from duologue.conversation import inputs
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.events import Event
@@ -30,11 +30,11 @@ from duologue.session.cascade import Cascade
 from duologue.session.checkpoint import CallCheckpoint, agent_state, json_or_none, load_agent_state
 from duologue.session.commands import CallCommands
 from duologue.session.config import SessionConfig
+from duologue.session.denoised_input import input_of
 from duologue.session.events import Subscription
 from duologue.session.evidence import EvidenceRequester
 from duologue.session.hooks import CallHooks, Hook
 from duologue.session.host import WeakHost
-from duologue.session.input_buffer import InputBuffer
 from duologue.session.live_call import live_call
 from duologue.session.meter import Meter
 from duologue.session.observer import CallObserver, Observers, Tap
@@ -94,9 +94,7 @@ class VoiceSession(CallCommands):
                 hint='Set echo to "client" or "none", or use another detector.',
             )
         rules = Conversation(c.rules_of_call())
-        hearing = InputBuffer(
-            window=engine.vad.window, max_bytes=c.max_buffer_bytes, max_lag=int(c.max_input_lag * RATE)
-        )
+        hearing = input_of(c, engine.vad.window)
         self._host = host = WeakHost(self, info.id)
         observers = Observers(host)
         words = words or engine.words

@@ -7,6 +7,7 @@ import typer
 from duologue_bench.cli.bench.barge_in import barge_in
 from duologue_bench.cli.bench.chunk import chunk
 from duologue_bench.cli.bench.conversations import conversations
+from duologue_bench.cli.bench.denoise import denoise
 from duologue_bench.cli.bench.latency import latency
 from duologue_bench.cli.bench.memory import memory
 from duologue_bench.cli.bench.peers import peers
@@ -25,7 +26,7 @@ bench = typer.Typer(
     no_args_is_help=True,
 )
 for command in (
-    barge_in, chunk, conversations, latency, memory, peers, providers, recording, sessions, sockets, telemetry, turns,
-    waterfall,
+    barge_in, chunk, conversations, denoise, latency, memory, peers, providers, recording, sessions, sockets, telemetry,
+    turns, waterfall,
 ):  # fmt: skip
     bench.command()(command)
