@@ -135,8 +135,9 @@ RECOGNIZERS = [
     Recognizer(
         "openai-realtime/gpt-live-transcribe",
         OpenAITranscriptionServer,
+        # What stalls is noticed by the answer that does not come: nothing comes in silence either.
         lambda url, **options: OpenAIRealtimeSpeechToText(
-            **{"base_url": f"{url}/v1", "finalize_timeout": 1.0, **options}
+            **{"base_url": f"{url}/v1", "finalize_timeout": options.get("stall_timeout", 10.0), **options}
         ),
         openai_transcription.KEY,
         goodbye="",

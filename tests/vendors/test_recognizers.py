@@ -350,17 +350,17 @@ async def test_a_key_is_read_again_from_its_file(row: Recognizer, tmp_path: Path
 
 @recognizers
 async def test_no_more_connections_than_allowed(row: Recognizer) -> None:
-    async with served(row, max_connections=2, connect_timeout=0.5) as (server, stt):
+    async with served(row, max_connections=2) as (server, stt):
         held = [stt.stream(), stt.stream()]
         reading = [asyncio.create_task(until_final(stream, FOREVER)) for stream in held]
         while server.open < 2:
             await asyncio.sleep(0.001)
-        late = stt.stream()
+        (pool,) = stt._streams._pools.values()
         with pytest.raises(DeadlineError, match="in use"):
-            await until_final(late, FOREVER)
-        await late.aclose()
+            await pool.acquire(0.05)
         waiting = asyncio.create_task(converse(stt))
-        await asyncio.sleep(0)
+        while not pool.waiting:
+            await asyncio.sleep(0.001)
         await held[0].aclose()
         assert await waiting == TEXT
         await held[1].aclose()
