@@ -59,7 +59,7 @@ system:
 # One after another: side by side they would measure each other.
 bench: $(VENV)/.dev
 	@mkdir -p bench-out
-	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' \
+	@for what in 'latency' 'latency --instant' 'chunk' 'chunk --flat-out' 'memory' 'sessions --sessions 500' 'sockets' 'providers' \
 	  'turns' 'barge-in --half test' 'conversations --listener picows' \
 	  'conversations --load brisk --find --sessions 60 --listener picows'; do \
 	  $(SAY) "bench $$what"; \

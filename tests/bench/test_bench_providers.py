@@ -9,6 +9,7 @@ import pytest
 from duologue.errors import ConfigError, ProviderError
 from duologue.testing.fakes import PeakVad
 from duologue_bench.load import heard_line
+from duologue_bench.providers.line import TURN_EVERY_S, turns_line
 from duologue_bench.providers.process import StandInProcess
 from duologue_bench.providers.run import measure_providers
 from duologue_bench.providers.script import Latencies
@@ -46,3 +47,11 @@ def test_stand_ins_that_cannot_be_started_are_an_error(monkeypatch: pytest.Monke
 def test_a_latency_that_no_service_has_is_refused() -> None:
     with pytest.raises(ConfigError, match="llm"):
         Latencies(llm=3.0)
+
+
+def test_callers_speak_four_times_a_minute() -> None:
+    line = turns_line()
+    starts = [onset / RATE for onset in line.onsets]
+    assert len(line.sound) / 2 / RATE == TURN_EVERY_S * len(starts) > 100
+    assert [start // TURN_EVERY_S for start in starts] == list(range(len(starts)))
+    assert all(start % TURN_EVERY_S < 0.2 for start in starts)

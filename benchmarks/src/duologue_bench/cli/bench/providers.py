@@ -25,14 +25,17 @@ def providers(
 ) -> None:
     """Deepgram, a language model and ElevenLabs at many sessions in one process: what is added to what they take.
 
-    The three are stand-ins in a second process, on the loopback. Speech is detected by real Silero.
+    The three are stand-ins in a second process, on the loopback. Speech is detected by real Silero. By default callers
+    speak turns of the corpus, four a minute.
     """
     from duologue.vad.silero import Silero
     from duologue_bench.figures import Spread
+    from duologue_bench.providers.line import turns_line
     from duologue_bench.providers.run import measure_providers
     from duologue_bench.providers.script import Latencies
 
-    latencies, line = Latencies(stt, llm, tts), line_of(sound)
+    latencies = Latencies(stt, llm, tts)
+    line = turns_line() if sound is None else line_of(sound)
     with progress(f"{sessions} sessions", warm + seconds) as show:
         found = asyncio.run(
             measure_providers(
