@@ -14,8 +14,12 @@ import pytest
 
 from duologue.client import connect
 from duologue.errors import OverloadedError
-from duologue.server.reload import in_force, is_live
+from duologue.server.application import Application
+from duologue.server.configured import options_of
+from duologue.server.reload import Reload, in_force, is_live
+from duologue.settings.load import load_settings
 from duologue.settings.schema import Settings
+from duologue.telemetry import Price
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +95,24 @@ async def test_settings_are_read_again(workers: int, tmp_path: Path) -> None:
         await told(log, "INFO duologue.calls: Call")
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, DEADLINE) == 0
+
+
+def test_prices_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue.server.reload.set_log_level", lambda _: None)
+    file = tmp_path / "duologue.toml"
+    price = "[costs.stt]\nmoonshine = {{ per_audio_hour = {} }}\n"
+    file.write_text(price.format(1))
+
+    async def agent(text: str) -> str:
+        return text
+
+    loaded = load_settings(file, environment={})
+    application = Application(say=print, **options_of(loaded, agent))
+    telemetry = application.app().registry.telemetry
+    assert telemetry.metrics.costs.price("speech_to_text", "moonshine") == Price(per_audio_hour=1)
+    file.write_text(price.format(2))
+    assert Reload(loaded, application, {}).run()
+    assert telemetry.metrics.costs.price("speech_to_text", "moonshine") == Price(per_audio_hour=2)
 
 
 def test_what_is_not_live_stays_as_it_was() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -146,6 +147,8 @@ class Application:
             log_words=log_words,
         )
         self._telemetry, self._costs = telemetry, costs
+        self._telemetries: weakref.WeakSet[Telemetry] = weakref.WeakSet()
+        """Of this process: one for each application that was made."""
         self._smart_turn = smart_turn
         self._records, self._recording = records, recording
         if records is not None:
@@ -173,6 +176,7 @@ class Application:
         store = open_store(self.store)
 
         telemetry = Telemetry(self._telemetry, self._costs)
+        self._telemetries.add(telemetry)
 
         @asynccontextmanager
         async def build() -> AsyncIterator[SessionFactory]:
@@ -232,14 +236,23 @@ class Application:
             cache_max_bytes=self._engine.cache_max_bytes // self._workers,
         )
 
-    def change(self, config: SessionConfig, policy: CallPolicy, engine: EngineConfig) -> None:
-        """Open further calls with these settings, and admit as many. Raises ConfigError if workers get none."""
+    def change(
+        self, config: SessionConfig, policy: CallPolicy, engine: EngineConfig, costs: CostTable | None = None
+    ) -> None:
+        """Open further calls with these settings, admit as many, and charge by these prices, from now on.
+
+        Raises ConfigError if workers get none.
+        """
         _check_division(engine, self._workers)
         self.options = replace(self.options, config=config, policy=policy)
         self._engine = engine
         if self._running is not None:
             index, sessions = self._running
             sessions.change(self.options, self._part(index).max_sessions, engine.admission)
+        if costs is not None:
+            self._costs = costs
+            for telemetry in self._telemetries:
+                telemetry.metrics.costs = costs
 
     async def _load(
         self, stack: AsyncExitStack, say: Callable[[str], None]

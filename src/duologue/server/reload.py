@@ -26,6 +26,7 @@ LIVE: Final[tuple[Keys, ...]] = (
     ("session",),
     ("turn_taking",),
     ("policy",),
+    ("costs",),
 )
 """What is changed at once; of a call, for calls that begin later."""
 FIXED: Final[tuple[Keys, ...]] = (("session", "enable_keep_alive"), ("session", "keep_alive_interval"))
@@ -82,6 +83,7 @@ class Reload:
                 self._given.get("config") or session_config_of(settings, self._application.options.greeting),
                 self._given.get("policy") or policy_of(settings),
                 self._given.get("engine") or settings.engine_config(),
+                self._given.get("costs") or settings.costs.table(),
             )
         except DuologueError as error:
             log.error("The settings are not changed: %s", error)
@@ -125,6 +127,7 @@ def in_force(old: Settings, new: Settings) -> Settings:
             "session": new.session.model_copy(update=keep_alive),
             "turn_taking": new.turn_taking,
             "policy": new.policy,
+            "costs": new.costs,
         }
     )
 
