@@ -33,6 +33,9 @@ help:
 run: $(VENV)/.smart-turn
 	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
 
+# Bytecode is kept even where the environment says no: tests start hundreds of processes, and each would compile all
+# of duologue again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: system $(VENV)/.dev
 	@$(SAY) 'lint';             $(BIN)/ruff check .
 	@$(SAY) 'format';           $(BIN)/ruff format --check .

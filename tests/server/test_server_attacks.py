@@ -183,9 +183,9 @@ async def test_a_client_that_is_held_back_is_not_taken_for_dead(
 ) -> None:
     """Its pong is behind sound that it sent before, which is taken only as fast as it sounds."""
     monkeypatch.setattr("duologue.server.listener.PONG_TIMEOUT", 0.4)
-    async with site(websockets, StreamLimits(max_ahead=0.2, max_behind=0.2), keep_alive=1.5) as there:
+    async with site(websockets, StreamLimits(max_ahead=0.2, max_behind=0.2), keep_alive=0.8) as there:
         attacker = await there.attacker()
-        session_seconds = 5.0
+        session_seconds = 3.0
         loop = asyncio.get_running_loop()
         began, position = loop.time(), 0
         while (now := loop.time()) < began + session_seconds:

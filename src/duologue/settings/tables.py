@@ -38,6 +38,12 @@ class Table(BaseModel):
         return value
 
 
+class _MadeTable(Table):
+    # Descriptions are passed in. pydantic would look for the source of each class on the stack, for half the time that
+    # it takes to import the settings.
+    model_config: ClassVar[ConfigDict] = ConfigDict(use_attribute_docstrings=False)
+
+
 def table_of(
     kind: type, *, omit: Collection[str] = (), defaults: Mapping[str, Any] | None = None, name: str | None = None
 ) -> type[Table]:
@@ -61,7 +67,7 @@ def table_of(
         else:
             made[field] = (hint, Field((defaults or {}).get(field, default), description=text, **bounds))
     table: type[Table] = create_model(
-        name or kind.__name__, __base__=Table, __doc__=(kind.__doc__ or "").partition("\n")[0], **made
+        name or kind.__name__, __base__=_MadeTable, __doc__=(kind.__doc__ or "").partition("\n")[0], **made
     )
     return table
 

@@ -52,7 +52,8 @@ def test_memory_and_chunks_are_measured(duologue: CommandLine, sound: Path) -> N
     assert "flat out" in duologue("bench", "chunk", "--flat-out", "--seconds", 1, "--sound", sound).out
 
 
-def test_sockets_are_measured_one_after_another(duologue: CommandLine) -> None:
+def test_sockets_are_measured_one_after_another(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("duologue_bench.sockets.WARM_S", 0.1)
     size = ("--clients", 1, "--clients", 2, "--seconds", 1)
     told = duologue("bench", "sockets", *size, "--listener", "uvicorn", "--json").json["runs"]
     assert [(run["listener"], run["clients"]) for run in told] == [("uvicorn", 1), ("uvicorn", 2)]
