@@ -214,7 +214,7 @@ async def test_a_plugin_that_does_not_take_its_audio_is_given_up(monkeypatch: py
 
 async def test_a_plugin_that_does_not_stream_transcribes_utterances() -> None:
     plugin = Recognizer(streaming=False)
-    provider = LiveKitSpeechToText(plugin, connect_timeout=0.05, stall_timeout=0.05)
+    provider = LiveKitSpeechToText(plugin)
     assert not provider.capabilities.streaming
     assert not provider.capabilities.partials
     async with asyncio.timeout(DEADLINE):
@@ -229,6 +229,7 @@ async def test_a_plugin_that_does_not_stream_transcribes_utterances() -> None:
         with pytest.raises(RateLimitedError):
             await provider.transcribe(speak("One."))
         plugin.answer = None
+        provider.settings = provider.settings.model_copy(update={"connect_timeout": 0.01, "stall_timeout": 0.01})
         with pytest.raises(DeadlineError, match="gave no words"):
             await provider.transcribe(speak("One."))
         assert provider.usage.requests == 4
@@ -330,8 +331,9 @@ def test_a_detector_of_a_plugin_tells_speech_from_silence() -> None:
 
 @pytest.mark.parametrize(("does", "kind"), [("fail", ProviderError), ("stall", DeadlineError), ("end", ProviderError)])
 def test_a_detector_that_fails_or_stalls_is_an_error(does: str, kind: type[DuologueError]) -> None:
-    detector = LiveKitVad(Detector(does), timeout=0.05)
+    detector = LiveKitVad(Detector(does), timeout=10.0)
     row = detector.open()
+    detector._timeout = 0.05 if does == "stall" else 10.0
     with pytest.raises(kind) as caught:
         detector.score(np.array([row]), np.zeros((1, 512), np.int16))
     assert SECRET not in str(caught.value)
