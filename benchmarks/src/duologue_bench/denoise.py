@@ -72,7 +72,7 @@ def measure_by_noise(
         noises = NOISES if version.startswith("noise") else ("",)
         for noise in noises:
             alike = [item for item in items if noise in ("", noise_of(item.seed))]
-            for name, make in makers.items():
+            for name, make in makers.items() if alike else ():
                 result = measure_denoise(alike, version, vad, recognize, make)
                 result.noise, result.denoiser = noise, name
                 yield result

@@ -33,7 +33,11 @@ class ModelTextToSpeech(TextToSpeech):
         self.name: str = model.name
         self.rate: int = model.rate
         self.capabilities: TtsCapabilities = TtsCapabilities(
-            aligned=True, rates=(model.rate,), typical_latency=TYPICAL_LATENCY_S, cost=0.0
+            aligned=True,
+            rates=(model.rate,),
+            languages=getattr(model, "languages", frozenset()),
+            typical_latency=TYPICAL_LATENCY_S,
+            cost=0.0,
         )
         self.model = model
         self._engine = engine

@@ -212,9 +212,11 @@ class SessionFactory:
         language = self._options.config.language if asked is None else asked
         stt = self._models.stt
         languages = stt.languages if isinstance(stt, SttModel) else _languages_of(stt)
-        if language is not None and languages:
+        who = stt.name
+        if language is not None and languages and self._models.languages:
             languages |= self._models.languages.keys()
-        return language_code(stt.name, languages, language) if languages else language
+            who = "this server"
+        return language_code(who, languages, language) if languages else language
 
     def _visible(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers without those that look like secrets."""
