@@ -15,8 +15,12 @@ _Boundary = Literal["sentence", "pause", "none", "unknown"]
 
 _ENDS = ".!?…。！？"
 _WIDE = "。！？"
+_WIDE_PAUSES = "、，；："
+_HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_PER_WORD = 2
+"""Characters of Chinese or Japanese, which has no spaces, that count as a word."""
 _CLOSERS = "\"'”’)]}»*_`"
-_BREAK = re.compile(rf"[{_ENDS},;:—\n]|(?<=\s)[-–](?=\s)")
+_BREAK = re.compile(rf"[{_ENDS}{_WIDE_PAUSES},;:—\n]|(?<=\s)[-–](?=\s)")
 _LAST_MARKS = re.compile(rf"[{_ENDS}]+[{re.escape(_CLOSERS)}]*$")
 _SPACE = re.compile(r"\s+")
 _SAID = re.compile(r"[^\W_]")
@@ -142,7 +146,7 @@ class ClauseSplitter:
                 self._seen = end
                 if kind == "none" or not _SAID.search(text, 0, end):
                     continue
-                if kind == "sentence" or (self._first and len(text[:end].split()) >= self._first_words):
+                if kind == "sentence" or (self._first and _words(text[:end]) >= self._first_words):
                     return end
                 self._pause = end
             if len(text) <= limit + _AHEAD:
@@ -170,6 +174,11 @@ def clauses_of(text: str) -> list[str]:
     return [*splitter.push(text), *splitter.flush()]
 
 
+def _words(text: str) -> int:
+    """How many words a text has; of one without spaces, about how many."""
+    return max(len(text.split()), len(_HAN_OR_KANA.findall(text)) // _PER_WORD)
+
+
 def _is_joined(text: str, space: int) -> bool:
     """Whether the words beside a space belong together: parts of a number, an amount, a postcode, a name."""
     before = text[max(0, space - 40) : space].rpartition(" ")[2]
@@ -193,6 +202,8 @@ def _boundary(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
         return "unknown"
     if mark in _WIDE:
         return "sentence"
+    if mark in _WIDE_PAUSES:
+        return "none" if text[end : end + 1].isdigit() and text[start - 1 : start].isdigit() else "pause"
     if mark in "—-–":
         return _dash(text, start, end, ended=ended)
     if end < len(text) and not text[end].isspace():
