@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from duologue.conversation import events
 from duologue.conversation.events import Event
@@ -96,20 +96,27 @@ class Stream(ParkableStream):
                 raise
         try:
             async with asyncio.timeout(self._limits.start_timeout):
-                found = await self._desk.claim(message.token)
+                found = await self._desk.claim(message.token, is_gone=self._over.is_set)
         except TimeoutError:
             raise OverloadedError("The session is not there yet.", retry_after=1.0, reason="loading") from None
-        if found is None:
-            raise SessionNotActiveError("The session is over, or its token was used.", hint="Start a new session.")
-        if isinstance(found, Stream):
-            self.is_lent = True
-            self._lost = True
-            await found.adopt(self._connection, message)
+        if isinstance(found, dict):
+            await self._restore(backend, found, message)
             return
-        assert isinstance(found, dict)
-        assert backend is not None
+        if not isinstance(found, Stream) or not found.conversing:
+            self._desk.settle(message.token)
+            raise SessionNotActiveError("The session is over, or its token was used.", hint="Start a new session.")
+        self.is_lent = True
+        self._lost = True
+        lent = found.adopt(self._connection, message)
+        self._desk.settle(message.token)
+        await lent
+
+    async def _restore(self, backend: Backend | None, found: dict[str, Any], message: wire.Reconnect) -> None:
+        """Go on with a call of another process; without a backend another one has taken it meanwhile."""
         self._is_restoring = True
         try:
+            if backend is None:
+                raise OverloadedError("The session is not here any more.", retry_after=1.0, reason="loading")
             saved = SavedCall.from_json(found)
             await self._converse(backend, saved.start, saved, message)
         except DuologueError:

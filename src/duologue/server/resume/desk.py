@@ -8,6 +8,7 @@ import json
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from duologue.errors import DuologueError, InputError
@@ -104,7 +105,7 @@ class ResumeDesk:
         self._entries: dict[str, _Entry] = {}
         self._of_owner: dict[Owner, _Entry] = {}
         self._settling: dict[str, asyncio.Event] = {}
-        """Claims of states for which a session is being made."""
+        """Claims that are not settled yet."""
 
     def __len__(self) -> int:
         return len(self._of_owner)
@@ -159,35 +160,40 @@ class ResumeDesk:
         """Whether the call of a token is one of this process."""
         return _key(token) in self._entries
 
-    async def claim(self, token: str) -> Owner | dict[str, Any] | None:
-        """The call of a token, or the stored state of one of another process; in that case call `settle` afterwards.
+    async def claim(self, token: str, *, is_gone: Callable[[], bool] = lambda: False) -> Owner | dict[str, Any] | None:
+        """The call of a token, or the stored state of one of another process; in both cases call `settle` afterwards.
 
-        Waits while another client with the token is being settled. None if the call is over, or the token was used.
-        Raises the error of the store.
+        Waits while another client with the token is served. None if `is_gone` says then that this one has gone, if the
+        call is over, or if the token was used. Raises the error of the store.
         """
         if len(token) > MAX_TOKEN_CHARS:
             return None
         key = _key(token)
         while (settling := self._settling.get(key)) is not None:
             await settling.wait()
-        entry = self._entries.get(key)
-        if entry is not None:
-            self.forget(entry.owner)
-            if entry.stored and not await self._remove(entry):
-                self.given_up += 1
-                entry.owner.taken()
-                return None
-            return entry.owner
-        if not self.is_shared:
+        if is_gone():
             return None
         self._settling[key] = asyncio.Event()
-        state = None
+        found: Owner | dict[str, Any] | None = None
         try:
-            state = await self._take_over(key)
+            entry = self._entries.get(key)
+            if entry is not None:
+                found = await self._take_up(entry)
+            elif self.is_shared:
+                found = await self._take_over(key)
         finally:
-            if state is None:
+            if found is None:
                 self.settle(token)
-        return state
+        return found
+
+    async def _take_up(self, entry: _Entry) -> Owner | None:
+        """The call of this process, unless another one has taken it."""
+        self.forget(entry.owner)
+        if entry.stored and not await self._remove(entry):
+            self.given_up += 1
+            entry.owner.taken()
+            return None
+        return entry.owner
 
     async def _take_over(self, key: str) -> dict[str, Any] | None:
         """Take the state of a call of another process."""
@@ -203,7 +209,7 @@ class ResumeDesk:
         return state
 
     def settle(self, token: str) -> None:
-        """The call whose state was claimed has a session here, or will have none: whoever waits for it goes on."""
+        """The call that was claimed has a connection, or will have none: whoever waits for it goes on."""
         if (settling := self._settling.pop(_key(token), None)) is not None:
             settling.set()
 
