@@ -306,7 +306,7 @@ async def test_a_client_that_does_not_wait_until_its_call_is_restored_finds_it_t
         lost = goes_on.registry.report()
         await until(lambda: goes_on.registry.report()["connections"] > lost["connections"])  # it has come again
         may_go_on.set()
-        await again
+        assert (await again).restored, "no answer to this was heard before"
         await call.text("Here I am.")
         session = await two.session()
         await session.called("send_text", "Here I am.")

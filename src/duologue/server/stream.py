@@ -115,6 +115,8 @@ class Stream(ParkableStream):
         """Go on with a call of another process; without a backend another one has taken it meanwhile."""
         self._is_restoring = True
         try:
+            if self._over.is_set():
+                raise SessionNotActiveError("The client has gone.")
             if backend is None:
                 raise OverloadedError("The session is not here any more.", retry_after=1.0, reason="loading")
             saved = SavedCall.from_json(found)

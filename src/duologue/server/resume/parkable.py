@@ -61,6 +61,8 @@ class ParkableStream:
         self._parked: asyncio.TimerHandle | None = None
         self._unconfirmed = False
         """The client has not shown yet that it got its newest resume token."""
+        self._untold_restore = False
+        """Nor that it knows that another process has gone on with its call."""
         self._lender: asyncio.Future[None] | None = None
         """Waits in the stream that lends its connection."""
         connection.attach(self)
@@ -126,7 +128,7 @@ class ParkableStream:
         """Take the first message, or hand one on."""
         if self._first.done():
             if self._unconfirmed:
-                self._unconfirmed = False
+                self._unconfirmed = self._untold_restore = False
                 self._desk.confirm(self)
             self._inbox.put(message)
         elif self._closing is None:
@@ -244,6 +246,8 @@ class ParkableStream:
     def _reconnected(self, used: str, position: int, *, restored: bool) -> wire.Reconnected:
         assert self._opened is not None
         assert self._saved is not None
+        restored = restored or self._untold_restore
+        self._untold_restore = restored
         self._unconfirmed = True
         self._saved.token = self._desk.issue(self, used=used)
         return wire.Reconnected(
