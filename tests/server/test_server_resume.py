@@ -316,6 +316,40 @@ async def test_a_client_that_does_not_wait_until_its_call_is_restored_finds_it_t
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_client_that_has_gone_already_takes_no_call(server: Server) -> None:
+    call, _ = await server.call()
+    gone = await call._open(f"{server.url}?reconnect=1")
+    await gone.send(wire.dump(wire.Reconnect(version=VERSION, token=str(call._token))))
+    gone.transport.close()
+    await server.report("connections", 1)
+    await call.ping(1)
+    assert (await next_of(call, wire.Pong)).id == 1
+    assert (call.reconnects, server.app.registry.report()["resumed"]) == (0, 0)
+    await call.aclose()
+
+
+async def test_what_was_said_meanwhile_may_come_at_once_in_another_process(tmp_path: Path) -> None:
+    one, two = FakeBackend(), FakeBackend()
+    ends, goes_on = (create_app(backend.build, store=FileStore(tmp_path)) for backend in (one, two))
+    async with listening(goes_on) as (_, second):
+        async with listening(ends) as (_, first):
+            call, _ = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        for _ in range(250):  # five seconds
+            call.position += 320
+            call._sent.add(call.position, pack(call.position - 320, 0, FRAME))
+        await next_of(call, wire.Reconnected)
+        session = await two.session()
+        await until(lambda: session.accepted == 80_000)
+        await call.ping(1)
+        async with asyncio.timeout(DEADLINE):
+            async for message in call:
+                assert not isinstance(message, wire.Error), message
+                if isinstance(message, wire.Pong):
+                    break
+        await call.aclose()
+
+
 async def test_a_call_that_changes_while_it_is_stored_is_left_to_another_process_all_the_same(tmp_path: Path) -> None:
     heard = [events.AgentHeard(0, 0.0, 1, 1, "Yes.", "Yes.", interrupted=False, estimated=False)] * 2
 

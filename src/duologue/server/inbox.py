@@ -80,6 +80,10 @@ class Inbox:
         if self._held is not None:
             self._held.cancel()
 
+    def catch_up(self, seconds: float) -> None:
+        """Expect so much audio at once, from a client that was elsewhere before."""
+        self._pace.catch_up(seconds, self._now())
+
     def attach(self, connection: Connection) -> None:
         """Continue on another connection."""
         self._connection = connection

@@ -19,6 +19,11 @@ class RateLimiter:
         self._sounded: float | None = None
         """When all sound so far will have sounded."""
 
+    def catch_up(self, seconds: float, now: float) -> None:
+        """Let so much sound come at once that was held up on its way."""
+        since = now - min(seconds, self._max_behind)
+        self._sounded = since if self._sounded is None else min(self._sounded, since)
+
     def take(self, seconds: float, now: float) -> float:
         """Count sound that comes at `now`; returns how long to take nothing more, 0 or less where nothing is ahead."""
         begun = now if self._sounded is None else max(self._sounded, now - self._max_behind)

@@ -40,6 +40,9 @@ M = TypeVar("M", wire.Start, wire.Reconnect)
 CHANGES: Final = (events.TurnDecided, events.AgentHeard, HandedOver)
 """What changes the state of a call that other processes may go on with."""
 
+LOOK: Final = 3
+"""Turns of the event loop after which it shows whether a client has closed its connection behind its first message."""
+
 LOADING_POLL: Final = 0.05
 """Seconds between two looks at whether the models are loaded."""
 
@@ -86,6 +89,11 @@ class Stream(ParkableStream):
         """Lend the connection to the call that the client names, or go on with it from what was stored."""
         message = await self._start(wire.Reconnect)
         if message is None:
+            return
+        self._connection.resume_reading()
+        for _ in range(LOOK):  # a client that has gone already must not take the call from where it is now
+            await asyncio.sleep(0)
+        if self._over.is_set():
             return
         backend: Backend | None = None
         try:
@@ -243,6 +251,7 @@ class Stream(ParkableStream):
         sound.begin_at(min(message.input, max(saved.position, message.input - late)))
         session.suspend()
         session.unsuspend(self._limits.catch_up)
+        self._inbox.catch_up(self._limits.catch_up)
         self._inbox.messages = saved.messages
         self._desk.restored += 1
         self._connection.write(wire.dump(self._reconnected(message.token, sound.position, restored=True)))
