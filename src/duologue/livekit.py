@@ -180,7 +180,7 @@ class PluginHost:
     def __init__(self, name: str, make: Callable[[], Any]) -> None:
         self._name = name
         self._make = make
-        self.plugin = make()
+        self.plugin: Any = make()
         """The plugin's object."""
         self._context: contextvars.Context | None = None
         self._ready, self._stop = asyncio.Event(), asyncio.Event()

@@ -31,7 +31,7 @@ class Microphone:
     def __init__(self, rate: int) -> None:
         self.dropped_s: float = 0.0
         """Seconds that were dropped because the service did not take them."""
-        self.passed = 0
+        self.passed: int = 0
         """Samples of the input that were let through so far."""
         self._resampler = Resampler(RATE, rate)
         self._rate = rate

@@ -77,8 +77,8 @@ class ChaosCall:
         """Frames of speech that are to be sent."""
         self._apology = language_pack("en").apology
         self._turn = self._generation = 0
-        self.opened = False
-        self.gone = False
+        self.opened: bool = False
+        self.gone: bool = False
         """The caller left without a word."""
 
     async def run(self, until: float) -> None:

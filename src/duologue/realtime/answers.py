@@ -30,7 +30,7 @@ class Answer:
         """The service's newest response called tools: another one follows."""
         self.is_cancelled = False
         self.is_over = False
-        self.began = 0.0
+        self.began: float = 0.0
         """When the service began it by itself, in seconds of the loop."""
         self._has_text = False
 

@@ -59,6 +59,7 @@ class PicowsProtocol(StreamProtocol):
     close_timer: asyncio.TimerHandle | None
     handshake_complete: bool
     last_ping_rtt: float
+    pending_ping_payload: bytes | None
     ping_sent_at: float
     ping_timer: asyncio.TimerHandle | None
     pong_timer: asyncio.TimerHandle | None

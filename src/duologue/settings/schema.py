@@ -98,7 +98,7 @@ class ProvidersTable(Table):
 class VoiceTable(Table):
     """A voice with a name: its provider, and the provider's options beside it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     provider: Names
     """What speaks, as `"elevenlabs/eleven_flash_v2_5"`, or a list of names without options."""

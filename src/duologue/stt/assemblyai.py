@@ -114,7 +114,7 @@ class AssemblyAISpeechToText(ReloadsKey, StreamingSpeechToText):
 
     def __init__(self, *, api_key: str | None = None, **options: Any) -> None:
         settings = validated(AssemblyAISettings, "assemblyai", options)
-        self.settings = settings
+        self.settings: AssemblyAISettings = settings
         self.name: str = f"assemblyai/{settings.model}"
         english = settings.model == "universal-streaming-english"
         self.capabilities: SttCapabilities = SttCapabilities(

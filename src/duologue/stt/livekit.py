@@ -41,8 +41,8 @@ class LiveKitSpeechToText(StreamingSpeechToText):
         ours, theirs = split_options(LiveKitRecognizerSettings.model_fields, options)
         is_named = isinstance(plugin, str)
         label = plugin if is_named else type(plugin).__module__.removeprefix("livekit.plugins.").partition(".")[0]
-        self.name = f"livekit:{label}" + (f"/{model}" if model else "")
-        self.settings = validated(LiveKitRecognizerSettings, self.name, ours)
+        self.name: str = f"livekit:{label}" + (f"/{model}" if model else "")
+        self.settings: LiveKitRecognizerSettings = validated(LiveKitRecognizerSettings, self.name, ours)
         if not is_named and (theirs or model or self.settings.api_key_file):
             raise ConfigError("Options of the plugin were given, and an object that has been made.")
         if model:
@@ -50,14 +50,14 @@ class LiveKitSpeechToText(StreamingSpeechToText):
         make = load_plugin("STT", plugin, theirs, self.settings.api_key_file) if is_named else lambda: plugin
         self._host = PluginHost(self.name, make)
         can = self._host.plugin.capabilities
-        self.capabilities = SttCapabilities(
+        self.capabilities: SttCapabilities = SttCapabilities(
             streaming=can.streaming,
             partials=can.streaming and can.interim_results,
             word_times=can.streaming and can.aligned_transcript == "word",
             typical_latency=self.settings.typical_latency,
             cost=self.settings.cost,
         )
-        self.usage = RecognizerUsage()
+        self.usage: RecognizerUsage = RecognizerUsage()
 
     def stream(self, *, language: str | None = None) -> RecognitionStream:
         """Open a stream."""

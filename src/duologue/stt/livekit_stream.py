@@ -64,7 +64,8 @@ class LiveKitStream:
         self._host = host
         self._open_stream = open_stream
         self._audio = AudioQueue(name, MAX_QUEUED_S)
-        self.push, self.finalize = self._audio.push, self._audio.finalize
+        self.push: Callable[[bytes, int], None] = self._audio.push
+        self.finalize: Callable[[int], None] = self._audio.finalize
         self._clock = PositionMap()
         self._sent = self._covered = 0
         """Positions up to which audio was sent, and up to which finals have come."""

@@ -82,7 +82,7 @@ class OpenAISpeechToText(ReloadsKey, BatchSpeechToText):
         is_openai = urlsplit(s.base_url).hostname == _OPENAI
         variable = s.api_key_env or ("OPENAI_API_KEY" if is_openai else None)
         key = api_key or read_key(s.api_key_file, variable, optional=not is_openai and s.api_key_env is None)
-        self.settings = s
+        self.settings: OpenAITranscriptionSettings = s
         self.name: str = f"openai/{s.model}"
         self.capabilities: SttCapabilities = SttCapabilities(
             partials=False, rates=(RATE,), typical_latency=s.typical_latency, cost=s.cost

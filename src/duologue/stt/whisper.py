@@ -70,10 +70,10 @@ class Whisper:
     name = "whisper-base"
     languages: frozenset[str] = LANGUAGES
     max_batch = 1
-    min_partial_s = 2.0
-    typical_latency = 0.25
+    min_partial_s: float = 2.0
+    typical_latency: float = 0.25
     """Seconds that a segment takes on a core that does nothing else..."""
-    latency_per_s = 0.02
+    latency_per_s: float = 0.02
     """...and for each second in it."""
     max_segment_s = _LONGEST_S
 

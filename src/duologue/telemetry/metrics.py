@@ -35,7 +35,7 @@ class Metrics:
     def __init__(self, *, enabled: bool = True, costs: CostTable | None = None) -> None:
         self.enabled = enabled
         """False: nothing is counted."""
-        self.costs = costs or CostTable()
+        self.costs: CostTable = costs or CostTable()
         """The prices by which use becomes cost."""
         self.on_record: Callable[[Metric, float, Attributes], None] | None = None
         """Receives each value of a histogram, to export it."""

@@ -74,7 +74,7 @@ class CartesiaVoice(WebSocketVoice):
         key = voice_key(api_key, settings, "Cartesia", "CARTESIA_API_KEY")
         base = socket_base(settings.base_url, "wss://api.cartesia.ai")
         name = f"cartesia/{settings.model}"
-        self.settings = settings
+        self.settings: CartesiaSettings = settings
         headers = {"X-API-Key": key}
         self._keep_key(headers, "X-API-Key", "{}", None if api_key else settings.api_key_file)
         super().__init__(

@@ -68,7 +68,7 @@ class DeepgramVoice(WebSocketVoice):
             query["tag"] = settings.tag
         name = f"deepgram/{settings.model}"
         base = socket_base(settings.base_url, "wss://api.deepgram.com")
-        self.settings = settings
+        self.settings: DeepgramVoiceSettings = settings
         headers = {"Authorization": f"Token {key}"}
         self._keep_key(headers, "Authorization", "Token {}", None if api_key else settings.api_key_file)
         super().__init__(

@@ -48,7 +48,7 @@ class ElevenLabsVoice(WebSocketVoice):
             )
         key = voice_key(api_key, settings, "ElevenLabs", "ELEVENLABS_API_KEY")
         name = f"elevenlabs/{settings.model}"
-        self.settings = settings
+        self.settings: ElevenLabsSettings = settings
         headers = {"xi-api-key": key}
         self._keep_key(headers, "xi-api-key", "{}", None if api_key else settings.api_key_file)
         super().__init__(

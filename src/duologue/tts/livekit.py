@@ -49,8 +49,8 @@ class LiveKitVoice(TextToSpeech):
         ours, theirs = split_options(LiveKitVoiceSettings.model_fields, options)
         is_named = isinstance(plugin, str)
         label = plugin if is_named else type(plugin).__module__.removeprefix("livekit.plugins.").partition(".")[0]
-        self.name = f"livekit:{label}" + (f"/{model}" if model else "")
-        self.settings = validated(LiveKitVoiceSettings, self.name, ours)
+        self.name: str = f"livekit:{label}" + (f"/{model}" if model else "")
+        self.settings: LiveKitVoiceSettings = validated(LiveKitVoiceSettings, self.name, ours)
         if not is_named and (theirs or model or self.settings.api_key_file):
             raise ConfigError("Options of the plugin were given, and an object that has been made.")
         if model:
@@ -61,7 +61,7 @@ class LiveKitVoice(TextToSpeech):
         if made.num_channels != 1:
             raise ConfigError(f"{self.name} has {made.num_channels} channels, and must have one.")
         self.rate: int = made.sample_rate
-        self.capabilities = TtsCapabilities(
+        self.capabilities: TtsCapabilities = TtsCapabilities(
             streams_text=made.capabilities.streaming,
             aligned=made.capabilities.streaming and made.capabilities.aligned_transcript,
             rates=(self.rate,),
@@ -69,7 +69,7 @@ class LiveKitVoice(TextToSpeech):
             typical_latency=self.settings.typical_latency,
             cost=self.settings.cost,
         )
-        self.usage = VoiceUsage()
+        self.usage: VoiceUsage = VoiceUsage()
         self._places = asyncio.Semaphore(self.settings.max_connections)
 
     async def stream(

@@ -88,7 +88,7 @@ class OpenAIVoice(ReloadsKey, TextToSpeech):
         if key is None and host == _OPENAI:
             raise ConfigError("OpenAI's voices need a key.", hint="Set OPENAI_API_KEY or api_key_file.")
         self.name: str = f"openai/{settings.model}"
-        self.rate = settings.rate
+        self.rate: int = settings.rate
         self.capabilities: TtsCapabilities = TtsCapabilities(
             rates=(settings.rate,),
             languages=settings.languages,
@@ -96,7 +96,7 @@ class OpenAIVoice(ReloadsKey, TextToSpeech):
             cost=settings.cost,
         )
         self.usage: VoiceUsage = VoiceUsage()
-        self.settings = settings
+        self.settings: OpenAISpeechSettings = settings
         self._url = url
         self._headers = {"Accept-Encoding": "identity"}
         if key is not None:

@@ -48,7 +48,7 @@ class LiveKitVad:
         if not 0 < timeout <= 10:
             raise ConfigError(f"timeout is {timeout!r}; expected seconds above 0, up to 10.")
         is_named = isinstance(plugin, str)
-        self.name = f"livekit:{plugin if is_named else plugin.model}"
+        self.name: str = f"livekit:{plugin if is_named else plugin.model}"
         self._vad = load_plugin("VAD", plugin, options)() if is_named else plugin
         self._step = self._vad.capabilities.update_interval * RATE
         self._timeout = timeout

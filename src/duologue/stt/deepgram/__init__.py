@@ -41,7 +41,7 @@ class DeepgramSpeechToText(ReloadsKey, StreamingSpeechToText):
 
     def __init__(self, *, api_key: str | None = None, **options: Any) -> None:
         settings = validated(DeepgramSettings, "deepgram", options)
-        self.settings = settings
+        self.settings: DeepgramSettings = settings
         self.name: str = f"deepgram/{settings.model}"
         flux = is_flux(settings.model)
         self.capabilities: SttCapabilities = SttCapabilities(

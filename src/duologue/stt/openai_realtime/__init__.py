@@ -40,12 +40,12 @@ class OpenAIRealtimeSpeechToText(ReloadsKey, StreamingSpeechToText):
         is_openai = urlsplit(s.base_url).hostname == _OPENAI
         variable = s.api_key_env or ("OPENAI_API_KEY" if is_openai else None)
         key = api_key or read_key(s.api_key_file, variable, optional=not is_openai and s.api_key_env is None)
-        self.settings = s
-        self.name = f"openai-realtime/{s.model}"
-        self.capabilities = SttCapabilities(
+        self.settings: OpenAIRealtimeSettings = s
+        self.name: str = f"openai-realtime/{s.model}"
+        self.capabilities: SttCapabilities = SttCapabilities(
             streaming=True, rates=(SENT_RATE,), typical_latency=s.typical_latency, cost=s.cost
         )
-        self.usage = RecognizerUsage()
+        self.usage: RecognizerUsage = RecognizerUsage()
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._keep_key(self._headers, "Authorization", "Bearer {}", None if api_key else s.api_key_file)
         self._url = f"{s.base_url}/realtime?intent=transcription"
