@@ -25,9 +25,9 @@ LABELS: Final[dict[Policy, str]] = {
 SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
-THRESHOLDS = (0.67, 0.74, 0.8)
-ACTION_DELAYS = (0.352, 0.448, 0.64)
+THRESHOLDS = (0.63, 0.67, 0.7, 0.74)
 LIKELY_DELAYS = (0.704, 0.832, 0.96)
+OUR_TIMEOUTS = (1.6, 1.76)
 TIMEOUTS = (1.6, 1.76, 1.92)
 WORDS_DELAYS = (0.352, 0.448, 0.576, 0.768)
 ASKED_AFTER = 0.16
@@ -99,7 +99,7 @@ def _grid(policy: Policy, base: Endpointing, speech: SpeechDetection) -> list[Se
     if policy == "words":
         varied = itertools.product((base.threshold,), WORDS_DELAYS, (base.likely_delay,), TIMEOUTS)
     else:
-        varied = itertools.product(THRESHOLDS, ACTION_DELAYS, LIKELY_DELAYS, (base.timeout,))
+        varied = itertools.product(THRESHOLDS, (base.action_delay,), LIKELY_DELAYS, OUR_TIMEOUTS)
     return [
         Setting(policy, base, speech),
         *(

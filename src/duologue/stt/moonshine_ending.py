@@ -1,7 +1,7 @@
 """Moonshine's opinion on the end of the turn, from its decoder's last layer.
 
 A linear model on the layer's output at the last word and at the end of the text. The decoder has run anyway, so this
-costs microseconds. `training/fit.py` derives the weights, and `docs/turn-taking-training.md` describes how.
+costs microseconds. `training/fit.py` derives the weights, and `docs/turn-taking.md` describes how.
 """
 
 from __future__ import annotations
