@@ -12,7 +12,9 @@ import inspect
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -38,6 +40,7 @@ FINAL_CLOSE_TIMEOUT_S: Final = 0.5
 """Seconds that each step of closing a plugin may take."""
 MAX_CAUSES: Final = 5
 
+_loading: Final = threading.RLock()
 _NAME: Final = re.compile(r"([a-z][a-z0-9_-]*)(?:\.([A-Za-z_]\w*))?")
 _VARIABLE: Final = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN|SECRET|ID|REGION)\b")
 
@@ -77,16 +80,32 @@ def _module(package: str) -> Any:
     _prepare()
     name = f"livekit.plugins.{package}"
     try:
-        return importlib.import_module(name)
+        with _registering():
+            return importlib.import_module(name)
     except ImportError as error:
-        missing = error.name or name
-        hint = f"pip install livekit-plugins-{package.replace('_', '-')}"
-        raise NotInstalledError(
-            f"The plugin {package!r} of LiveKit needs {missing}, which is missing.", hint=hint
-        ) from (None if missing == name else error)
-    except RuntimeError as error:
-        # They insist on it when they register themselves.
-        raise ConfigError(f"The plugin {package!r} of LiveKit must be loaded by the main thread.") from error
+        message = f"The plugin {package!r} of LiveKit needs {error.name or name}, which is missing."
+        raise NotInstalledError(message, hint=f"pip install livekit-plugins-{package.replace('_', '-')}") from error
+
+
+@contextmanager
+def _registering() -> Iterator[None]:
+    """Let plugins register themselves in any thread.
+
+    LiveKit refuses all but the main one. A server makes its providers in another, so that the loop goes on.
+    """
+    from livekit.agents import Plugin
+
+    def register(cls: Any, plugin: Any) -> None:
+        cls.registered_plugins.append(plugin)
+        cls.emitter.emit("plugin_registered", plugin)
+
+    with _loading:
+        refuses = Plugin.__dict__["register_plugin"]
+        Plugin.register_plugin = classmethod(register)
+        try:
+            yield
+        finally:
+            Plugin.register_plugin = refuses
 
 
 def _prepare() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -167,6 +168,13 @@ def test_a_class_and_a_model_are_named_and_the_key_is_read_from_a_file(tmp_path:
     assert stt.capabilities.cost == 0.4
     assert type(stt._host.plugin).__name__ == "STTv2"
     assert (stt._host.plugin.model, stt._host.plugin._api_key) == ("flux-general-en", "dg-of-a-file")
+
+
+async def test_a_plugin_is_loaded_by_any_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("livekit.plugins.deepgram")]:
+        monkeypatch.delitem(sys.modules, module)
+    stt: Any = await asyncio.to_thread(stt_provider, "livekit:deepgram", api_key="dg-1")
+    assert stt.name == "livekit:deepgram"
 
 
 def test_settings_name_plugins_and_their_options(tmp_path: Path) -> None:
