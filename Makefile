@@ -82,6 +82,11 @@ soak: $(VENV)/.dev
 	done
 	@$(SAY) 'fuzzing of what is parsed'; \
 	  FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/test_fuzz_parsers.py || echo 'fuzzing: something breaks' >>bench-out/soak-broken
+	@if $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+	  $(SAY) 'fuzzing of what is parsed, guided by the code that is reached'; \
+	  $(BIN)/python -m duologue_bench.soak.parser_fuzz -max_total_time=600 -artifact_prefix=bench-out/ \
+	    || echo 'guided fuzzing: something breaks' >>bench-out/soak-broken; \
+	fi
 	@! cat bench-out/soak-broken 2>/dev/null
 
 format: $(VENV)/.dev

@@ -106,6 +106,7 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
         session = await server.backend.session()
         assert started == {
             "type": "started",
+            "recorded": False,
             "session": "fake",
             "version": 1,
             "resume_token": None,
