@@ -1,15 +1,21 @@
 """The detectors' opinion, told to those who ask for it and to nobody else."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from duologue.conversation import events
 from duologue.session import Metered
+from duologue.session.provider_use import count_stream
 from duologue.session.saying import SpeechHandles
 from duologue.session.turn_meter import MAX_OPEN, TurnMeter
+from duologue.telemetry import names
+from duologue.telemetry.context import CONTEXTS
 from duologue.telemetry.hub import Telemetry
+from duologue.telemetry.metrics import Metrics
 from duologue.testing.agents import ScriptedAgent
+from duologue.testing.fakes import FakeSpeechToText
 from duologue.testing.virtual import VirtualCall
 
 pytestmark = pytest.mark.anyio
@@ -67,3 +73,13 @@ def test_a_text_whose_call_is_over_is_not_waited_for() -> None:
     handles.clear()
     assert handle.interrupted
     assert handles.recordings == {}
+
+
+def test_audio_of_a_stream_is_counted_as_long_as_its_call_is() -> None:
+    metrics, stt = Metrics(), FakeSpeechToText()
+    CONTEXTS.begin("call-1", metrics)
+    count_stream(stt, 2.0, "call-1")
+    CONTEXTS.forget("call-1")
+    count_stream(stt, 2.0, "call-1")
+    found: Any = metrics.snapshot()[names.PROVIDER_AUDIO.name]
+    assert found[stt.name, names.SPEECH_TO_TEXT] == 2.0
