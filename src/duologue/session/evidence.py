@@ -13,10 +13,11 @@ from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.engine import Engine, Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
-from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
 from duologue.resilience.retry import RETRIES
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
+from duologue.session.failures import provider_failed
 from duologue.session.host import Host
 from duologue.session.input_buffer import AudioSource
 from duologue.session.provider_use import count_stream, count_transcription
@@ -205,7 +206,7 @@ class EvidenceRequester:
         try:
             words = understood(ask, text, self._words, self._language, ending_odds, level)
         except Exception as cause:
-            self._fail(ask, _failed(self._words.name, cause))
+            self._fail(ask, provider_failed(self._words.name, cause))
         else:
             self._answer(words)
 
@@ -248,9 +249,9 @@ class EvidenceRequester:
                 if cancelled_from_outside():
                     result = "cancelled"
                     raise
-                raise _failed(self._stt.name, cause) from cause
+                raise provider_failed(self._stt.name, cause) from cause
             except Exception as cause:
-                raise _failed(self._stt.name, cause) from cause
+                raise provider_failed(self._stt.name, cause) from cause
             finally:
                 count_transcription(self._stt, result, now() - began, pcm, served)
             count_retry(self._stt.name, SPEECH_TO_TEXT)
@@ -271,7 +272,7 @@ class EvidenceRequester:
         except DuologueError as error:
             self._fail(ask, error)
         except Exception as cause:
-            self._fail(ask, _failed(model.name, cause))
+            self._fail(ask, provider_failed(model.name, cause))
         else:
             self._answer(inputs.SoundScored(ask.ask, probability))
 
@@ -292,7 +293,3 @@ class EvidenceRequester:
     def _fail(self, ask: effects.RequestTranscript | effects.RequestEndOfTurn, error: DuologueError) -> None:
         self.host.failed(error, ask.turn)
         self._answer(inputs.EvidenceFailed(ask.ask, error.code))
-
-
-def _failed(name: str, cause: BaseException) -> ProviderError:
-    return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from duologue.agent.faults import is_fault
-from duologue.errors import DuologueError, ProviderError, with_cause
+from duologue.errors import DuologueError
+from duologue.session.failures import provider_failed
 from duologue.session.responder import Responder
 
 __all__ = ["notify", "responder_failed"]
@@ -33,7 +34,4 @@ def notify(
 
 def responder_failed(responder: Responder, cause: BaseException, what: str = "") -> DuologueError:
     """Return the error to report for what a responder raised when it was to do something."""
-    if isinstance(cause, DuologueError):
-        return cause
-    name, doing = responder.name, f" to {what}" if what else ""
-    return with_cause(ProviderError(f"{name} failed{doing}: {type(cause).__name__}.", provider=name), cause)
+    return provider_failed(responder.name, cause, what)

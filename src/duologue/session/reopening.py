@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 from typing import Final as Constant
 
 from duologue.audio.format import RATE
 from duologue.engine import Recognizer
 from duologue.engine.accounting import owned_by
-from duologue.errors import DuologueError, OverloadedError, ProviderError, with_cause
+from duologue.errors import DuologueError, OverloadedError, ProviderError
 from duologue.session.agent_writer import without_frames
 from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
 from duologue.session.config import SessionConfig
+from duologue.session.failures import provider_failed
 from duologue.session.input_buffer import AudioSource
 from duologue.session.retry import pause_before_retry
+from duologue.session.stream_use import StreamUses
 from duologue.stt import RecognitionStream
 
 __all__ = ["ReopeningStream"]
@@ -67,19 +68,6 @@ class Owner(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Use:
-    """What one stream was used for."""
-
-    provider: Any
-    first: int
-    """The position from which on it has got audio."""
-    stream: RecognitionStream | None
-    """None once it is closed."""
-    seconds: float = 0.0
-    """Seconds of audio, once it is closed."""
-
-
 class ReopeningStream:
     """Feeds one call's audio to a stream of the recognizer, and its events to the owner.
 
@@ -103,7 +91,7 @@ class ReopeningStream:
         """Streams that did not close as they should..."""
         self._failures_before = 0
         """...before the last."""
-        self._uses: list[_Use] = []
+        self._uses = StreamUses()
         self._stt = stt
         self._config = config
         self._audio = audio
@@ -149,13 +137,7 @@ class ReopeningStream:
 
     def used(self) -> list[tuple[Any, float]]:
         """The recognizers that were used, and the seconds of audio that each stream of theirs has got."""
-        return [(use.provider, self._seconds(use)) for use in self._uses]
-
-    def _seconds(self, use: _Use) -> float:
-        if use.stream is None:
-            return use.seconds
-        sent: float | None = getattr(use.stream, "sent_s", None)  # where it is less than what was pushed
-        return max(self.sent - use.first, 0) / RATE if sent is None else sent
+        return self._uses.seconds(self.sent)
 
     def push(self, start: int, end: int) -> None:
         """Pass on audio that was scored."""
@@ -182,7 +164,7 @@ class ReopeningStream:
         try:
             self._stream.finalize(position)
         except Exception as cause:
-            self.give_up(_as_error(self._stt.name, cause))
+            self.give_up(provider_failed(self._stt.name, cause))
 
     def give_up(self, error: DuologueError) -> None:
         """Close the stream that is open, because of `error`, and open another."""
@@ -207,7 +189,7 @@ class ReopeningStream:
         try:
             stream.push(pcm, position)
         except Exception as cause:
-            self.give_up(_as_error(self._stt.name, cause))
+            self.give_up(provider_failed(self._stt.name, cause))
             return
         self.sent = position + len(pcm) // 2
         self._finalize_if_sent()
@@ -257,26 +239,25 @@ class ReopeningStream:
             ended = ProviderError(f"{name} ended its stream during the call.", hint=hint, provider=name)
             return self._interrupted or ended, True
         except TimeoutError as cause:
-            return self._interrupted or _as_error(name, cause), True
+            return self._interrupted or provider_failed(name, cause), True
         except DuologueError as error:
             return error, error.retryable
         except asyncio.CancelledError as cause:
             if cancelled_from_outside():
                 raise
-            return _as_error(name, cause), True
+            return provider_failed(name, cause), True
         except Exception as cause:
-            return _as_error(name, cause), True
+            return provider_failed(name, cause), True
         finally:
             self._stream = self._limit = None
-            if self._uses and (use := self._uses[-1]).stream is not None:
-                use.seconds, use.stream = self._seconds(use), None
+            self._uses.closed(self.sent)
             if stream is not None:
                 await self._let_go(stream, events)
 
     def _replay(self, stream: RecognitionStream, owner: Owner) -> None:
         """Push again the audio that no final covers, as far as it is kept, and repeat an open request."""
         at = self.sent = max(owner.covered, self._audio.first, self.end - MAX_REPLAY)
-        self._uses.append(_Use(getattr(stream, "provider", self._stt), at, stream))
+        self._uses.opened(getattr(stream, "provider", self._stt), at, stream)
         while at < self.end:
             end = min(at + REPLAY_PIECE, self.end)
             stream.push(self._audio.read(at, end).tobytes(), at)
@@ -314,9 +295,3 @@ class ReopeningStream:
             self.close_failures += 1
         except Exception:  # the fault that is reported is the one for which it is closed
             self.close_failures += 1
-
-
-def _as_error(name: str, cause: BaseException) -> DuologueError:
-    if isinstance(cause, DuologueError):
-        return cause
-    return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

@@ -10,9 +10,10 @@ from typing import Final
 
 from duologue.agent import FunctionCall
 from duologue.agent.faults import is_fault
-from duologue.errors import ConfigError, DuologueError, ProviderError, with_cause
+from duologue.errors import ConfigError, ProviderError
 from duologue.resilience.retry import RETRIES
 from duologue.session.agent_writer import AgentWriter, closable, without_frames
+from duologue.session.failures import provider_failed
 from duologue.session.provider_use import VoiceUse
 from duologue.session.responder import ResponseItem, ResponseRequest, SaySpoken, SpokenAudio, SpokenText
 from duologue.session.retry import pause_before_retry
@@ -149,7 +150,7 @@ class SpokenResponse:
                 except BaseException as cause:
                     if not is_fault(cause):
                         raise
-                    error = self._failed(cause)
+                    error = provider_failed(self._tts.name, cause)
                 pause = pause_before_retry(attempt, error)
                 gives_up = attempt == c.max_retries or now() + pause >= until
                 if gave_audio or not error.retryable or gives_up or not RETRIES.spend():
@@ -228,12 +229,6 @@ class SpokenResponse:
 
     def _text(self, place: Placement, piece: Piece) -> SpokenText:
         return SpokenText(place.moved(self._streams, self._at), piece.say, piece.interruptible)
-
-    def _failed(self, cause: BaseException) -> DuologueError:
-        if isinstance(cause, DuologueError):
-            return cause
-        name = self._tts.name
-        return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)
 
 
 def _connect(feed: TextFeed, reader: SpeechReader, placer: TextPlacer) -> None:

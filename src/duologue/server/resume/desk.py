@@ -1,4 +1,7 @@
-"""Which calls of this process can be resumed, by their tokens; and their state in a store, for other processes."""
+"""Which calls of this process can be resumed, by their tokens; and their state in a store, for other processes.
+
+The module is over 300 lines because tokens, waiting calls and the store change together.
+"""
 
 from __future__ import annotations
 
