@@ -73,6 +73,8 @@ class ChaosCall:
         self._heard = asyncio.Event()
         self._moved = asyncio.Event()
         """Another process has gone on with the call."""
+        self._is_begun = self._is_interrupted = False
+        """The server has heard something of the turn; and another process has gone on before it was answered."""
         self._unsent: deque[bytes] = deque()
         """Frames of speech that are to be sent."""
         self._apology = language_pack("en").apology
@@ -108,6 +110,7 @@ class ChaosCall:
     async def _take_turn(self, reading: asyncio.Task[None]) -> None:
         self._heard.clear()
         self._moved.clear()
+        self._is_begun = self._is_interrupted = False
         speech = self._says if self._says is not None and self._draw.random() < SPOKEN else None
         fault = asyncio.create_task(self._break(), name="chaos-fault")
         limit = ANSWER_TIMEOUT + 10.0
@@ -116,6 +119,7 @@ class ChaosCall:
             answered = await self._is_answered(reading, limit, unless_moved=True)
             if not answered and self._moved.is_set() and not (self.gone or reading.done()):
                 self._result.repeated += 1
+                self._result.interrupted += self._is_interrupted
                 await self._say(speech)
                 answered = await self._is_answered(reading, limit)
             if answered:
@@ -186,11 +190,15 @@ class ChaosCall:
                     if message.restored:
                         self._turn = 0  # what was not stored is lost, and its number is given again
                         self._result.restored_at.append(asyncio.get_running_loop().time())
+                        self._is_interrupted = self._is_begun and not self._heard.is_set()
                         self._moved.set()
+                case wire.SpeechStarted():
+                    self._is_begun = True
                 case wire.TranscriptFinal():
                     if message.turn <= self._turn:
                         self._violated(f"turn {message.turn} was decided after turn {self._turn}")
                     self._turn = message.turn
+                    self._is_begun = True
                     self._check(message.text)
                 case wire.AgentHeard():
                     if message.generation <= self._generation:

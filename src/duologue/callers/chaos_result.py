@@ -24,6 +24,8 @@ class ChaosResult:
     """Turns that were spoken; the others were typed."""
     repeated: int = 0
     """Turns that were said again, because another process went on with the call and did not have them."""
+    interrupted: int = 0
+    """Turns among these of which the process before had heard something."""
     apologies: int = 0
     """Turns that the agent apologized for, because a provider had failed."""
     faults: Counter[str] = field(default_factory=Counter)
@@ -46,7 +48,18 @@ class ChaosResult:
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON types."""
-        counts = ("calls", "turns", "spoken", "repeated", "apologies", "resumed", "restored", "lost", "refused")
+        counts = (
+            "calls",
+            "turns",
+            "spoken",
+            "repeated",
+            "interrupted",
+            "apologies",
+            "resumed",
+            "restored",
+            "lost",
+            "refused",
+        )
         names = ("seed", *counts, "violations", "holds")
         return {name: getattr(self, name) for name in names} | {"faults": dict(self.faults)}
 

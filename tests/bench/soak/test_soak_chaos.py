@@ -61,7 +61,7 @@ def test_a_limit_that_does_not_hold_is_found(name: str | None) -> None:
 
 def killed(**changes: Any) -> Killed:
     result = ChaosResult(1, calls=30, turns=300, restored=40)
-    return replace(Killed(30, result, 10, 10, 0.4, 2, 0, 8.0, 6.0, 30, 0), **changes)
+    return replace(Killed(30, result, 10, 10, 0.4, 2, 0, 8.0, 6.0, 30, 4, 0), **changes)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def killed(**changes: Any) -> Killed:
         ({"taken_over": 9}, ["taken_over"]),
         ({"resumed_within_s": None}, ["resumed_within_s"]),
         ({"status": -15}, ["exit_status"]),
-        ({"repeated_after_term": 1}, ["repeated_after_term"]),
+        ({"interrupted_after_term": 1}, ["interrupted_after_term"]),
         ({"handed_over": 29}, ["handed_over"]),
     ],
 )
