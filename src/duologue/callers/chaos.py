@@ -41,6 +41,8 @@ async def run_chaos(
 ) -> ChaosResult:
     """Have `callers` call for so long, each with faults drawn from `seed`; a call that is over is followed by another.
 
+    Each calls at least once.
+
     Args:
         url: The server's stream.
         callers: Callers at once.
@@ -61,7 +63,9 @@ async def run_chaos(
     async def caller(number: int) -> None:
         now = asyncio.get_running_loop().time
         draw = random.Random(f"{seed} {number}")
-        while now() < until:
+        is_first = True
+        while is_first or now() < until:
+            is_first = False
             call = ChaosCall(url, number, draw, result, token, said=said, pause=pause, faults=faults)
             try:
                 await call.run(until)

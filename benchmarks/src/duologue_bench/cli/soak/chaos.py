@@ -96,7 +96,8 @@ def kill(
         console.print(
             f"terminated: exit status {found.status} after {found.drained_s:.1f} s; the next server was ready "
             f"{found.away_s:.1f} s later, and {found.handed_over} calls went on there; "
-            f"{found.repeated_after_term} turns were said again, of which {found.interrupted_after_term} had begun before",
+            f"{found.repeated_after_term} turns were said again, "
+            f"{found.interrupted_after_term} of which had begun before",
             soft_wrap=True,
         )
         _tell(result.violations)
