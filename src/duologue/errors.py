@@ -69,7 +69,7 @@ class DuologueError(Exception):
     code: ClassVar[str] = "error"
     retryable: ClassVar[bool] = False
     hint: ClassVar[str] = ""
-    """What to do next, where the place that raises says nothing more exact."""
+    """What to do next, unless the raising code is more exact."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class SessionNotActiveError(SessionError):
 
 
 class InputError(DuologueError):
-    """What came in is not what was agreed."""
+    """The input is not what was agreed."""
 
 
 class InvalidAudioError(InputError):

@@ -35,7 +35,7 @@ T = TypeVar("T")
 Kind = Literal["STT", "TTS", "VAD"]
 WHAT: Final = {"STT": "recognizer", "TTS": "voice", "VAD": "detector of speech"}
 CLOSE_TIMEOUT_S: Final = 0.2
-"""Seconds that a plugin's stream has to close; then it goes on closing in the background."""
+"""Seconds that a plugin's stream has to close; then it continues to close in the background."""
 FINAL_CLOSE_TIMEOUT_S: Final = 0.5
 """Seconds that each step of closing a plugin may take."""
 MAX_CAUSES: Final = 5
@@ -246,7 +246,7 @@ class PluginHost:
     def _closed(self, task: asyncio.Task[None]) -> None:
         self._closing.discard(task)
         if not task.cancelled():
-            task.exception()  # nobody waits for it
+            task.exception()  # its error has no recipient
 
     async def aclose(self) -> None:
         """Close the plugin's object, its streams and the session."""
@@ -258,6 +258,6 @@ class PluginHost:
         await asyncio.wait({closing, *self._closing}, timeout=FINAL_CLOSE_TIMEOUT_S)
         self._stop.set()
         await asyncio.wait({holder}, timeout=FINAL_CLOSE_TIMEOUT_S)
-        # Nothing is left to wait for: their connections are gone.
+        # There is nothing to wait for: their connections are closed.
         for task in (holder, closing, *self._closing):
             task.cancel()

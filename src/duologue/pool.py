@@ -238,7 +238,7 @@ class ProviderPool(Generic[C]):
 
     @property
     def first_waiting(self) -> float:
-        """The number of who has waited longest, in the order of all pools; infinite if nobody waits."""
+        """The number of who has waited longest, in the order of all pools; infinite if there is no waiter."""
         return self._waiters[0].order if self._waiters else math.inf
 
     @asynccontextmanager
@@ -322,7 +322,7 @@ class ProviderPool(Generic[C]):
             self._limit.leave(self)
 
     def trim(self) -> None:
-        """Stop dials that nobody waits for, and close idle connections, beyond those that are kept ready."""
+        """Stop dials without a waiter, and close idle connections, beyond those that are kept ready."""
         excess = len(self._idle) + len(self._busy) - self._keeps - len(self._waiters)
         for task in [*self._dialing][: max(0, excess)]:
             task.cancel()
@@ -498,7 +498,7 @@ class ProviderPool(Generic[C]):
                 if inspect.isawaitable(done):
                     await done
         except Exception:
-            return  # it is gone either way
+            return  # it is closed either way
 
 
 def _now() -> float:

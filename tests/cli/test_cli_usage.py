@@ -31,6 +31,7 @@ COMMANDS |= {
         "barge-in",
         "chunk",
         "conversations",
+        "denoise",
         "latency",
         "memory",
         "peers",

@@ -17,9 +17,9 @@ _GAP_COST = 64
 class Ring:
     """A stretch of 16-bit mono sound, [first, end) in samples since the stream began.
 
-    `write` adds at the end and `discard` lets go of the beginning. Where a write would take the ring beyond
+    `write` adds at the end and `discard` frees the beginning. Where a write would take the ring beyond
     `max_bytes` the oldest sound is dropped and counted. Gaps are kept as records, not as zeros, so that an hour of
-    nothing costs nothing. Memory grows by doubling and shrinks when sound is let go. Not thread-safe.
+    nothing costs nothing. Memory grows by doubling and shrinks when audio is freed. Not thread-safe.
     """
 
     __slots__ = (
@@ -169,9 +169,9 @@ class Ring:
         return True
 
     def discard(self, before: int) -> None:
-        """Let go of everything before the position `before`, which no one will read again.
+        """Free everything before the position `before`, which is not read again.
 
-        Raises InvalidStateError for a position that has not come yet; one that is gone already is fine.
+        Raises InvalidStateError for a position that has not arrived yet; one that is freed already is fine.
         """
         if before > self.end:
             raise InvalidStateError(f"Position {before} has not come yet; the ring ends at {self.end}.")
@@ -181,7 +181,7 @@ class Ring:
                 self._allocate(max(_FIRST_CAPACITY, self._capacity // 4))
 
     def clear(self) -> None:
-        """Let go of everything; the position stays, the memory goes."""
+        """Free everything; the position stays."""
         self._gaps.clear()
         self.first = self.end
         self._head = self._held = 0
@@ -243,7 +243,7 @@ class Ring:
         self._advance(until)
 
     def _advance(self, first: int) -> None:
-        """Let go of everything before `first`, and of the gaps that end there."""
+        """Free everything before `first`, and the gaps that end there."""
         gone, in_gaps = first - self.first, 0
         whole = 0
         for position, length in self._gaps:

@@ -19,7 +19,7 @@ _TRY_AGAIN: Final = 1013
 
 @dataclass(slots=True)
 class Turn:
-    """One utterance and what came of it. Moments are seconds from the start of the run."""
+    """One utterance and its outcome. Moments are seconds from the start of the run."""
 
     caller: int
     call: int

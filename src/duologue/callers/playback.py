@@ -1,4 +1,4 @@
-"""A caller's loudspeaker, on a clock alone: when each sample that came would sound, and what came too late."""
+"""A caller's loudspeaker, simulated by a clock: when each received sample would sound, and which arrived too late."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Playback"]
 
 
 class Playback:
-    """Plays what comes at once and without a gap, in steps of 20 ms, as a plain client does. Times are seconds.
+    """Plays received audio at once and without a gap, in steps of 20 ms, as a plain client does. Times are seconds.
 
     A reply that has begun and has nothing to play while more of it comes later is *starved*: whole frames of silence.
     """
@@ -65,7 +65,7 @@ class Playback:
             self._stopped = min(now, self._end)
 
     def resume(self, now: float, generation: int) -> None:
-        """Go on."""
+        """Resume."""
         if generation == self.generation and self._paused:
             self._paused = False
             self._end = now + self._left

@@ -105,7 +105,7 @@ class Result:
     word_error_rate: float | None
     words: int
     bookings: dict[str, int]
-    """Calls that are over, by what came of them; `open` are those that the end of the run cut short."""
+    """Finished calls by outcome; `open` are those that the end of the run cut short."""
     calls: int
     errors: dict[str, int]
     refusals: dict[str, int]

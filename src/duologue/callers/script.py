@@ -270,7 +270,7 @@ class Monologist:
 
 
 class Silent:
-    """Is there, and says nothing."""
+    """Stays on the line in silence."""
 
     kind = "silent"
     greeted = True

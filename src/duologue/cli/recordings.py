@@ -106,7 +106,7 @@ def prune(
     folder: RecordingFolder = Folder,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old recordings now, as the server does every ten minutes. Calls that go on are kept."""
+    """Delete old recordings now, as the server does every ten minutes. Live calls are kept."""
     from duologue.recording.config import DAY
     from duologue.recording.retention import remove_old
 

@@ -1,4 +1,4 @@
-"""One conversation with a server, which goes on by itself where the connection breaks."""
+"""One conversation with a server; it reconnects by itself if the connection breaks."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class AudioFrame:
 
 
 class Conversation(ResumableConnection):
-    """One conversation with a server: `async with` opens and closes it, `async for` gives what comes.
+    """One conversation with a server: `async with` opens and closes it, `async for` yields what arrives.
 
-    What comes is messages and AudioFrames, in order; the audio of replies that were interrupted is left out. A fatal
+    It yields messages and AudioFrames, in order; the audio of replies that were interrupted is left out. A fatal
     error of the server is raised by the iteration, as the error that it names; the others are given like any message.
     Iterate all the time: a client that does not read is cut off.
 
-    Where the connection breaks, the iteration connects again and goes on, for as long as the server keeps the session:
+    If the connection breaks, the iteration reconnects and continues, as long as the server keeps the session:
     it gives `Reconnected`, and then what was missed. Audio that is sent meanwhile is kept, up to RESEND_S, and sent
     then.
     """

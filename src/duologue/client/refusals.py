@@ -22,7 +22,7 @@ _TRY_AGAIN = 1013
 
 
 def as_exception(message: Error) -> DuologueError:
-    """The error that a message tells of, as the class that bears its code."""
+    """The error in a message, as the class with its code."""
     kind = error_class(message.code) or StreamError
     return kind(message.message, hint=message.hint, provider=message.provider, retry_after=message.retry_after_s)
 

@@ -37,7 +37,7 @@ FINAL_CODES: Final = (1000, 1001, 1002, 1007, 1008, 1009)
 
 
 class ResumableConnection:
-    """Opens connections for one conversation, and keeps what is needed to go on over another one."""
+    """Opens connections for one conversation, and keeps what is needed to resume on another."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class ResumableConnection:
         """What the iteration gives next."""
         self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
         self._messages = self._output = self._generation = 0
-        """What came: messages, the next sample of the output, and the newest generation."""
+        """The state of reception: messages, the next sample of the output, and the newest generation."""
         self.reconnects: int = 0
         """How often the conversation was taken up again."""
         self.position = 0
@@ -128,7 +128,7 @@ class ResumableConnection:
         """
         async with self._resuming:
             if self._socket is socket:
-                if self._token is None:  # whoever noticed first has found that it is over
+                if self._token is None:  # the first task to notice has found that it is over
                     raise StreamError("The connection broke off, and the session could not be resumed.")
                 self._came.append(await self._make_again())
 

@@ -69,11 +69,11 @@ class Endpointing:
     words_budget_per_s: float = 0.03
     """Time allowed in addition for each second of speech."""
     words_timeout: float = 9.0
-    """Time after which a transcript is given up: the turn is judged by the words that have come."""
+    """Time after which a transcript is given up: the turn is judged by the words so far."""
     doubt: tuple[float, float] = (0.1, 0.93)
     """If the words give a probability inside this interval, the audio is judged as well."""
     sound_after: float = 0.16
-    """Silence after which the audio is judged although the words are not there yet."""
+    """Silence after which the audio is judged although the transcript is still missing."""
     sound_budget: float = 0.128
     """Time allowed for the judgment of the audio."""
     rescore_every: float = 0.32
@@ -95,14 +95,14 @@ class BargeIn:
     doubt_after: float = 0.128
     """Doubt without a break for this long is speech: some words begin softly."""
     confirm_after: float = 1.0
-    """Speech this long is transcribed although it goes on. If it has words they interrupt the agent, otherwise the
-    agent goes on."""
+    """Speech this long is transcribed although it continues. If it has words they interrupt the agent, otherwise the
+    agent resumes."""
     check_every: float = 1.5
-    """Sound without words is transcribed again this often while it goes on and anything waits for the user."""
+    """Audio without words is transcribed again this often while it continues and something waits for the user."""
     give_up_after: float = 2.0
     """Speech interrupts if its transcript has not come this long after it was requested."""
     resume_after: float = 1.0
-    """A paused agent goes on after this much silence when no words have come."""
+    """A paused agent resumes after this much silence without words."""
     unduck_after: float = 0.16
     """A ducked agent returns to full level after this much silence."""
     prefix_padding: float = 0.1
@@ -128,7 +128,7 @@ class ConversationConfig:
     """What the agent says first; empty: the user speaks first."""
     greeting_interruptible: bool = True
     speculation: SpeculationStrategy = "discard"
-    """What happens to a reply prepared before its turn was decided if the user goes on."""
+    """What happens to a reply prepared before its turn was decided if the user continues."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
     speculate_threshold: float = 0.31
@@ -139,7 +139,7 @@ class ConversationConfig:
     """Speech after a silence this long is transcribed by itself and joined to the words before, so that a long turn
     with pauses is not transcribed again and again from its beginning."""
     max_turn: float = 120.0
-    """A turn this long is decided even if the user goes on."""
+    """A turn this long is decided even if the user continues."""
     partial_every: float = 1.0
     """Partial transcripts are shown this often while the user speaks; 0 turns them off."""
     away_after: float = 15.0

@@ -80,7 +80,7 @@ class Conversation:
         return c.effects
 
     def resume(self, history: Sequence[Message], turn: int, generation: int) -> None:
-        """Go on with a call of another conversation, before this one starts."""
+        """Continue the call of another conversation, before this one starts."""
         for message in history:
             self.history.add(message)
         self.user_turn.last_turn = turn

@@ -21,7 +21,7 @@ EARLIER: Final = 0.3
 class DeadAir:
     """Has a filler said where `max_dead_air` would be exceeded.
 
-    Dead air counts from the moment at which a turn is decided, or from the last audio of a reply that goes on; and
+    Dead air counts from the moment at which a turn is decided, or from the last audio of an unfinished reply; and
     while the words of what the user has said are missing, from the end of the user's speech.
     """
 

@@ -39,13 +39,13 @@ class RequestTranscript:
     end: int
     due: int
     may_go_on: bool = True
-    """The user may go on after all, and then nobody wants the answer. Not so where a long utterance was cut, or where
-    the button was let go."""
+    """The user may continue after all, and then the answer is useless. False if a long utterance was cut, or if the
+    button was released."""
     before: str = ""
     """The words of the turn before `start`, as far as they are known: those that follow are judged with them."""
     turn: int = 0
     final: bool = True
-    """False while the user goes on: the words so far are enough."""
+    """False while the user speaks: the words so far are enough."""
     expects: Expected | None = None
     """What the agent has asked for; None if it has asked nothing."""
 
@@ -153,7 +153,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on where playout was paused."""
+    """Resume playout where it was paused."""
 
     generation: int
 

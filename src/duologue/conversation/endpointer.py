@@ -31,7 +31,7 @@ __all__ = ["Endpointer"]
 MAX_NOT_UNDERSTOOD: Final = 2
 """Times that the user is asked to say it again before a turn is decided."""
 MUST_GO_ON: Final = 0.1
-"""Words of at most this probability must go on, whatever they answer."""
+"""Words of at most this probability count as unfinished, whatever they answer."""
 ASSENT_ANSWERS: Final = ("yes_no", "open", "same")
 """Kinds of questions that "yes" and "mm-hm" may answer."""
 OVERLAP = 0.3
@@ -296,7 +296,7 @@ class Endpointer:
         self._ending.revoke()
         self._floor.set_agent("turn_decided", verdict.reason)
 
-    # --- speech that goes on, and that something waits for ---
+    # --- long speech that something waits for ---
 
     def check_waiting(self, end: int) -> None:
         """If a reply, a `say` or typed text waits for the user to finish, check in time whether they say words."""
@@ -311,7 +311,7 @@ class Endpointer:
             self.check_words(u)
 
     def check_words(self, u: Utterance) -> None:
-        """Have speech that goes on transcribed, unless that is under way or was done recently."""
+        """Request a transcript of ongoing speech, unless one is under way or was made recently."""
         c, pos = self._config.barge_in, self._context.pos
         if u.check_asked:
             if pos - u.checked >= c.give_up_after * RATE:

@@ -15,12 +15,12 @@ __all__ = ["Evidence", "Verdict", "calibrated", "decide", "sound_odds", "sound_s
 SOUND_WEIGHT = 0.65
 """Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
 SOUND_NEUTRAL = 0.9
-"""The turn model sees an end in most pauses: a probability of 0.9 says nothing, and a lower one speaks against."""
+"""The turn model sees an end in most pauses: 0.9 is neutral, and a lower probability is evidence against it."""
 SHORTEST = 0.5
 """Seconds of speech up to which the turn model counts least."""
 LEAST_SHARE = 0.5
 RECOGNIZER_WEIGHT = 0.4
-"""Of the recognizer's own opinion, which says nothing at 0.5."""
+"""Weight of the recognizer's own estimate, which is neutral at 0.5."""
 ANSWER_ODDS: Final[dict[AnswerState, float]] = {"": 0.0, "partial": -1.0, "complete": 2.0}
 """Log-odds that are added for an answer to what the agent has asked."""
 ANSWERED_TIMEOUT_FACTOR = 0.5
@@ -52,7 +52,7 @@ class Evidence:
 
     @property
     def effective_timeout_factor(self) -> float:
-        """Factor on the timeout: short once the question is answered, long enough to go on with half an answer."""
+        """Factor on the timeout: short once the question is answered, long enough to complete half an answer."""
         if self.answers == "complete":
             return min(self.timeout_factor, ANSWERED_TIMEOUT_FACTOR)
         return max(self.timeout_factor, PARTIAL_TIMEOUT_FACTOR) if self.answers == "partial" else self.timeout_factor

@@ -178,7 +178,7 @@ class Interrupted(Event):
 
 @dataclass(frozen=True, slots=True)
 class FalseInterruption(Event):
-    """The agent gave way to something that was no turn, and goes on."""
+    """The agent paused for something that was no turn, and resumes."""
 
     generation: int
     reason: str
@@ -187,7 +187,7 @@ class FalseInterruption(Event):
 
 @dataclass(frozen=True, slots=True)
 class Backchannel(Event):
-    """The user said that they are listening ("uh-huh"); the agent goes on."""
+    """The user said that they are listening ("uh-huh"); the agent resumes."""
 
     generation: int
     text: str

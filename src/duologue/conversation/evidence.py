@@ -25,7 +25,7 @@ SOUND_WINDOW: Final = 8 * RATE
 """Samples of a turn that its end is judged by, at most: the last ones."""
 
 Kind = Literal["words", "segment", "check", "sound"]
-"""`words`: the last part of an utterance. `segment`: an earlier part. `check`: whether speech that goes on has any."""
+"""`words`: the last part of an utterance. `segment`: an earlier part. `check`: whether ongoing speech has any words."""
 Answer = WordsArrived | SoundScored | EvidenceFailed
 
 
@@ -84,7 +84,7 @@ class PendingRequests:
             turn: The turn that it belongs to.
             extra: Seconds added to the configured budget, which follows from the length.
             part: Index of the utterance's part.
-            may_go_on: The user may go on speaking, which makes the answer useless.
+            may_go_on: The user may continue speaking, which makes the answer useless.
             before: The words of the turn before `start`.
             expects: What the agent has asked for.
         """

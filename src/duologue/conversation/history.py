@@ -117,7 +117,7 @@ class History:
             self.dropped += 1
 
     def reopen(self, text: str) -> None:
-        """Take the user's last message back: the turn was decided too soon and goes on."""
+        """Remove the user's last message: the turn was decided too soon and continues."""
         if self.messages and self.messages[-1] == Message("user", text):
             self.messages.pop()
 

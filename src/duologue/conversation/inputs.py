@@ -248,7 +248,7 @@ class PlayoutFinished:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPlayed:
-    """A `say` inside a reply has been heard to its end, and the reply goes on."""
+    """A `say` inside a reply has been heard to its end, and the reply continues."""
 
     generation: int
     say: int
@@ -259,7 +259,7 @@ class SpeechPlayed:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarved:
-    """A reply that goes on has no audio to be played."""
+    """An unfinished reply has no audio to play."""
 
     generation: int
     seconds: float

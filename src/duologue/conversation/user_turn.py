@@ -54,7 +54,7 @@ class UserTurn:
 
     @property
     def has_floor(self) -> bool:
-        """True while the user may be saying something, or is waited for to go on."""
+        """True while the user may be speaking, or may continue."""
         return self.utterance is not None and not self.utterance.wordless
 
     @property
@@ -250,7 +250,7 @@ class UserTurn:
         return Utterance(turn, start, speech, part_start=start, partial_at=start)
 
     def _go_on(self, u: Utterance, start: int) -> None:
-        """Take back what was understood of the last part, and what was made of it: the user goes on."""
+        """Discard the transcript of the last part, and its consequences: the user continues."""
         if self._follows_silence(u, start) and (u.final or self.requests.keep_words_as_part()):
             u.before_sound = u.last_speech, u.sound
             u.split(self._padded(start), u.final)

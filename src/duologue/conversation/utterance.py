@@ -71,17 +71,17 @@ class Utterance:
     """How often the audio of this silence was to be judged."""
     scored_at: int = 0
     put_off: bool = False
-    """The turn model was overloaded before the words came; the audio is judged when they are there."""
+    """The turn model was overloaded before the transcript arrived; the audio is judged after it."""
     continues: bool = False
     """It began after its turn had been decided and before the reply was played: words reopen that turn."""
     asked_again: bool = False
     """Its words were asked for a second time, because there were none in audible speech."""
     wordless: bool = False
-    """The sound goes on, and what was transcribed of it so far has no words: nothing waits for it."""
+    """Ongoing sound whose transcript so far has no words: nothing waits for it."""
     run_start: int = 0
     """Position at which the user began to speak without a pause."""
     checked: int = 0
-    """Position up to which speech that goes on was last to be checked for words."""
+    """Position up to which ongoing speech was last to be checked for words."""
     check_asked: bool = False
     """The result of that check has not come."""
     partial: int = 0
@@ -144,12 +144,12 @@ class Utterance:
         self.partial = 0
 
     def ignore_last_sound(self) -> None:
-        """The last part has no words: the silence after the words before it goes on."""
+        """The last part has no words: the silence after the words before it continues."""
         if self.before_sound is not None:
             self.last_speech, self.sound = self.before_sound
 
     def go_on(self) -> None:
-        """Forget what was understood of the last part: the user goes on."""
+        """Discard the transcript of the last part: the user continues."""
         self.wordless = self.check_asked = self.asked_again = False
         self.final = self.evidence = self.sound = self.recognizer = None
         self.eager_at = -1

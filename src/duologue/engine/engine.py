@@ -78,7 +78,7 @@ class Engine:
         self._ticking: asyncio.Task[None] | None = None
         self._watchdog: LoopWatchdog | None = None
         self._readings_told = ExitStack()
-        """Lets go of the readings, which refer to this engine."""
+        """Removes the readings, which refer to this engine."""
         self._old_interval = sys.getswitchinterval()
 
     async def __aenter__(self) -> Self:

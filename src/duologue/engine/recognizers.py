@@ -33,7 +33,7 @@ HOLD: Final = 0.1
 
 
 class Recognizer(SpeechToText, Protocol):
-    """A SpeechToText, and what the engine knows of it."""
+    """A SpeechToText, with the latency that the engine has measured."""
 
     @property
     def latency(self) -> LatencyEstimate | None:
@@ -113,7 +113,7 @@ class ModelSpeechToText:
         """Do nothing: the code that constructed the model closes it."""
 
     async def hold(self) -> None:
-        """Wait while the threads are busy: most users who pause for so short a time go on."""
+        """Wait while the threads are busy: after so short a pause most users continue."""
         if self._engine.model_threads.busy:
             await asyncio.sleep(HOLD)
 

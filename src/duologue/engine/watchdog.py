@@ -179,7 +179,7 @@ class LoopWatchdog:
         """The session that a frame of duologue serves."""
         if not frame.f_globals.get("__name__", "").startswith("duologue."):
             return None
-        with suppress(Exception):  # It is only a look at objects that live in another thread.
+        with suppress(Exception):  # It inspects objects of another thread, which may change meanwhile.
             for value in list(frame.f_locals.values())[:16]:
                 for candidate in _related(value):
                     found = self._session_of(candidate)

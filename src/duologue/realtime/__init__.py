@@ -72,14 +72,14 @@ class RealtimeToolCall:
 
 @dataclass(frozen=True, slots=True)
 class RealtimeDone:
-    """A response is complete, unless it asked for tools: then it goes on with their results."""
+    """A response is complete, unless it asked for tools: then it continues with their results."""
 
     response: str
 
 
 @dataclass(frozen=True, slots=True)
 class RealtimeFailed:
-    """A response failed; the connection can go on with another one."""
+    """A response failed; the connection can make another."""
 
     response: str
     error: DuologueError
@@ -115,7 +115,7 @@ class RealtimeConnection(Protocol):
         ...
 
     def tool_result(self, call: str, output: str) -> None:
-        """Give the result of a tool; the response goes on with the same id."""
+        """Send the result of a tool; the response continues with the same id."""
         ...
 
     def truncate(self, response: str, seconds: float, text: str) -> None:

@@ -58,7 +58,7 @@ class Outcome:
     counterfactual: bool = False
     """The recorded call and this one had parted before or in this turn."""
     cuts_off: bool = False
-    """It is decided while the recorded user was still to go on with the turn."""
+    """It is decided before the recorded user had finished the turn."""
     unanswered: int = 0
     """Requests for which the recording has no evidence; they count as failed."""
 
@@ -177,7 +177,7 @@ class _Run:
         return False
 
     def _explore(self, rules: Conversation, index: int, step: Step, wanted: list[Effect], outcome: Outcome) -> None:
-        """Have the recorded user go on until the turn is decided, or the next one begins."""
+        """Play the recorded user on until the turn is decided, or the next one begins."""
         course = Course(rules, self._evidence, self._playback.playing)
         end = self._map.turn_after(outcome.turn, index)
         done = course.carry_out(wanted, step.now)
@@ -195,7 +195,7 @@ class _Run:
 
 
 class CallMap:
-    """Where the recorded turns are: when each begins, goes on, and can begin again."""
+    """The steps of the recorded turns: where each begins, continues, and can begin again."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.turns: list[TurnSummary] = turns_of(effect for step in steps for effect in step.effects)

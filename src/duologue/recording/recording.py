@@ -22,7 +22,7 @@ __all__ = ["Frames", "Recording", "Step", "read_recording"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One input to the rules and what came of it."""
+    """One input to the rules and its effects."""
 
     input: Input
     now: Now

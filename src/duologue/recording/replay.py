@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of a replay."""
+    """The outcome of a replay."""
 
     recording: Recording
     effects: list[list[EffectRecord]]

@@ -16,7 +16,7 @@ from duologue.recording.file import SUFFIX
 __all__ = ["StoredCall", "delete", "find_call", "remove_old", "stored_calls"]
 
 IN_USE_S: Final = 60.0
-"""A file that was written to within so many seconds may belong to a call that goes on, and is kept."""
+"""A file that was written to within so many seconds may belong to a live call, and is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def find_call(name: str, folder: Path) -> Path:
 def remove_old(folder: Path, *, max_age: float, max_bytes: int, now: float | None = None) -> list[Path]:
     """Delete recordings that are older than `max_age` seconds, and the oldest beyond `max_bytes` in all.
 
-    Returns what was deleted. Calls that go on are kept, and count.
+    Returns what was deleted. Live calls are kept, and count.
     """
     now = time.time() if now is None else now
     stored = stored_calls(folder)

@@ -1,6 +1,6 @@
 """Calls that failed for a passing reason are made again: with full jitter, and within a budget of the process.
 
-Sessions repeat what nobody has heard yet by themselves (`session/retry.py` says after how long), and take part in the
+Sessions repeat unheard speech by themselves (`session/retry.py` says after how long), and take part in the
 budget. `Retry` is for code outside of sessions.
 """
 

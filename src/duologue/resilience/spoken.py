@@ -1,4 +1,4 @@
-"""The text of one answer on its way to voices of which one may have to go on where another broke off."""
+"""The text of one answer for several voices: one may have to continue where another broke off."""
 
 from __future__ import annotations
 

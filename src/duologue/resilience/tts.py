@@ -35,11 +35,11 @@ from duologue.tts import AudioChunk, SpeechItem, TextSpan, TextToSpeech, TtsCapa
 __all__ = ["FallbackTextToSpeech"]
 
 PAUSE_S: Final = 0.1
-"""Silence between a voice that broke off and the one that goes on."""
+"""Silence between a voice that broke off and the one that continues."""
 
 
 class FallbackTextToSpeech(TextToSpeech):
-    """A TextToSpeech over several: the first that is healthy speaks, and the next goes on where it breaks off.
+    """A TextToSpeech over several: the first that is healthy speaks, and the next continues where it breaks off.
 
     Args:
         providers: Services, or models, which the engine adapts. The first is preferred, and is returned to when it is

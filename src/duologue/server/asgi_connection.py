@@ -40,7 +40,7 @@ class AsgiConnection:
         self._reads.set()
         self._blocked = False
         self._closing = False
-        """The closing handshake has been begun, or the client is gone."""
+        """The closing handshake has begun, or the client has gone."""
 
     async def run(self, serve: Callable[[Connection], Awaitable[None]]) -> None:
         """Have `serve` hold the connection, and close it in order."""
@@ -79,7 +79,7 @@ class AsgiConnection:
         self._reads.clear()
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         self._reads.set()
 
     def _put(self, message: dict[str, Any]) -> None:

@@ -85,7 +85,7 @@ class Session(Protocol):
         ...
 
     def suspend(self) -> None:
-        """The client is gone, and may come back."""
+        """The client has gone, and may come back."""
         ...
 
     def unsuspend(self, catch_up: float = ...) -> None:
@@ -124,7 +124,7 @@ class Backend(Protocol):
     async def restore_session(
         self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
     ) -> Session:
-        """A session that goes on with the call of this id. Raises as `open_session` does."""
+        """A session that continues the call of this id. Raises as `open_session` does."""
         ...
 
     def check(self, *, resumes: bool = False) -> None:

@@ -66,7 +66,7 @@ class Backlog:
         self._write = None
 
     def attach(self, write: Callable[[str | bytes], None], *, messages: int, position: int) -> None:
-        """Go on over another connection, with what its client does not have.
+        """Continue on another connection, with what its client does not have.
 
         Args:
             write: Sends.
@@ -84,12 +84,12 @@ class Backlog:
             write(frame)
 
     def played(self, position: int) -> None:
-        """Let go of the audio before this sample: the client has it."""
+        """Free the audio before this sample: the client has it."""
         while self._frames and self._end(self._frames[0]) <= position:
             self._bytes -= len(self._frames.popleft())
 
     def drop_audio(self, generation: int) -> None:
-        """Let go of the audio of this generation and older: it is not to be heard any more."""
+        """Free the audio of this generation and older: it must not be heard any more."""
         kept = [frame for frame in self._frames if frames.HEADER.unpack_from(frame)[1] > generation]
         self._frames = deque(kept)
         self._bytes = sum(map(len, kept))

@@ -64,7 +64,7 @@ class CallPages:
             del self._asked[number]
 
     def answer(self, ask: Mapping[str, Any]) -> None:
-        """Tell another worker what this one knows of a call; the oldest turns are left out if the page is too long."""
+        """Send another worker the page of a call; the oldest turns are left out if the page is too long."""
         call = self._live.get(ask["call"])
         page = None if call is None else call.page()
         content = {"answer": {"number": ask["number"], "pid": ask["pid"], "page": page}}

@@ -14,7 +14,7 @@ CONNECTION: Final = "duologue.connection"
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What came with the request that opened a connection."""
+    """The request that opened a connection."""
 
     client: str = ""
     """Address of the client."""
@@ -45,7 +45,7 @@ class Receiver(Protocol):
         ...
 
     def resume_writing(self) -> None:
-        """It goes on."""
+        """The client reads again."""
         ...
 
     def lost(self, *, meant: bool = False) -> None:
@@ -80,7 +80,7 @@ class Connection(Protocol):
         ...
 
     def resume_reading(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         ...
 
 

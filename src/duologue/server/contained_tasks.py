@@ -1,4 +1,4 @@
-"""Tasks that an application starts while it serves a call: one that exits fails, and the event loop goes on."""
+"""Tasks that an application starts while it serves a call: an exit in one ends that task only."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ RETRY_AFTER: Final = 5.0
 """Seconds after which one that found too many connections may try again."""
 
 DRAIN_POLL: Final = 0.05
-"""Seconds between two looks at which calls are between two turns."""
+"""Seconds between two checks of which calls are between two turns."""
 
 DRAIN_TIMEOUT: Final = 3.0
 """Seconds for notifying clients that the server ends."""
@@ -208,7 +208,7 @@ class ConnectionRegistry:
         """Take no new connection, notify every client that the server ends, and wait until that is sent.
 
         A call in which somebody speaks, or an answer is being prepared, has `drain_timeout` to get to the end of its
-        turn, unless `is_cut` becomes true. Calls that other processes can go on with are left to them.
+        turn, unless `is_cut` becomes true. Calls that other processes can continue are left to them.
         """
         self._draining = True
         deadline = time.monotonic() + self.limits.drain_timeout

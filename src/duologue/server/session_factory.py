@@ -103,7 +103,7 @@ class SessionFactory:
     async def restore_session(
         self, request: CallRequest, sink: AudioSink, checkpoint: CallCheckpoint, call: str
     ) -> VoiceSession:
-        """A session that goes on with a call of another process, not entered yet; raises as `open_session`."""
+        """A session that continues a call of another process, not entered yet; raises as `open_session`."""
         if checkpoint.agent not in self._options.agents:
             raise ConfigError("The agent of the call does not exist here.", hint="Start a new session.")
         request = replace(request, greeting=False, user_data=checkpoint.user_data)

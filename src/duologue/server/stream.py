@@ -38,13 +38,13 @@ log: Final = logging.getLogger(__name__)
 M = TypeVar("M", wire.Start, wire.Reconnect)
 
 CHANGES: Final = (events.TurnDecided, events.AgentHeard, HandedOver)
-"""What changes the state of a call that other processes may go on with."""
+"""Events that change the state of a call that other processes may continue."""
 
 LOOK: Final = 3
 """Turns of the event loop after which it shows whether a client has closed its connection behind its first message."""
 
 LOADING_POLL: Final = 0.05
-"""Seconds between two looks at whether the models are loaded."""
+"""Seconds between two checks of whether the models are loaded."""
 
 
 class Stream(ParkableStream):
@@ -86,7 +86,7 @@ class Stream(ParkableStream):
             self.stop(failure(error))
 
     async def _resume(self, find_backend: Callable[[], Backend]) -> None:
-        """Lend the connection to the call that the client names, or go on with it from what was stored."""
+        """Lend the connection to the call that the client names, or continue that call from its stored state."""
         message = await self._start(wire.Reconnect)
         if message is None:
             return
@@ -120,7 +120,7 @@ class Stream(ParkableStream):
         await lent
 
     async def _restore(self, backend: Backend | None, found: dict[str, Any], message: wire.Reconnect) -> None:
-        """Go on with a call of another process; without a backend another one has taken it meanwhile."""
+        """Continue a call of another process; without a backend another one has taken it meanwhile."""
         self._is_restoring = True
         try:
             if self._over.is_set():

@@ -22,7 +22,7 @@ from duologue.tts.clauses import ClauseSplitter, clauses_of
 __all__ = ["AgentWriter", "closable", "say_pieces", "without_frames"]
 
 HANDOVER: Final = 0.1
-"""Seconds that earlier answers have to let go of the agent."""
+"""Seconds that earlier answers have to release the agent."""
 SETTLE: Final = 0.15
 """Seconds after which a finished sentence is spoken although no word has followed it."""
 SLICE: Final = 2000
@@ -43,7 +43,7 @@ class AgentWriter:
         in_clauses: bool,
         after: Sequence[AgentWriter] = (),
     ) -> None:
-        """Begin as soon as the writers `after` have let go of the agent."""
+        """Begin as soon as the writers `after` have released the agent."""
         self.request = request
         self.error: DuologueError | None = None
         self.end_call: EndCall | None = None
@@ -224,7 +224,7 @@ def agent_failed(cause: BaseException) -> DuologueError:
 
 
 def without_frames(error: DuologueError) -> None:
-    """Have an error that was reported let go of the frames that it came from: they refer to all that they knew."""
+    """Drop the traceback of a reported error: its frames keep everything alive that they refer to."""
     error.__cause__ = error.__context__ = error.__traceback__ = None
 
 

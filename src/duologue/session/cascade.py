@@ -44,7 +44,7 @@ class Cascade(Responder):
         self.agent: Agent = agent
         self._voice = VoiceState(tts)
         self._writers: dict[int, AgentWriter] = {}
-        """By generation: the newest, and those before it that have not let go of the agent."""
+        """By generation: the newest, and those before it that have not released the agent."""
         self._agents = [agent]
         """All that have answered."""
 
@@ -59,7 +59,7 @@ class Cascade(Responder):
         return self._voice.tts
 
     def change_agent(self, agent: Agent) -> None:
-        """Have another agent answer from the next turn on; what is being answered goes on."""
+        """Have another agent answer from the next turn on; the present answer continues."""
         self.keep(agent)
         self.agent = agent
 
@@ -87,7 +87,7 @@ class Cascade(Responder):
             writer.cancel()
 
     async def released(self, generation: int) -> None:
-        """Return once the agent has let go of an answer."""
+        """Return once an answer has released the agent."""
         if (writer := self._writers.get(generation)) is not None:
             await writer.closed()
 

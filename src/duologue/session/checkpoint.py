@@ -1,4 +1,4 @@
-"""What of a call is kept so that another session, in this or another process, can go on with it."""
+"""The state of a call with which another session, in this or another process, can continue it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CHECKPOINT_BYTES: Final = 1_048_576
 
 @runtime_checkable
 class Resumable(Protocol):
-    """An agent whose state can be kept, so that a call goes on in another process.
+    """An agent whose state can be saved, so that a call can continue in another process.
 
     Agents without it are given the history of the call, and nothing else.
     """
@@ -33,7 +33,7 @@ class Resumable(Protocol):
         ...
 
     def load_state(self, state: Any) -> None:
-        """Go on from what `dump_state` gave, perhaps in another process. Raises if it cannot be used."""
+        """Restore the state that `dump_state` returned, perhaps in another process. Raises if it cannot be used."""
         ...
 
 

@@ -28,7 +28,7 @@ __all__ = ["CallCommands"]
 
 
 class CallCommands(SessionDriver, ABC):
-    """The commands of a live call. Each becomes an input to the rules, which decide what comes of it.
+    """The commands of a live call. Each becomes an input to the rules, which decide its outcome.
 
     All raise SessionNotActiveError before the session is started and after it has ended.
     """

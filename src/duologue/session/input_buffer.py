@@ -32,7 +32,7 @@ class AudioSource(Protocol):
 
 class InputBuffer:
     """Audio on its way to the rules. `position` is where the rules are: everything before it has been scored, or is in
-    a gap that has been told.
+    a gap that has been reported.
 
     Less than a window of sound before a gap is never scored, and belongs to the gap.
     """

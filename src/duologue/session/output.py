@@ -183,7 +183,7 @@ class OutputController:
         self.sink.pause(e.generation)
 
     def resume(self, e: effects.Resume) -> None:
-        """Go on."""
+        """Resume."""
         self.playout.resume(self._engine.clock.now())
         if self.echo is not None:
             self.echo.resumed(self.host.accepted)

@@ -43,7 +43,7 @@ class Request:
     gives_up: asyncio.TimerHandle
     stalls: asyncio.TimerHandle | None
     reopened: bool = False
-    """The stream was reopened meanwhile: how long it takes says nothing of the provider's latency."""
+    """The stream was reopened meanwhile: its duration is not the provider's latency."""
 
     def cancel(self) -> None:
         """Stop its timers."""

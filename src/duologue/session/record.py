@@ -24,7 +24,7 @@ MAX_AGENTS = 100
 
 @dataclass(slots=True)
 class TurnRecord:
-    """One turn of the user and what came of it. Seconds of audio from the start of the call."""
+    """One turn of the user and its outcome. Seconds of audio from the start of the call."""
 
     turn: int
     user_text: str = ""

@@ -41,8 +41,8 @@ class SinkCapabilities:
 class AudioSink(Protocol):
     """Where the agent's voice goes, one for each session.
 
-    Every method is a plain call on the loop's thread and never waits. A sink whose client is gone or stuck takes all
-    calls and does nothing; the transport ends the session. One that raises is not called again, and the call ends.
+    Every method is a plain call on the loop's thread and never waits. A sink whose client has gone or is stuck takes
+    all calls and does nothing; the transport ends the session. One that raises is not called again, and the call ends.
     A class of your own that derives from it needs `send` and `flush`, and `pause` and `resume` if it can pause.
     """
 
@@ -71,7 +71,7 @@ class AudioSink(Protocol):
         return
 
     def resume(self, generation: int) -> None:
-        """Go on where playback was paused."""
+        """Resume playback where it was paused."""
         return
 
 

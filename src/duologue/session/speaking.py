@@ -1,4 +1,4 @@
-"""Has a voice speak what comes out of the queue of one response."""
+"""Has a voice speak the text in the queue of one response."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class SpokenResponse:
         """Seconds of audio in the streams before."""
 
     async def items(self) -> AsyncGenerator[ResponseItem, None]:
-        """Speak what comes out of the queue."""
+        """Speak the text in the queue."""
         request, output = self._request, self._request.output
         committed = request.committed
         is_first = True

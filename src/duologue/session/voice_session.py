@@ -117,7 +117,7 @@ class VoiceSession(CallCommands):
         self.is_recorded: bool = False
         """Whether a server records the call."""
         self._resumes = False
-        """It goes on with a call that was admitted before, in another process."""
+        """It continues a call that was admitted before, in another process."""
 
     # --- life ---
 
@@ -165,7 +165,7 @@ class VoiceSession(CallCommands):
         self._host.close()
 
     async def abandon(self) -> None:
-        """Close the agent of a session that is never started: it was refused, or nobody is left to talk to."""
+        """Close the agent of a session that is never started: it was refused, or the client has gone."""
         if self._call.state is CallState.INITIAL:
             await self._output.replies.close()
             self._host.close()
@@ -176,7 +176,7 @@ class VoiceSession(CallCommands):
         if self.engine.paced:
             await finishes(asyncio.ensure_future(self._ended.wait()), limit)
             return
-        for _ in range(round(limit / FRAME)):  # nobody else moves the clock on
+        for _ in range(round(limit / FRAME)):  # nothing else advances the clock
             if self._ended.is_set():
                 return
             self.engine.advance(FRAME)
@@ -264,7 +264,7 @@ class VoiceSession(CallCommands):
     # --- a client that goes, and comes back ---
 
     def suspend(self) -> None:
-        """The client is gone and may come back: the agent pauses, and no time passes for the conversation.
+        """The client has gone and may come back: the agent pauses, and no time passes for the conversation.
 
         Nothing is sent to the sink until `unsuspend`. `hang_up` ends the call as always.
         """
@@ -273,7 +273,7 @@ class VoiceSession(CallCommands):
             self._output.playout.suspend(self._suspended_at)
 
     def unsuspend(self, catch_up: float = 0.0) -> None:
-        """The client is back: go on where the call was suspended.
+        """The client is back: resume where the call was suspended.
 
         Args:
             catch_up: Seconds of audio that it may send late, at once, without any being dropped.
@@ -286,7 +286,7 @@ class VoiceSession(CallCommands):
         self._output.playout.unsuspend(since, now)
 
     def checkpoint(self) -> CallCheckpoint:
-        """The state of the call, to go on with it in another session, also of another process."""
+        """The state of the call, with which another session can continue it, also in another process."""
         agent = self._responder.agent if isinstance(self._responder, Cascade) else None
         return CallCheckpoint(
             history=self.history,
@@ -299,7 +299,7 @@ class VoiceSession(CallCommands):
         )
 
     def restore(self, checkpoint: CallCheckpoint) -> None:
-        """Go on from a checkpoint; before the session is started.
+        """Continue from a checkpoint; before the session is started.
 
         Raises InvalidStateError once it has been started, and AgentError if the agent cannot use its state.
         """

@@ -107,7 +107,7 @@ class SttModel(Protocol):
 
 @runtime_checkable
 class MultilingualSttModel(SttModel, Protocol):
-    """A model of several languages that must be told which is spoken."""
+    """A model of several languages that needs the language as an argument."""
 
     def of(self, language: str) -> SttModel:
         """The model for a language, one of `languages`; the same object each time."""

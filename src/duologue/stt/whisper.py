@@ -42,9 +42,9 @@ the final mark. All 30 s would cost four times as much for the same errors."""
 _UNIT: Final = 2 * HOP
 """Samples that one frame of the encoder hears."""
 _SILENCE: Final = 3e-4
-"""Peak below which nobody speaks: ten steps of 16 bits."""
+"""Peak below which there is no speech: ten steps of 16 bits."""
 _TOKENS_PER_S, _SPARE_TOKENS = 14, 10
-"""Nobody speaks faster, in any script."""
+"""Tokens a second of the fastest speech, in any script."""
 _NO_SPEECH: Final = 0.6
 """Probability of no speech above which nothing was said: noise has 0.66 and more, telephone speech 0.43 and less."""
 _DOUBT: Final = -1.5

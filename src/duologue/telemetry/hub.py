@@ -32,7 +32,7 @@ MAX_BLOCKS: Final = 20
 
 
 class LiveCall(Protocol):
-    """A call that goes on, as it is shown to operators."""
+    """A live call, as it is shown to operators."""
 
     def row(self) -> dict[str, Any]:
         """One line of a list of calls, as plain JSON types."""

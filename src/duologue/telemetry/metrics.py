@@ -23,7 +23,7 @@ Value: TypeAlias = float | list[float]
 Snapshot: TypeAlias = Mapping[str, Mapping[Attributes, Value]]
 """The values of all series, by the name of the metric."""
 Reading: TypeAlias = tuple[Metric, float, Attributes]
-"""What a source tells of one series."""
+"""A value of one series, from a source."""
 
 
 class Metrics:

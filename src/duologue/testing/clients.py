@@ -21,7 +21,7 @@ MAX_QUEUED_S: Final = 10.0
 class ClientSink(AudioSink):
     """A client at the end of a line without delay.
 
-    With its usual capabilities it can do everything: it pauses, goes on, forgets, and reports what it has played. With
+    With its usual capabilities it can pause, resume, drop audio, and report what it has played. With
     `PLAIN` it plays and forgets. `rate` is the rate of what it is sent.
     """
 
@@ -68,7 +68,7 @@ class ClientSink(AudioSink):
         self._paused = True
 
     def resume(self, generation: int) -> None:
-        """Go on there."""
+        """Resume there."""
         self._play()
         self.calls.append("resume")
         assert self.capabilities.can_pause, "its capabilities exclude this"

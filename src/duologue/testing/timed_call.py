@@ -22,7 +22,7 @@ AUDIBLE = 1_000
 
 
 class TimedCall(VirtualCall):
-    """A VirtualCall that is never waited for: audio goes on by the loop's time, as in a real call.
+    """A VirtualCall that is never waited for: audio advances by the loop's time, as in a real call.
 
     For code that runs in `run_in_virtual_time`. Arguments are those of VirtualCall.
     """

@@ -117,7 +117,7 @@ async def _hold(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
 
 
 def _stop(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, thread: threading.Thread) -> None:
-    """End the thread, when the detector is gone or the process ends."""
+    """End the thread when the detector is freed or the process ends."""
     loop.call_soon_threadsafe(stop.set)
     thread.join(STOP_TIMEOUT_S)
 

@@ -18,7 +18,7 @@ __all__ = ["BookingAgent"]
 
 
 class BookingAgent:
-    """Books a table for some people, on a day, at a time, under a name; then says goodbye and ends the call.
+    """Books a table for some people, on a day, at a time, under a name; then ends the call.
 
     It asks for what is missing, takes corrections at any point, reads the booking back and asks for a yes. A yes counts
     only if the caller *heard* what it is about: where the reading back was cut off, it is read again.
@@ -74,7 +74,7 @@ class BookingAgent:
         return dump_state(self._state)
 
     def load_state(self, state: Any) -> None:
-        """Go on from what `dump_state` gave. Raises ValueError, TypeError or KeyError for anything else."""
+        """Restore the state that `dump_state` returned. Raises ValueError, TypeError or KeyError for anything else."""
         self._state = load_state(state)
 
     def restore(self, state: object) -> None:

@@ -26,7 +26,7 @@ _MAX_RESULT = 2000
 def side_effect(function: _Function) -> _Function:
     """Mark a tool that changes something: a booking, a payment, a message.
 
-    It starts once the turn is decided, goes on when the user interrupts, and is not called twice at once.
+    It starts once the turn is decided, continues when the user interrupts, and is not called twice at once.
     """
     return _mark(function, "side_effect")
 

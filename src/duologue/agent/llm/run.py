@@ -160,7 +160,7 @@ class Run:
         raise ours from error
 
     async def _step(self) -> _Step | None:
-        """The next step; None if there is none yet, and either held text is ready or work goes on."""
+        """The next step; None if there is none yet, and either held text is ready or work continues."""
         now = asyncio.get_running_loop().time
         began = now()
         due = self._due(began)

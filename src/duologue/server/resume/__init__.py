@@ -1,1 +1,1 @@
-"""Calls that outlive their connection: kept while the client is gone, and taken up by it again."""
+"""Calls that outlive their connection: kept while the client is away, and resumed by it."""

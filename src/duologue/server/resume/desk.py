@@ -203,7 +203,7 @@ class ResumeDesk:
         found = await self._store.take(key) or await self._store.take(_second(key))
         if found is None:
             return None
-        # Whoever is not answered in time comes again, perhaps to another process, while this one makes a session.
+        # A client that is not answered in time comes again, perhaps to another process, while this one makes a session.
         await self._store.put(_second(key), found, self.window + GRACE)
         state = _parse(found)
         for place in state.get("places", ()):
@@ -212,7 +212,7 @@ class ResumeDesk:
         return state
 
     def settle(self, token: str) -> None:
-        """The call that was claimed has a connection, or will have none: whoever waits for it goes on."""
+        """The call that was claimed has a connection, or will have none: tasks that wait for it continue."""
         if (settling := self._settling.pop(_key(token), None)) is not None:
             settling.set()
 

@@ -19,7 +19,7 @@ __all__ = ["SavedCall", "replace_receiver"]
 
 @dataclass(slots=True)
 class SavedCall:
-    """What another process needs to go on with a call. Headers are not stored: they may hold secrets."""
+    """What another process needs to continue a call. Headers are not stored: they may hold secrets."""
 
     start: wire.Start
     call: str
@@ -73,7 +73,7 @@ class SavedCall:
 
     @property
     def handshake(self) -> Handshake:
-        """What came with the connection that the call began on."""
+        """The handshake of the connection that the call began on."""
         return Handshake(client=self.client, query=self.query, claims=self.claims, bound=self.bound)
 
 

@@ -54,7 +54,7 @@ class StreamPool:
         try:
             lease = await pool.acquire()
         except BaseException:
-            pool.trim()  # nobody waits for the dial any more
+            pool.trim()  # the dial has no waiter any more
             raise
         connection = lease.connection
         connection.on_close = partial(lease.release, is_closed=True)
