@@ -316,6 +316,27 @@ async def test_a_client_that_does_not_wait_until_its_call_is_restored_finds_it_t
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_state_that_is_being_moved_is_waited_for(tmp_path: Path) -> None:
+    class Moving(FileStore):
+        misses = 2
+
+        async def take(self, key: str) -> bytes | None:
+            if self.misses:
+                self.misses -= 1
+                return None
+            return await super().take(key)
+
+    one, two = FakeBackend(), FakeBackend()
+    ends = create_app(one.build, store=FileStore(tmp_path))
+    goes_on = create_app(two.build, store=Moving(tmp_path))
+    async with listening(goes_on) as (_, second):
+        async with listening(ends) as (_, first):
+            call, _ = await Server(ends, one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        assert (await next_of(call, wire.Reconnected)).restored
+        await call.aclose()
+
+
 async def test_a_client_that_has_gone_already_takes_no_call(server: Server) -> None:
     call, _ = await server.call()
     gone = await call._open(f"{server.url}?reconnect=1")

@@ -36,6 +36,12 @@ WATCH_EVERY: Final = 1.0
 GRACE: Final = 60.0
 """Seconds that a stored state outlives the last sign of its process, beyond the resume window."""
 
+LOOKS: Final = 4
+"""How often a state is looked for before a call counts as over, and..."""
+
+LOOK_EVERY: Final = 0.25
+"""...seconds between."""
+
 MAX_SAVES: Final = 5
 """How often a state is written at the end that changes meanwhile."""
 
@@ -199,9 +205,17 @@ class ResumeDesk:
         return entry.owner
 
     async def _take_over(self, key: str) -> dict[str, Any] | None:
-        """Take the state of a call of another process."""
-        found = await self._store.take(key) or await self._store.take(_second(key))
-        if found is None:
+        """Take the state of a call of another process.
+
+        One that is not there may be on its way from one place to the other, for a client that did not wait for that.
+        """
+        for look in range(LOOKS):
+            if look:
+                await asyncio.sleep(LOOK_EVERY)
+            found = await self._store.take(key) or await self._store.take(_second(key))
+            if found is not None:
+                break
+        else:
             return None
         # A client that is not answered in time comes again, perhaps to another process, while this one makes a session.
         await self._store.put(_second(key), found, self.window + GRACE)
