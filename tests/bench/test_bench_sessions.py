@@ -10,11 +10,13 @@ from duologue.audio.format import FRAME
 from duologue.conversation.events import AgentChanged, Interrupted
 from duologue.conversation.state import AgentState
 from duologue.errors import ConfigError
-from duologue.testing.fakes import PeakVad
+from duologue.resilience import BREAKERS
+from duologue.testing.fakes import FakeSpeechToText, PeakVad
 from duologue_bench import sessions
 from duologue_bench.calls import CallWatch, Notes
 from duologue_bench.chunk import flat_out
 from duologue_bench.figures import Spread
+from duologue_bench.instant import InstantTextToSpeech
 from duologue_bench.load import Line, heard_line
 from duologue_bench.memory import private_bytes, threads
 from duologue_bench.sessions import Work, measure
@@ -53,6 +55,15 @@ def test_a_long_answer_is_interrupted() -> None:
     assert run.silenced.count == run.yielded.count >= 2
     assert run.onsets.count >= 1
     assert run.frames_after == 0
+
+
+def test_lists_of_providers_answer_as_one_does() -> None:
+    work = Work(a_line(), answer_s=0.2)
+    run = asyncio.run(measure(PeakVad(), work, sessions=1, seconds=2.0, warm=0.0, resilient=True))
+    assert run.turns > 0
+    assert run.errors == 0
+    named = {status.key.provider for status in BREAKERS.states() if status.calls}
+    assert {FakeSpeechToText().name, InstantTextToSpeech(0.2).name} <= named
 
 
 def test_where_nothing_is_to_be_answered_nothing_is() -> None:

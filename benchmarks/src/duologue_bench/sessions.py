@@ -18,10 +18,13 @@ from duologue.audio.format import FRAME, FRAME_SAMPLES
 from duologue.conversation.config import ConversationConfig
 from duologue.engine import Admission, Engine, EngineConfig
 from duologue.errors import ConfigError
+from duologue.resilience import resilient_stt, resilient_tts
 from duologue.session import SessionConfig, VoiceSession
+from duologue.stt import SpeechToText
 from duologue.telemetry import TelemetryConfig
 from duologue.telemetry.hub import Telemetry
 from duologue.testing.fakes import FakeSpeechToText
+from duologue.tts import TextToSpeech
 from duologue.turn.silence import Silence
 from duologue.vad import VoiceActivityDetector
 from duologue_bench.calls import CallWatch, Notes
@@ -38,6 +41,8 @@ FIRST: Final = 8.0
 """Seconds that a session before the others hears, so that what the first one allocates is nobody's share."""
 HOPELESS_S: Final = 3.0
 """A run ends early where a chunk is so late: it would only become later."""
+WORDS: Final = "a table for two at eight please"
+"""What each caller is understood to say."""
 LOOK_EVERY: Final = 25
 """Chunks between two counts of the tasks."""
 
@@ -63,11 +68,13 @@ def chunks_of(sound: bytes) -> list[bytes]:
     return chunks
 
 
-def open_session(engine: Engine, work: Work, voice: InstantTextToSpeech, watch: CallWatch) -> VoiceSession:
+def open_session(
+    engine: Engine, work: Work, voice: TextToSpeech, watch: CallWatch, stt: SpeechToText | None = None
+) -> VoiceSession:
     """A session that understands, answers and speaks at once; start it and feed it."""
     session = VoiceSession(
         engine=engine,
-        stt=FakeSpeechToText("a table for two at eight please"),
+        stt=stt or FakeSpeechToText(WORDS),
         tts=voice,
         agent=InstantAgent(long_every=work.long_every, silent=not work.answer_s),
         config=SessionConfig(echo="none", rules=ConversationConfig(partial_every=0.0)),
@@ -85,21 +92,27 @@ async def measure(
     seconds: float = 10.0,
     warm: float = 2.0,
     telemetry: TelemetryConfig | None = None,
+    resilient: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> SessionsRun:
     """Hold `sessions` conversations at once for `warm` and then `seconds`, and count what the latter cost.
 
-    Chunks are spread over the 20 ms as those of callers are. `telemetry` is what is counted and exported. `on_progress`
+    Chunks are spread over the 20 ms as those of callers are. `telemetry` is what is counted and exported. With
+    `resilient`, the recognizer and the voice are lists of two, with all that comes with a list. `on_progress`
     gets the seconds that have passed. Raises ConfigError for sound shorter than a second and for sizes out of range.
     """
-    voice = InstantTextToSpeech(work.answer_s)
+    voice: TextToSpeech = InstantTextToSpeech(work.answer_s)
+    stt: SpeechToText | None = None
+    if resilient:
+        voice = resilient_tts([voice, InstantTextToSpeech(work.answer_s)])
+        stt = resilient_stt([FakeSpeechToText(WORDS), FakeSpeechToText(WORDS)])
     notes = Notes()
     return await run_sessions(
         vad,
         work,
         notes,
         lambda begins: CallWatch(notes, work.line, begins),
-        lambda engine, watch: open_session(engine, work, voice, watch),
+        lambda engine, watch: open_session(engine, work, voice, watch, stt),
         sessions=sessions,
         seconds=seconds,
         warm=warm,

@@ -43,6 +43,9 @@ def sessions(
     otlp: Annotated[
         str, typer.Option(metavar="URL", help="Send metrics each second, and all traces, to this collector.")
     ] = "",
+    resilient: Annotated[
+        bool, typer.Option("--resilient", help="Recognizer and voice are lists of two, with breakers and deadlines.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(help="With --find-capacity: a picture of the climb, as PNG, SVG or PDF.")
     ] = None,
@@ -69,7 +72,16 @@ def sessions(
     def once(count: int) -> SessionsRun:
         with progress(f"{count} sessions", warm + seconds) as show:
             return asyncio.run(
-                measure(Silero(), work, sessions=count, seconds=seconds, warm=warm, telemetry=counted, on_progress=show)
+                measure(
+                    Silero(),
+                    work,
+                    sessions=count,
+                    seconds=seconds,
+                    warm=warm,
+                    telemetry=counted,
+                    resilient=resilient,
+                    on_progress=show,
+                )
             )
 
     if not find_capacity:
