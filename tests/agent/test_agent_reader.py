@@ -10,6 +10,7 @@ from duologue.agent import EndCall, FunctionCall, Progress
 from duologue.agent.reader import AnswerLimits, AnswerReader
 from duologue.agent.reasoning import Shown
 from duologue.errors import AgentError, DeadlineError
+from duologue.testing.virtual_time import run_in_virtual_time
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ async def test_an_answer_is_read(pieces: list[Any], text: str, reason: str | Non
     assert await read(of(*pieces)) == (text, reason)
 
 
-async def test_progress_restarts_the_deadline() -> None:
+def test_progress_restarts_the_deadline() -> None:
     async def agent() -> AsyncIterator[str]:
         for _ in range(10):
             await asyncio.sleep(0.02)
@@ -65,10 +66,10 @@ async def test_progress_restarts_the_deadline() -> None:
             yield Progress()
         yield " Really."
 
-    assert await read(agent()) == ("Done. Really.", None)
+    assert run_in_virtual_time(read(agent())) == ("Done. Really.", None)
 
 
-async def test_reasoning_is_progress() -> None:
+def test_reasoning_is_progress() -> None:
     async def agent() -> AsyncIterator[str]:
         yield "<think>"
         for _ in range(10):
@@ -76,7 +77,7 @@ async def test_reasoning_is_progress() -> None:
             yield "plan "
         yield "</think>Done."
 
-    assert await read(agent()) == ("Done.", None)
+    assert run_in_virtual_time(read(agent())) == ("Done.", None)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n", "...", "🙂", "</think>"])
