@@ -33,6 +33,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Join the threads of the executor, without the timeout of Python 3.12: virtual time would pass it at once."""
+        await super().shutdown_default_executor()
+
     def jump(self, seconds: float) -> None:
         """Let time pass at once, as for a process that was stopped for a while: all timers of that time are late."""
         self._now += seconds
