@@ -428,6 +428,16 @@ async def test_what_was_declared_and_never_comes_is_reported() -> None:
         assert len(call.turns) == 10
 
 
+async def test_as_many_events_in_a_longer_time_are_no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reopening, "MAX_EVENTS", 3)
+    monkeypatch.setattr(reopening, "EVENTS_WITHIN_S", 0.0)
+    async with VirtualCall(ScriptedAgent("Yes."), stt=FakeStreamingSpeechToText()) as call:
+        for _ in range(4):
+            await call.say("I would like a table for two people, please.")
+        assert len(call.turns) == 4
+        assert call.of(ErrorRaised) == []
+
+
 async def test_a_flood_of_events_is_a_fault_and_stops_nobody_else() -> None:
     class Flood(FakeRecognitionStream):
         async def __aiter__(self) -> Any:

@@ -33,7 +33,8 @@ CLOSING_S: Constant = 1.0
 LET_GO_S: Constant = 0.5
 """...and a stream to close."""
 MAX_EVENTS: Constant = 500
-"""Events within a second of the loop's time; more is a fault."""
+"""Events within EVENTS_WITHIN_S of the loop's time; more is a fault."""
+EVENTS_WITHIN_S: Constant = 1.0
 MAX_SILENCE: Constant = RATE
 """Samples of silence pushed for one gap, at most; the position jumps over the rest."""
 MAX_REPLAY: Constant = 30 * RATE
@@ -273,7 +274,7 @@ class ReopeningStream:
         async for event in events:
             if stream is not self._stream:
                 return
-            if loop.time() - second >= 1.0:
+            if loop.time() - second >= EVENTS_WITHIN_S:
                 second, count = loop.time(), 0
             count += 1
             if count > MAX_EVENTS:
