@@ -212,7 +212,9 @@ class ReopeningStream:
             self._failures = 1 if loop.time() - opened_at >= STABLE_S else self._failures + 1
             if may_reopen and self._failures <= self._config.max_retries and self.opened < MAX_OPENED:
                 owner.reopens()
-                await asyncio.sleep(pause_before_retry(self._failures - 1, error))
+                pause = pause_before_retry(self._failures - 1, error)
+                without_frames(error)
+                await asyncio.sleep(pause)
                 continue
             self.down, self._down_since = error, loop.time()
             owner.went_down(error)
