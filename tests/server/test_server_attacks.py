@@ -87,7 +87,7 @@ async def test_a_flood_disturbs_nobody_else(websockets: str, flood: str) -> None
         flooding = asyncio.create_task(goes_on(attacker, FLOODS[flood]))
         await neighbor.converse(3)
         sent = await flooding
-        assert sent < 40 * MB  # It is held back, or cut off.
+        assert sent < 16 * MB  # It is held back, or cut off: most of it lies in the buffers of the sockets.
         await neighbor.converse(1)
 
 
@@ -97,7 +97,7 @@ async def test_a_flood_before_the_session_is_cut_off(websockets: str, flood: str
         attacker = await there.attacker(starts=False)
         flooding = asyncio.create_task(goes_on(attacker, FLOODS[flood]))
         await neighbor.converse(3)
-        assert await flooding < 25 * MB
+        assert await flooding < 16 * MB
 
 
 async def test_pings_of_a_client_that_does_not_read_take_no_memory(websockets: str) -> None:

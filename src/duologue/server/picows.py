@@ -220,7 +220,8 @@ class _Listener(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if self._protocol.close_sent and kind != WSMsgType.CLOSE:
-            return  # what the same read holds after our close
+            self._protocol.discard(len(frame.get_payload_as_memoryview()))
+            return
         if frame.rsv1 or frame.rsv2 or frame.rsv3:  # Compressed, which was never agreed.
             self._protocol.fail(WSCloseCode.PROTOCOL_ERROR)
         elif kind == BINARY and frame.fin and not self._more:

@@ -36,6 +36,11 @@ MEANT: Final = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 MAX_PARTS: Final = 1024
 """Frames in one message, at most."""
 
+MAX_DISCARDED: Final = 1_048_576
+"""Bytes that a client may send after our close, with FRAME_BYTES for each frame, until its socket is closed."""
+
+FRAME_BYTES: Final = 8
+
 START_TIMEOUT: Final = 40.0
 """Seconds from the handshake until the session has begun; the stream itself waits for less, and says why it ends."""
 
@@ -73,6 +78,8 @@ class StreamProtocol(WebSocketsSansIOProtocol):
     """The connection is closed by one side, and not lost."""
     _parts = 0
     """Frames so far of an incomplete message."""
+    _discarded = 0
+    """Bytes that came after our close."""
 
     def take_over_from(self, guest: Guest) -> None:
         """Take over the socket of a guest, which is a WebSocket now."""
@@ -109,6 +116,12 @@ class StreamProtocol(WebSocketsSansIOProtocol):
             self.close_sent = True
             self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
         self.resume_reading()
+
+    def discard(self, size: int) -> None:
+        """Count what comes after our close; where it is too much, the client's own close is not waited for."""
+        self._discarded += size + FRAME_BYTES
+        if self._discarded > MAX_DISCARDED:
+            self.transport.close()
 
     def pause_reading(self) -> None:
         """Stop reading."""
@@ -152,6 +165,7 @@ class StreamProtocol(WebSocketsSansIOProtocol):
         frames, self.frames = self.frames, []
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         if self.close_sent:
+            self.discard(len(data))
             return
         if self.curr_msg_data_type == "bytes":
             receiver.received(data)
