@@ -21,6 +21,10 @@ _FULL_SCALE = 32768
 _FRAME = RATE // 50
 _LOUD: Final = 0.25
 """The share of frames, the loudest, that are taken for speech."""
+_LEVEL_S: Final = 4
+"""Seconds at the end of the sound that are looked at..."""
+_EVERY: Final = 4
+"""...and of them every such sample, because the level of speech is that of its low frequencies."""
 _AUDIBLE_SAMPLE = int(_FULL_SCALE * 10 ** (AUDIBLE_DBFS / 20))
 
 
@@ -45,13 +49,15 @@ def dbfs(pcm: bytes) -> float:
 def speech_level(samples: NDArray[np.int16]) -> float | None:
     """The level of the speech in a stretch of sound at 16 kHz, whatever pauses are in it, in dBFS.
 
-    It is that of the loudest quarter of its frames of 20 ms. None for less than 0.1 s, and for digital silence.
+    It is that of the loudest quarter of the frames of 20 ms in its last 4 s. None for less than 0.1 s, and for digital
+    silence.
     """
-    frames = len(samples) // _FRAME
+    frames = min(len(samples) // _FRAME, _LEVEL_S * RATE // _FRAME)
     if frames < 5:
         return None
-    values = samples[: frames * _FRAME].reshape(frames, _FRAME).astype(np.float32)
-    power = np.sort(np.einsum("ij,ij->i", values, values))[-max(1, round(frames * _LOUD)) :].mean() / _FRAME
+    values = samples[len(samples) - frames * _FRAME :: _EVERY].reshape(frames, _FRAME // _EVERY).astype(np.float32)
+    loudest = np.sort(np.einsum("ij,ij->i", values, values))[-max(1, round(frames * _LOUD)) :]
+    power = loudest.mean() * _EVERY / _FRAME
     return 10 * math.log10(float(power) / _FULL_SCALE**2) if power else None
 
 

@@ -47,6 +47,7 @@ class SessionDriver:
         self.has_pending_audio: bool = False
         self._rules = parts.rules
         self._call = parts.rules.call
+        self._machine = parts.rules.call.machine
         self._observers = parts.observers
         self._evidence = parts.evidence
         self._output = parts.output
@@ -76,7 +77,8 @@ class SessionDriver:
         Where more than `max_input_lag` waits, the oldest is dropped as a gap. Raises InvalidAudioError for bytes that
         are not whole samples, SessionNotActiveError before the session is started and after it has ended.
         """
-        self._check_live()
+        if self._machine.state is not CallState.LIVE:
+            self._check_live()
         if len(pcm) & 1:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         dropped = self._input.write(pcm, self.engine.clock.now())
@@ -119,11 +121,11 @@ class SessionDriver:
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True if a whole one waits to be scored."""
-        hearing, live = self._input.hearing, self._call.state is CallState.LIVE
-        if hearing.gaps and live:
+        hearing, machine = self._input.hearing, self._machine
+        if hearing.gaps and machine.state is CallState.LIVE:
             self.engine.vad.reset(self.vad_row)
             self._input.tell_gaps()
-            live = self._call.state is CallState.LIVE
+        live = machine.state is CallState.LIVE
         self.has_pending_audio = ready = live and hearing.window_ready()
         return ready
 
@@ -131,7 +133,8 @@ class SessionDriver:
         """Copy the next window into `out` and go past it."""
         hearing = self._input.hearing
         hearing.read_window(out)
-        self._observers.heard(hearing.position - self._window, out)
+        if self._observers.all:
+            self._observers.heard(hearing.position - self._window, out)
 
     def window_scored(self, probability: float) -> None:
         """The score of the window that was read last."""
@@ -174,7 +177,7 @@ class SessionDriver:
         finally:
             self._telling = False
             self.progressed()
-            if self._call.machine.state is CallState.ENDED:
+            if self._machine.state is CallState.ENDED:
                 self._finish()
 
     def _handle(self, input_: Input, now: Now) -> list[Effect]:
