@@ -6,8 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from duologue.agent import Agent, EndCall, FunctionCall, Stateful
 from duologue.agent.faults import FaultLog, is_fault
@@ -117,9 +116,8 @@ class AgentWriter:
 
     async def _write(self) -> None:
         try:
-            if _is_stateful(type(self._agent)):
-                agent = cast(Stateful, self._agent)
-                self._before, self._stateful = agent.snapshot(), agent
+            if isinstance(self._agent, Stateful):
+                self._before, self._stateful = self._agent.snapshot(), self._agent
             await self._ask()
         except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(error):
@@ -223,12 +221,6 @@ def agent_failed(cause: BaseException) -> DuologueError:
     if isinstance(cause, asyncio.CancelledError):
         return with_cause(AgentError("The agent's answer was cancelled by the agent itself."), cause)
     return with_cause(AgentError(f"The agent failed: {type(cause).__name__}."), cause)
-
-
-@lru_cache(maxsize=256)
-def _is_stateful(kind: type) -> bool:
-    """Return True for agents that can be taken back: the check itself costs more than most answers."""
-    return issubclass(kind, Stateful)
 
 
 def without_frames(error: DuologueError) -> None:
