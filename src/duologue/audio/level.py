@@ -24,7 +24,7 @@ _LOUD: Final = 0.25
 _LEVEL_S: Final = 4
 """Seconds at the end of the sound that are looked at..."""
 _EVERY: Final = 4
-"""...and of them every such sample, because the level of speech is that of its low frequencies."""
+"""...and of them every such sample: the mean power of fewer samples is nearly the same, and costs a quarter."""
 _AUDIBLE_SAMPLE = int(_FULL_SCALE * 10 ** (AUDIBLE_DBFS / 20))
 
 
