@@ -2,6 +2,7 @@
 
 const MAX_TRIES = 5; // to find another one, in TRIES_WITHIN
 const TRIES_WITHIN = 10_000; // milliseconds
+const PERMISSION_EVERY = 1_000; // milliseconds from one look at the permission to the next, while it is not given
 
 export class MicrophoneError extends Error {
   constructor(kind, title, text) {
@@ -41,6 +42,12 @@ export async function devices(kind) {
   return found.filter((device) => device.kind === kind);
 }
 
+/** `granted`, `denied` or `prompt`; empty where the browser does not say. */
+async function permission() {
+  const found = await navigator.permissions?.query({ name: "microphone" }).catch(() => null);
+  return found?.state ?? "";
+}
+
 export class Input {
   /**
    * Calls `changed()` when `fault`, `device` or `label` has changed, `replaced(stream)` when another track is open, and
@@ -59,6 +66,7 @@ export class Input {
     this.changes = 0; // that were seen
     this.tries = [];
     this.turn = Promise.resolve();
+    this.watching = null; // the timer that looks at the permission
   }
 
   /** What keeps it from being heard: blocked, missing, busy, off; else null. */
@@ -150,11 +158,27 @@ export class Input {
         while (!this.closed && this.device === null && this.mayTry()) await this.open();
         if (this.device !== null) this.moved(this.label === before ? "back" : "gone", before, this.label);
       } catch (error) {
+        if (error.kind === "blocked") await this.watch();
         this.missing = error.kind ?? "busy";
         this.changed();
       }
     } while (this.device === null && seen !== this.changes);
     this.recovering = false;
+  }
+
+  /** Takes the microphone up once it is allowed: not every browser tells of that, and not every time. */
+  async watch() {
+    clearInterval(this.watching);
+    let before = await permission();
+    this.watching = setInterval(async () => {
+      if (this.closed || this.device !== null) return clearInterval(this.watching);
+      const now = await permission();
+      if (now === "granted" && before !== now) {
+        this.tries = [];
+        this.follow();
+      }
+      before = now;
+    }, PERMISSION_EVERY);
   }
 
   mayTry() {
