@@ -153,8 +153,11 @@ async def test_a_microphone_that_is_blocked_is_asked_for_again(page: Page, backe
 
 async def test_a_permission_that_no_event_tells_of(page: Page, backend: FakeBackend) -> None:
     session = await converse(page, backend)
-    await page.evaluate("lab.permission = 'denied'; navigator.permissions.query = async () => ({ state: lab.permission })")
-    await page.evaluate("lab.lose('NotAllowedError')")
+    await page.evaluate(
+        """() => { lab.permission = "denied";
+        navigator.permissions.query = async () => ({ state: lab.permission });
+        lab.lose("NotAllowedError"); }"""
+    )
     await says(page, "Not listening", "The microphone is blocked")
     await page.evaluate("lab.fault = null; lab.permission = 'granted'")
     await listens(page, session)
