@@ -11,6 +11,7 @@ import pytest
 from duologue.agent import Reply, Turn
 from duologue.conversation import effects
 from duologue.conversation.config import ConversationConfig
+from duologue.conversation.inputs import Input
 from duologue.conversation.state import SessionState
 from duologue.engine.tick import IDLE_TICKS
 from duologue.errors import ConfigError, DuologueError, SessionNotActiveError
@@ -248,14 +249,14 @@ async def test_a_call_whose_provider_never_lets_go_ends(
 async def test_at_most_five_tasks_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     before = asyncio.all_tasks()
     most = 0
-    progressed = VoiceSession.progressed
+    tell_rules = VoiceSession.tell_rules
 
-    def counting(session: VoiceSession) -> None:
+    def counting(session: VoiceSession, input_: Input) -> None:
         nonlocal most
-        progressed(session)
+        tell_rules(session, input_)
         most = max(most, len(asyncio.all_tasks() - before))
 
-    monkeypatch.setattr(VoiceSession, "progressed", counting)  # called after all that a session does
+    monkeypatch.setattr(VoiceSession, "tell_rules", counting)
     answer = ["This is the first part of it. ", 0.001, "And this is the second part. ", 0.001, "There you are then."]
     agent = ScriptedAgent(answer, speculative=True)
     stt = FakeSpeechToText(faults=[0.002] * 1000)

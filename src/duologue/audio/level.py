@@ -57,8 +57,8 @@ def speech_level(samples: NDArray[np.int16]) -> float | None:
         return None
     values = samples[len(samples) - frames * _FRAME :: _EVERY].reshape(frames, _FRAME // _EVERY).astype(np.float32)
     loudest = np.sort(np.einsum("ij,ij->i", values, values))[-max(1, round(frames * _LOUD)) :]
-    power = loudest.mean() * _EVERY / _FRAME
-    return 10 * math.log10(float(power) / _FULL_SCALE**2) if power else None
+    power = float(loudest.sum()) / len(loudest) * _EVERY / _FRAME
+    return 10 * math.log10(power / _FULL_SCALE**2) if power else None
 
 
 def first_audible(pcm: bytes) -> int | None:

@@ -74,6 +74,8 @@ class Engine:
         self.latencies: Latencies = Latencies()
         self.admission: AdmissionController = AdmissionController(self.config.admission)
         self._tick = TickLoop(vad, self.config, self.clock)
+        self.counters: TickCounters = self._tick.counters
+        """What the tick did."""
         self._model_threads: ModelThreads | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._watchdog: LoopWatchdog | None = None
@@ -129,11 +131,6 @@ class Engine:
         if self._model_threads is None:
             raise InvalidStateError("The engine has not been started.", hint="Use `async with Engine(...) as engine:`.")
         return self._model_threads
-
-    @property
-    def counters(self) -> TickCounters:
-        """What the tick did."""
-        return self._tick.counters
 
     @property
     def stalls(self) -> LoopStalls:

@@ -95,9 +95,13 @@ class Stopwatch:
                 del self.tools[next(iter(self.tools))]
         return None
 
+    def awaits(self, generation: int) -> bool:
+        """Return True until the first audible frame of the reply to the decided turn."""
+        return self.turn != 0 and generation == self.generation
+
     def first_frame(self, frame: bytes, generation: int, pos: int, wall: float, now: float) -> TurnMeasured | None:
-        """The measurement, if this frame is the first audible one of the reply that is awaited."""
-        if not self.turn or generation != self.generation or first_audible(frame) is None:
+        """The measurement, if this frame of the reply that is awaited is audible."""
+        if first_audible(frame) is None:
             return None
         processing = wall - self.decided_wall
 

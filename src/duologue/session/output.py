@@ -326,13 +326,16 @@ class OutputController:
 
     def pump(self, now: float) -> None:
         """Send the frames that are due."""
-        playout, counters = self.playout, self._engine.counters
+        playout = self.playout
+        if not playout.active:
+            return
         starved, late = playout.starved, playout.late
         is_over = playout.pump(now, self._send)
-        counters.starved_frames += playout.starved - starved
         if playout.starved > starved:
+            self._engine.counters.starved_frames += playout.starved - starved
             self._note_starved(now)
-        counters.late_frames += playout.late - late
+        if playout.late > late:
+            self._engine.counters.late_frames += playout.late - late
         reply = self.replies.current
         if reply is not None and reply.says_end:
             self._report_says(reply, now)
@@ -359,18 +362,18 @@ class OutputController:
 
     def _send(self, frame: bytes, position: int, generation: int) -> None:
         self.sink.send(frame, position, generation)
-        pos = self.host.accepted
-        self._observers.spoke(frame, position, generation, pos, self._engine.clock.now())
+        if self._observers.all:
+            self._observers.spoke(frame, position, generation, self.host.accepted, self._engine.clock.now())
         if self.echo is not None:
-            self.echo.played(pos, frame)
+            self.echo.played(self.host.accepted, frame)
         if position == self.playout.began:
             self.host.tell_rules(inputs.PlayoutStarted(generation))
+        if not self.stopwatch.awaits(generation):
+            return
         reply = self.replies.current
-        if reply is not None and reply.is_answer:
-            at = (position - self.playout.began) / self.playout.rate
-            if not reply.is_own(at):
-                return
-        now = self._engine.clock.now()
+        if reply is None or not reply.is_own((position - self.playout.began) / self.playout.rate):
+            return
+        pos, now = self.host.accepted, self._engine.clock.now()
         measured = self.stopwatch.first_frame(frame, generation, pos, time.perf_counter(), now)
         if measured is not None:
             self.host.measured(measured)

@@ -52,6 +52,7 @@ class SessionDriver:
         self._evidence = parts.evidence
         self._output = parts.output
         self._input = parts.user
+        self._hearing = parts.user.hearing
         self._publisher = parts.publisher
         self._hooks = parts.hooks
         self._window = parts.engine.vad.window
@@ -69,7 +70,7 @@ class SessionDriver:
     @property
     def accepted(self) -> int:
         """Samples of input so far, gaps included."""
-        return self._input.hearing.end
+        return self._hearing.end
 
     def process_audio(self, pcm: bytes) -> int:
         """Take 16 kHz mono PCM16, 20 to 100 ms at a time; returns the bytes accepted. A plain call that never waits.
@@ -85,9 +86,9 @@ class SessionDriver:
         counters = self.engine.counters
         counters.chunks += 1
         counters.dropped_samples += dropped
-        if self._input.hearing.waiting >= self._window:
+        if self._hearing.waiting >= self._window:
             self.has_pending_audio = True
-        return max(0, len(pcm) - 2 * dropped)
+        return max(0, len(pcm) - 2 * dropped) if dropped else len(pcm)
 
     def skip_audio(self, samples: int) -> None:
         """Note that the next `samples` samples are lost; they count as silence unless that was noted before."""
@@ -99,7 +100,7 @@ class SessionDriver:
         """Take audio of any length as fast as it can be understood: for files."""
         frame = int(FRAME * RATE) * 2
         for i in range(0, len(pcm), frame):
-            while self._input.hearing.lag * 2 > self.config.max_input_lag * RATE:
+            while self._hearing.lag * 2 > self.config.max_input_lag * RATE:
                 self._check_live()
                 await asyncio.sleep(FRAME / 2)
             self.process_audio(pcm[i : i + frame])
@@ -121,7 +122,7 @@ class SessionDriver:
 
     def window_ready(self) -> bool:
         """Note what is missing before the next window; True if a whole one waits to be scored."""
-        hearing, machine = self._input.hearing, self._machine
+        hearing, machine = self._hearing, self._machine
         if hearing.gaps and machine.state is CallState.LIVE:
             self.engine.vad.reset(self.vad_row)
             self._input.tell_gaps()
@@ -131,7 +132,7 @@ class SessionDriver:
 
     def read_window(self, out: NDArray[np.int16]) -> None:
         """Copy the next window into `out` and go past it."""
-        hearing = self._input.hearing
+        hearing = self._hearing
         hearing.read_window(out)
         if self._observers.all:
             self._observers.heard(hearing.position - self._window, out)
@@ -161,22 +162,23 @@ class SessionDriver:
         if self._telling:
             return
         self._telling = True
-        hearing, clock = self._input.hearing, self.engine.clock
+        hearing, observers, now_of = self._hearing, self._observers, self.engine.clock.now
         try:
             while waiting:
-                now = Now(hearing.position, clock.now())
+                now = Now(hearing.position, now_of())
                 self._handled_at = now.wall
                 input_ = waiting.popleft()
-                if self._observers.taps:
-                    self._observers.tap(input_, now)
-                for effect in self._handle(input_, now) if self._observers.all else self._rules.handle(input_, now):
+                if observers.taps:
+                    observers.tap(input_, now)
+                for effect in self._handle(input_, now) if observers.all else self._rules.handle(input_, now):
                     if isinstance(effect, Event):
                         self._publisher.publish(effect)
                     else:
                         DO[type(effect)](self, effect)
         finally:
             self._telling = False
-            self.progressed()
+            if self._progress is not None:
+                self._progress.set()
             if self._machine.state is CallState.ENDED:
                 self._finish()
 
@@ -223,10 +225,10 @@ class SessionDriver:
             self._publisher.yielded(e.generation, "cut_off", self._handled_at)
 
     def _ask_words(self, e: effects.RequestTranscript) -> None:
-        self._evidence.request_transcript(e, (e.due - self._input.hearing.position) / RATE)
+        self._evidence.request_transcript(e, (e.due - self._hearing.position) / RATE)
 
     def _ask_sound(self, e: effects.RequestEndOfTurn) -> None:
-        self._evidence.request_end_of_turn(e, (e.due - self._input.hearing.position) / RATE)
+        self._evidence.request_end_of_turn(e, (e.due - self._hearing.position) / RATE)
 
     def _end_call(self, _: effects.EndCall) -> None:
         self.engine.detach(self)
@@ -247,11 +249,11 @@ class SessionDriver:
     @property
     def settled(self) -> bool:
         """True if nothing is open on either side, and no more sound waits to be scored than a tick leaves."""
-        return self._rules.is_idle and self._input.hearing.lag < 2 * self._window
+        return self._rules.is_idle and self._hearing.lag < 2 * self._window
 
     def behind(self) -> bool:
         """True if audio must not go on yet: evidence or speech that is due has not arrived."""
-        due = self._input.hearing.position + self._window
+        due = self._hearing.position + self._window
         return self._rules.waits_for_evidence(due) or self._rules.speech_owed or self._output.is_behind
 
     def progressed(self) -> None:
