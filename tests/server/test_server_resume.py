@@ -17,7 +17,7 @@ from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
 from duologue.agent import Turn
 from duologue.agent.booking import BookingAgent
 from duologue.client import AudioFrame, Conversation, connect
-from duologue.client.resumable import MAX_MESSAGES
+from duologue.client.resend import MAX_MESSAGES
 from duologue.conversation import events
 from duologue.conversation.history import Message
 from duologue.errors import DuologueError, InputError, OverloadedError, SessionNotActiveError, StreamError
@@ -125,11 +125,27 @@ async def test_a_message_that_is_sent_meanwhile_waits(server: Server) -> None:
     await session.closed.wait()
 
 
+async def test_audio_and_messages_are_sent_again_in_their_order(server: Server) -> None:
+    call, session = await server.call(turns="manual")
+    reset(call)
+    await session.called("suspend")
+    frames, messages = range(8), {2: wire.dump(wire.TurnBegin()), 6: wire.dump(wire.TurnEnd())}
+    for number in frames:  # into a network that has failed and has not said so
+        if number in messages:
+            call._sent.add_message(messages[number])
+        call.position += 320
+        call._sent.add_frame(call.position, pack(call.position - 320, 0, FRAME))
+    await next_of(call, wire.Reconnected)
+    await until(lambda: session.accepted == len(frames) * 320)
+    came = [kind for kind, *_ in session.calls if kind in ("process_audio", "begin_turn", "end_turn")]
+    assert came == ["process_audio"] * 2 + ["begin_turn"] + ["process_audio"] * 4 + ["end_turn"] + ["process_audio"] * 2
+    await call.aclose()
+
+
 async def test_messages_that_were_lost_for_good_are_not_counted(server: Server) -> None:
     call, _ = await server.call()
     for number in range(MAX_MESSAGES + 6):  # into a network that has failed and has not said so
-        call._told += 1
-        call._tellings.append((call._told, wire.dump(wire.Ping(id=number))))
+        call._sent.add_message(wire.dump(wire.Ping(id=number)))
     reset(call)
     answered = [(await next_of(call, wire.Pong)).id for _ in range(MAX_MESSAGES)]
     assert answered == [*range(6, MAX_MESSAGES + 6)]
@@ -358,7 +374,7 @@ async def test_what_was_said_meanwhile_may_come_at_once_in_another_process(tmp_p
             call._url = f"ws://{second}/v1/stream"
         for _ in range(250):  # five seconds
             call.position += 320
-            call._sent.add(call.position, pack(call.position - 320, 0, FRAME))
+            call._sent.add_frame(call.position, pack(call.position - 320, 0, FRAME))
         await next_of(call, wire.Reconnected)
         session = await two.session()
         await until(lambda: session.accepted == 80_000)

@@ -158,7 +158,7 @@ class Conversation(ResumableConnection):
         """
         frame = frames.pack(self.position, 0, data)
         self.position += len(data) // self._start.audio_in.bytes_per_sample
-        self._sent.add(self.position, frame)
+        self._sent.add_frame(self.position, frame)
         try:
             await self._open_socket().send(frame)
         except ConnectionClosed as error:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from duologue.client.refusals import as_exception, broken
-from duologue.client.resend import SentAudio
+from duologue.client.resend import SentItems
 from duologue.errors import DuologueError, InvalidStateError, SlowClientError, StreamError
 from duologue.loopback import is_loopback
 from duologue.wire import frames
@@ -25,9 +25,6 @@ __all__ = ["ResumableConnection"]
 
 ATTEMPT_TIMEOUT: Final = 5.0
 """Seconds for one attempt to reconnect."""
-
-MAX_MESSAGES: Final = 64
-"""Messages that are kept, to be sent again."""
 
 MAX_DELAY: Final = 2.0
 """Seconds between two attempts, at most; the first comes at once, and each delay is random."""
@@ -64,12 +61,9 @@ class ResumableConnection:
         self._away = 0.0
         """Seconds before the first attempt to reconnect."""
         self._resuming = asyncio.Lock()
-        self._told = 0
-        self._tellings: deque[tuple[int, str | bytes]] = deque(maxlen=MAX_MESSAGES)
-        """Messages that were sent recently, with their numbers."""
         self._came: deque[Reconnected] = deque()
         """What the iteration gives next."""
-        self._sent = SentAudio(start.audio_in.bytes_per_sample * start.audio_in.rate)
+        self._sent = SentItems(start.audio_in.bytes_per_sample * start.audio_in.rate)
         self._messages = self._output = self._generation = 0
         """The state of reception: messages, the next sample of the output, and the newest generation."""
         self.reconnects: int = 0
@@ -94,8 +88,7 @@ class ResumableConnection:
     async def _send(self, data: str | bytes) -> None:
         socket = self._open_socket()
         if self._token is not None:
-            self._told += 1
-            self._tellings.append((self._told, data))
+            self._sent.add_message(data)
         try:
             await socket.send(data)
         except ConnectionClosed as error:
@@ -182,31 +175,14 @@ class ResumableConnection:
             self._token, self._window = answer.resume_token, answer.resume_s
             if answer.restored:
                 self._interrupted = -1
-            self._number_from(answer.messages)
-            told = await self._tell_after(answer.messages, socket)
-            for frame in self._sent.after(answer.input):
-                await socket.send(frame)
-            await self._tell_after(told, socket)  # what was said meanwhile
+            for data in self._sent.missing(answer.messages, answer.input):
+                await socket.send(data)
         except BaseException:
             socket.transport.abort()  # a closing handshake would end the session
             raise
         self._socket = socket
         self.reconnects += 1
         return answer
-
-    def _number_from(self, handled: int) -> None:
-        """Number the messages that the server lacks as it will count them: it never gets those that are not kept."""
-        lacking = [data for number, data in self._tellings if number > handled]
-        self._told = handled + len(lacking)
-        self._tellings = deque(enumerate(lacking, handled + 1), maxlen=MAX_MESSAGES)
-
-    async def _tell_after(self, number: int, socket: ClientConnection) -> int:
-        """Send the messages after this one; returns the number of the last."""
-        while waiting := [telling for telling in self._tellings if telling[0] > number]:
-            for told, data in waiting:
-                await socket.send(data)
-                number = told
-        return number
 
     def _open_socket(self) -> ClientConnection:
         if self._socket is None:

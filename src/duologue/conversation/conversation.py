@@ -125,6 +125,12 @@ class Conversation:
         return not (self.user_turn.utterance or self.floor.reply or self.floor.says or self.typed.texts)
 
     @property
+    def is_held(self) -> bool:
+        """True while the button to talk is down."""
+        u = self.user_turn.utterance
+        return u is not None and u.held
+
+    @property
     def end_of_turn(self) -> float | None:
         """Probability that the open turn is over, as scored last; None if no turn is open or none was scored."""
         u = self.user_turn.utterance

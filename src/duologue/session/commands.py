@@ -105,6 +105,7 @@ class CallCommands(SessionDriver, ABC):
     def clear_buffers(self) -> None:
         """Forget everything pending on both sides: the utterance, the reply, what waits to be said."""
         self._check_live()
+        self._button.clear()
         self.tell_rules(inputs.ClearRequested())
 
     # --- who answers, and how ---
@@ -186,14 +187,14 @@ class CallCommands(SessionDriver, ABC):
     # --- the user's button and keyboard ---
 
     def begin_turn(self) -> None:
-        """The button to talk is down: all until `end_turn` is one turn. Interrupts the agent."""
+        """The button to talk is down: all audio from here until `end_turn` is one turn. Interrupts the agent."""
         self._check_live()
-        self.tell_rules(inputs.TurnBegun())
+        self._button.press()
 
     def end_turn(self) -> None:
-        """The button is up: the turn is over."""
+        """The button is up: the turn is over after the audio so far."""
         self._check_live()
-        self.tell_rules(inputs.TurnEnded())
+        self._button.release()
 
     def send_text(self, text: str) -> None:
         """The user typed a turn."""

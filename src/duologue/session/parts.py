@@ -13,6 +13,7 @@ from duologue.session.hooks import CallHooks
 from duologue.session.observer import Observers
 from duologue.session.output import OutputController
 from duologue.session.publisher import EventPublisher
+from duologue.session.talk_button import TalkButton
 from duologue.session.user_input import UserInput
 
 __all__ = ["SessionParts"]
@@ -30,5 +31,6 @@ class SessionParts:
     evidence: EvidenceRequester
     output: OutputController
     user: UserInput
+    button: TalkButton
     publisher: EventPublisher
     hooks: CallHooks

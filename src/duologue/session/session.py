@@ -56,6 +56,7 @@ class SessionDriver:
         self._publisher = parts.publisher
         self._hooks = parts.hooks
         self._window = parts.engine.vad.window
+        self._button = parts.button
         self._inputs: deque[Input] = deque()
         self._telling = False
         self._suspended_at: float | None = None
@@ -126,6 +127,8 @@ class SessionDriver:
         if hearing.gaps and machine.state is CallState.LIVE:
             self.engine.vad.reset(self.vad_row)
             self._input.tell_gaps()
+            if self._button.waiting:
+                self._button.advance()
         live = machine.state is CallState.LIVE
         self.has_pending_audio = ready = live and hearing.window_ready()
         return ready
@@ -142,6 +145,8 @@ class SessionDriver:
         score = self._input.window_scored(probability)
         if score is not None:
             self.tell_rules(score)
+            if self._button.waiting:
+                self._button.advance()
             if self._input.meter is not None:
                 self._input.measure(self._input.meter, score)
 

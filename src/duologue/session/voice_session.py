@@ -46,6 +46,7 @@ from duologue.session.responder import Responder
 from duologue.session.roster import MakeAgent, Roster, agent_maker
 from duologue.session.saying import SpeechHandles
 from duologue.session.sink import AudioSink
+from duologue.session.talk_button import TalkButton
 from duologue.session.user_input import UserInput
 from duologue.stt import SpeechToText, SttModel
 from duologue.telemetry.context import CONTEXTS
@@ -110,7 +111,8 @@ class VoiceSession(CallCommands):
         user = UserInput(host, engine, rules, output, hearing, evidence.live, c, observers)
         publisher = EventPublisher(engine, c, CallRecord(info.id), user, output, says)
         hooks = CallHooks(host.failed, on_start, on_turn, on_end)
-        parts = SessionParts(info, c, engine, rules, observers, evidence, output, user, publisher, hooks)
+        button = TalkButton(host, rules, hearing, engine.vad.window)
+        parts = SessionParts(info, c, engine, rules, observers, evidence, output, user, button, publisher, hooks)
         super().__init__(parts, responder, says, roster, voices or {})
         self.trace_id: str = ""
         """The id of its trace, 32 hexadecimal digits; empty if no traces are exported."""

@@ -116,7 +116,7 @@ class TurnBegin(Model):
 
 
 class TurnEnd(Model):
-    """The user lets the button go: the turn is decided."""
+    """The user lets the button go: the turn is decided, with all audio that was sent before."""
 
     type: Literal["turn.end"] = "turn.end"
 
