@@ -117,6 +117,26 @@ def test_one_probe_at_a_time_and_longer_openings() -> None:
     run_in_virtual_time(main())
 
 
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_breaker_opens_as_often_as_an_outage_lasts(*, is_last: bool) -> None:
+    async def main() -> None:
+        breaker = BreakerRegistry().get(KEY)
+        while breaker.opened < 1500:
+            try:
+                breaker.enter(is_last=is_last).failed(DOWN)
+            except ProviderUnavailableError:
+                await asyncio.sleep(1.0 if is_last else 300.0)
+        assert breaker.status().retry_in == pytest.approx(300.0, abs=1.0)
+        await asyncio.sleep(300)
+        for _ in range(2):
+            breaker.enter().succeeded()
+        breaker.enter().failed(DOWN)
+        breaker.enter().failed(DOWN)
+        assert breaker.status().retry_in == pytest.approx(30.0), "as long as the first time"
+
+    run_in_virtual_time(main())
+
+
 def test_slowness_opens_a_breaker() -> None:
     async def main() -> None:
         breaker = BreakerRegistry().get(KEY, BreakerSettings(slow_after=0.5, slow_calls=5))

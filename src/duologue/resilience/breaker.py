@@ -177,8 +177,8 @@ class CircuitBreaker:
         self._on_change = on_change
         self._state = BreakerState.CLOSED
         self._open_until = 0.0
-        self._openings = 0
-        """Openings since it was closed last."""
+        self._lasts = self.settings.open_for
+        """Seconds that the next opening lasts."""
         self._in_a_row = self._probes_passed = 0
         self._probing = False
         self._last_resort_at = float("-inf")
@@ -288,18 +288,18 @@ class CircuitBreaker:
 
     def _open(self, retry_after: float | None = None) -> None:
         s = self.settings
-        lasts = min(s.open_for * s.growth**self._openings, s.max_open)
         if retry_after is not None:  # the provider knows better, within reason
             lasts = min(max(retry_after, s.probe_every), s.max_open)
         else:
-            self._openings += 1
+            lasts = min(self._lasts, s.max_open)
+            self._lasts = min(lasts * s.growth, s.max_open)
         self._open_until = loop_time() + lasts
         self._probes_passed = 0
         self.opened += 1
         self._change(BreakerState.OPEN)
 
     def _close(self) -> None:
-        self._openings = self._in_a_row = 0
+        self._lasts, self._in_a_row = self.settings.open_for, 0
         self._buckets = [[0, 0, 0] for _ in range(BUCKETS)]
         self._change(BreakerState.CLOSED)
 
