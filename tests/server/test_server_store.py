@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import shutil
 import subprocess
 import time
@@ -85,6 +87,36 @@ async def test_files_are_bounded_and_swept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProviderUnavailableError):
         FileStore(tmp_path / "file" / "below")
+
+
+async def test_files_that_others_left_are_swept(tmp_path: Path) -> None:
+    store = FileStore(tmp_path)
+    await store.put("key", b"value", 60.0)
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(b"\0" * 3)  # the machine lost its power before the file was on the disk
+    assert (await store.has("key"), await store.take("key")) == (False, None)
+    (tmp_path / "short.entry").write_bytes(b"")
+    old = tmp_path / "old.1-1"
+    old.write_bytes(b"")
+    os.utime(old, (0, 0))
+    gone = tmp_path / "gone.1-1"
+    gone.symlink_to(tmp_path / "nowhere")  # looks like a file that another process has just renamed
+    other = FileStore(tmp_path)
+    await other.put("key", b"value", 60.0)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".1-1", ".entry"]
+    assert await other.take("key") == b"value"
+
+
+async def test_a_full_disk_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(tmp_path)
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ProviderUnavailableError, match="No space left"):
+        await store.put("key", b"value", 60.0)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("source", ["http://host", " ", "redis://[broken"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -88,7 +88,14 @@ def test_what_is_no_checkpoint_is_refused(stored: Any) -> None:
         CallCheckpoint.from_json(stored)
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), (1, 2), "x" * MAX_CHECKPOINT_BYTES])
+class Unequal(float):
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+    __hash__ = float.__hash__
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), (1, 2), "x" * MAX_CHECKPOINT_BYTES, Unequal(1.0)])
 def test_what_json_cannot_hold_is_left_out(value: Any) -> None:
     assert json_or_none(value) is None
 
@@ -109,6 +116,37 @@ def test_an_agent_that_cannot_tell_its_state_has_none(caplog: pytest.LogCaptureF
     assert agent_state(failing(SystemExit("secret")), "call-1") is None
     assert "The agent failed to dump its state" in caplog.text
     assert "secret" not in caplog.text
+
+
+async def a_coroutine() -> Any:
+    raise AssertionError("nobody awaits it")
+
+
+@pytest.mark.parametrize("make", [object, a_coroutine])
+def test_an_agent_whose_state_is_not_kept_is_named(make: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(Counting):
+        def dump_state(self) -> Any:
+            return make()
+
+    assert agent_state(Odd(), "call-1") is None
+    assert f"dumped a state that is not kept: {'object' if make is object else 'coroutine'}" in caplog.text
+
+
+def test_an_agent_without_anything_to_keep_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    class Empty(Counting):
+        def dump_state(self) -> Any:
+            return None
+
+    assert (agent_state(Empty(), "call-1"), caplog.text) == (None, "")
+
+
+def test_a_state_is_loaded_at_once() -> None:
+    class Later(Counting):
+        def load_state(self, state: Any) -> Any:
+            return a_coroutine()
+
+    with pytest.raises(AgentError, match="must not be async"):
+        load_agent_state(Later(), {"answers": 1})
 
 
 def test_an_agent_that_cannot_use_its_state_is_an_error() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -79,9 +81,9 @@ def json_or_none(value: Any) -> Any:
     """`value` if it consists of JSON types, and None otherwise."""
     try:
         text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
+        return value if len(text) <= MAX_CHECKPOINT_BYTES // 2 and json.loads(text) == value else None
+    except Exception:  # a class of the application may raise anything
         return None
-    return value if len(text) <= MAX_CHECKPOINT_BYTES // 2 and json.loads(text) == value else None
 
 
 def agent_state(agent: object, call: str) -> Any:
@@ -89,13 +91,23 @@ def agent_state(agent: object, call: str) -> Any:
     if not isinstance(agent, Resumable):
         return None
     try:
-        return json_or_none(agent.dump_state())
+        state = agent.dump_state()
     except BaseException as error:
         if not is_fault(error):
             raise
         failure = with_cause(AgentError("The agent failed to dump its state."), error)
-        _faults.write(f"Session {call}", failure, call=call)
-        return None
+    else:
+        if inspect.iscoroutine(state):
+            state.close()
+        kept = json_or_none(state)
+        if kept is not None or state is None:
+            return kept
+        failure = AgentError(
+            f"The agent dumped a state that is not kept: {type(state).__name__}.",
+            hint=f"Return JSON types, of at most {MAX_CHECKPOINT_BYTES // 2} bytes; dump_state must not be async.",
+        )
+    _faults.write(f"Session {call}", failure, call=call)
+    return None
 
 
 def load_agent_state(agent: object, state: Any) -> None:
@@ -103,8 +115,12 @@ def load_agent_state(agent: object, state: Any) -> None:
     if state is None or not isinstance(agent, Resumable):
         return
     try:
-        agent.load_state(state)
+        load: Callable[[Any], object] = agent.load_state
+        loading = load(state)
     except BaseException as error:
         if not is_fault(error):
             raise
         raise with_cause(AgentError(f"The agent cannot go on from its state: {type(error).__name__}."), error) from None
+    if inspect.iscoroutine(loading):
+        loading.close()
+        raise AgentError("The agent cannot go on from its state: load_state must not be async.")

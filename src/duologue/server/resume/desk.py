@@ -48,6 +48,15 @@ MAX_SAVES: Final = 5
 MAX_WRITES: Final = 16
 """Calls whose state is written at once."""
 
+RETRY_AFTER: Final = 1.0
+"""Seconds after which a state is written again that the store did not take."""
+
+SIGN_EVERY: Final = 10.0
+"""Seconds between two writes of the sign of this process..."""
+
+SIGN_LESS: Final = 30.0
+"""...which expires so many seconds before the states that were written with it: where it is, they were not lost."""
+
 
 class Owner(Protocol):
     """A call that can be resumed."""
@@ -67,7 +76,10 @@ class Owner(Protocol):
 
 
 class _Entry:
-    __slots__ = ("dirty", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "writing", "written_at")
+    __slots__ = (
+        "dirty", "failed_at", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "writing",
+        "written_at",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, key: str, old_key: str | None) -> None:
         self.owner = owner
@@ -80,7 +92,7 @@ class _Entry:
         self.stored = False
         self.left = False
         """Another process has to continue it."""
-        self.written_at = self.watched_at = float("-inf")
+        self.written_at = self.watched_at = self.failed_at = float("-inf")
         self.writing = asyncio.Lock()
 
     @property
@@ -115,6 +127,13 @@ class ResumeDesk:
         self._of_owner: dict[Owner, _Entry] = {}
         self._settling: dict[str, asyncio.Event] = {}
         """Claims that are not settled yet."""
+        self._is_broken = False
+        """Writing failed, and the log says so."""
+        self._sign = f"process:{secrets.token_hex(16)}"
+        """The key by which this process knows whether the store has kept what it wrote."""
+        self._signed_at = float("-inf")
+        self._losses = 0
+        """How often the store has lost what it held."""
 
     def __len__(self) -> int:
         return len(self._of_owner)
@@ -198,7 +217,8 @@ class ResumeDesk:
     async def _take_up(self, entry: _Entry) -> Owner | None:
         """The call of this process, unless another one has taken it."""
         self.forget(entry.owner)
-        if entry.stored and not await self._remove(entry):
+        losses = self._losses
+        if entry.stored and not await self._remove(entry) and not await self._has_lost(since=losses):
             self.given_up += 1
             entry.owner.taken()
             return None
@@ -218,7 +238,7 @@ class ResumeDesk:
         else:
             return None
         # A client that is not answered in time comes again, perhaps to another process, while this one makes a session.
-        await self._store.put(_second(key), found, self.window + GRACE)
+        await self._try_put(_second(key), found)
         state = _parse(found)
         for place in state.get("places", ()):
             if place != _second(key):
@@ -232,11 +252,14 @@ class ResumeDesk:
 
     async def put_back(self, token: str, state: dict[str, Any]) -> None:
         """Store the state of a claimed call again, because it could not be gone on with here."""
+        await self._try_put(_key(token), json.dumps(state).encode())
+
+    async def _try_put(self, key: str, data: bytes) -> None:
+        """Store a state; one that the store does not take is lost only if this process cannot go on with its call."""
         try:
-            await self._store.put(_key(token), json.dumps(state).encode(), self.window + GRACE)
+            await self._store.put(key, data, self.window + GRACE)
         except DuologueError as error:
-            self.writes_failed += 1
-            log.warning("The state of a call cannot be stored: %s", error)
+            self._note_failure(error)
 
     async def save(self, owner: Owner) -> bool:
         """Write the state of a call now. Returns False if that fails, or if no other process could read it."""
@@ -260,14 +283,22 @@ class ResumeDesk:
         """Write the states of calls as they change, until this is cancelled."""
         if not self.is_shared:
             return
-        while True:
-            await asyncio.sleep(WRITE_EVERY)
-            now = time.monotonic()
-            due = [entry for entry in self._of_owner.values() if self._is_due(entry, now)]
-            for first in range(0, len(due), MAX_WRITES):
-                await asyncio.gather(*(self._write(entry) for entry in due[first : first + MAX_WRITES]))
+        try:
+            while True:
+                await asyncio.sleep(WRITE_EVERY)
+                now = time.monotonic()
+                due = [entry for entry in self._of_owner.values() if self._is_due(entry, now)]
+                if not due and now - self._signed_at >= SIGN_EVERY:
+                    due = [entry for entry in self._of_owner.values() if now - entry.failed_at >= RETRY_AFTER][:1]
+                for first in range(0, len(due), MAX_WRITES):
+                    await asyncio.gather(*(self._write(entry) for entry in due[first : first + MAX_WRITES]))
+        finally:
+            if self._signed_at > 0:
+                await self._try_take(self._sign)
 
     def _is_due(self, entry: _Entry, now: float) -> bool:
+        if now - entry.failed_at < RETRY_AFTER:
+            return False
         if entry.owner.is_parked and now - entry.watched_at >= WATCH_EVERY:
             return True
         return entry.dirty or now - entry.written_at >= REFRESH_EVERY
@@ -281,12 +312,15 @@ class ResumeDesk:
         now = time.monotonic()
         entry.watched_at = now
         try:
-            if entry.stored and not await self._store.has(entry.key):
+            losses = self._losses
+            is_missing = entry.stored and not await self._store.has(entry.key)
+            if is_missing and not await self._has_lost(since=losses):
                 if entry.owner in self._of_owner:
                     self.forget(entry.owner)
                     self.given_up += 1
                     entry.owner.taken()
                 return
+            await self._sign_on(now)
             if entry.dirty or now - entry.written_at >= REFRESH_EVERY:
                 entry.dirty = False
                 places = entry.places
@@ -301,10 +335,43 @@ class ResumeDesk:
                 elif entry.spent is not None and not entry.left:
                     spent, entry.spent = entry.spent, None
                     await self._try_take(_second(spent))
-        except DuologueError as error:
-            entry.dirty = True
-            self.writes_failed += 1
-            log.warning("The state of a call cannot be stored: %s", error)
+                self._mend()
+        except (
+            Exception
+        ) as error:  # one call whose state cannot be told must not keep those of others from being stored
+            entry.dirty, entry.failed_at = True, now
+            self._note_failure(error)
+
+    async def _has_lost(self, *, since: int) -> bool:
+        """Whether a state that is not there was lost with all others, and was not taken by another process.
+
+        A store may have restarted empty, or expired what this process could not refresh. All states are written again.
+        `since` are the losses that were known before the state was looked for.
+        """
+        if not await self._store.has(self._sign) and self._losses == since:
+            self._losses += 1
+            log.warning("The store has lost the states of calls; they are written again.")
+            self._signed_at = float("-inf")
+            for entry in self._of_owner.values():
+                entry.stored, entry.dirty = False, True
+        return self._losses > since
+
+    async def _sign_on(self, now: float) -> None:
+        if now - self._signed_at >= SIGN_EVERY:
+            await self._store.put(self._sign, b"", self.window + GRACE - SIGN_LESS)
+            self._signed_at = now
+
+    def _note_failure(self, error: Exception) -> None:
+        self.writes_failed += 1
+        if not self._is_broken:
+            self._is_broken = True
+            what = error if isinstance(error, DuologueError) else type(error).__name__
+            log.warning("The state of a call cannot be stored: %s", what)
+
+    def _mend(self) -> None:
+        if self._is_broken:
+            self._is_broken = False
+            log.warning("States of calls are stored again; %d writes failed.", self.writes_failed)
 
     async def _remove(self, entry: _Entry) -> bool:
         """Remove a stored state. Returns False if another process has taken it."""

@@ -46,7 +46,7 @@ class SavedCall:
             "call": self.call,
             "client": self.client,
             "query": dict(self.query),
-            "claims": dict(self.claims),
+            "claims": {name: value for name, value in self.claims.items() if _is_json(name, value)},
             "bound": dict(self.bound),
             "position": position,
             "messages": messages,
@@ -75,6 +75,11 @@ class SavedCall:
     def handshake(self) -> Handshake:
         """The handshake of the connection that the call began on."""
         return Handshake(client=self.client, query=self.query, claims=self.claims, bound=self.bound)
+
+
+def _is_json(name: object, value: object) -> bool:
+    """Whether a claim can be stored: a middleware may give any object."""
+    return isinstance(name, str) and (value is None or json_or_none(value) is not None)
 
 
 class _Nobody:

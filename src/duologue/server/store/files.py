@@ -60,9 +60,13 @@ class FileStore:
             path = self._path(key)
             partial = self._own(path)
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(_UNTIL.pack(time.time() + ttl) + value)
-            partial.replace(path)
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(_UNTIL.pack(time.time() + ttl) + value)
+                partial.replace(path)
+            except OSError:
+                partial.unlink(missing_ok=True)  # on a full disk, each attempt would leave a file
+                raise
         except OSError as error:
             raise _unavailable(error) from None
 
@@ -93,22 +97,34 @@ class FileStore:
             return
         self._swept_at = now
         for path in self._folder.iterdir():
-            # Anything else is left by a process that died in the middle of an operation.
-            if _read(path) is None if path.suffix == ".entry" else time.time() - path.stat().st_mtime > SWEEP_EVERY:
+            if _is_over(path):
                 path.unlink(missing_ok=True)
                 files -= 1
         if files >= self._max_entries:
             raise OverloadedError("No more can be stored for now.", retry_after=5.0)
 
 
+def _is_over(path: Path) -> bool:
+    """Whether nobody needs a file any more."""
+    if path.suffix == ".entry":
+        return _read(path) is None
+    try:
+        # It is left by a process that died in the middle of an operation.
+        return time.time() - path.stat().st_mtime > SWEEP_EVERY
+    except FileNotFoundError:
+        return False  # the operation of another process has ended
+
+
 def _read(path: Path) -> bytes | None:
-    """The value in a file whose time is not up."""
+    """The value in a file whose time is not up; None also for one that a machine wrote which lost its power."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unavailable(error) from None
+    if len(data) < _UNTIL.size:
+        return None
     (until,) = _UNTIL.unpack_from(data)
     return data[_UNTIL.size :] if until > time.time() else None
 
