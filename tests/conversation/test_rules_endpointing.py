@@ -407,6 +407,8 @@ def test_nothing_is_decided_at_the_first_window_of_new_speech() -> None:
         (Endpointing, {"doubt": (0.9, 0.1)}, "doubt is"),
         (Endpointing, {"doubt": (0.5, 1.5)}, "doubt is"),
         (BargeIn, {"confirm_after": float("inf")}, "confirm_after is inf"),
+        (BargeIn, {"enabled": "no"}, "barge_in is 'no', and must be True or False"),
+        (Endpointing, {"timeout": 10**400}, "timeout is 1000"),
         (ConversationConfig, {"timeout": -1}, "timeout is -1"),
         (ConversationConfig, {"max_utterance": 1.0}, "at least 2 s"),
         (ConversationConfig, {"turns": "sometimes"}, "turns is 'sometimes', and must be one of auto, manual"),

@@ -182,11 +182,11 @@ async def test_a_session_that_breaks_is_let_go_and_no_other_is_disturbed() -> No
         e.detach(after)
 
 
-@pytest.mark.parametrize("scores", [ZeroDivisionError("by zero"), np.zeros(1, np.float32), None])
+@pytest.mark.parametrize("scores", [ZeroDivisionError("by zero"), SystemExit(3), np.zeros(1, np.float32), None])
 async def test_a_detector_that_fails_ends_the_sessions_whose_windows_it_had(scores: Any) -> None:
     class BrokenVad(PeakVad):
         def score(self, rows: NDArray[np.intp], windows: NDArray[np.int16]) -> NDArray[np.float32]:
-            if isinstance(scores, Exception):
+            if isinstance(scores, BaseException):
                 raise scores
             return scores  # type: ignore[no-any-return]  # what a detector of somebody else may do
 

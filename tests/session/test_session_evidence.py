@@ -1,6 +1,7 @@
 """What is understood of the user, and what becomes of a turn when it is not."""
 
 import asyncio
+from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
@@ -64,7 +65,14 @@ async def test_one_partial_is_asked_for_at_a_time() -> None:
 
 
 async def test_partials_that_fail_are_nobodys_business() -> None:
-    stt = FakeSpeechToText(faults=[ValueError("no"), DOWN])
+    class Exiting(FakeSpeechToText):
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            if not self.asked:
+                self.asked.append(0.0)
+                raise SystemExit(3)
+            return await super().transcribe(pcm)
+
+    stt = Exiting(faults=[DOWN])
     async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
         await call.say("I would like to have a table for four.")
         assert call.of(ErrorRaised) == []
@@ -120,12 +128,29 @@ async def test_speech_that_is_not_understood_makes_no_turn_and_an_apology(fault:
         assert agent.turns[0].text == "Hello again."
 
 
-async def test_a_provider_that_cancels_itself_fails_like_any_other() -> None:
-    class Cancelling(FakeSpeechToText):
-        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
-            raise asyncio.CancelledError
+def raise_cancelled() -> None:
+    raise asyncio.CancelledError
 
-    async with VirtualCall(ScriptedAgent("Yes."), stt=Cancelling(), config=quiet()) as call:
+
+def cancel_the_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize("act", [raise_cancelled, cancel_the_task, leave])
+async def test_a_provider_that_cancels_itself_or_exits_fails_like_any_other(act: Callable[[], None]) -> None:
+    class Faulty(FakeSpeechToText):
+        async def transcribe(self, pcm: bytes, **_: Any) -> Transcript:
+            act()
+            await asyncio.sleep(0)
+            return Transcript("")
+
+    async with VirtualCall(ScriptedAgent("Yes."), stt=Faulty(), config=quiet()) as call:
         await call.say("Hello.")
         assert call.one(ErrorRaised).code == "provider_error"
 
@@ -142,12 +167,13 @@ async def test_what_is_no_transcript_is_refused(answer: Any) -> None:
         assert call.session.settled
 
 
-async def test_a_words_policy_that_fails_keeps_the_words_away() -> None:
+@pytest.mark.parametrize("fault", [ZeroDivisionError(), SystemExit(3)])
+async def test_a_words_policy_that_fails_keeps_the_words_away(fault: BaseException) -> None:
     class Broken:
         name = "broken-policy"
 
         def judge(self, text: str) -> Judgement:
-            raise ZeroDivisionError
+            raise fault
 
     async with VirtualCall(ScriptedAgent("Yes."), words=Broken(), config=quiet()) as call:
         await call.say("Hello.")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from duologue.agent import CallInfo, Reply, Turn
+from duologue.agent import CallInfo, EndCall, Reply, Turn
 from duologue.audio.wav import write_wav
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
@@ -253,6 +253,30 @@ async def test_says_and_the_end_of_the_call() -> None:
         await call.say("That is all.")
         assert await call.session.wait_ended() == "caller_done"
         assert call.heard == ["Before I go.", "Goodbye."]
+
+
+@pytest.mark.parametrize("ends", ["yields", "asks"])
+async def test_an_end_without_a_reason_is_an_end(ends: str) -> None:
+    async def agent(text: str, turn: Turn) -> AsyncIterator[Reply]:
+        if ends == "asks":
+            await turn.call.end("")
+        yield "Goodbye."
+        if ends == "yields":
+            yield EndCall("")
+
+    async with VirtualCall(agent) as call:
+        await call.say("That is all.")
+        assert await call.session.wait_ended() == ("closed" if ends == "asks" else "agent_done")
+        assert call.heard == ["Goodbye."]
+
+
+async def test_a_reason_that_is_no_text_is_refused() -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        for end in (call.session.close, call.session.hang_up):
+            with pytest.raises(ConfigError, match="expected a text"):
+                await end(5)  # type: ignore[arg-type]
+        await call.say("Hello.")
+        assert call.heard == ["Yes."]
 
 
 async def test_settings_change_from_now_on() -> None:

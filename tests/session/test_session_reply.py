@@ -480,6 +480,58 @@ async def test_an_agent_that_exits_anywhere_fails_that_answer_alone(place: str) 
         assert call.heard == [APOLOGY]
 
 
+def cancel_the_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+@pytest.mark.parametrize("after", [0, 1, 30])
+async def test_an_agent_that_cancels_its_own_task_fails_that_answer_alone(after: int) -> None:
+    async def agent(text: str) -> AsyncIterator[str]:
+        for number in range(31):
+            if number == after:
+                cancel_the_task()
+                await asyncio.sleep(0)
+            yield f"Number {number}. "
+
+    async with VirtualCall(agent) as call:
+        for _ in range(2):
+            await call.say("Hello.")
+        assert [error.message for error in call.of(ErrorRaised)] == [
+            "The agent's answer was cancelled by the agent itself."
+        ] * 2
+        assert call.heard.count(APOLOGY) == 2
+
+
+async def test_an_agent_that_turns_its_own_cancellation_into_an_error_fails_that_answer_alone() -> None:
+    async def agent(text: str) -> str:
+        cancel_the_task()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:  # as libraries do whose deadlines cancel the task
+            raise TimeoutError from None
+        return "Never."
+
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+        assert (call.one(ErrorRaised).code, call.heard) == ("agent_error", [APOLOGY])
+
+
+async def test_a_voice_that_cancels_the_task_fails_that_answer_alone() -> None:
+    class Cancelling(FakeTextToSpeech):
+        async def synthesize(self, text: str, **how: Any) -> Speech:
+            if text == "Yes.":
+                cancel_the_task()
+                await asyncio.sleep(0)
+            return await super().synthesize(text, **how)
+
+    async with VirtualCall(ScriptedAgent("Yes."), tts=Cancelling()) as call:
+        await call.say("Hello.")
+        assert call.one(ErrorRaised).message == "fake-tts failed: CancelledError."
+        assert call.heard == [APOLOGY]
+
+
 async def test_a_voice_that_exits_fails_that_answer_alone() -> None:
     class Exiting(FakeTextToSpeech):
         async def synthesize(self, text: str, **how: Any) -> Speech:

@@ -14,7 +14,7 @@ from duologue.conversation.config import ConversationConfig
 from duologue.conversation.state import SessionState
 from duologue.errors import AuthenticationError, ConfigError
 from duologue.session import ErrorRaised, SessionConfig, VoiceSession, reopening
-from duologue.stt import EndOfTurn, Final, Partial, SttCapabilities, Transcript, Word
+from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Transcript, Word
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech, FakeTurnModel, SentenceEnd
 from duologue.testing.spoken import speak
@@ -308,6 +308,49 @@ async def test_a_provider_that_is_back_hears_the_utterance_with_which_it_is_trie
         await failing(call)
         await call.say(TEXT)
         assert [t.user_text for t in call.turns] == [TEXT]
+
+
+@pytest.mark.parametrize("place", ["open", "push", "finalize", "read", "cancel", "close"])
+async def test_a_stream_that_exits_anywhere_is_replaced(place: str) -> None:
+    class Exiting(FakeRecognitionStream):
+        def push(self, pcm: bytes, position: int) -> None:
+            if place == "push":
+                raise SystemExit(3)
+            super().push(pcm, position)
+
+        def finalize(self, position: int) -> None:
+            if place == "finalize":
+                raise SystemExit(3)
+            super().finalize(position)
+
+        async def aclose(self) -> None:
+            await super().aclose()
+            if place == "close":
+                raise SystemExit(3)
+
+        async def __aiter__(self) -> AsyncIterator[RecognitionEvent]:
+            async for event in super().__aiter__():
+                if place == "cancel" and (task := asyncio.current_task()) is not None:
+                    task.cancel()
+                    await asyncio.sleep(0)
+                if place in ("read", "close"):
+                    raise SystemExit(3)
+                yield event
+
+    class Once(FakeStreamingSpeechToText):
+        def stream(self, *, language: str | None = None) -> FakeRecognitionStream:
+            if self.streams:
+                return super().stream(language=language)
+            self.streams.append(Exiting(self, None))
+            if place == "open":
+                raise SystemExit(3)
+            return self.streams[-1]
+
+    stt = Once(typical_latency=0.001)
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say(TEXT)
+        assert [t.user_text for t in call.turns] == [TEXT]
+        assert len(stt.streams) == 2
 
 
 @pytest.mark.parametrize("fatal", [AuthenticationError("The key is wrong."), ConfigError("There is no such model.")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from duologue.conversation.eagerness import Eagerness, wait_factor
 from duologue.errors import ConfigError
@@ -14,6 +14,8 @@ Turns = Literal["auto", "manual"]
 SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]
 TURNS: tuple[Turns, ...] = get_args(Turns)
 SPECULATION: tuple[SpeculationStrategy, ...] = get_args(SpeculationStrategy)
+MAX_NUMBER: Final = 1e12
+"""Larger settings overflow where they are multiplied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,10 @@ class ConversationConfig:
         for part in (self, self.speech, self.endpointing, self.barge_in):
             for f in fields(part):
                 value = getattr(part, f.name)
-                if isinstance(value, float | int) and not 0 <= value < float("inf"):
-                    raise ConfigError(f"{f.name} is {value}, and must be a number of at least 0.")
+                if isinstance(value, float | int) and not 0 <= value <= MAX_NUMBER:
+                    raise ConfigError(f"{f.name} is {str(value)[:20]}, and must be a number of at least 0.")
+        if not isinstance(self.barge_in.enabled, bool):  # "no" would be true
+            raise ConfigError(f"barge_in is {self.barge_in.enabled!r}, and must be True or False.")
         wait_factor(self.endpointing.eagerness)  # raises for one that cannot be
         low, high = self.endpointing.doubt
         if not 0 <= low <= high <= 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from functools import cache
+from functools import lru_cache
 from typing import Final, Literal
 
 from duologue.errors import ConfigError
@@ -18,7 +18,7 @@ PRICES: Final = ((1.0, 0.8), (2.0, 1.0), (4.0, 1.1), (8.0, 1.2), (16.0, 1.4))
 """A price of one cut-off in seconds of waiting, and the factor at which waiting and cut-offs cost least together."""
 
 
-@cache
+@lru_cache(maxsize=64)  # clients choose prices of their own
 def wait_factor(eagerness: Eagerness) -> float:
     """The factor on all waits. Raises ConfigError for an unknown name, or a price that is not above 0."""
     if isinstance(eagerness, str):

@@ -12,9 +12,11 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from duologue.agent.faults import is_fault
 from duologue.clock import Clock
 from duologue.engine.accounting import Lateness
 from duologue.engine.config import EngineConfig
+from duologue.errors import ProviderError, with_cause
 from duologue.vad import VoiceActivityDetector
 
 __all__ = ["IDLE_TICKS", "REPAIR_EVERY_S", "TickCounters", "TickLoop", "Ticked"]
@@ -183,9 +185,12 @@ class TickLoop:
         try:
             scores = self._vad.score(rows, windows).tolist()
             scored = list(zip(batch, scores, strict=True))
-        except Exception as error:
+        except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(error):
+                raise
+            failure = error if isinstance(error, Exception) else _detector_failed(self._vad.name, error)
             for session in batch:
-                self.end(session, error)
+                self.end(session, failure)
             return
         self.counters.windows += len(batch)
         for session, probability in scored:
@@ -205,3 +210,7 @@ class TickLoop:
         except Exception as error:
             self.end(session, error)
             return False
+
+
+def _detector_failed(name: str, cause: BaseException) -> ProviderError:
+    return with_cause(ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name), cause)

@@ -68,20 +68,29 @@ def find_call(name: str, folder: Path) -> Path:
 def remove_old(folder: Path, *, max_age: float, max_bytes: int, now: float | None = None) -> list[Path]:
     """Delete recordings that are older than `max_age` seconds, and the oldest beyond `max_bytes` in all.
 
-    Returns what was deleted. Live calls are kept, and count.
+    Returns what was deleted. Live calls are kept, and count. Raises the OSError of the first that cannot be deleted,
+    once the others are.
     """
     now = time.time() if now is None else now
     stored = stored_calls(folder)
     total = sum(each.bytes for each in stored)
     removed: list[Path] = []
+    failure: OSError | None = None
     for each in stored:
         age = now - each.written_at
         if age < IN_USE_S or (age <= max_age and total <= max_bytes):
             continue
-        with suppress(FileNotFoundError):  # another process was faster
+        try:
             delete(each.path)
+        except FileNotFoundError:
+            pass  # another process was faster
+        except OSError as error:
+            failure = failure or error
+            continue
         total -= each.bytes
         removed.append(each.path)
+    if failure is not None:
+        raise failure
     return removed
 
 

@@ -14,7 +14,7 @@ from duologue.agent.reader import AnswerLimits, AnswerReader
 from duologue.agent.reasoning import Shown
 from duologue.engine.accounting import owned_by
 from duologue.errors import AgentError, DuologueError, with_cause
-from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
+from duologue.session.cancellation import drop_cancel_traceback
 from duologue.session.responder import ResponseRequest, current_writer
 from duologue.session.text_queue import Piece, TextQueue
 from duologue.tts.clauses import ClauseSplitter, clauses_of
@@ -108,8 +108,11 @@ class AgentWriter:
             if not self._agent.speculative:  # the rules may take it for the agent before it, which speculated
                 await self.request.committed.wait()
             await self._write()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             self._restore()
+            if not self._is_cancelled:  # code of the agent cancelled the task that runs it: the answer is waited for
+                self.error = agent_failed(cancelled)
+                self._queue.put_nowait(None)
             raise
         finally:
             current_writer.reset(token)  # the task keeps its context, which would keep the writer alive
@@ -122,7 +125,7 @@ class AgentWriter:
         except BaseException as error:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(error):
                 raise
-            if cancelled_from_outside():
+            if self._is_cancelled:
                 # It failed while it was cancelled: its answer is not waited for.
                 failed = agent_failed(error)
                 call, turn = self.request.session, self.request.turn.id

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from duologue.agent.faults import is_fault
 from duologue.audio.format import RATE
 from duologue.audio.level import speech_level
 from duologue.conversation import effects, inputs
@@ -15,7 +16,7 @@ from duologue.engine.accounting import owned_by
 from duologue.engine.recognizers import as_float
 from duologue.errors import DeadlineError, DuologueError, OverloadedError, ProviderError
 from duologue.resilience.retry import RETRIES
-from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
+from duologue.session.cancellation import drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.failures import provider_failed
 from duologue.session.host import Host
@@ -147,6 +148,7 @@ class EvidenceRequester:
 
     async def close(self) -> None:
         """Drop all requests, and wait a moment until their tasks have ended."""
+        self._asks.clear()
         for task in self._tasks:
             task.cancel()
         closed = self.live is None or await self.live.close()
@@ -186,6 +188,11 @@ class EvidenceRequester:
             self._fail(ask, error)
         except DuologueError as error:
             self._fail(ask, error)
+        except asyncio.CancelledError as cause:
+            if ask.ask not in self._asks:
+                raise
+            # Code of the recognizer cancelled the task that runs it: the words are waited for.
+            self._fail(ask, provider_failed(self._stt.name, cause))
         else:
             if self._measured is not None:
                 self._measure(self._engine.clock.now() - asked_at, len(pcm) / 2 / RATE)
@@ -205,7 +212,9 @@ class EvidenceRequester:
         level = speech_level(self._audio.read(ask.start, ask.end)) if text else None
         try:
             words = understood(ask, text, self._words, self._language, ending_odds, level)
-        except Exception as cause:
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
             self._fail(ask, provider_failed(self._words.name, cause))
         else:
             self._answer(words)
@@ -245,12 +254,10 @@ class EvidenceRequester:
                 if not error.retryable or attempt == self._config.max_retries or not RETRIES.spend():
                     raise
                 pause = pause_before_retry(attempt, error)
-            except asyncio.CancelledError as cause:
-                if cancelled_from_outside():
+            except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+                if not is_fault(cause):
                     result = "cancelled"
                     raise
-                raise provider_failed(self._stt.name, cause) from cause
-            except Exception as cause:
                 raise provider_failed(self._stt.name, cause) from cause
             finally:
                 count_transcription(self._stt, result, now() - began, pcm, served)
@@ -282,7 +289,9 @@ class EvidenceRequester:
             async with asyncio.timeout(self._config.words_timeout):
                 transcript = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, transcript)
-        except Exception:
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
             return  # partial words: the final pass over the same audio reports the error
         self.host.tell_rules(inputs.PartialArrived(ask.ask, transcript.text))
 

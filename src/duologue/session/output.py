@@ -264,7 +264,7 @@ class OutputController:
             case SaySpoken():
                 reply.says_end.append((reply.ready, item.say))
             case EndCall():
-                reply.end_call = item.reason
+                reply.end_call = item.reason or EndCall().reason
             case FunctionCall():
                 self.tools.requested(reply.turn, reply.generation, item)
 

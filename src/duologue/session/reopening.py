@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Protocol
 from typing import Final as Constant
 
+from duologue.agent.faults import is_fault
 from duologue.audio.format import RATE
 from duologue.engine import Recognizer
 from duologue.engine.accounting import owned_by
 from duologue.errors import DuologueError, OverloadedError, ProviderError
 from duologue.session.agent_writer import without_frames
-from duologue.session.cancellation import cancelled_from_outside, drop_cancel_traceback
+from duologue.session.cancellation import drop_cancel_traceback
 from duologue.session.config import SessionConfig
 from duologue.session.failures import provider_failed
 from duologue.session.input_buffer import AudioSource
@@ -164,7 +165,9 @@ class ReopeningStream:
         self._finalize_at = -1
         try:
             self._stream.finalize(position)
-        except Exception as cause:
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
             self.give_up(provider_failed(self._stt.name, cause))
 
     def give_up(self, error: DuologueError) -> None:
@@ -189,7 +192,9 @@ class ReopeningStream:
     def _send(self, stream: RecognitionStream, pcm: bytes, position: int) -> None:
         try:
             stream.push(pcm, position)
-        except Exception as cause:
+        except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
+            if not is_fault(cause):
+                raise
             self.give_up(provider_failed(self._stt.name, cause))
             return
         self.sent = position + len(pcm) // 2
@@ -245,11 +250,11 @@ class ReopeningStream:
             return self._interrupted or provider_failed(name, cause), True
         except DuologueError as error:
             return error, error.retryable
-        except asyncio.CancelledError as cause:
-            if cancelled_from_outside():
+        except BaseException as cause:
+            # A provider that cancelled the task that runs it has failed: the call needs another stream.
+            by_itself = isinstance(cause, asyncio.CancelledError) and self.owner is not None
+            if not (by_itself or is_fault(cause)):
                 raise
-            return provider_failed(name, cause), True
-        except Exception as cause:
             return provider_failed(name, cause), True
         finally:
             self._stream = self._limit = None
@@ -292,9 +297,7 @@ class ReopeningStream:
                 await stream.aclose()
                 if isinstance(events, AsyncGenerator):
                     await events.aclose()  # it may hold a socket
-        except asyncio.CancelledError:
-            if cancelled_from_outside():
+        except BaseException as cause:
+            if not is_fault(cause):
                 raise
-            self.close_failures += 1
-        except Exception:  # the fault that is reported is the one for which it is closed
-            self.close_failures += 1
+            self.close_failures += 1  # the fault that is reported is the one for which it is closed

@@ -122,7 +122,9 @@ class ReplyTask:
             try:
                 await self._read(items)
             except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
-                if not is_fault(cause):
+                # A provider that cancelled the task that runs it has failed: the reply is waited for.
+                by_itself = isinstance(cause, asyncio.CancelledError) and not self.is_cancelled
+                if not (by_itself or is_fault(cause)):
                     raise
                 error = responder_failed(self._responder, cause)
             if not self.is_cancelled:

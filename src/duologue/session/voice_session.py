@@ -146,8 +146,10 @@ class VoiceSession(CallCommands):
         """End the call once the agent has finished: what it is answering, and what waits to be said.
 
         Waits at most `closing_timeout` of the rules for that, then hangs up. Returns when the hooks have been called;
-        at once if it is called by the agent or by a hook, which would wait for themselves.
+        at once if it is called by the agent or by a hook, which would wait for themselves. Raises ConfigError for a
+        reason that is no text.
         """
+        reason = _checked_reason(reason)
         if self._is_live:
             self.tell_rules(inputs.EndRequested(reason, after_speech=True))
             if self._answering() is not None or self._hooks.is_running_here:
@@ -156,8 +158,11 @@ class VoiceSession(CallCommands):
         await self.hang_up(reason)
 
     async def hang_up(self, reason: str = "closed") -> None:
-        """End the call at once, drop all work, and wait until the hooks have been called."""
-        self.tell_rules(inputs.EndRequested(reason))
+        """End the call at once, drop all work, and wait until the hooks have been called.
+
+        Raises ConfigError for a reason that is no text.
+        """
+        self.tell_rules(inputs.EndRequested(_checked_reason(reason)))
         self.engine.detach(self)
         self._output.fillers.close()
         await self._evidence.close()
@@ -316,6 +321,13 @@ class VoiceSession(CallCommands):
     def mark_playback(self, position: int) -> None:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""
         self._output.mark(position)
+
+
+def _checked_reason(reason: str) -> str:
+    """The reason for which a call ends; "closed" for an empty one, with which the rules would not end it."""
+    if not isinstance(reason, str):
+        raise ConfigError(f"The reason of the end is {type(reason).__name__}; expected a text.")
+    return reason or "closed"
 
 
 def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, call: CallInfo) -> Responder:
