@@ -104,6 +104,25 @@ async def test_a_transport_chooses_for_each_call_if_noise_is_suppressed(asked: s
         assert session.config.denoise == kept
 
 
+async def test_a_denoiser_is_one_of_those_that_the_server_allows() -> None:
+    async with factory_of({"one": answer_yes}) as sessions:
+        assert (await opened(sessions)).config.denoise == ""
+        assert (await opened(sessions, denoise="webrtc")).config.denoise == "webrtc"
+        with pytest.raises(ConfigError, match=r"no denoiser 'rnnoise' here\. Ask for one of: \"\", webrtc\."):
+            await opened(sessions, denoise="rnnoise")
+    async with factory_of({"one": answer_yes}, policy=CallPolicy(denoisers=[""])) as sessions:
+        with pytest.raises(ConfigError, match=r"no denoiser 'webrtc' here\. Ask for one of: \"\"\."):
+            await opened(sessions, denoise="webrtc")
+    async with factory_of({"one": answer_yes}, policy=CallPolicy(denoisers=[])) as sessions:
+        with pytest.raises(ConfigError, match=r"Ask for no denoiser at all\."):
+            await opened(sessions, denoise="")
+
+
+def test_a_denoiser_that_the_policy_names_exists() -> None:
+    with pytest.raises(ConfigError, match=r"There is no denoiser 'rnnoise'\. Choose one of webrtc"):
+        CallOptions(agents=named_agents(None, {"one": answer_yes}), policy=CallPolicy(denoisers=["", "rnnoise"]))
+
+
 async def test_a_call_in_another_language_has_the_models_of_that() -> None:
     spanish = LanguageModels(SpanishModel(), SpanishVoice())
     async with factory_of(

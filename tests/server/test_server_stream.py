@@ -101,7 +101,7 @@ async def server(shared: Server) -> Server:
 
 async def test_a_conversation_from_start_to_end(server: Server) -> None:
     async with server.client() as client:
-        await client.say(**START, audio_out={"rate": 48_000}, agent="booking", marks=True)
+        await client.say(**START, audio_out={"rate": 48_000}, agent="booking", denoise="webrtc", marks=True)
         started = await client.hear()
         session = await server.backend.session()
         assert started == {
@@ -121,7 +121,7 @@ async def test_a_conversation_from_start_to_end(server: Server) -> None:
             },
             "agent_name": "Anna",
         }
-        assert session.request.agent == "booking"
+        assert (session.request.agent, session.request.denoise) == ("booking", "webrtc")
 
         await client.socket.send(pack(0, 0, b"\1\2" * 320))
         await session.called("process_audio", 640)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from duologue.errors import ConfigError, NotInstalledError
 
-__all__ = ["Denoiser", "check_denoiser", "make_denoiser"]
+__all__ = ["Denoiser", "check_denoiser", "installed_denoisers", "make_denoiser"]
 
 BUILT_IN: Final = {"webrtc": "duologue.denoise.webrtc:WebRtcDenoiser"}
 GROUP: Final = "duologue.denoise"
@@ -47,6 +47,19 @@ def make_denoiser(name: str) -> Denoiser:
 def check_denoiser(name: str) -> None:
     """Load what a denoiser needs, so that no call has to. Raises as `make_denoiser` does."""
     make_denoiser(name)
+
+
+@cache
+def installed_denoisers() -> tuple[str, ...]:
+    """The built-in denoisers whose packages are installed. They are loaded, so that no call has to."""
+    found = []
+    for name in BUILT_IN:
+        try:
+            check_denoiser(name)
+        except NotInstalledError:
+            continue
+        found.append(name)
+    return tuple(found)
 
 
 @cache

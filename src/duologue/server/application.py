@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 from duologue.agent import HasCommonPhrases
-from duologue.denoise import check_denoiser
 from duologue.engine import EngineConfig
 from duologue.errors import ConfigError
 from duologue.realtime import RealtimeModel
@@ -100,8 +99,6 @@ class Application:
             if value is not None and not isinstance(value, kind):
                 raise ConfigError(f"{option} is {type(value).__name__}; expected {kind.__name__}.")
         self.config: SessionConfig = config or SessionConfig()
-        if self.config.denoise:
-            check_denoiser(self.config.denoise)
         self._languages = CallLanguages.of(languages, self.config.language)
         if self.config.language is None and self._languages.codes:
             self.config = replace(self.config, language=self._languages.codes[0])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from duologue.agent.function import AgentFactory, agents_from
 from duologue.agent.signature import name_of, plain_function, required
+from duologue.denoise import check_denoiser
 from duologue.errors import ConfigError
 from duologue.server.application_code import is_async
 from duologue.server.policy import CallPolicy
@@ -56,6 +57,9 @@ class CallOptions:
         unknown = [name for name in self.policy.agents or () if name not in self.agents]
         if unknown:
             raise ConfigError(f"The policy allows the agent {unknown[0]!r}, and there is none of that name.")
+        for name in (self.config.denoise, *(self.policy.denoisers or ())):
+            if name:
+                check_denoiser(name)
         for name in HOOKS:
             hook = getattr(self, name)
             if hook is not None and not callable(hook):

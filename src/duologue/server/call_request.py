@@ -24,6 +24,7 @@ def call_request(start: wire.Start, handshake: Handshake) -> CallRequest:
         turns=start.turns,
         turn_taking=TurnTaking(asked.action_delay_s, asked.timeout_s, asked.barge_in, asked.eagerness),
         greeting=start.greeting,
+        denoise=start.denoise,
         audio_in=_format(start.audio_in),
         audio_out=_format(start.audio_out),
         client=handshake.client,

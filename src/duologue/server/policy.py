@@ -20,6 +20,9 @@ class CallPolicy:
     """Agents that a client may name; the others are reached by a hand-over only."""
     voices: Sequence[str] | None = None
     """Voices that a client may name."""
+    denoisers: Sequence[str] | None = None
+    """Denoisers that a client may name, and "" for none of them; None allows "", the server's own, and those that come
+    with duologue and are installed."""
     action_delay: tuple[float, float] = (0.1, 2.0)
     """Bounds of `turn_taking.action_delay_s`."""
     timeout: tuple[float, float] = (0.5, 10.0)
@@ -44,7 +47,8 @@ class CallPolicy:
         open_to_all = [name for name in known if allowed is None or name in allowed]
         if asked in open_to_all:
             return asked
-        hint = f"Ask for one of: {', '.join(open_to_all)}." if open_to_all else f"Ask for no {what} at all."
+        listed = ", ".join(name or '""' for name in open_to_all)
+        hint = f"Ask for one of: {listed}." if open_to_all else f"Ask for no {what} at all."
         raise ConfigError(f"There is no {what} {asked!r} here.", hint=hint)
 
     def apply(self, request: CallRequest, rules: ConversationConfig) -> ConversationConfig:

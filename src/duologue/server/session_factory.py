@@ -13,6 +13,7 @@ from typing import Any, Final
 from duologue.agent import Agent, CallInfo
 from duologue.agent.faults import FaultLog
 from duologue.agent.function import greeting_of, name_of
+from duologue.denoise import installed_denoisers
 from duologue.engine import Engine
 from duologue.engine.admission import Admission
 from duologue.errors import ConfigError, DuologueError
@@ -136,6 +137,8 @@ class SessionFactory:
         if request.voice is not None or (self._voices and own is self._models.tts):
             known = sorted(self._voices, key=lambda name: _rank(self._voices[name], language))
             voice = policy.choose("voice", request.voice, known, policy.voices)
+        denoisers = dict.fromkeys([options.config.denoise, "", *installed_denoisers(), *(policy.denoisers or ())])
+        denoise = policy.choose("denoiser", request.denoise, list(denoisers), policy.denoisers)
         rules = policy.apply(request, options.config.rules)
         info = CallInfo(
             id=call,
@@ -153,7 +156,7 @@ class SessionFactory:
         agent = await self._code.make_by(options.agents[name], info)
         try:
             greeting = self._greeting(agent) if request.greeting else ""
-            config = self._config(info, agent, replace(rules, greeting=greeting), request.denoise)
+            config = self._config(info, agent, replace(rules, greeting=greeting), denoise)
             session = VoiceSession(
                 engine=self._engine,
                 stt=self._models.stt_of(language),
@@ -197,10 +200,9 @@ class SessionFactory:
         if self._records is not None and (ended := session()) is not None:
             self._records.put(partial(call_entry, ended.info, ended.record, ended.history, seconds))
 
-    def _config(self, info: CallInfo, agent: Agent, rules: Any, denoise: str | None) -> SessionConfig:
+    def _config(self, info: CallInfo, agent: Agent, rules: Any, denoise: str) -> SessionConfig:
         config = self._options.config
         agent_name = config.agent_name or name_of(agent)[:MAX_AGENT_NAME]
-        denoise = config.denoise if denoise is None else denoise
         return replace(config, rules=rules, language=info.language, agent_name=agent_name, denoise=denoise)
 
     def _greeting(self, agent: Agent) -> str:

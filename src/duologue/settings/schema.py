@@ -119,6 +119,8 @@ class PolicyTable(Table):
     """Agents that may be named; by default all. The others are reached by a hand-over only."""
     voices: tuple[str, ...] | None = None
     """Voices that may be named, of those in `[voices]`; by default all."""
+    denoisers: tuple[str, ...] | None = None
+    """Denoisers that may be named, "" for none; by default "", that of `[session]`, and `webrtc` if it is installed."""
     action_delay: tuple[float, float] = (0.1, 2.0)
     """Bounds of `turn_taking.action_delay_s`."""
     timeout: tuple[float, float] = (0.5, 10.0)

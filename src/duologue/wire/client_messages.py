@@ -52,6 +52,12 @@ class Start(Model):
     turn_taking: TurnTaking = Field(
         default=TurnTaking(), description="How the end of turns is judged, within what the server allows."
     )
+    denoise: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Which of the server's denoisers takes noise out of the audio, empty for none of them; null for "
+        "the server's own choice.",
+    )
     greeting: bool = Field(default=True, description="Whether the agent may speak first.")
     marks: bool = Field(
         default=False,
