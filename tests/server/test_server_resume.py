@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from fake_backend import DEADLINE, FakeBackend, FakeSession, listening
+from websockets.asyncio.client import connect as open_websocket
 
 from duologue.agent import Turn
 from duologue.agent.booking import BookingAgent
@@ -461,6 +462,41 @@ async def test_a_call_that_found_no_place_is_not_lost(tmp_path: Path) -> None:
         assert set(two.checked) == {True}, "it is not refused because others are late"
         assert goes_on.registry.report()["restored"] == 1
         await call.aclose()
+
+
+@pytest.mark.parametrize("query", ["", "?reconnect=1"])
+async def test_a_client_without_a_session_may_come_again_when_the_server_ends(query: str) -> None:
+    app = create_app(FakeBackend().build)
+    async with listening(app) as (listener, address), open_websocket(f"ws://{address}/v1/stream{query}") as socket:
+        await until(lambda: app.registry.report()["connections"] == 1)
+        listener.should_exit = True
+        async with asyncio.timeout(DEADLINE):
+            error = json.loads(await socket.recv())
+            assert (error["type"], error["code"], error["retryable"]) == ("error", "overloaded", True)
+            await socket.wait_closed()
+        assert socket.close_code == 1013
+
+
+async def test_a_call_that_is_being_restored_when_the_server_ends_goes_on_elsewhere(tmp_path: Path) -> None:
+    one, two, three = FakeBackend(), FakeBackend(), FakeBackend()
+    limits = StreamLimits(drain_timeout=0.0)
+    apps = [create_app(backend.build, store=FileStore(tmp_path), limits=limits) for backend in (one, two, three)]
+    may_go_on = asyncio.Event()
+    two.on_restore = may_go_on.wait
+    async with listening(apps[2]) as (_, third), listening(apps[1]) as (listener, second):
+        async with listening(apps[0]) as (_, first):
+            call, _ = await Server(apps[0], one, first).call()
+            call._url = f"ws://{second}/v1/stream"
+        again = asyncio.create_task(next_of(call, wire.Reconnected))
+        await until(lambda: two.restores == 1)
+        call._url = f"ws://{third}/v1/stream"
+        listener.should_exit = True
+        await until(lambda: all(stream.is_leaving for stream in apps[1].registry._streams))
+        may_go_on.set()
+        assert (await again).restored
+        assert await three.session()
+        await call.aclose()
+        await until(lambda: list(tmp_path.iterdir()) == [])
 
 
 async def test_a_turn_is_finished_before_the_server_ends() -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "close_code",
     "ending",
     "failure",
+    "shutting_down",
 ]
 
 log: Final = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ def ending(reason: str) -> Closing:
     if reason in ("error", "sink_failed"):
         return Closing(SERVER_ERROR, reason, DuologueError("The session broke off.", hint="Start a new one."))
     return Closing(NORMAL, reason)
+
+
+def shutting_down() -> OverloadedError:
+    """The refusal of a server that ends: the client may try again, there or elsewhere."""
+    return OverloadedError("The server is shutting down.", reason="shutdown")
 
 
 def failure(error: BaseException) -> Closing:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from duologue.engine.admission import REASONS
 from duologue.errors import DuologueError, OverloadedError
 from duologue.server.backend import Backend
+from duologue.server.close_codes import shutting_down
 from duologue.server.connection import Connection, Handshake
 from duologue.server.gate import Gate
 from duologue.server.limits import StreamLimits
@@ -157,7 +158,7 @@ class ConnectionRegistry:
             known = isinstance(self.failure, DuologueError)
             raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
         if self._draining:
-            raise OverloadedError("The server is shutting down.", reason="shutdown")
+            raise shutting_down()
         if self.connections - held >= self.max_connections:
             raise OverloadedError(
                 f"The server holds {self.max_connections} connections, and no more.",

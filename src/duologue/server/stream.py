@@ -22,7 +22,7 @@ from duologue.server.audio_io import AudioInput, AudioOutput
 from duologue.server.backend import Backend, Session
 from duologue.server.backlog import Backlog
 from duologue.server.call_request import call_request, started_message
-from duologue.server.close_codes import Closing, close_code, ending, failure
+from duologue.server.close_codes import Closing, close_code, ending, failure, shutting_down
 from duologue.server.outbox import Outbox
 from duologue.server.resume.parkable import ParkableStream
 from duologue.server.resume.state import SavedCall
@@ -212,6 +212,8 @@ class Stream(ParkableStream):
         session.watch(tell, lambda reason: self.stop(ending(reason)))
         self._opened = session
         async with session:
+            if saved is not None and self._over.is_set():
+                raise shutting_down()  # the call is stored again, for another process
             self._connection.establish()
             token = None
             if backlog is not None:

@@ -9,7 +9,7 @@ from duologue.errors import OverloadedError, SlowClientError
 from duologue.server.audio_io import AudioOutput
 from duologue.server.backend import Session
 from duologue.server.backlog import Backlog
-from duologue.server.close_codes import GOING_AWAY, POLICY, RESTART, Closing, close_code
+from duologue.server.close_codes import GOING_AWAY, POLICY, RESTART, Closing, close_code, shutting_down
 from duologue.server.connection import Connection, Handshake
 from duologue.server.inbox import Inbox
 from duologue.server.limits import StreamLimits
@@ -109,8 +109,13 @@ class ParkableStream:
     async def leave(self, *, at_once: bool = True) -> None:
         """Save the call for another process, and tell the client to resume it there; else say that the server ends.
 
-        Unless it is to leave `at_once`, a call in which a turn begins meanwhile stays.
+        Unless it is to leave `at_once`, a call in which a turn begins meanwhile stays. A client that has no session yet
+        is refused, and may try again.
         """
+        if self._session is None:
+            error = shutting_down()
+            self.stop(Closing(close_code(error), error.code, error))
+            return
         if self._saved is not None and self.conversing and await self._desk.save(self):
             if not (at_once or self.settled):
                 return
