@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from duologue.clock import VirtualClock
-from duologue.engine import Engine, EngineConfig
+from duologue.engine import Admission, Engine, EngineConfig
 from duologue.engine import tick as tick_module
 from duologue.errors import ConfigError, InvalidStateError, OverloadedError, ProviderError
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTextToSpeech, FakeTtsModel, PeakVad, SentenceEnd
@@ -182,6 +182,26 @@ async def test_a_session_that_breaks_is_let_go_and_no_other_is_disturbed() -> No
         e.detach(after)
 
 
+async def test_a_cancellation_passes_a_detector() -> None:
+    class Cancelled(PeakVad):
+        def score(self, rows: NDArray[np.intp], windows: NDArray[np.int16]) -> NDArray[np.float32]:
+            raise asyncio.CancelledError
+
+    async with engine(Cancelled()) as e:
+        session = Listening(1)
+        e.attach(session)
+
+        async def step() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            e.step()
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(step())
+        assert session.errors == []
+
+
 @pytest.mark.parametrize("scores", [ZeroDivisionError("by zero"), SystemExit(3), np.zeros(1, np.float32), None])
 async def test_a_detector_that_fails_ends_the_sessions_whose_windows_it_had(scores: Any) -> None:
     class BrokenVad(PeakVad):
@@ -314,7 +334,8 @@ async def test_while_a_thread_of_the_models_is_dead_no_session_is_let_in(monkeyp
             raise SystemExit
 
     monkeypatch.setattr(tick_module, "REPAIR_EVERY_S", 1000.0)
-    async with Engine(vad=PeakVad(), words=SentenceEnd()) as engine:
+    patient = EngineConfig(admission=Admission(max_tick_lag=60.0, max_lateness=60.0))  # however busy the machine is
+    async with Engine(vad=PeakVad(), words=SentenceEnd(), config=patient) as engine:
         engine.admit()
         async with asyncio.timeout(10.0):
             while engine.counters.ticks < 2:  # the first tick looks for dead threads, too

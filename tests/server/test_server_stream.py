@@ -220,6 +220,19 @@ async def test_a_session_that_broke_off_is_no_success(server: Server, reason: st
         await client.ends(1011, reason)
 
 
+@pytest.mark.parametrize(("reason", "shown"), [("ü" * 100, "ü" * 61), ("half \ud83d", "half ?")])
+async def test_a_reason_is_closed_with_as_far_as_it_goes(server: Server, reason: str, shown: str) -> None:
+    async with server.client() as client:
+        await client.say(**START)
+        await client.hear()
+        session = await server.backend.session()
+        session.tell_words(f"So {reason}", 1)
+        session.finish(reason)
+        assert (await client.hear())["text"] == f"So {reason}".replace("\ud83d", "?")
+        assert (await client.hear())["reason"] == reason.replace("\ud83d", "?")
+        assert await client.closed() == (1000, shown)
+
+
 async def test_the_last_events_come_before_the_end(server: Server) -> None:
     async with server.started() as (client, session):
         heard = events.AgentHeard(

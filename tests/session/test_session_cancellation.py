@@ -10,21 +10,27 @@ import numpy as np
 import pytest
 
 from duologue.agent import Turn
+from duologue.conversation import effects
 from duologue.errors import DuologueError, ProviderError
 from duologue.realtime import RealtimeToolCall
-from duologue.session import SessionConfig
+from duologue.session import ErrorRaised, SessionConfig
 from duologue.session.agent_writer import AgentWriter
 from duologue.session.hooks import Hooks
 from duologue.session.host import WeakHost
+from duologue.session.input_buffer import InputBuffer
 from duologue.session.notify import notify
 from duologue.session.realtime_link import RealtimeLink
 from duologue.session.realtime_tools import ModelReply
+from duologue.session.reopening import ReopeningStream
 from duologue.session.replies import Replies
 from duologue.session.reply_task import ReplyTask
 from duologue.session.responder import Responder, ResponderCapabilities, ResponseRequest
 from duologue.session.sink import AudioSink, SinkOutput
 from duologue.session.text_queue import TextQueue
+from duologue.testing.agents import ScriptedAgent
 from duologue.testing.realtime import FakeRealtimeModel
+from duologue.testing.streaming import FakeStreamingSpeechToText
+from duologue.testing.virtual import VirtualCall
 
 pytestmark = pytest.mark.anyio
 
@@ -93,10 +99,35 @@ def send(host: Any) -> None:
     SinkOutput(host, CancelledSink()).send(b"", 0, 1)
 
 
+class CancelledRecognizer(FakeStreamingSpeechToText):
+    """Its streams are cancelled whatever they are asked."""
+
+    name = "cancelled"
+    latency = None
+    push = finalize = cancelled
+
+
+def recognize(act: Callable[[ReopeningStream], None]) -> Callable[[Any], None]:
+    def run(_: Any) -> None:
+        stt: Any = CancelledRecognizer()
+        audio: Any = InputBuffer(window=512, max_bytes=64_000, max_lag=16_000)
+        stream = ReopeningStream(stt, SessionConfig(), audio)
+        stream._stream = stt
+        act(stream)
+
+    return run
+
+
 @pytest.mark.parametrize(
     "act",
-    [hear, send, lambda host: notify(Cancelled(), "commit", 1, host)],
-    ids=["hear", "send", "notify"],
+    [
+        hear,
+        send,
+        lambda host: notify(Cancelled(), "commit", 1, host),
+        recognize(lambda stream: stream.push(0, 0)),
+        recognize(lambda stream: stream.finalize(0)),
+    ],
+    ids=["hear", "send", "notify", "push", "finalize"],
 )
 def test_a_plain_call_outside_of_tasks(act: Callable[[Host], None]) -> None:
     host = Host()
@@ -118,6 +149,17 @@ async def in_a_cancelled_task(act: Callable[[], object]) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(run())
+
+
+async def test_words_that_are_judged() -> None:
+    class Policy:
+        name = "cancelled"
+        judge = cancelled
+
+    async with VirtualCall(ScriptedAgent("Yes."), words=Policy()) as call:
+        ask = effects.RequestTranscript(1, 0, 0, 0)
+        await in_a_cancelled_task(lambda: call.session._evidence.answer_words(ask, "Hello."))
+        assert call.of(ErrorRaised) == []
 
 
 async def test_a_reply_that_is_begun() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
+import numpy as np
 import pytest
 
 from duologue.clock import VirtualClock
@@ -179,6 +180,51 @@ async def test_a_words_policy_that_fails_keeps_the_words_away(fault: BaseExcepti
         await call.say("Hello.")
         assert "broken-policy failed" in call.one(ErrorRaised).message
         assert call.one(events.SpeechIgnored).reason == "provider_error"
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [
+        Judgement(float("nan"), "nan"),
+        Judgement("likely", "text"),  # type: ignore[arg-type]
+        Judgement(0.9, 5),  # type: ignore[arg-type]
+        Judgement(0.1, "never", 1e300),
+        Judgement(0.1, "never", 10**400),
+    ],
+    ids=repr,
+)
+async def test_what_is_no_judgement_is_an_error(judged: Judgement) -> None:
+    class Odd:
+        name = "odd-policy"
+
+        def judge(self, text: str) -> Judgement:
+            return judged
+
+    async with VirtualCall(ScriptedAgent("Yes."), words=Odd(), config=quiet()) as call:
+        await call.say("Hello.")
+        assert "odd-policy gave no judgement that can be" in call.one(ErrorRaised).message
+        assert call.heard == [PACK.apology]
+
+
+async def test_a_judgement_may_have_numbers_of_numpy_and_a_probability_above_1() -> None:
+    class Certain:
+        name = "certain"
+
+        def judge(self, text: str) -> Judgement:
+            return Judgement(np.float32(1.5), "certain")  # type: ignore[arg-type]
+
+    async with VirtualCall(ScriptedAgent("Yes."), words=Certain(), config=quiet()) as call:
+        await call.say("Hello.")
+        assert [type(score.words) for score in call.of(events.TurnScored)] == [float]
+        assert call.of(events.TurnScored)[0].words == 1.0
+        assert call.heard == ["Yes."]
+
+
+async def test_halves_of_characters_in_a_transcript_are_repaired() -> None:
+    async with VirtualCall(ScriptedAgent("Yes."), stt=FakeSpeechToText("Hi \ud83d there.\x00")) as call:
+        await call.say("Whatever you like to have.")
+        assert [turn.user_text for turn in call.turns] == ["Hi \ufffd there."]
+        assert {partial.text for partial in call.of(events.PartialTranscript)} <= {"Hi \ufffd there."}
 
 
 async def test_speech_without_words_makes_no_turn_and_no_error() -> None:

@@ -270,6 +270,31 @@ async def test_an_end_without_a_reason_is_an_end(ends: str) -> None:
         assert call.heard == ["Goodbye."]
 
 
+@pytest.mark.parametrize(
+    ("reason", "published"),
+    [("x" * 5000, "x" * 100), ("done\nfor \x00today \ud83d", "done for today \ufffd"), (" \n", "agent_done")],
+)
+async def test_a_reason_is_one_line(reason: str, published: str) -> None:
+    async def agent(text: str) -> AsyncIterator[Reply]:
+        yield "Goodbye."
+        yield EndCall(reason)
+
+    async with VirtualCall(agent) as call:
+        await call.say("That is all.")
+        assert await call.session.wait_ended() == published
+
+
+async def test_what_is_said_is_repaired() -> None:
+    async def agent(text: str, turn: Turn) -> AsyncIterator[Reply]:
+        handle = await turn.call.say("Well \ud83d done.")
+        assert handle.text == "Well \ufffd done."
+        yield "Bye."
+
+    async with VirtualCall(agent) as call:
+        await call.say("That is all.")
+        assert call.heard == ["Well \ufffd done.", "Bye."]
+
+
 async def test_a_reason_that_is_no_text_is_refused() -> None:
     async with VirtualCall(ScriptedAgent("Yes.")) as call:
         for end in (call.session.close, call.session.hang_up):

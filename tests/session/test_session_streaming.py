@@ -408,6 +408,17 @@ async def test_who_declares_nothing_is_asked_for_each_utterance() -> None:
         assert call.heard == ["Yes."]
 
 
+async def test_halves_of_characters_are_repaired() -> None:
+    words: list[RecognitionEvent] = [Partial("Hi \ud83d", 0, 1600), Final("Hi \ud83d there.", 0, 9600)]
+    script = list(zip((0.3, 0.6), words, strict=True))
+    stt = FakeStreamingSpeechToText(script=script, finalizes=False)
+    async with VirtualCall(ScriptedAgent("Yes."), stt=stt) as call:
+        await call.say("Hi there.")
+        texts = [turn.user_text for turn in call.turns] + [p.text for p in call.of(events.PartialTranscript)]
+        assert set(texts) >= {"Hi \ufffd there."}
+        assert not any("\ud83d" in text for text in texts)
+
+
 LIES: dict[str, tuple[list[Any], str]] = {
     "a final for audio that was never sent": ([Final("No.", 0, 10**9)], "for audio that was never sent"),
     "a partial for audio that was never sent": ([Partial("No.", 10**9, 10**9)], "for audio that was never sent"),

@@ -28,6 +28,11 @@ def test_text_survives_the_wire(text: str) -> None:
     assert wire.parse_client(wire.dump(message)) == message
 
 
+def test_what_is_no_character_survives_as_a_question_mark() -> None:
+    message = wire.parse_server(wire.dump(wire.AgentText(generation=3, text="Caf\u00e9 \ud83d!")))
+    assert message == wire.AgentText(generation=3, text="Caf\u00e9 ?!")
+
+
 @given(
     encoding=st.sampled_from(["mulaw", "alaw", "pcm_s16le"]),
     agent=st.none() | st.text(max_size=64),

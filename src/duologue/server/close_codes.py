@@ -25,6 +25,7 @@ __all__ = [
     "TRY_AGAIN",
     "Closing",
     "close_code",
+    "close_reason",
     "ending",
     "failure",
     "shutting_down",
@@ -40,6 +41,9 @@ RESTART: Final = 1012
 """The process ends; the session can be resumed, and the reason is the token for that."""
 TRY_AGAIN: Final = 1013
 
+MAX_CLOSE_REASON_BYTES: Final = 123
+"""RFC 6455, section 5.5.1: 125 less the code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Closing:
@@ -51,6 +55,11 @@ class Closing:
     """As told in `ended`."""
     error: DuologueError | None = None
     """As told before it."""
+
+
+def close_reason(reason: str) -> str:
+    """As much of a reason as the closing frame holds."""
+    return reason.encode(errors="replace")[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore")
 
 
 def close_code(error: DuologueError) -> int:

@@ -22,7 +22,7 @@ from duologue.server.audio_io import AudioInput, AudioOutput
 from duologue.server.backend import Backend, Session
 from duologue.server.backlog import Backlog
 from duologue.server.call_request import call_request, started_message
-from duologue.server.close_codes import Closing, close_code, ending, failure, shutting_down
+from duologue.server.close_codes import Closing, close_code, close_reason, ending, failure, shutting_down
 from duologue.server.outbox import Outbox
 from duologue.server.resume.parkable import ParkableStream
 from duologue.server.resume.state import SavedCall
@@ -269,7 +269,7 @@ class Stream(ParkableStream):
         except TimeoutError:
             log.warning("A client that does not read could not be told that its session ended: %s.", closing.reason)
         else:
-            self._connection.finish(closing.code, closing.reason)
+            self._connection.finish(closing.code, close_reason(closing.reason))
 
 
 def _at_least(saved: SavedCall, message: wire.Reconnect, start: wire.Start) -> CallCheckpoint:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from duologue.agent.closing import close_unused
 from duologue.agent.function import greeting_of
+from duologue.agent.text import repaired
 from duologue.conversation import inputs
 from duologue.conversation.eagerness import Eagerness
 from duologue.conversation.question import AnswerKind, expected_answer
@@ -76,6 +77,7 @@ class CallCommands(SessionDriver, ABC):
         return await self._say(text or RECORDING, interruptible, audio)
 
     async def _say(self, text: str, interruptible: bool, recording: bytes | None = None) -> SpeechHandle:
+        text = repaired(text)
         key, handle = self._says.add(text)
         if recording is not None:
             self._says.recordings[key] = recording

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from duologue.agent.faults import is_fault
+from duologue.agent.text import repaired
 from duologue.audio.format import RATE
 from duologue.audio.level import speech_level
 from duologue.conversation import effects, inputs
@@ -249,7 +250,7 @@ class EvidenceRequester:
                 found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, found)
                 result = "done"
-                return found.text.strip(), found.ending_odds
+                return repaired(found.text).strip(), found.ending_odds
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries or not RETRIES.spend():
                     raise
@@ -293,7 +294,7 @@ class EvidenceRequester:
             if not is_fault(cause):
                 raise
             return  # partial words: the final pass over the same audio reports the error
-        self.host.tell_rules(inputs.PartialArrived(ask.ask, transcript.text))
+        self.host.tell_rules(inputs.PartialArrived(ask.ask, repaired(transcript.text)))
 
     def _answer(self, answer: inputs.WordsArrived | inputs.SoundScored | inputs.EvidenceFailed) -> None:
         self._asks.pop(answer.ask, None)

@@ -20,6 +20,7 @@ from duologue.errors import ConfigError, DuologueError
 from duologue.session.agent_writer import without_frames
 from duologue.session.config import SessionConfig
 from duologue.session.echo import EchoGuard
+from duologue.session.end_reason import end_reason
 from duologue.session.fillers import STARVED_S, Fillers
 from duologue.session.host import Host
 from duologue.session.measure import Stopwatch
@@ -264,7 +265,7 @@ class OutputController:
             case SaySpoken():
                 reply.says_end.append((reply.ready, item.say))
             case EndCall():
-                reply.end_call = item.reason or EndCall().reason
+                reply.end_call = end_reason(item.reason, EndCall().reason)
             case FunctionCall():
                 self.tools.requested(reply.turn, reply.generation, item)
 

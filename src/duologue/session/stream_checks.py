@@ -8,6 +8,7 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
+from duologue.agent.text import repaired
 from duologue.audio.format import RATE
 from duologue.errors import ProviderError
 from duologue.stt import EndOfTurn, Final, Partial, RecognitionEvent, SttCapabilities, Transcript, Word
@@ -98,7 +99,7 @@ class StreamChecks:
             raise _Refused("beyond_audio", f"sent a {kind} for audio that was never sent")
         start, end = min(int(event.start), pushed), min(int(event.end), pushed)
         if isinstance(event, Partial):
-            return Partial(event.text, start, end)
+            return Partial(repaired(event.text), start, end)
         if (
             start < covered - ROUNDING
         ):  # reported, and kept: the words in it that are new may be the ones that are missed
@@ -106,7 +107,7 @@ class StreamChecks:
             self.note("overlap", f"sent a final that {where} one before it")
         if event.text:
             self._expect_declared()
-        return Final(event.text, start, end, self._check_words(event, start, end), event.confidence)
+        return Final(repaired(event.text), start, end, self._check_words(event, start, end), event.confidence)
 
     def _check_words(self, event: Final, start: int, end: int) -> tuple[Word, ...]:
         words = event.words

@@ -31,6 +31,7 @@ from duologue.session.checkpoint import CallCheckpoint, agent_state, json_or_non
 from duologue.session.commands import CallCommands
 from duologue.session.config import SessionConfig
 from duologue.session.denoised_input import input_of
+from duologue.session.end_reason import end_reason
 from duologue.session.events import Subscription
 from duologue.session.evidence import EvidenceRequester
 from duologue.session.hooks import CallHooks, Hook
@@ -149,7 +150,7 @@ class VoiceSession(CallCommands):
         at once if it is called by the agent or by a hook, which would wait for themselves. Raises ConfigError for a
         reason that is no text.
         """
-        reason = _checked_reason(reason)
+        reason = end_reason(reason, "closed")
         if self._is_live:
             self.tell_rules(inputs.EndRequested(reason, after_speech=True))
             if self._answering() is not None or self._hooks.is_running_here:
@@ -162,7 +163,7 @@ class VoiceSession(CallCommands):
 
         Raises ConfigError for a reason that is no text.
         """
-        self.tell_rules(inputs.EndRequested(_checked_reason(reason)))
+        self.tell_rules(inputs.EndRequested(end_reason(reason, "closed")))
         self.engine.detach(self)
         self._output.fillers.close()
         await self._evidence.close()
@@ -321,13 +322,6 @@ class VoiceSession(CallCommands):
     def mark_playback(self, position: int) -> None:
         """The client has played output up to this position, of those counted in `AudioSink.send`."""
         self._output.mark(position)
-
-
-def _checked_reason(reason: str) -> str:
-    """The reason for which a call ends; "closed" for an empty one, with which the rules would not end it."""
-    if not isinstance(reason, str):
-        raise ConfigError(f"The reason of the end is {type(reason).__name__}; expected a text.")
-    return reason or "closed"
 
 
 def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, call: CallInfo) -> Responder:

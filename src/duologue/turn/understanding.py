@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from duologue.conversation.effects import RequestTranscript
 from duologue.conversation.inputs import WordsArrived
-from duologue.turn import WordsPolicy
+from duologue.errors import ProviderError
+from duologue.turn import Judgement, WordsPolicy
 from duologue.turn.languages import LanguagePack
 
 __all__ = ["joined", "understood"]
 
+MAX_TIMEOUT_FACTOR = 1000.0
 FEW = 4
 """A piece of at most this many words may end in a comma that means nothing."""
 
@@ -21,7 +25,7 @@ def understood(
     ending_odds: float = 0.0,
     level: float | None = None,
 ) -> WordsArrived:
-    """Return the answer to a request; what `policy` raises goes through.
+    """Return the answer to a request; what `policy` raises goes through, and ProviderError for what is no judgement.
 
     Args:
         request: What was asked for.
@@ -32,7 +36,7 @@ def understood(
         level: How loud the speech was, in dBFS.
     """
     whole = joined(request.before, text, pack)
-    judged = policy.judge(whole)
+    judged = _checked(policy.name, policy.judge(whole))
     answers = pack.answers(whole, request.expects) if request.expects and text else ""
     return WordsArrived(
         request.ask,
@@ -45,6 +49,17 @@ def understood(
         answers,
         level,
     )
+
+
+def _checked(name: str, judged: Judgement) -> Judgement:
+    """The judgement with numbers of Python's own, the probability from 0 to 1."""
+    try:
+        probability, factor = float(judged.probability), float(judged.timeout_factor)
+    except (TypeError, ValueError, OverflowError):
+        probability = factor = math.nan
+    if math.isnan(probability) or not 0 <= factor <= MAX_TIMEOUT_FACTOR or not isinstance(judged.reason, str):
+        raise ProviderError(f"{name} gave no judgement that can be: {judged!r:.200}.", provider=name)
+    return Judgement(min(max(probability, 0.0), 1.0), judged.reason, factor)
 
 
 def joined(before: str, piece: str, pack: LanguagePack) -> str:

@@ -5,9 +5,11 @@ A message that is in neither direction's module is refused.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from duologue.errors import InvalidMessageError
 from duologue.wire.client_messages import (
@@ -126,8 +128,11 @@ def make_start(**fields: Any) -> Start:
 
 
 def dump(message: ClientMessage | ServerMessage) -> str:
-    """The text frame of a message."""
-    return message.model_dump_json()
+    """The text frame of a message. What is no character, such as half of an emoji, becomes a question mark."""
+    try:
+        return message.model_dump_json()
+    except PydanticSerializationError:
+        return json.dumps(message.model_dump(), ensure_ascii=False).encode(errors="replace").decode()
 
 
 def _parse(adapter: TypeAdapter[M], text: str) -> M:
