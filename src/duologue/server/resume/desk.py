@@ -336,9 +336,8 @@ class ResumeDesk:
                     spent, entry.spent = entry.spent, None
                     await self._try_take(_second(spent))
                 self._mend()
-        except (
-            Exception
-        ) as error:  # one call whose state cannot be told must not keep those of others from being stored
+        except Exception as error:
+            # One call whose state cannot be told must not keep those of others from being stored.
             entry.dirty, entry.failed_at = True, now
             self._note_failure(error)
 
