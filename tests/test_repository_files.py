@@ -83,3 +83,11 @@ def test_the_wheel_is_small_and_knows_no_peer() -> None:
     texts = {file: file.read_text("utf-8") for file in files if file.suffix == ".py" and file != WEIGHTS}
     named = {file.name for file, text in texts.items() if re.search(r"pipecat(?!-ai/smart-turn)|livekit", text, re.I)}
     assert named == BRIDGE
+
+
+@pytest.mark.parametrize("room", ["conversation", "session", "engine", "server"])
+def test_modules_over_300_lines_say_why(room: str) -> None:
+    for module in (ROOT / "src" / "duologue" / room).rglob("*.py"):
+        text = module.read_text()
+        if text.count("\n") > 300:
+            assert "300 lines" in text.split('"""')[1], f"{module.name} is long, and its docstring does not say why"

@@ -1,4 +1,7 @@
-"""The WebSocket of a stream under uvicorn: its handshake passes through the application, its messages do not."""
+"""The WebSocket of a stream under uvicorn: its handshake passes through the application, its messages do not.
+
+The module is over 300 lines because it is one protocol class, of which uvicorn and asyncio each call a part.
+"""
 
 from __future__ import annotations
 

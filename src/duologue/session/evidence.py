@@ -1,4 +1,7 @@
-"""Evidence for the rules: requests go to the recognizer and to the turn model, and results return as inputs."""
+"""Evidence for the rules: requests go to the recognizer and to the turn model, and results return as inputs.
+
+The module is over 300 lines because all kinds of evidence share their tasks, their deadlines and how they fail.
+"""
 
 from __future__ import annotations
 

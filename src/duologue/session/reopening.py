@@ -1,4 +1,7 @@
-"""A recognition stream that lasts for a call: reopened after a fault, with the audio that no final covers."""
+"""A recognition stream that lasts for a call: reopened after a fault, with the audio that no final covers.
+
+The module is over 300 lines because a stream is opened, read, replaced and closed in one place.
+"""
 
 from __future__ import annotations
 
