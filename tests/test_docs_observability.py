@@ -37,7 +37,7 @@ async def test_the_parts_of_each_turn_are_printed(capsys: pytest.CaptureFixture[
         measured = call.one(TurnMeasured)
     await printing
     assert capsys.readouterr().out == f"1 {round(measured.voice_to_voice, 3)} {measured.parts}\n"
-    rows = re.findall(r"^\| `(\w+)` \|", PAGE[: PAGE.index("A part that was done ahead")], re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE[: PAGE.index("A part that was done in advance")], re.MULTILINE)
     assert rows == list(PARTS)
 
 

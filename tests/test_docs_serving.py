@@ -147,15 +147,15 @@ def test_a_log_of_json(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 def test_the_page_has_every_option() -> None:
-    table = PAGE[PAGE.index("| option | default |") : PAGE.index("`serve` and `aserve` also take")]
+    table = PAGE[PAGE.index("| option | default |") : PAGE.index("All three also take")]
     rows = [line.split("|")[1] for line in table.splitlines() if line]
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {"agent", *ApplicationOptions.__annotations__}
-    beside = PAGE[PAGE.index("`serve` and `aserve` also take") :].partition("An option that")[0]
+    beside = PAGE[PAGE.index("All three also take") :].partition("An unknown")[0]
     for start in (duologue.serve, duologue.aserve, duologue.asgi):
         named = set(inspect.signature(start).parameters) - {"agent", "options"}
         assert {name for name in named if f"`{name}`" not in beside and f"`{name}(" not in beside} == set()
 
 
 def test_what_the_page_says_of_the_policy_is_so() -> None:
-    table = PAGE[PAGE.index("| `CallPolicy`") : PAGE.index("What is not allowed is refused")]
+    table = PAGE[PAGE.index("| `CallPolicy`") : PAGE.index("Any other choice is refused")]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)[1:] == [field.name for field in fields(CallPolicy)]

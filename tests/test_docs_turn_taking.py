@@ -47,6 +47,6 @@ def test_the_waits_are_the_defaults() -> None:
         f"| up to {e.timeout:g} s |",
         f"| −{e.opening:g} in the first turn of a call (`opening`)",
         f"in full from {e.short_turn:g} s on (`short_turn`)",
-        f"certain for {ConversationConfig().audible_after:g} s (`audible_after`)",
+        f"certain of speech for {ConversationConfig().audible_after:g} s (`audible_after`)",
     ):
         assert shown in PAGE, shown

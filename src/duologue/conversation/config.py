@@ -20,16 +20,17 @@ MAX_NUMBER: Final = 1e12
 
 @dataclass(frozen=True, slots=True)
 class SpeechDetection:
-    """From probabilities to speech start and stop."""
+    """How the probabilities of the voice activity detector become the start and stop of speech."""
 
     start_threshold: float = 0.5
-    """Probability at or above which a window counts towards a speech start."""
+    """Probability at or above which a window (32 ms) counts towards a speech start."""
     stop_threshold: float = 0.35
     """Probability below which a window counts as silence once speech has started (hysteresis)."""
     doubt_threshold: float = 0.2
     """Probability at or above which a window may be the beginning of a word."""
     longest_onset: float = 0.6
-    """Windows in doubt that lead to speech belong to the utterance, at most this long before the speech start."""
+    """Windows of at least `doubt_threshold` that lead to speech belong to the utterance, at most this long before the
+    speech start."""
     min_speech: float = 0.064
     """Speech must last this long to start."""
     hangover: float = 0.096
@@ -42,11 +43,11 @@ class SpeechDetection:
 
 @dataclass(frozen=True, slots=True)
 class Endpointing:
-    """The policy on silence: how long to wait, by the probability that the user has finished."""
+    """How long to wait in silence, depending on the probability that the user has finished."""
 
     eagerness: Eagerness = "medium"
-    """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds of waiting. A factor on
-    the three waits below."""
+    """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds of waiting. Multiplies
+    `action_delay`, `likely_delay` and `timeout`."""
 
     threshold: float = 0.67
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
@@ -60,28 +61,29 @@ class Endpointing:
     likely_delay: float = 0.832
     """Silence after which a turn that may well be finished is decided: most pauses inside turns are shorter."""
     timeout: float = 1.76
-    """Silence after which a turn is decided whatever the evidence says; the words policy may multiply it."""
+    """Silence after which a turn is decided whatever the evidence says; the words may lengthen or shorten it."""
     opening: float = 1.3
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
     short_turn: float = 1.5
-    """Seconds of speech below which the turn model, which often takes short turns for unfinished, counts less against
-    an end: half as much after 0.5 s. 0: it always counts in full."""
+    """In a turn with less than this many seconds of speech, the turn model (Smart Turn) counts less when it speaks
+    against an end, because it often takes short turns for unfinished: half as much up to 0.5 s. 0: it always counts in
+    full."""
     words_budget: float = 0.032
     """Time allowed for a transcript, from the request to its due position."""
     words_budget_per_s: float = 0.03
     """Time allowed in addition for each second of speech."""
     words_timeout: float = 9.0
-    """Time after which a transcript is given up: the turn is judged by the words so far."""
+    """Time after which a missing transcript is no longer waited for: the turn is judged by the words so far."""
     doubt: tuple[float, float] = (0.1, 0.93)
-    """If the words give a probability inside this interval, the audio is judged as well."""
+    """If the words give a probability inside this interval, the turn model judges the audio as well."""
     sound_after: float = 0.16
-    """Silence after which the audio is judged although the transcript is still missing."""
+    """Silence after which the turn model judges the audio although the transcript is still missing."""
     sound_budget: float = 0.128
-    """Time allowed for the judgment of the audio."""
+    """Time allowed for the turn model's judgment."""
     rescore_every: float = 0.32
-    """While silence lasts and nothing is decided, the audio is judged again this often."""
+    """While silence lasts and nothing is decided, the turn model judges the audio again this often."""
     max_scores: int = 1
-    """The audio is judged at most this many times in one silence."""
+    """The turn model judges the audio at most this many times in one silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +91,21 @@ class BargeIn:
     """What happens when the user speaks while the agent does."""
 
     enabled: bool = True
+    """Whether the user can interrupt the agent."""
     pause_after: float = 0.048
-    """Speech not explained by our own playout pauses the agent after this long (it is ducked at onset)."""
+    """Speech that is not echo of the agent pauses the agent after this long. At its onset the agent becomes softer (is
+    ducked)."""
     doubt_threshold: float = 0.2
-    """Until the agent is paused, a window of at least this probability counts half next to one that is speech by
-    `start_threshold`: the beginning of a word is often in doubt."""
+    """Until the agent is paused, a window of at least this probability, but below `start_threshold`, counts half
+    as much as a window of speech: the beginning of a word is often in doubt."""
     doubt_after: float = 0.128
-    """Doubt without a break for this long is speech: some words begin softly."""
+    """Windows in doubt for this long without a break count as speech: some words begin softly."""
     confirm_after: float = 1.0
-    """Speech this long is transcribed although it continues. If it has words they interrupt the agent, otherwise the
+    """Speech this long is transcribed while it continues. If it has words, they interrupt the agent; otherwise the
     agent resumes."""
     check_every: float = 1.5
-    """Audio without words is transcribed again this often while it continues and something waits for the user."""
+    """Sound without words is transcribed again this often while it continues and the agent still has something to
+    say."""
     give_up_after: float = 2.0
     """Speech interrupts if its transcript has not come this long after it was requested."""
     resume_after: float = 1.0
@@ -111,7 +116,8 @@ class BargeIn:
     """Audio before the speech start that belongs to an utterance over the agent: less than over silence, because there
     may be echo in it, and because recognizers do better on short sounds with less of it."""
     echo_threshold: float = 0.5
-    """A window of which our own playout explains at least this share is not the user's speech."""
+    """A window counts as echo, not as the user's speech, if at least this share of it is explained by the agent's own
+    audio."""
     background_margin: float = 12.0
     """Words over the agent that are quieter than the caller's turns by this many dB do not interrupt: they are those of
     others in the room, or of a television. 0: all words interrupt."""
@@ -129,12 +135,15 @@ class ConversationConfig:
     greeting: str = ""
     """What the agent says first; empty: the user speaks first."""
     greeting_interruptible: bool = True
+    """Whether the user can interrupt the greeting."""
     speculation: SpeculationStrategy = "discard"
-    """What happens to a reply prepared before its turn was decided if the user continues."""
+    """Whether replies are prepared before their turn is decided, and what happens to one if the user goes on: `discard`
+    keeps it only if the words are still the same, `use_if_similar` also if they hardly differ, `always_use` in any
+    case. `off` prepares none."""
     max_speculations: int = 3
     """At most this many prepared replies a turn."""
     speculate_threshold: float = 0.31
-    """A reply is prepared only where the probability of end of turn is at least this."""
+    """A reply is prepared only if the probability of end of turn is at least this."""
     max_utterance: float = 15.0
     """A longer utterance is cut at its quietest point, and the words of its parts are joined."""
     split_after: float = 0.25
@@ -145,7 +154,7 @@ class ConversationConfig:
     partial_every: float = 1.0
     """Partial transcripts are shown this often while the user speaks; 0 turns them off."""
     away_after: float = 15.0
-    """The user counts as away after this much silence on both sides; reported again each time as much more passes."""
+    """The user counts as away after this much silence on both sides; reported again after each further such silence."""
     idle_timeout: float = 300.0
     """The call ends after this long without a turn. The agent's own speech does not count, and after it the user has
     `away_after` to answer."""
@@ -164,16 +173,17 @@ class ConversationConfig:
     max_dead_air: float = 2.5
     """The longest silence while the user waits for an answer; before it a filler is said. 0: no fillers."""
     fillers: tuple[str, ...] | None = None
-    """What is then said, in turn. None: the fillers of the session's language pack; empty: stay silent."""
+    """The fillers, used in turn. None (not set): those of the session's language pack; empty: stay silent."""
     apology: str | None = None
-    """Spoken when the user was not understood, or not answered, because something failed. None: the apology of the
-    session's language pack; empty: stay silent."""
+    """Spoken when the user was not understood, or not answered, because something failed. None (not set): the apology
+    of the session's language pack; empty: stay silent."""
     not_understood: str | None = None
-    """Asked when the user was heard and no words were recognized, with more of the audio neither; at most twice until
-    a turn is decided. None: the question of the session's language pack; empty: stay silent."""
+    """Asked when the user certainly spoke and no words were recognized, also not in a second attempt with more of the
+    audio; at most twice until a turn is decided. None (not set): the question of the session's language pack; empty:
+    stay silent."""
     audible_after: float = 0.16
-    """Speech without words is transcribed again, with more of the audio around it, if it is at least this long and the
-    detector is sure of it. 0: never."""
+    """Speech without recognized words is transcribed again, with more of the audio around it, if the detector was
+    certain of speech for at least this long. 0: never."""
 
     def __post_init__(self) -> None:
         if not self.speech.stop_threshold <= self.speech.start_threshold:

@@ -17,19 +17,20 @@ class EngineConfig:
     max_sessions: int = 200
     """Sessions at once; one more is refused with `overloaded`."""
     model_threads: int = 2
-    """Threads for models, besides the one that is kept for first clauses."""
+    """Threads for models. One more is reserved for the first clauses of answers."""
     max_waiting: int = 4096
-    """Pieces of work that may wait for models."""
+    """Pieces of work that may wait for the model threads."""
     tick: float = 0.01
     """Seconds between ticks, each of which serves all sessions."""
     batch: int = 64
-    """Windows scored in one call at most."""
+    """The most windows (32 ms of audio) that the VAD scores in one batch."""
     catch_up: int = 2
-    """Windows scored for one session in one tick at most, so that a client in a hurry takes no more than its share."""
+    """The most windows scored for one session in one tick, so that a client that sends faster than real time takes no
+    more than its share."""
     admission: Admission = field(default_factory=Admission)
-    """Measurements beyond which a new session is refused, though there are fewer than `max_sessions`."""
+    """Measurements beyond which a new session is refused, even if there are fewer than `max_sessions`."""
     cache_max_bytes: int = 33_554_432
-    """Speech of models that is kept to be said again; 0 keeps none."""
+    """Bytes of synthesized speech that are kept to be played again; 0 keeps none. Holds for local voices."""
     stall_warning: float = 0.5
     """Seconds for which the event loop may be blocked before the log names what blocks it; 0 turns the warning off."""
     switch_interval: float = 0.0005

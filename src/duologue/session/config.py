@@ -28,44 +28,48 @@ class SessionConfig:
     idle_timeout: float = 300.0
     """The longest it may live without a turn."""
     max_retries: int = 3
-    """How often a call to a provider that failed for a passing reason is made again, within its deadline."""
+    """How often a request to a provider that failed for a passing reason is made again, within its deadline."""
     enable_keep_alive: bool = True
-    """Whether the transport asks its client for a sign of life..."""
+    """Whether the transport pings its client."""
     keep_alive_interval: float = 30.0
-    """...this often; a client that gives none within 10 s of it is gone, and its session ends."""
+    """Time between two pings. If the client does not answer one within 10 s, it counts as gone, and its session
+    ends."""
     max_buffer_bytes: int = 1_048_576
-    """All input audio that the session holds, at most; allocated as it is needed."""
+    """The most input audio that the session holds, in bytes; allocated as it is needed."""
     max_input_lag: float = 1.0
     """Input that waits longer than this to be scored is dropped, oldest first, as a gap."""
     missing_after: float = 0.6
-    """Where no audio arrives for this long, and for the length of the client's chunks on top, its absence is noted as a
-    gap. A client that stalls for longer, and then makes up for it, is given more time, up to 1.6 s in all."""
+    """If no audio arrives for this long plus the length of one of the client's chunks, a gap is noted, which counts as
+    silence. A client that stalls for longer and then sends what was held up is given more time, up to 1.6 s in all."""
     language: str | None = None
-    """The language that is spoken; None leaves it to the provider."""
+    """The language that is spoken; None (not set) leaves it to the provider."""
     echo: Echo = "server"
-    """Who takes the agent's own voice out of the microphone. `server`: sound that our playout explains is no speech."""
+    """Who takes the agent's own voice out of the microphone. `server`: duologue recognizes it as echo and does not take
+    it for speech. `client`: the client's echo cancellation does. `none`: nobody, as with a handset."""
     denoise: str = ""
-    """What takes noise out of the user's audio: `webrtc`, or one of another package; empty: nothing."""
+    """What takes noise out of the user's audio: `webrtc`, or a denoiser of another package; empty: nothing."""
     lead: float = 0.06
     """How far playout runs ahead of what the user hears, to bridge jitter."""
     chunk: float = FRAME
-    """Speech sent at once: 0.02 to 0.1 s, in steps of 0.02. Twice as much halves what the socket costs."""
+    """Length of the audio messages to the client: 0.02 to 0.1 s, in steps of 0.02. Twice the length halves the cost of
+    the socket."""
     max_ready: float = 8.0
-    """Speech synthesised ahead of playout, at most."""
+    """The most speech that is synthesized ahead of playout."""
     words_timeout: float = 8.0
-    """How long the provider may take to understand an utterance."""
+    """How long the recognizer may take to transcribe an utterance."""
     first_text_timeout: float = 15.0
-    """How long the agent may take to begin to answer, or to yield `Progress`..."""
+    """How long the agent may take to its first word or `Progress`."""
     stall_timeout: float = 15.0
-    """...and to go on. White space and empty pieces are no progress."""
+    """How long the agent may take from one word or `Progress` to the next. White space and empty pieces do not
+    count."""
     text_timeout: float = 120.0
     """How long the agent may go without a word, whatever progress it reports."""
     max_piece_chars: int = 20_000
-    """The longest piece of text that the agent may yield..."""
+    """The longest piece of text that the agent may yield."""
     max_answer_chars: int = 60_000
-    """...and the longest answer; about an hour of speech."""
+    """The longest answer; about an hour of speech."""
     speech_timeout: float = 10.0
-    """How long the synthesiser may take for the next piece of a clause."""
+    """How long the voice may take for its next piece of audio."""
     seed: int | None = None
     """Fixes the random part of the voice."""
     agent_name: str = ""

@@ -35,20 +35,20 @@ AGENT_FIELDS: Final = ("agent_name", "first_text_timeout", "stall_timeout", "tex
 
 
 class ServerTable(Table):
-    """Where calls come in."""
+    """Where the server listens, and how it ends."""
 
     host: str = "127.0.0.1"
     """Address to listen on. The environment variable HOST sets it, too."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one. The environment variable PORT sets it, too."""
     workers: int = Field(default=1, ge=1, le=64)
-    """Processes that share the port and the load; for more than two cores."""
+    """Processes that share the port and the load; more than one helps on more than two cores."""
     listener: Literal["uvicorn", "picows"] = "uvicorn"
-    """What holds the WebSockets; picows takes less of a core."""
+    """The library that handles the WebSockets; picows takes less CPU."""
     drain_timeout: float = Field(default=10.0, ge=0)
-    """Seconds that turns have to come to their end when the server ends."""
+    """Seconds that open turns have to end when the server ends."""
     resume_window: float = Field(default=30.0, ge=0)
-    """Seconds for which a call is kept whose connection broke; 0 for not at all."""
+    """Seconds for which a call is kept when its connection breaks; 0 for not at all."""
     store: str | None = None
     """Where servers share tickets and calls that can be resumed: a folder, or `redis://...`; by default memory."""
 
@@ -59,9 +59,9 @@ class AgentTable(Table):
     name: str | None = None
     """`booking` (the default), `echo`, or your own as `module:attribute`, found in the folder of this file first."""
     llm: str | None = None
-    """A language model in place of `name`, as `openai:MODEL`. The key comes from OPENAI_API_KEY."""
+    """A language model in place of `name`, such as `openai:MODEL`. The key comes from OPENAI_API_KEY."""
     realtime: str | None = None
-    """A speech-to-speech model in place of `name` and of a voice, as `openai:gpt-realtime-2.1`."""
+    """A speech-to-speech model in place of `name` and of a voice, such as `openai:gpt-realtime-2.1`."""
     base_url: str | None = None
     """With `llm`: an endpoint that speaks the OpenAI API. With `realtime`: the service's endpoint."""
     api_key_file: Path | None = None
@@ -81,18 +81,19 @@ class AgentTable(Table):
 
 
 class ProvidersTable(Table):
-    """Who hears and speaks. Options of a provider stand in `[stt.NAME]` and `[tts.NAME]`."""
+    """The recognizer, the voice and the detectors. Options of a provider are in `[stt.NAME]` and `[tts.NAME]`."""
 
     stt: Names = ("moonshine",)
-    """What recognizes speech, as `"deepgram/nova-3"`, or a list of names."""
+    """The recognizer (speech to text), such as `"deepgram/nova-3"`, or a list of names."""
     tts: Names = ("hibari",)
-    """What speaks, likewise."""
+    """The voice (text to speech), such as `"openai/kokoro"`, or a list of names."""
     languages: tuple[str, ...] = ()
-    """Languages of calls, as `["en", "es"]`, the default first. Local models serve those that `stt` or `tts` do not."""
+    """Languages of calls, such as `["en", "es"]`, the default first. Local models serve those that `stt` or `tts` do
+    not."""
     vad: str = "silero"
-    """What hears whether somebody speaks: `silero`, `webrtc`, `energy`, or one of another package."""
+    """The voice activity detector: `silero`, `webrtc`, `energy`, or one of another package."""
     smart_turn: bool = True
-    """Whether Smart Turn judges the end of turns, if it is installed."""
+    """Whether the model Smart Turn helps to judge the end of turns, if it is installed."""
 
 
 class VoiceTable(Table):
@@ -101,7 +102,7 @@ class VoiceTable(Table):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     provider: Names
-    """What speaks, as `"elevenlabs/eleven_flash_v2_5"`, or a list of names without options."""
+    """The provider of the voice, such as `"elevenlabs/eleven_flash_v2_5"`, or a list of names without options."""
 
     @model_validator(mode="after")
     def _check_options(self) -> VoiceTable:
@@ -116,7 +117,7 @@ class PolicyTable(Table):
     """What clients may choose when they start a call. Bounds are seconds, both included."""
 
     agents: tuple[str, ...] | None = None
-    """Agents that may be named; by default all. The others are reached by a hand-over only."""
+    """Agents that may be named; by default all. The others are reached only by a hand-over."""
     voices: tuple[str, ...] | None = None
     """Voices that may be named, of those in `[voices]`; by default all."""
     denoisers: tuple[str, ...] | None = None
@@ -126,9 +127,9 @@ class PolicyTable(Table):
     timeout: tuple[float, float] = (0.5, 10.0)
     """Bounds of `turn_taking.timeout_s`."""
     barge_in: bool = True
-    """Whether a client may choose if the agent can be interrupted."""
+    """Whether a client may set if the agent can be interrupted."""
     eagerness: bool = True
-    """Whether a client may choose how soon the agent answers, by a name or a price."""
+    """Whether a client may set how soon the agent answers."""
 
 
 class SecurityTable(Table):
@@ -141,7 +142,7 @@ class SecurityTable(Table):
     certfile: Path | None = None
     """The certificate for HTTPS, in PEM."""
     keyfile: Path | None = None
-    """Its key, where that is in another file."""
+    """The key of the certificate, if it is in another file."""
     ticket_ttl: float = Field(default=30.0, ge=1, le=600)
     """Seconds that a ticket for a browser is valid."""
     calls_per_token: int = Field(default=10, ge=0)
@@ -149,7 +150,7 @@ class SecurityTable(Table):
     calls_per_address: int = Field(default=0, ge=0)
     """Calls at once from one address; 0: any number."""
     allowed_origins: tuple[str, ...] = ()
-    """Pages of other hosts that may connect, as `https://example.com`."""
+    """Pages of other hosts that may connect, such as `https://example.com`."""
     trusted_proxies: tuple[str, ...] = ()
     """Proxies, or networks, whose forwarding headers are believed, besides those of this machine."""
     expose_headers: tuple[str, ...] = ()
@@ -164,7 +165,7 @@ class RecordsTable(Table):
 
 
 class RecordingTable(Table):
-    """Recordings of calls: both voices, what was understood, and every decision."""
+    """Recordings of calls: both voices, the transcripts, and every decision."""
 
     folder: Path | None = None
     """Where recordings are written; without it, calls are not recorded."""
@@ -182,11 +183,11 @@ class LogTable(Table):
     """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The lowest level of its lines."""
+    """The lowest level of the lines that are written."""
     format: Literal["auto", "text", "json"] = "auto"
-    """How they are written; `auto` is text on a terminal and JSON elsewhere."""
+    """The format of the lines; `auto` is text on a terminal and JSON elsewhere."""
     words: bool = False
-    """Whether it has what callers and agents say."""
+    """Whether the log has what callers and agents say."""
 
 
 if TYPE_CHECKING:
@@ -218,15 +219,15 @@ class Settings(BaseSettings):
     )
 
     server: ServerTable = ServerTable()
-    """Where calls come in."""
+    """Where the server listens, and how it ends."""
     agent: AgentTable = AgentTable()
-    """Who answers: an agent, or a language model."""
+    """Who answers: an agent, a language model, or a speech-to-speech model."""
     providers: ProvidersTable = ProvidersTable()
-    """Who hears and speaks. Options of a provider stand in `[stt.NAME]` and `[tts.NAME]`."""
+    """The recognizer, the voice and the detectors. Options of a provider are in `[stt.NAME]` and `[tts.NAME]`."""
     stt: Options = Field(default_factory=dict)
-    """Options of recognizers, each in the table of its name; docs/providers lists them."""
+    """Options of recognizers, each in a table with the name of the provider; docs/providers lists them."""
     tts: Options = Field(default_factory=dict)
-    """Options of voices, likewise."""
+    """Options of voices, each in a table with the name of the provider."""
     voices: dict[str, VoiceTable] = Field(default_factory=dict)
     """Voices by name, in place of `providers.tts`: a call has the one that its client names, or else the first that
     speaks its language."""
@@ -245,10 +246,10 @@ class Settings(BaseSettings):
     records: RecordsTable = RecordsTable()
     """Records of calls."""
     recording: RecordingTable = RecordingTable()
-    """Recordings of calls: both voices, what was understood, and every decision."""
+    """Recordings of calls: both voices, the transcripts, and every decision."""
     costs: CostsTable = CostsTable()
-    """What providers charge, in US dollars, by the name of a model or of all of its provider's models. Without a price,
-    cost is not known, and shown as such."""
+    """What providers charge, in US dollars. A name is that of a model, or of a provider for all of its models. Without
+    a price, the cost is unknown, and shown as such."""
     telemetry: TelemetryTable = TelemetryTable()
     """What is counted, and where metrics and traces are sent."""
     log: LogTable = LogTable()

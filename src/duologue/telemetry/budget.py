@@ -19,14 +19,23 @@ class LatencyBudget:
     """
 
     voice_to_voice: float | None = None
+    """The whole: from the end of the user's speech to the first audible sample of the answer."""
     speech_end: float | None = None
+    """Until the detector reports the end of speech."""
     transcript: float | None = None
+    """From there until the transcript is there."""
     end_of_turn: float | None = None
+    """From there until the silence at which the turn is decided."""
     input_lag: float | None = None
+    """From there until the decision, which waits for audio that was received or scored late."""
     agent: float | None = None
+    """From there until the agent's first text."""
     clause: float | None = None
+    """From there until the first clause is complete."""
     voice: float | None = None
+    """From there until the first audio of the voice."""
     playout: float | None = None
+    """From there until the first audible sample is handed to the transport."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

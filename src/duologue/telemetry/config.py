@@ -22,12 +22,12 @@ class TelemetryConfig:
     """
 
     metrics: bool = True
-    """Count, for `/metrics` and OTLP."""
+    """Whether anything is counted, for `/metrics` and OTLP."""
     otlp_endpoint: str = ""
     """The address of a collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`. Empty: that of the
     environment variable `OTEL_EXPORTER_OTLP_ENDPOINT`; if that is not set, nothing is sent."""
     traces: bool = True
-    """Send traces there."""
+    """Send traces to `otlp_endpoint`."""
     sample: float = 0.1
     """The share of conversations whose traces are sent, 0 to 1. Turns over their budget, and turns with an error, are
     always sent."""

@@ -1,6 +1,6 @@
 """The messages that a client sends: JSON objects in text frames, told apart by `type`.
 
-Every field bears its meaning; its unit is in its type. A field that is not listed here is refused.
+Each field has a description; its unit is in its type. A field that is not listed here is refused.
 """
 
 from __future__ import annotations
@@ -35,45 +35,43 @@ class Start(Model):
 
     type: Literal["start"] = "start"
     version: Version = Field(description="Version of the protocol: 1.")
-    audio_in: Audio = Field(default=Audio(), description="The sound that the client will send.")
-    audio_out: Audio = Field(default=Audio(rate=24_000), description="The sound that the client wants to be sent.")
+    audio_in: Audio = Field(default=Audio(), description="The audio that the client will send.")
+    audio_out: Audio = Field(default=Audio(rate=24_000), description="The audio that the client wants to receive.")
     agent: str | None = Field(
-        default=None, max_length=64, description="Which of the server's agents; null for its own choice."
+        default=None, max_length=64, description="Which of the server's agents; null for the server's default."
     )
-    language: str | None = Field(
-        default=None, max_length=35, description="BCP 47 tag; null for the server's own choice."
-    )
+    language: str | None = Field(default=None, max_length=35, description="BCP 47 tag; null for the server's default.")
     turns: Literal["auto", "manual"] = Field(
         default="auto", description="`manual`: only `turn.begin`, `turn.end` and `text` make turns (push to talk)."
     )
     voice: str | None = Field(
-        default=None, max_length=64, description="Which of the server's voices; null for its own choice."
+        default=None, max_length=64, description="Which of the server's voices; null for the server's default."
     )
     turn_taking: TurnTaking = Field(
-        default=TurnTaking(), description="How the end of turns is judged, within what the server allows."
+        default=TurnTaking(), description="Settings of turn-taking, within what the server allows."
     )
     denoise: str | None = Field(
         default=None,
         max_length=64,
-        description="Which of the server's denoisers takes noise out of the audio, empty for none of them; null for "
-        "the server's own choice.",
+        description="Which of the server's denoisers takes noise out of the audio; empty for none, null for the "
+        "server's default.",
     )
     greeting: bool = Field(default=True, description="Whether the agent may speak first.")
     marks: bool = Field(
         default=False,
-        description="Whether the client will send `mark`; until one comes, what was heard is estimated from what was "
-        "sent.",
+        description="Whether the client will send `mark`. Until the first mark, what was heard is estimated from what "
+        "was sent.",
     )
     meter_s: Seconds | None = Field(
-        default=None, ge=0.05, le=5.0, description="Time between two `meter`, 0.05 to 5; null for none at all."
+        default=None, ge=0.05, le=5.0, description="Time between two `meter` messages, 0.05 to 5; null for none."
     )
     resumable: bool = Field(
-        default=False, description="Whether the session is kept for a while where the connection breaks."
+        default=False, description="Whether the session is kept for a while if the connection breaks."
     )
     metadata: Metadata = Field(
         default={},
         repr=False,
-        description="An object for the application, of at most 16,384 bytes and 8 levels; its agent gets it.",
+        description="An object for the application and its agent, of at most 16,384 bytes and 8 levels.",
     )
 
 
@@ -84,16 +82,20 @@ class Reconnect(Model):
     version: Version = Field(description="Version of the protocol: 1.")
     token: str = Field(max_length=128, repr=False, description="The newest `resume_token`, which is valid once.")
     output: Samples = Field(default=0, description="The sample of the output that is needed next.")
-    generation: Generation = Field(default=0, description="The newest generation of which anything came.")
-    messages: Count = Field(default=0, description="How many messages came in all; `meter` and `reconnected` apart.")
-    input: Samples = Field(default=0, description="The sample that would be sent next, in the rate of `audio_in`.")
+    generation: Generation = Field(default=0, description="The newest generation of which the client got anything.")
+    messages: Count = Field(
+        default=0, description="How many messages the client got in all, without `meter` and `reconnected`."
+    )
+    input: Samples = Field(
+        default=0, description="The sample that the client would send next, at the rate of `audio_in`."
+    )
 
 
 class Mark(Model):
-    """Tells how far playback has come; sent each 100 to 200 ms while sound plays."""
+    """Says how far playback has come; sent every 100 to 200 ms while audio plays."""
 
     type: Literal["mark"] = "mark"
-    position: Samples = Field(description="All output before this sample has sounded, in the rate of `audio_out`.")
+    position: Samples = Field(description="All output before this sample has been played, at the rate of `audio_out`.")
 
 
 class Text(Model):
@@ -122,7 +124,7 @@ class TurnBegin(Model):
 
 
 class TurnEnd(Model):
-    """The user lets the button go: the turn is decided, with all audio that was sent before."""
+    """The user releases the button: the turn is decided, with all audio that was sent before."""
 
     type: Literal["turn.end"] = "turn.end"
 

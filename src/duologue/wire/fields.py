@@ -1,4 +1,4 @@
-"""What the messages of the protocol are made of: fields with units, and the encoding of sound."""
+"""What the messages of the protocol are made of: fields with units, and the encoding of audio."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ MAX_METADATA_DEPTH: Final = 8
 
 
 class Audio(Model):
-    """How one direction's mono sound is encoded."""
+    """How the mono audio of one direction is encoded."""
 
     encoding: audio_format.Encoding = Field(
-        default="pcm_s16le", description="16-bit little-endian PCM, or a law of G.711."
+        default="pcm_s16le", description="16-bit little-endian PCM, or G.711 with mu-law or A-law."
     )
     rate: Hertz = Field(
         default=audio_format.RATE,
@@ -128,10 +128,10 @@ Metadata = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
 
 class TurnTaking(Model):
-    """How the end of the user's turns is judged; what is left out or null is as the server has it."""
+    """Settings of turn-taking for one call; a field that is left out or null has the server's value."""
 
     action_delay_s: Seconds | None = Field(
-        default=None, description="Silence after which a turn that sounds finished is decided."
+        default=None, description="Silence after which a turn is decided that sounds finished."
     )
     timeout_s: Seconds | None = Field(
         default=None, description="Silence after which a turn is decided whatever the evidence says."

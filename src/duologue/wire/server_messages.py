@@ -1,6 +1,6 @@
 """The messages that the server sends: JSON objects in text frames, told apart by `type`.
 
-Every field bears its meaning; its unit is in its type.
+Each field has a description; its unit is in its type.
 """
 
 from __future__ import annotations
@@ -52,42 +52,46 @@ class Started(Model):
     type: Literal["started"] = "started"
     session: str = Field(description="Names the session in logs.")
     version: Version = Field(description="Version of the protocol: 1.")
-    audio_in: Audio = Field(description="The sound that the server will take, as asked for.")
-    audio_out: Audio = Field(description="The sound that the server will send, as asked for.")
+    audio_in: Audio = Field(description="The audio that the server accepts, as the client asked.")
+    audio_out: Audio = Field(description="The audio that the server will send, as the client asked.")
     limits: Limits = Field(description="What the server allows.")
-    agent_name: str = Field(default="", description="The name of the agent, to be shown; empty where it has none.")
+    agent_name: str = Field(default="", description="The name of the agent, to be shown; empty if it has none.")
     recorded: bool = Field(default=False, description="Whether the server records the call: show it to the user.")
     resume_token: str | None = Field(
-        default=None, repr=False, description="For `reconnect`, where the session is `resumable`."
+        default=None, repr=False, description="The token for `reconnect`, if the session is `resumable`."
     )
-    resume_s: Seconds = Field(default=0.0, description="How long the session is kept where the connection breaks.")
+    resume_s: Seconds = Field(default=0.0, description="How long the session is kept if the connection breaks.")
 
 
 class Reconnected(Model):
-    """The session goes on. What the client has not got follows, then what comes."""
+    """The session goes on. First the messages and audio that the client lacks follow, then new ones."""
 
     type: Literal["reconnected"] = "reconnected"
     session: str = Field(description="Names the session in logs.")
-    resume_token: str = Field(repr=False, description="For the next time; the one before is no longer valid.")
-    resume_s: Seconds = Field(description="How long the session is kept where the connection breaks.")
+    resume_token: str = Field(
+        repr=False, description="The token for the next `reconnect`; the one before is no longer valid."
+    )
+    resume_s: Seconds = Field(description="How long the session is kept if the connection breaks.")
     input: Samples = Field(
-        description="The sample that is expected next: send from there on what is still there, then go on."
+        description="The sample that the server expects next: send the audio from there on that you still have, then "
+        "go on."
     )
     messages: Count = Field(
-        default=0, description="How many messages of the client were handled, `start` apart: send the later ones again."
+        default=0,
+        description="How many messages of the client were handled, without `start`: send the later ones again.",
     )
     restored: bool = Field(
-        description="Whether another process goes on from what was stored: output that had not sounded is lost."
+        description="Whether another process goes on from a stored state: output that was not played is lost."
     )
     recorded: bool = Field(default=False, description="Whether the server records the call from here on.")
 
 
 class State(Model):
-    """Something about the conversation's state changed."""
+    """The state of the conversation changed."""
 
     type: Literal["state"] = "state"
     session: Literal["initial", "listening", "processing", "speaking", "away", "ended"] = Field(
-        description="One word for the whole."
+        description="The state of the session, derived from the other two."
     )
     user: Literal["silent", "speaking", "away"] = Field(description="What the user does.")
     agent: Literal["idle", "thinking", "speaking", "ducked", "paused"] = Field(description="What the agent does.")
@@ -96,7 +100,7 @@ class State(Model):
 
 
 class SpeechStarted(Model):
-    """The user began to speak, or went on."""
+    """The user began to speak, or continued the turn."""
 
     type: Literal["speech.started"] = "speech.started"
     turn: Count = Field(description="The turn that it belongs to.")
@@ -105,7 +109,7 @@ class SpeechStarted(Model):
 
 
 class SpeechStopped(Model):
-    """The user fell silent; whether the turn is over is another question."""
+    """The user fell silent. The turn may not be over."""
 
     type: Literal["speech.stopped"] = "speech.stopped"
     turn: Count = Field(description="The turn that it belongs to.")
@@ -118,7 +122,7 @@ class TranscriptPartial(Model):
 
     type: Literal["transcript.partial"] = "transcript.partial"
     turn: Count = Field(description="The turn that they belong to.")
-    text: str = Field(description="All words of the turn so far; replaces the partial before.")
+    text: str = Field(description="All words of the turn so far; replaces the previous partial transcript.")
 
 
 class TranscriptFinal(Model):
@@ -130,7 +134,7 @@ class TranscriptFinal(Model):
     reason: str = Field(description="Why the turn was decided: `words`, `sound`, `timeout`, `manual`, `text`, …")
     start_s: Seconds = Field(description="First sample of the turn, from the start of the input.")
     end_s: Seconds = Field(description="Last sample of the user's speech, from the start of the input.")
-    silence_s: Seconds = Field(description="From there to the decision.")
+    silence_s: Seconds = Field(description="Silence from there to the decision.")
     probability: float = Field(description="Probability that the turn was over, 0 to 1.")
 
 
@@ -139,7 +143,7 @@ class AgentText(Model):
 
     type: Literal["agent.text"] = "agent.text"
     generation: Generation = Field(description="The reply that it belongs to.")
-    text: str = Field(description="The clause; add it to those before.")
+    text: str = Field(description="The clause; append it to those before.")
 
 
 class AgentHeard(Model):
@@ -147,44 +151,44 @@ class AgentHeard(Model):
 
     type: Literal["agent.heard"] = "agent.heard"
     generation: Generation = Field(description="The reply.")
-    turn: Count = Field(description="The turn that was answered; 0 where nobody asked.")
+    turn: Count = Field(description="The turn that was answered; 0 if it answers none, such as a greeting.")
     text: str = Field(description="What was heard.")
-    said: str = Field(description="All that was ready to be said.")
+    said: str = Field(description="All text that was ready to be spoken.")
     interrupted: bool = Field(description="Whether the reply was cut off.")
-    estimated: bool = Field(description="Whether what was heard had to be estimated.")
+    estimated: bool = Field(description="Whether `text` is an estimate.")
 
 
 class Pause(Model):
-    """Stop sounding at once and keep the rest: the user may be speaking."""
+    """Pause playback at once and keep the rest: the user may be speaking."""
 
     type: Literal["pause"] = "pause"
-    generation: Generation = Field(description="The reply to hold.")
+    generation: Generation = Field(description="The reply to pause.")
 
 
 class Resume(Model):
-    """Go on where playback was paused."""
+    """Resume playback where it was paused."""
 
     type: Literal["resume"] = "resume"
-    generation: Generation = Field(description="The reply to go on with.")
+    generation: Generation = Field(description="The reply to resume.")
 
 
 class Interrupted(Model):
-    """Drop all sound of this generation and older, whether it has come or is still to come."""
+    """Drop all audio of this generation and older, also frames that are still to come."""
 
     type: Literal["interrupted"] = "interrupted"
     generation: Generation = Field(description="The newest reply to drop.")
 
 
 class Decision(Model):
-    """Something else was decided or seen; shown so that every decision can be explained."""
+    """Something else was decided or noticed; sent so that every decision can be explained."""
 
     type: Literal["decision"] = "decision"
     name: str = Field(
         description="What was decided: `turn_scored`, `interrupted`, `false_interruption`, `audio_gap`, …"
     )
-    reason: str = Field(description="Why, in one word; empty where the name says it all.")
+    reason: str = Field(description="Why, in one word; empty if the name says it.")
     at_s: Seconds = Field(description="When, from the start of the input.")
-    fields: dict[str, Scalar] = Field(description="What the decision rests on; more may be added to them at any time.")
+    fields: dict[str, Scalar] = Field(description="The data behind the decision; new fields may be added at any time.")
 
 
 class Latency(Model):
@@ -195,11 +199,12 @@ class Latency(Model):
     generation: Generation = Field(description="The reply to it.")
     processing_s: Seconds = Field(description="From the turn's decision to the first audible sample of the reply.")
     voice_to_voice_s: Seconds | None = Field(
-        description="From the end of the user's speech, as heard here, to the same; null where the turn was typed."
+        description="From the end of the user's speech, as the server detected it, to the same sample; null if the "
+        "turn was typed."
     )
     stages: dict[str, Seconds] = Field(
-        description="When each was there, from the end of the user's speech: `speech_stopped`, `words`, `score` (the "
-        "last), `due`, `decided`, `first_text`, `clause`, `first_clause`, `first_audio`."
+        description="When each stage was reached, counted from the end of the user's speech: `speech_stopped`, "
+        "`words`, `score` (the last), `due`, `decided`, `first_text`, `clause`, `first_clause`, `first_audio`."
     )
     parts: dict[str, Seconds] = Field(
         default={},
@@ -207,39 +212,39 @@ class Latency(Model):
         "`input_lag`, `agent`, `clause`, `voice`, `playout`. They add up to `voice_to_voice_s`.",
     )
     speculation: Literal["hit", "none"] = Field(
-        description="`hit` where the reply had been prepared before the turn was decided."
+        description="`hit` if the reply was prepared before the turn was decided."
     )
 
 
 class Meter(Model):
-    """What the detectors make of the sound; sent where `start` asks for it, audio comes, and the client reads."""
+    """What the detectors think of the audio; sent if `start` asks for it, audio arrives, and the client reads."""
 
     type: Literal["meter"] = "meter"
-    at_s: Seconds = Field(description="End of the sound that it is about, from the start of the input.")
+    at_s: Seconds = Field(description="End of the audio that was measured, from the start of the input.")
     speech: float = Field(description="Probability of speech, 0 to 1: the highest since the last `meter`.")
-    echo_ratio: float = Field(description="Share of that sound which the agent's own voice explains, 0 to 1.")
+    echo_ratio: float = Field(description="Share of that audio that is explained by the agent's own voice, 0 to 1.")
     end_of_turn: float | None = Field(
-        description="Probability that the open turn is over, as scored last; null if there is none."
+        description="Latest probability that the open turn is over; null if no turn is open."
     )
     silence_s: Seconds | None = Field(
-        description="Time since the last speech of the open turn; null where none is open."
+        description="Time since the last speech of the open turn; null if no turn is open."
     )
 
 
 class Ack(Model):
-    """How much input has been accepted; sent about each 200 ms while audio comes."""
+    """How much input has been accepted; sent about every 200 ms while audio arrives."""
 
     type: Literal["ack"] = "ack"
-    position: Samples = Field(description="The sample that is expected next, in the rate of `audio_in`.")
-    gaps: Samples = Field(description="Samples that never came, in all.")
-    duplicates: Samples = Field(description="Samples that came twice and were dropped, in all.")
+    position: Samples = Field(description="The sample that is expected next, at the rate of `audio_in`.")
+    gaps: Samples = Field(description="Samples that never arrived, in all.")
+    duplicates: Samples = Field(description="Samples that arrived twice and were dropped, in all.")
 
 
 class Pong(Model):
     """The answer to `ping`."""
 
     type: Literal["pong"] = "pong"
-    id: Count = Field(description="As in the `ping`.")
+    id: Count = Field(description="The `id` of the `ping`.")
 
 
 class Error(Model):
@@ -249,15 +254,15 @@ class Error(Model):
     code: str = Field(description="What kind of error; the codes are listed below.")
     message: str = Field(description="What was wrong and what was expected.")
     hint: str = Field(description="What to do next; may be empty.")
-    retryable: bool = Field(description="Whether the same may succeed later.")
+    retryable: bool = Field(description="Whether the same request may succeed later.")
     fatal: bool = Field(description="Whether the session is over; `ended` follows.")
-    retry_after_s: Seconds | None = Field(default=None, description="When to try again; null where that is not known.")
-    provider: str | None = Field(default=None, description="The provider that failed; null where none did.")
-    turn: Count | None = Field(default=None, description="The turn that it befell; null where it was none.")
+    retry_after_s: Seconds | None = Field(default=None, description="When to try again; null if that is not known.")
+    provider: str | None = Field(default=None, description="The provider that failed; null if none did.")
+    turn: Count | None = Field(default=None, description="The turn in which it happened; null if in none.")
 
     @classmethod
     def of(cls, error: DuologueError, *, fatal: bool, turn: int | None = None) -> Self:
-        """The message that tells of `error`."""
+        """Return the message for an exception."""
         return cls(**error.as_dict(), fatal=fatal, turn=turn)
 
 
