@@ -11,7 +11,7 @@ from duologue_bench.peers.duologue_peer import Duologue
 from duologue_bench.peers.environment import ENVIRONMENTS, SCRIPTS, Environment, prepare
 from duologue_bench.peers.livekit import LiveKit
 from duologue_bench.peers.pipecat import Pipecat
-from duologue_bench.peers.trial import Trial, last_object
+from duologue_bench.peers.trial import ServicesWork, Trial, last_object
 
 # As the scripts print them, with what they say besides.
 PIPECAT_FLAT_OUT = """{"mode": "vad", "observers": true, "uvloop": false, "content": "speech", "chunks": 1060,
@@ -56,6 +56,15 @@ DUOLOGUE = """{
   }
 }
 """
+
+
+PROVIDERS: dict[str, Any] = {
+    "sessions": 2, "cores": 0.31, "pushed": 0.998, "scored": 1.0, "late_p50_ms": 0.5, "late_p99_ms": 6.1, "turns": 4,
+    "errors": 0, "replies_ms": [402.1, 380.5, 391.0],
+}  # fmt: skip
+WORK = ServicesWork(
+    Path("line.wav"), 30.0, 5.0, {"stt": "http://127.0.0.1:1", "llm": "http://127.0.0.1:2", "tts": "ws://127.0.0.1:3"}
+)
 
 
 def read(trial: Trial, text: str) -> dict[str, float]:
@@ -112,6 +121,17 @@ def test_all_are_judged_by_lateness_and_by_what_came_through(
     assert read(Pipecat(tmp_path).load(3), json.dumps(PIPECAT_LOAD | change))["kept_up"] == kept_up
 
 
+def test_what_they_print_of_sessions_on_services_is_understood(tmp_path: Path) -> None:
+    for peer in (Pipecat(tmp_path), LiveKit(tmp_path)):
+        trial = peer.providers(WORK, 2)
+        told = read(trial, json.dumps(PROVIDERS))
+        assert (told["cores"], told["turns"], told["kept_up"]) == (0.31, 4, 1.0)
+        assert told["processed"] == pytest.approx(0.998)
+        assert read(trial, json.dumps(PROVIDERS | {"errors": 1}))["kept_up"] == 0.0
+        assert read(trial, json.dumps(PROVIDERS | {"late_p99_ms": 21.0}))["kept_up"] == 0.0
+        assert read(trial, json.dumps(PROVIDERS | {"scored": 0.9}))["kept_up"] == 0.0
+
+
 def test_audio_that_did_not_come_through_is_not_kept_up_with(tmp_path: Path) -> None:
     told = read(LiveKit(tmp_path).load(4), json.dumps(LIVEKIT_LOAD | {"vad_done_ratio": 0.75}))
     assert told["kept_up"] == 0.0
@@ -138,7 +158,7 @@ def test_commands_name_the_size_and_run_where_the_scripts_lie(tmp_path: Path) ->
 
 def test_the_scripts_that_the_commands_name_come_with_us() -> None:
     for peer in (Pipecat(SCRIPTS), LiveKit(SCRIPTS)):
-        for trial in (peer.flat_out(), peer.alone(), peer.barge_in(), peer.load(3)):
+        for trial in (peer.flat_out(), peer.alone(), peer.barge_in(), peer.load(3), peer.providers(WORK, 3)):
             script = (trial.folder / trial.command[1]).read_text()
             compile(script, trial.command[1], "exec")
             for option in trial.command[2::2]:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 from duologue_bench.peers.livekit import LiveKit
 from duologue_bench.peers.pipecat import Pipecat
-from duologue_bench.peers.trial import Contestant
 
 __all__ = ["peers_in"]
 
 
-def peers_in(folder: Path) -> tuple[list[Contestant], list[str]]:
+def peers_in(folder: Path) -> tuple[list[Pipecat | LiveKit], list[str]]:
     """The peers whose scripts lie in `folder`, and what is to be said of those that do not."""
-    found: list[Contestant] = []
+    found: list[Pipecat | LiveKit] = []
     told: list[str] = []
     for peer in (Pipecat(folder), LiveKit(folder)):
         if reason := peer.missing():

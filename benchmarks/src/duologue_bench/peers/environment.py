@@ -37,12 +37,27 @@ class Environment:
 ENVIRONMENTS: Final = (
     Environment(
         "pipecat",
-        ("pipecat-ai==1.14.0", "numpy==2.4.6", "onnxruntime==1.32.0", "soundfile==0.13.1", "soxr==1.0.0"),
+        (
+            "pipecat-ai==1.14.0",
+            "deepgram-sdk==7.17.0",
+            "numpy==2.4.6",
+            "onnxruntime==1.32.0",
+            "soundfile==0.13.1",
+            "soxr==1.0.0",
+        ),
         ("beckett.wav", "two_cities.wav"),
     ),
     Environment(
         "livekit",
-        ("livekit-agents==1.8.9", "livekit==1.1.21", "livekit-local-inference==0.2.7", "numpy==2.4.6"),
+        (
+            "livekit-agents==1.8.9",
+            "livekit==1.1.21",
+            "livekit-local-inference==0.2.7",
+            "livekit-plugins-deepgram==1.8.9",
+            "livekit-plugins-elevenlabs==1.8.9",
+            "livekit-plugins-openai==1.8.9",
+            "numpy==2.4.6",
+        ),
         ("beckett.wav",),
         "make_phrase.py",
     ),

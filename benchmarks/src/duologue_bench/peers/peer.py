@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from duologue_bench.peers.trial import START_S, Figures, Trial
+from duologue_bench.peers.trial import START_S, Figures, ServicesWork, Trial, judged, pick
 
 __all__ = ["LOAD_SCRIPT", "Peer"]
 
 LOAD_SCRIPT: Final = "bench_load.py"
 """Measures many sessions; a folder without it is not a peer's."""
+SERVICES_SCRIPT: Final = "bench_providers.py"
+CREATION_S: Final = 0.5
+"""Allowed for each session to be made and connected."""
 
 
 class Peer:
@@ -40,6 +43,15 @@ class Peer:
         absent = next((file for file in (self.python, script) if not file.exists()), None)
         return f"{self.label} is left out: there is no {absent}." if absent else None
 
+    def providers(self, work: ServicesWork, sessions: int) -> Trial:
+        """Sessions on the peer's own plugins of Deepgram, OpenAI and ElevenLabs."""
+        options = {"sessions": sessions, "seconds": work.seconds, "warm": work.warm, "sound": work.sound}
+        arguments = [word for name, value in {**options, **work.addresses}.items() for word in (f"--{name}", value)]
+        planned_s = work.seconds + work.warm + CREATION_S * sessions
+        return self._trial(
+            "providers", SERVICES_SCRIPT, *arguments, read=_read_providers, planned_s=planned_s, sessions=sessions
+        )
+
     def _version(self) -> str:
         if not self.python.exists():
             return ""
@@ -58,3 +70,12 @@ class Peer:
     ) -> Trial:
         command = (str(self.python), script, *map(str, arguments))
         return Trial(what, command, self._folder, read, planned_s, sessions)
+
+
+def _read_providers(told: Mapping[str, Any]) -> Figures:
+    names = ("cores", "late_p50_ms", "late_p99_ms", "pushed", "scored", "turns", "errors")
+    figures = pick(told, **{name: name for name in names})
+    figures["processed"] = figures.pop("pushed", 0.0) * figures.pop("scored", 0.0)
+    if figures.get("errors"):
+        return {**figures, "kept_up": 0.0}
+    return judged(figures)

@@ -21,7 +21,7 @@ from duologue_bench.machine import busy_s
 from duologue_bench.memory import private_bytes
 from duologue_bench.peers.trial import Contestant, Figures, Trial, last_object
 
-__all__ = ["COMMON", "FEW", "Lap", "Race", "median", "per_session_mb", "run_race"]
+__all__ = ["COMMON", "FEW", "Lap", "Race", "median", "per_session_mb", "run_race", "run_trial"]
 
 COMMON: Final = 10
 """Sessions in real time that all are measured with."""
@@ -118,7 +118,7 @@ def run_race(contestants: Sequence[Contestant], *, rounds: int, limit_s: float, 
     end = time.monotonic() + limit_s
 
     def lap(contestant: Contestant, trial: Trial) -> Lap:
-        done = _run(contestant.name, trial)
+        done = run_trial(contestant.name, trial)
         race.laps.append(done)
         on_lap(done)
         return done
@@ -161,7 +161,7 @@ def _search(race: Race, contestants: Sequence[Contestant], lap: Callable[[Contes
         race.knees[name] = max((lap.sessions for lap in loads if lap.figures.get("kept_up")), default=0)
 
 
-def _run(who: str, trial: Trial) -> Lap:
+def run_trial(who: str, trial: Trial) -> Lap:
     """Run one command until it has printed its object, and weigh its process meanwhile."""
     began, before = time.monotonic(), _others_s()
     environment = dict(os.environ)

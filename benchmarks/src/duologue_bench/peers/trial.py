@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from duologue_bench.figures import LATE_S
 
-__all__ = ["START_S", "Contestant", "Figures", "Trial", "judged", "last_object", "pick"]
+__all__ = ["START_S", "Contestant", "Figures", "ServicesWork", "Trial", "judged", "last_object", "pick"]
 
 Figures = dict[str, float]
 """By name; what a command does not tell is not there.
@@ -42,7 +42,7 @@ class Trial:
     """One command, and how its output is read."""
 
     what: str
-    """`flat out`, `alone`, `barge-in` or `load`."""
+    """`flat out`, `alone`, `barge-in`, `load` or `providers`."""
     command: tuple[str, ...]
     folder: Path
     read: Callable[[Mapping[str, Any]], Figures]
@@ -53,6 +53,19 @@ class Trial:
     def limit_s(self) -> float:
         """Seconds after which it is given up."""
         return START_S + 3 * self.planned_s
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesWork:
+    """What sessions on services hear, and where the services are."""
+
+    sound: Path
+    """A WAV file of 16 kHz mono."""
+    seconds: float
+    warm: float
+    """Seconds before them."""
+    addresses: Mapping[str, str]
+    """URLs of `stt`, `llm` and `tts`."""
 
 
 class Contestant(Protocol):

@@ -13,6 +13,7 @@ import json
 import sys
 from collections import deque
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
@@ -26,11 +27,19 @@ __all__ = ["VOICE_RATE", "StandIns"]
 VOICE_RATE: Final = 24_000
 CHUNK_S: Final = 0.24
 """Seconds of audio in a message of the voice: four characters."""
-INTERIM_EVERY: Final = 16
-"""Messages of audio between two interim results: half a second, of windows of 32 ms."""
+INTERIM_EVERY: Final = 16_384
+"""Samples between two interim results: a second, whatever the size of messages."""
 LOUD: Final = 300
 """The highest sample of silence."""
 WORD_S: Final = 0.2
+AFTER_AUDIO_S: Final = 0.001
+"""The end of a context comes after its audio, also where both are due at once."""
+LEAST_PAUSE_S: Final = 0.1
+"""Silence of less inside a word, such as before a "p", is no end of a segment, whatever `endpointing` says."""
+DEFAULT_ENDPOINTING_MS: Final = 10
+METADATA: Final = (
+    '{"request_id":"r","model_uuid":"m","model_info":{"name":"general-nova-3","version":"1","arch":"nova-3"}}'
+)
 
 
 class StandIns:
@@ -40,7 +49,7 @@ class StandIns:
         self.latencies = latencies
         self.late: list[float] = []
         """Seconds by which answers were sent after their time."""
-        self.counts = {"audio_messages": 0, "finals": 0, "completions": 0, "texts": 0}
+        self.counts = {"audio_messages": 0, "finals": 0, "segments": 0, "completions": 0, "texts": 0}
         tone = 8000 * np.sin(2 * np.pi * 220 * np.arange(round(CHUNK_S * VOICE_RATE)) / VOICE_RATE)
         self.audio = base64.b64encode(tone.astype("<i2").tobytes()).decode()
         """A message's audio."""
@@ -49,7 +58,7 @@ class StandIns:
 
     async def __aenter__(self) -> StandIns:
         self._servers = [
-            await ws_create_server(lambda _: _Recognizer(self), "127.0.0.1", 0, logger_name="stand-in"),
+            await ws_create_server(self._recognizer, "127.0.0.1", 0, logger_name="stand-in"),
             await ws_create_server(self._voice, "127.0.0.1", 0, logger_name="stand-in"),
             await asyncio.get_running_loop().create_server(lambda: _Model(self), "127.0.0.1", 0),
         ]
@@ -63,6 +72,10 @@ class StandIns:
     async def __aexit__(self, *_: object) -> None:
         for server in self._servers:
             server.close()
+
+    def _recognizer(self, request: WSUpgradeRequest) -> WSListener:
+        query = parse_qs(urlsplit(request.path.decode()).query)
+        return _Recognizer(self, {name: values[-1] for name, values in query.items()})
 
     def _voice(self, request: WSUpgradeRequest) -> WSListener:
         return _Voice(self)
@@ -84,12 +97,22 @@ class StandIns:
 
 
 class _Recognizer(WSListener):
-    """A stream of `/v1/listen`."""
+    """A stream of `/v1/listen`.
 
-    def __init__(self, service: StandIns) -> None:
+    It ends segments after the silence that `endpointing` names, and with `vad_events` tells where speech starts.
+    """
+
+    def __init__(self, service: StandIns, query: dict[str, str]) -> None:
         super().__init__()
         self._service = service
-        self._messages = self._samples = self._begin = self._words = 0
+        self._samples = self._begin = self._words = 0
+        self._interim_at = INTERIM_EVERY
+        endpointing = query.get("endpointing", str(DEFAULT_ENDPOINTING_MS))
+        self._pause = 0 if endpointing == "false" else round(max(int(endpointing) / 1000, LEAST_PAUSE_S) * RATE)
+        """Samples of silence that end a segment; 0: only a request does."""
+        self._tells_start = query.get("vad_events") == "true"
+        self._loud_until = 0
+        """The end of the last message that was speech; 0: none was in this segment."""
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
@@ -101,7 +124,9 @@ class _Recognizer(WSListener):
             kind = json.loads(frame.get_payload_as_bytes())["type"]
             if kind == "Finalize":
                 self._service.counts["finals"] += 1
-                self._service.later(self._service.latencies.stt, self._finish, self._samples)
+                has_words = not self._pause or self._loud_until > 0
+                self._service.later(self._service.latencies.stt, self._finish, self._samples, has_words, True)
+                self._loud_until = 0
             elif kind == "CloseStream":
                 transport.send_close(1000, b"")
         elif frame.msg_type == WSMsgType.CLOSE:
@@ -111,33 +136,53 @@ class _Recognizer(WSListener):
     def _hear(self, pcm: bytes) -> None:
         self._service.counts["audio_messages"] += 1
         self._samples += len(pcm) // 2
-        self._messages += 1
-        if self._messages % INTERIM_EVERY:
+        if self._pause:
+            self._segment(pcm)
+        if self._samples < self._interim_at:
             return
-        if np.abs(np.frombuffer(pcm, np.int16)).max(initial=0) > LOUD:
+        self._interim_at = self._samples + INTERIM_EVERY
+        if _is_loud(pcm):
             self._words = min(self._words + 2, len(WORDS.split()))
         if self._words:
             self._say(self._samples, WORDS.split()[: self._words], is_final=False)
 
-    def _finish(self, end: int) -> None:
-        self._say(end, WORDS.split(), is_final=True)
+    def _segment(self, pcm: bytes) -> None:
+        if _is_loud(pcm):
+            if self._tells_start and not self._loud_until:
+                at = self._samples / RATE
+                self._send(f'{{"type":"SpeechStarted","channel":[0,1],"timestamp":{at:.3f}}}')
+            self._loud_until = self._samples
+        elif self._loud_until and self._samples - self._loud_until >= self._pause:
+            self._service.counts["segments"] += 1
+            self._service.later(self._service.latencies.stt, self._finish, self._samples, True, False)
+            self._loud_until = 0
+
+    def _finish(self, end: int, has_words: bool, from_finalize: bool) -> None:
+        self._say(end, WORDS.split() if has_words else [], is_final=True, from_finalize=from_finalize)
         self._begin, self._words = end, 0
 
-    def _say(self, end: int, words: list[str], *, is_final: bool) -> None:
+    def _say(self, end: int, words: list[str], *, is_final: bool, from_finalize: bool = False) -> None:
         begin, last = self._begin / RATE, end / RATE
         first = max(begin, last - WORD_S * len(words))
-        step = (last - first) / len(words)
+        step = (last - first) / max(1, len(words))
         spoken = ",".join(
             f'{{"word":"{word}","start":{first + n * step:.3f},"end":{first + (n + 1) * step:.3f},"confidence":0.9}}'
             for n, word in enumerate(words)
         )
-        final = "true" if is_final else "false"
-        self._transport.send(
-            WSMsgType.TEXT,
+        final, finalized = json.dumps(is_final), json.dumps(from_finalize)
+        self._send(
             f'{{"type":"Results","channel_index":[0,1],"start":{begin:.3f},"duration":{last - begin:.3f},'
-            f'"is_final":{final},"speech_final":{final},"from_finalize":{final},"channel":{{"alternatives":'
-            f'[{{"transcript":"{" ".join(words)}","confidence":0.9,"words":[{spoken}]}}]}}}}'.encode(),
+            f'"is_final":{final},"speech_final":{final},"from_finalize":{finalized},"metadata":{METADATA},'
+            f'"channel":{{"alternatives":'
+            f'[{{"transcript":"{" ".join(words)}","confidence":0.9,"words":[{spoken}]}}]}}}}'
         )
+
+    def _send(self, text: str) -> None:
+        self._transport.send(WSMsgType.TEXT, text.encode())
+
+
+def _is_loud(pcm: bytes) -> bool:
+    return int(np.abs(np.frombuffer(pcm, np.int16)).max(initial=0)) > LOUD
 
 
 class _Voice(WSListener):
@@ -162,15 +207,15 @@ class _Voice(WSListener):
         if message.get("close_socket"):
             transport.send_close(1000, b"")
             return
-        context = message["context_id"]
+        context = message.get("context_id", "")
         now = asyncio.get_running_loop().time()
         if message.get("close_context"):
-            wait = max(0.0, self._ready.pop(context, now) - now)
+            wait = max(0.0, self._ready.pop(context, now) - now) + AFTER_AUDIO_S
             self._service.later(wait, self._send, json.dumps({"isFinal": True, "contextId": context}))
-        elif message["text"].strip():
+        elif text := message.get("text", "").strip():  # else it opens a context, keeps it open or asks for the rest
             self._service.counts["texts"] += 1
             ready = self._ready.setdefault(context, now + self._service.latencies.tts)
-            self._service.later(max(0.0, ready - now), self._speak, context, message["text"].strip())
+            self._service.later(max(0.0, ready - now), self._speak, context, text)
 
     def _send(self, text: str) -> None:
         self._transport.send(WSMsgType.TEXT, text.encode())

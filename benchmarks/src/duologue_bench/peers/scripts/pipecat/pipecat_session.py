@@ -201,7 +201,10 @@ class Tap(FrameProcessor):
 
 
 class Session:
-    """One session with a worker and a runner of its own, as in Pipecat's examples."""
+    """One session with a worker and a runner of its own, as in Pipecat's examples.
+
+    `services` are its recognizer, model and voice; without them it has instant fakes.
+    """
 
     def __init__(
         self,
@@ -209,11 +212,12 @@ class Session:
         on_audio: Callable[[Frame], None] | None = None,
         speech_timeout: float = 0.6,
         voice_seconds: float = 1.0,
+        services: tuple[STTService, LLMService, TTSService] | None = None,
     ) -> None:
         params = TransportParams(audio_in_enabled=True, audio_out_enabled=True)
         self.input = InstantInput(params)
         self.output = PacedOutput(params)
-        self.voice = InstantVoice(voice_seconds)
+        recognizer, model, self.voice = services or (InstantRecognizer(), InstantModel(), InstantVoice(voice_seconds))
         strategies = UserTurnStrategies(
             start=[VADUserTurnStartStrategy()],
             stop=[SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=speech_timeout)],
@@ -224,7 +228,7 @@ class Session:
                 vad_analyzer=SileroVADAnalyzer(params=VADParams(stop_secs=0.2)), user_turn_strategies=strategies
             ),
         )
-        processors = [self.input, InstantRecognizer(), self.users, InstantModel(), self.voice, self.output, self.agents]
+        processors = [self.input, recognizer, self.users, model, self.voice, self.output, self.agents]
         self._worker = PipelineWorker(
             Pipeline([*processors, Tap(on_audio)]),
             params=PipelineParams(
