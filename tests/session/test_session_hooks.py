@@ -87,6 +87,29 @@ async def test_a_hook_that_exits_fails_alone(fault: BaseException) -> None:
     assert called == ["next"]
 
 
+async def test_a_hook_that_cancels_its_own_task_keeps_no_other_from_being_called() -> None:
+    told, called = Told(), []
+
+    async def cancels() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:  # as libraries do whose deadlines cancel the task
+            raise TimeoutError from None
+
+    run = Hooks(told)
+    run.call(cancels)
+    run.call(lambda: called.append("while it waited"))
+    await asyncio.sleep(0.01)
+    run.call(cancels)
+    run.call(lambda: called.append("at the end"))
+    await run.close()
+    assert called == ["while it waited", "at the end"]
+    assert [error.message for error in told.errors] == ["A hook cancelled the task that ran it."] * 2
+
+
 async def test_a_hook_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hooks, "DEADLINE", 0.01)
     told = Told()

@@ -43,7 +43,7 @@ class Hooks:
             return
         self._waiting.append((hook, args))
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="hooks")
+            self._task = self._begin()
 
     @property
     def is_running_here(self) -> bool:
@@ -57,8 +57,18 @@ class Hooks:
         """
         if self._task is None or self.is_running_here:
             return
-        if not await finishes(self._task, CLOSING):
-            self.on_error(HookError(f"The hooks took more than {CLOSING:g} s when the call had ended."))
+        now = asyncio.get_running_loop().time
+        until = now() + CLOSING
+        while await finishes(self._task, until - now()):
+            if not self._waiting:
+                return
+            self._task = self._begin()
+        self.on_error(HookError(f"The hooks took more than {CLOSING:g} s when the call had ended."))
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._task is not None and self._task.cancelled():
+            self.on_error(HookError("A hook cancelled the task that ran it.", hint="Correct it, or what it calls."))
+        return asyncio.create_task(self._run(), name="hooks")
 
     async def _run(self) -> None:
         while self._waiting:

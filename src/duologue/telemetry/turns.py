@@ -39,7 +39,7 @@ class RecentTurns:
         bins = self._minutes.get(minute)
         if bins is None:
             bins = self._minutes[minute] = {}
-            for old in [m for m in self._minutes if m <= minute - MINUTES]:
+            for old in [m for m in self._minutes if not _is_shown(m, minute)]:
                 del self._minutes[old]
         key = str(round(math.log(max(voice_to_voice, LEAST) / LEAST) / WIDTH))
         bins[key] = bins.get(key, 0) + 1
@@ -49,7 +49,7 @@ class RecentTurns:
             self._slowest = _slowest_of(slowest, now)
 
     def _expired(self, now: float) -> bool:
-        return any(turn["at"] <= now - SLOWEST_FOR_S for turn in self._slowest)
+        return not all(_is_fresh(turn, now) for turn in self._slowest)
 
     def state(self) -> dict[str, Any]:
         """All that is known, as plain JSON types."""
@@ -63,7 +63,7 @@ def merge_turns(states: Iterable[Mapping[str, Any]], now: float) -> dict[str, An
     for state in states:
         slowest += state["slowest"]
         for minute, bins in state["minutes"].items():
-            if int(minute) > now // 60 - MINUTES:
+            if _is_shown(int(minute), int(now // 60)):
                 into = minutes.setdefault(minute, {})
                 for key, count in bins.items():
                     into[key] = into.get(key, 0) + count
@@ -73,7 +73,7 @@ def merge_turns(states: Iterable[Mapping[str, Any]], now: float) -> dict[str, An
 def summary(state: Mapping[str, Any], now: float) -> dict[str, Any]:
     """What `/ops` shows of a state: percentiles of the last minutes and of each minute, and the slowest turns."""
     current = int(now // 60)
-    minutes = {int(minute): bins for minute, bins in state["minutes"].items() if int(minute) > current - MINUTES}
+    minutes = {int(minute): bins for minute, bins in state["minutes"].items() if _is_shown(int(minute), current)}
     recent: Bins = {}
     for minute, bins in minutes.items():
         if minute > current - RECENT:
@@ -88,8 +88,18 @@ def summary(state: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def _slowest_of(turns: Iterable[dict[str, Any]], now: float) -> list[dict[str, Any]]:
-    fresh = [turn for turn in turns if turn["at"] > now - SLOWEST_FOR_S]
+    fresh = [turn for turn in turns if _is_fresh(turn, now)]
     return sorted(fresh, key=lambda turn: -turn["voice_to_voice_s"])[:SLOWEST]
+
+
+def _is_shown(minute: int, current: int) -> bool:
+    """Whether a minute is one of the last; a clock that was set back has left others ahead."""
+    return current - MINUTES < minute <= current + 1
+
+
+def _is_fresh(turn: Mapping[str, Any], now: float) -> bool:
+    at: float = turn["at"]
+    return now - SLOWEST_FOR_S < at <= now + 60
 
 
 def _percentiles(bins: Bins) -> dict[str, Any]:
