@@ -95,6 +95,19 @@ def test_what_makes_no_sense_is_refused(arguments: list[object], code: int, told
     assert told in outcome.told
 
 
+def test_peers_on_services_that_are_not_there_are_left_out(
+    duologue: CommandLine, monkeypatch: pytest.MonkeyPatch, sound: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("duologue_bench.peers.environment.prepare", lambda scripts, tell: tmp_path)
+    size = ("--sessions", 1, "--seconds", 1, "--warm", 0, "--sound", sound)
+    outcome = duologue("bench", "providers", "--peers", *size, "--json")
+    assert set(outcome.json["titles"]) == {"duologue"}
+    assert {(lap["who"], lap["sessions"], lap["error"]) for lap in outcome.json["attempts"]} == {("duologue", 1, "")}
+    assert "Pipecat is left out" in outcome.err
+    assert "duologue, 1 sessions: " in outcome.err
+    assert "added to a reply, p50 / p95 (ms)" in duologue("bench", "providers", "--peers", *size).out
+
+
 def test_peers_that_are_not_there_are_named(duologue: CommandLine, tmp_path: Path) -> None:
     outcome = duologue("bench", "peers", "--dir", tmp_path)
     assert outcome.code == 1
