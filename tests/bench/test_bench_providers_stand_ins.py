@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -85,3 +86,13 @@ def test_a_voice_is_kept_open_and_flushed_without_text() -> None:
     audio, end = run("tts", "/v1/text-to-speech/voice/multi-stream-input", script)
     assert "".join(audio["alignment"]["chars"]) == "Yes."
     assert end == {"isFinal": True, "contextId": "a"}
+
+
+def test_a_connection_to_the_model_is_opened_by_a_list_of_models() -> None:
+    async def whole() -> tuple[Any, int]:
+        async with StandIns(QUICK) as stand_ins, httpx.AsyncClient(base_url=stand_ins.addresses["llm"]) as client:
+            found = await client.get("/v1/models")
+            await client.post("/v1/chat/completions", json={"model": "scripted", "messages": []})
+            return found.json(), stand_ins.counts["completions"]
+
+    assert asyncio.run(whole()) == ({"object": "list", "data": []}, 1)

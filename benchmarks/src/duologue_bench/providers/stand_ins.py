@@ -37,6 +37,9 @@ AFTER_AUDIO_S: Final = 0.001
 LEAST_PAUSE_S: Final = 0.1
 """Silence of less inside a word, such as before a "p", is no end of a segment, whatever `endpointing` says."""
 DEFAULT_ENDPOINTING_MS: Final = 10
+NO_MODELS: Final = (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{"object":"list","data":[]}'
+)
 METADATA: Final = (
     '{"request_id":"r","model_uuid":"m","model_info":{"name":"general-nova-3","version":"1","arch":"nova-3"}}'
 )
@@ -232,7 +235,7 @@ class _Voice(WSListener):
 
 
 class _Model(asyncio.Protocol):
-    """A connection of `/v1/chat/completions`."""
+    """A connection of `/v1/chat/completions` and `/v1/models`."""
 
     def __init__(self, service: StandIns) -> None:
         self._service = service
@@ -251,6 +254,9 @@ class _Model(asyncio.Protocol):
             if len(self._held) < end + 4 + length:
                 return
             del self._held[: end + 4 + length]
+            if head.startswith(b"get "):  # `/v1/models`, which opens a connection before it is needed
+                self._transport.write(NO_MODELS)
+                continue
             self._service.counts["completions"] += 1
             self._service.later(self._service.latencies.llm, self._respond)
 
