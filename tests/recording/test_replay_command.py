@@ -54,13 +54,13 @@ def test_other_settings_show_each_turn(recorded: Path, duologue: CommandLine) ->
     outcome = duologue("replay", recorded, *setting)
     assert outcome.code == 0
     assert "first divergence at 4.032 s" in outcome.out
-    assert "1 of 5 turns are decided otherwise" in outcome.out
+    assert "1 of 5 turns are decided differently" in outcome.out
     shown = duologue("replay", recorded, *setting, "--json").json
     first = shown["turns"][0]
     assert (first["changed"], first["counterfactual"]) == (True, True)
     assert (first["recorded"]["silence_s"], first["now"]["silence_s"]) == (0.352, 0.608)
     assert "Leave out --set" in duologue("replay", recorded, *setting, "--save-test", "tests").err
-    assert "nothing is decided otherwise" in duologue("replay", recorded, "--set", "max_history=9").out
+    assert "no decision differs" in duologue("replay", recorded, "--set", "max_history=9").out
     wrong = duologue("replay", recorded, "--set", "endpointing.treshold=0.9", "--json")
     assert (wrong.code, wrong.json["error"]["code"]) == (1, "invalid_config")
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from duologue.cli.options import RecordingFolder
-from duologue.cli.output import AsJson, console, print_json
+from duologue.cli.output import AsJson, console, notes, print_json
 
 __all__ = ["recordings"]
 
@@ -47,7 +47,10 @@ def list_(folder: RecordingFolder = Folder, as_json: AsJson = False) -> None:
     if rows:
         console.print(table)
     total = sum(each.bytes for each in stored)
-    console.print(f"{len(rows)} calls, {total / 1e6:.1f} MB in {folder}", soft_wrap=True)
+    noun = "call" if len(rows) == 1 else "calls"
+    console.print(f"{len(rows)} {noun}, {total / 1e6:.1f} MB in {folder}", soft_wrap=True)
+    if not rows:
+        notes.print("`duologue serve --record DIR --record-consent` records calls; --folder names DIR.", style="dim")
 
 
 @recordings.command()

@@ -29,12 +29,14 @@ def replay(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="Decide with another setting of turn-taking, as endpointing.threshold=0.6; may be repeated.",
+            help="Replay with another setting of turn-taking, such as endpointing.threshold=0.6; may be repeated.",
         ),
     ] = None,
     models: Annotated[
         bool,
-        typer.Option("--models", help="Run the models again on the recorded audio, in place of what they said then."),
+        typer.Option(
+            "--models", help="Run the models again on the recorded audio, in place of their recorded results."
+        ),
     ] = False,
     stt: Stt = None,
     save_test: Annotated[
@@ -46,18 +48,18 @@ def replay(
     folder: RecordingFolder = Path("recordings"),
     as_json: AsJson = False,
 ) -> None:
-    """Decide a recorded call again, and say whether anything is decided otherwise.
+    """Replay a recorded call, and say whether any decision differs.
 
-    The rules of turn-taking are given what they were given in the call: the scores of the audio, the transcripts, what
-    was played. The same code decides alike to the bit, however busy the machine was. Otherwise the first difference is
-    shown, and the exit status is 1.
+    The rules of turn-taking get the inputs that they got in the call: the scores of the audio, the transcripts, what
+    was played. The same code makes exactly the same decisions, however busy the machine was. If a decision differs, the
+    first difference is shown, and the exit status is 1.
 
-    With --set, the call is decided with other settings. Up to the first divergence this is exact. From there on the
-    user would have heard something else, so that each later turn begins again from the recorded call, and is marked
+    With --set, the call is replayed with other settings. Up to the first divergence this is exact. From there on the
+    user would have heard something else, so each later turn begins again from the recorded call, and is marked
     `counterfactual`: it shows when that turn would have been decided. The exit status is 0.
 
-    With --models, the detector, the recognizer and the judge of turns run again on the recorded audio, and the call is
-    decided with what they say now; --stt names another recognizer. It may be combined with --set.
+    With --models, the detector, the recognizer and the turn model run again on the recorded audio, and the decisions
+    are made with their new results; --stt names another recognizer. It may be combined with --set.
 
     Examples:
 
@@ -83,7 +85,9 @@ def replay(
         raise ConfigError("Recorded transcripts are used, and no recognizer.", hint="Give --models beside --stt.")
     if changes or models:
         if save_test is not None:
-            raise ConfigError("A test is saved of the call as it was recorded.", hint="Leave out --set and --models.")
+            raise ConfigError(
+                "A test is saved only of the call as it was recorded.", hint="Leave out --set and --models."
+            )
         rerun = None
         if models:
             result, rerun = _with_models(recording, changes, stt)
@@ -100,8 +104,8 @@ def replay(
     if save_test is not None:
         if replayed.difference is not None:
             raise ConfigError(
-                f"The call is decided otherwise now, so that its test would fail: {replayed.difference}.",
-                hint="Save it with the release that recorded it.",
+                f"A decision of the call differs now, so its test would fail: {replayed.difference}.",
+                hint="Save it with the version of duologue that recorded it.",
             )
         saved = save(recording, save_test)
     if as_json:
@@ -182,7 +186,7 @@ def _print_replay(recording: Recording, replayed: Replay, saved: Path | None) ->
         console.print(f"different from {replayed.difference.seconds:.3f} s on", style="red")
         console.print(str(replayed.difference), soft_wrap=True)
     if saved is not None:
-        console.print(f"saved {saved}; it holds what was said", soft_wrap=True)
+        console.print(f"saved {saved}, which holds what was said; `pytest {saved.parent}` replays it", soft_wrap=True)
 
 
 def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str], rerun: RerunCounts | None) -> None:
@@ -196,7 +200,7 @@ def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str]
             soft_wrap=True,
         )
     if result.divergence is None:
-        console.print("nothing is decided otherwise", style="green")
+        console.print("no decision differs", style="green")
     else:
         console.print(f"first divergence at {result.divergence}", soft_wrap=True)
     table = Table("turn", "at", "text", "recorded", "now", "", box=None, pad_edge=False, header_style="dim")
@@ -211,7 +215,7 @@ def _print_what_if(recording: Recording, result: WhatIf, changes: dict[str, str]
         )
     console.print(table)
     changed = [turn for turn in result.turns if turn.is_changed]
-    console.print(f"{len(changed)} of {len(result.turns)} turns are decided otherwise")
+    console.print(f"{len(changed)} of {len(result.turns)} turns are decided differently")
 
 
 def _remarks(turn: Outcome) -> Text:

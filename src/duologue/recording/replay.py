@@ -85,7 +85,7 @@ def verify(path: str | Path) -> None:
     Raises AssertionError with the first difference, and InvalidRecordingError for what cannot be replayed.
     """
     result = replay(read_recording(Path(path)))
-    assert result.difference is None, f"{Path(path).name} is decided otherwise: {result.difference}"
+    assert result.difference is None, f"{Path(path).name} is decided differently: {result.difference}"
 
 
 def handle(rules: Conversation, input_: Input, now: Now) -> list[Effect]:

@@ -79,8 +79,8 @@ def exposure(
     if not (authenticates or insecure):
         raise ConfigError(
             f"Everyone who reaches {host or 'this machine'} could talk, and read /ops.",
-            hint="Ask for tokens with --keys FILE (made by `duologue token --keys FILE --new-key`), or say --insecure "
-            "if something before the server lets in nobody else.",
+            hint="Ask for tokens with --keys FILE (made by `duologue token --keys FILE --new-key`), or give --insecure "
+            "if something else, such as a proxy, keeps strangers out.",
         )
     urls = ", ".join(f"{'https' if tls else 'http'}://{_in_url(each)}:{port}" for each in addresses)
     lines = [] if authenticates else [f"warning: everyone who reaches this machine can talk, and read /ops: {urls}"]
