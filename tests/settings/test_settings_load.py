@@ -184,6 +184,31 @@ def test_a_file_that_is_none_of_settings_is_told(content: bytes, said: str, fold
         load_settings("none.toml")
 
 
+def test_a_file_may_begin_with_a_mark_of_its_encoding(folder: Path) -> None:
+    (folder / "duologue.toml").write_bytes(b"\xef\xbb\xbf[server]\r\nport = 8001\r\n")
+    assert load_settings(environment={}).settings.server.port == 8001
+
+
+@pytest.mark.parametrize("text", [f"a = {'[' * 20_000}{']' * 20_000}", f"[server]\nport = {'9' * 5000}"])
+def test_a_file_of_tables_that_are_too_deep_or_numbers_that_are_too_long_is_told(text: str, folder: Path) -> None:
+    assert "a number that is too long, or tables that are too deep" in refused(folder, text)
+
+
+def test_variables_that_contradict_each_other_are_told(folder: Path) -> None:
+    said = refused(folder, "", DUOLOGUE_VOICES__A="hibari", DUOLOGUE_VOICES__A__PROVIDER="hibari")
+    assert "DUOLOGUE_VOICES__A__PROVIDER is a part of DUOLOGUE_VOICES__A, which is set, too" in said
+
+
+def test_an_agent_that_is_no_table_is_told_or_replaced(folder: Path) -> None:
+    assert "agent is 'booking', and must be a table" in refused(folder, 'agent = "booking"')
+    assert load(folder, 'agent = "booking"', {"agent.name": "echo"}).settings.agent.name == "echo"
+
+
+def test_a_home_folder_that_is_not_there_is_told(folder: Path) -> None:
+    said = refused(folder, '[recording]\nfolder = "~nobody-here/calls"')
+    assert "duologue.toml, line 2: recording.folder is '~nobody-here/calls', and there is no such home folder" in said
+
+
 def test_lines_are_found_in_all_forms_of_toml(folder: Path) -> None:
     text = """\
 # a comment

@@ -132,7 +132,8 @@ def _add(
     if {keys for keys in EITHER if keys in given}:
         for table, name in EITHER:
             for below in layers:
-                below.get(table, {}).pop(name, None)
+                if isinstance(found := below.get(table), dict):
+                    found.pop(name, None)
             origins.pop((table, name), None)
     layers.append(layer)
     for keys, value in given.items():
@@ -156,7 +157,11 @@ def _with_paths(toml: TomlFile) -> dict[str, Any]:
     for keys, value in values.items():
         is_path = keys[-1].endswith("file") or keys in PATHS
         if is_path and isinstance(value, str) and value:
-            values[keys] = str(toml.path.parent / Path(value).expanduser())
+            try:
+                values[keys] = str(toml.path.parent / Path(value).expanduser())
+            except RuntimeError:
+                said = f"{toml.where(keys)}: {'.'.join(keys)} is {value!r}, and there is no such home folder."
+                raise ConfigError(said, hint="Write the whole path.") from None
     return _nested(values)
 
 
@@ -177,6 +182,10 @@ def _from_environment(variables: Mapping[str, str]) -> tuple[dict[str, Any], dic
                 f"The environment variable {name} is no setting.", hint=close_to(name, known, "variables")
             )
         values[keys], names[keys] = _of_text(keys, variables[name]), name
+    for keys in names:
+        for length in range(1, len(keys)):
+            if (above := names.get(keys[:length])) is not None:
+                raise ConfigError(f"{names[keys]} is a part of {above}, which is set, too.", hint="Unset one of them.")
     return _nested(values), names
 
 
@@ -186,7 +195,7 @@ def _of_text(keys: Keys, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -50,7 +50,7 @@ def read_toml(path: Path) -> TomlFile:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # editors on Windows begin files with a mark
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigError(f"{path} cannot be read: {reason}.", hint="Check the path and its permissions.") from None
@@ -64,6 +64,10 @@ def read_toml(path: Path) -> TomlFile:
         said, _, place = str(error).removesuffix(")").rpartition(" (at ")
         where = f"{path}, {place.partition(',')[0]}"
         raise ConfigError(f"{where}: no TOML: {said}.", hint="https://toml.io describes the format.") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(
+            f"{path} has a number that is too long, or tables that are too deep.", hint="Give a file of settings."
+        ) from None
     read = TomlFile(path, data, dict(_lines(text)))
     _refuse_secrets(read)
     return read
