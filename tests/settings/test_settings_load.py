@@ -200,7 +200,7 @@ def test_variables_that_contradict_each_other_are_told(folder: Path) -> None:
 
 
 def test_an_agent_that_is_no_table_is_told_or_replaced(folder: Path) -> None:
-    assert "agent is 'booking', and must be a table" in refused(folder, 'agent = "booking"')
+    assert 'agent is "booking", and must be a table' in refused(folder, 'agent = "booking"')
     assert load(folder, 'agent = "booking"', {"agent.name": "echo"}).settings.agent.name == "echo"
 
 
