@@ -56,6 +56,16 @@ async def test_a_tool_that_raises_has_failed() -> None:
         assert "not for the event" not in repr(called)
 
 
+async def test_the_name_of_a_tool_is_text_that_can_be_shown() -> None:
+    async def agent(text: str, turn: Turn) -> str:
+        with turn.tool("look\ud800\x00up"):
+            return "Done."
+
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+        assert call.one(ToolCalled).name == "look\ufffdup"
+
+
 async def test_a_tool_of_an_interrupted_reply_is_stopped() -> None:
     async def agent(turn: Turn) -> AsyncIterator[str]:
         yield "One moment, please."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from duologue.agent import FunctionCall, ToolCall
+from duologue.agent.text import repaired
 from duologue.clock import Clock
 from duologue.session.events import FunctionCallRequested, ToolCalled
 from duologue.session.host import Host
@@ -34,11 +35,11 @@ class ToolReports:
         placed = self._stopwatch.place_tool(generation, call)
         if placed is not None:
             pos, now = self._host.accepted, self._clock.now()
-            name = call.name[:MAX_TOOL_NAME]
+            name = repaired(call.name)[:MAX_TOOL_NAME]
             self._host.publish(ToolCalled(pos, now, turn, generation, name, *placed, call.outcome))
 
     def requested(self, turn: int, generation: int, call: FunctionCall) -> None:
         """Publish a call that a protocol may show or carry out."""
         pos, now = self._host.accepted, self._clock.now()
-        name = call.name[:MAX_TOOL_NAME]
-        self._host.publish(FunctionCallRequested(pos, now, turn, generation, call.id, name, call.arguments))
+        name, arguments = repaired(call.name)[:MAX_TOOL_NAME], repaired(call.arguments)
+        self._host.publish(FunctionCallRequested(pos, now, turn, generation, call.id, name, arguments))
