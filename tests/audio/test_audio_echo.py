@@ -257,7 +257,7 @@ def test_what_is_left_of_an_echo_is_soft_and_what_is_left_of_a_user_is_not() -> 
     for end in range(WINDOW, len(mic) - WINDOW, WINDOW):
         estimator.play(end, playout[end : end + WINDOW])
         estimator.echo_ratio(end, mic[end - WINDOW : end])
-        left.append(estimator.left)
+        left.append(estimator.residual)
     rest = np.concatenate(left).astype(float)
     alone, both = slice(RATE, int(2.4 * RATE)), slice(int(2.6 * RATE), len(rest))
     assert np.square(rest[alone]).sum() < 0.01 * np.square(echo[alone]).sum()

@@ -134,7 +134,7 @@ def test_where_an_echo_was_heard_all_that_comes_soon_is_freed_of_it() -> None:
     assert line.guard.alert(line.at)
     assert not line.guard.alert(line.at + ALERT)
     echo = 0.3 * line.sounded[line.at - WINDOW - DELAY : line.at - DELAY]
-    assert np.abs(line.guard.left).max() < 0.2 * np.abs(echo).max()
+    assert np.abs(line.guard.residual).max() < 0.2 * np.abs(echo).max()
 
 
 def test_a_user_without_echo_is_understood_as_recorded() -> None:

@@ -1,4 +1,4 @@
-"""What sound is: formats, rings, levels, resampling, WAV files and echo; no I/O except WAV files.
+"""Audio: formats, ring buffers, levels, resampling, WAV files and echo; no I/O except WAV files.
 
-Import from the files themselves (`duologue.audio.ring`), so that a caller that needs no numpy loads none.
+Import from the modules themselves (`duologue.audio.ring`), so that code that needs no numpy does not load it.
 """

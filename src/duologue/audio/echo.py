@@ -1,9 +1,9 @@
-"""How much of the microphone's sound is our own playout, come back through the air or the line.
+"""Estimates how much of the microphone's audio is echo: our own playout, which came back through the air or the line.
 
-This explains echo, it does not cancel it: enough to tell a user who interrupts from an agent who hears itself.
-The delay is the peak of a generalised cross-correlation (Knapp and Carter 1976) between playout and microphone,
-summed over time; around it a short FIR filter is fitted by recursive least squares, and what the filter cannot
-predict is what playout does not explain.
+The estimate is good enough to distinguish a user who interrupts from the agent's own voice. It is no echo canceller.
+The delay is the peak of a generalized cross-correlation (Knapp and Carter 1976) between playout and microphone,
+summed over time. Around the delay a short FIR filter is fitted by recursive least squares. It predicts the echo; the
+rest of the microphone's audio is not explained by playout.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PARTS: Final = 16
 _RING: Final = 24576
 _TAPS: Final = 48
 _AHEAD: Final = 12
-"""Taps before the peak, which is known to two samples and may be smeared."""
+"""Taps before the peak, whose position is known to two samples only, and which may be smeared."""
 _BAND: Final = slice(6, 257)
 """Bins of a transform over two windows, 94 to 4000 Hz: speech, without hum and hiss."""
 _WHITEN: Final = 0.8
@@ -32,38 +32,37 @@ _WHITEN: Final = 0.8
 _KEEP_PEAK: Final = 0.9
 _KEEP_FIT: Final = 0.95
 _KEEP_ENERGY: Final = 0.4
-"""What a sum keeps from one window to the next."""
+"""The share of each running sum that is kept from one window to the next."""
 _BETTER: Final = 1.3
-"""A new delay must beat the one in use by this factor."""
+"""The peak of a new delay must exceed that of the present delay by this factor."""
 _LEAK: Final = 0.12
-"""Share of an echo's energy that a room sends after it and the filter cannot predict..."""
+"""Share of an echo's energy that is reverberation, which the filter cannot predict."""
 _KEEP_LEAK: Final = 0.5
-"""...and what is left of that after a window: 0.3 s of reverberation."""
+"""Share of that energy that is left after a window: 0.3 s of reverberation."""
 _SURE: Final = 0.8
-"""Where the last answer was at least this, the delay need not be looked for again..."""
+"""If the last ratio was at least this, the delay is searched for only in one of `_LOOK_EVERY` windows."""
 _LOOK_EVERY: Final = 4
-"""...but in one of so many windows."""
 _FOREIGN: Final = 0.5
-"""A window of which the filter leaves more than this share teaches it nothing, where the one before was explained..."""
+"""The filter does not learn from a window of which it leaves more than this share, because the user speaks in it."""
 _MAX_FOREIGN_WINDOWS: Final = 16
-"""...for so many windows at most: then it is the echo that has changed..."""
+"""After this many such windows in a row the filter learns again: then the echo has probably changed."""
 _TAUGHT: Final = 24
-"""...and only once so many windows have taught it."""
+"""Windows from which the filter has to learn before any window is left out."""
 _RIDGE: Final = 1e-3
 _PRIOR: Final = 1e5
-"""Keeps the fit quiet where playout is: the energy of one window at -67 dBFS."""
+"""Regularizes the fit while playout is quiet: the energy of one window at -67 dBFS."""
 _FLOOR_RISE: Final = 1.04
-"""How fast the background noise is allowed to grow louder, a window."""
+"""The factor by which the estimate of the background noise may grow in each window."""
 _FLOOR_START: Final = WINDOW * 16.0**2
-"""Background noise before any was heard: -66 dBFS, so that a user who speaks first is not taken for it."""
+"""The first estimate of the background noise: -66 dBFS, so that a user who speaks first is not taken for noise."""
 _EYE: Final = np.eye(_TAPS, dtype=np.float32)
 
 
 class EchoEstimator:
-    """Says which fraction of the microphone's energy one session's playout explains.
+    """Estimates which fraction of the microphone's energy is echo of one session's playout.
 
-    Playout is remembered for 1.5 s. The memory for it is taken at the first `play` and given back by `stop` (about
-    80 kB); what was learnt of the echo stays for the next time (30 kB). Not thread-safe.
+    Playout is remembered for 1.5 s. Its memory (about 80 kB) is allocated at the first `play` and freed by `stop`; what
+    was learned about the echo stays for the next time (30 kB). Not thread-safe.
     """
 
     __slots__ = (
@@ -95,32 +94,32 @@ class EchoEstimator:
         self._gram = np.zeros((0, 0), np.float32)
         self._cross = np.zeros(0, np.float32)
         self._floor = _FLOOR_START
-        self._heard = self._left = 0.0  # energy of the microphone, and what of it is not explained
-        self._room = 0.0  # energy of the echo that the room still holds
+        self._heard = self._left = 0.0  # energy of the microphone, and the part of it that is not explained
+        self._room = 0.0  # energy of the reverberation
         self._share = 0.0
         self._rest = np.zeros(0, np.float32)
         self._looked = 0
         self._taps: NDArray[np.float32] | None = None
-        self._taught = 0  # windows that taught the filter
-        self._foreign = 0  # windows in a row that taught it nothing
+        self._taught = 0  # windows from which the filter has learned
+        self._foreign = 0  # windows in a row from which it did not learn
 
     @property
-    def left(self) -> NDArray[np.int16]:
-        """The last window (512,) without what playout explains of it, and softer the more that was."""
+    def residual(self) -> NDArray[np.int16]:
+        """The last window (512,) without its echo, and softer the larger the share of echo was."""
         soft = self._rest * (1.0 - self._share)
         left: NDArray[np.int16] = np.clip(np.rint(soft), -32768, 32767).astype(np.int16)
         return left
 
     @property
     def delay(self) -> float:
-        """Seconds from playout to its echo, as it seems now; 0 if nothing was heard yet."""
+        """Seconds from playout to its echo, as estimated now; 0 before the first echo."""
         return self._delay / RATE
 
     def play(self, pos: int, samples: NDArray[np.int16]) -> None:
         """Record that playout (n,) at 16 kHz was handed out so that it begins at the input position `pos`.
 
-        It replaces what was recorded from `pos` on, so that no samples at all take back what was never played.
-        Between pieces there is silence. At most 0.8 s may be recorded ahead of the microphone.
+        It replaces what was recorded from `pos` on: with no samples, it takes back what was not played. Gaps between
+        pieces count as silence. At most 0.8 s may be recorded ahead of the microphone.
         """
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise InvalidAudioError(
@@ -135,7 +134,7 @@ class EchoEstimator:
         self._playout.put(pos, samples)
 
     def take_back(self, pos: int) -> NDArray[np.int16]:
-        """Forget the playout from `pos` on, which does not sound after all; returns it (n,)."""
+        """Forget the playout from `pos` on, because it was not played after all, and return it (n,)."""
         if self._playout is None or pos >= self._playout.end:
             return np.zeros(0, np.int16)
         taken = self._playout.read(pos, self._playout.end).astype(np.int16)
@@ -143,20 +142,20 @@ class EchoEstimator:
         return taken
 
     def stop(self) -> None:
-        """Forget the playout: nothing is explained any more until the next `play`.
+        """Forget the playout: `echo_ratio` is 0 until the next `play`.
 
-        Call it when the last echo has come in, about 0.5 s after the last sound.
+        Call it when the last echo has come in, about 0.5 s after the last audio was played.
         """
         self._playout = None
         self._spectra = np.zeros((0, 0), np.complex64)
         self._seen = -1
 
     def echo_ratio(self, pos_end: int, mic: NDArray[np.int16]) -> float:
-        """The fraction, 0 to 1, of the microphone's sound before `pos_end` that playout explains.
+        """Return the fraction, 0 to 1, of the microphone's audio before `pos_end` that is echo of the playout.
 
-        `mic` (512,) is the window that ends at `pos_end`. The answer weighs it with the windows just before, so call
-        it for each window in turn while the agent can be heard. Background noise does not count, and silence is
-        explained wholly; without playout the answer is 0. Raises InvalidAudioError unless `mic` is one window.
+        `mic` (512,) is the window that ends at `pos_end`. The ratio also takes the windows just before into account, so
+        call it for each window in order while the agent can be heard. Background noise does not count. For silence the
+        ratio is 1; without playout it is 0. Raises InvalidAudioError unless `mic` is one window.
         """
         if mic.dtype != np.int16 or mic.shape != (WINDOW,):
             raise InvalidAudioError(f"A window is ({WINDOW},) int16, not {mic.shape} {mic.dtype}.")
@@ -189,7 +188,7 @@ class EchoEstimator:
         cross /= np.abs(cross) ** _WHITEN + 1
         padded = np.zeros((_PARTS, WINDOW // 2 + 1), np.complex64)
         padded[:, _BAND] = cross
-        # Overlap-save: of each part's circular correlation the lags 1 to WINDOW / 2 are true, longest delay first.
+        # Overlap-save: in each part's circular correlation the lags 1 to WINDOW / 2 are valid; longest delay first.
         lags = np.fft.irfft(padded)[:, WINDOW // 2 : 0 : -1]
         self._peaks *= _KEEP_PEAK
         self._peaks += lags.reshape(-1)
@@ -231,7 +230,7 @@ class EchoEstimator:
 
 
 class _Playout:
-    """The last 1.5 s of playout by position; zero where none was."""
+    """The last 1.5 s of playout by position; zeros where there was none."""
 
     __slots__ = ("_first", "_samples", "end")
 
@@ -256,7 +255,7 @@ class _Playout:
         self._samples[: len(samples) - len(head)] = samples[len(head) :]
 
     def reaches(self, pos: int) -> bool:
-        """Whether any of it could be heard in the window before `pos`."""
+        """Return whether any playout could be heard in the window before `pos`."""
         return self._first < pos and self.end > pos - (_PARTS + 1) * WINDOW
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""G.711, the audio of telephones: one byte a sample, by the mu-law or the A-law (ITU-T G.711)."""
+"""G.711, the audio format of telephones: one byte for each sample, with mu-law or A-law (ITU-T G.711)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["decode", "encode"]
 
 
 def decode(data: bytes, encoding: Encoding) -> bytes:
-    """16-bit PCM from `data` in `encoding`, at the same rate; PCM comes back as it is.
+    """Convert `data` in `encoding` to 16-bit PCM at the same rate; PCM is returned unchanged.
 
-    Raises ConfigError for an encoding that is not known, InvalidAudioError for PCM that is not whole samples.
+    Raises ConfigError for an unknown encoding, InvalidAudioError for PCM that is not whole samples.
     """
     if encoding == "mulaw":
         return audioop.ulaw2lin(data, 2)
@@ -22,9 +22,9 @@ def decode(data: bytes, encoding: Encoding) -> bytes:
 
 
 def encode(pcm: bytes, encoding: Encoding) -> bytes:
-    """16-bit PCM in `encoding`, at the same rate; the inverse of `decode` but for the rounding of the law.
+    """Convert 16-bit PCM to `encoding` at the same rate: the inverse of `decode`, except for rounding.
 
-    Raises ConfigError for an encoding that is not known, InvalidAudioError for PCM that is not whole samples.
+    Raises ConfigError for an unknown encoding, InvalidAudioError for PCM that is not whole samples.
     """
     check_whole_samples(pcm)
     if encoding == "mulaw":

@@ -1,7 +1,7 @@
-"""Change the rate of sound: streaming with a lag under 3 ms for live legs, and a sharper filter for whole pieces.
+"""Change the sample rate of audio: in a stream with a lag under 3 ms, or of a whole recording with a sharper filter.
 
 Both are polyphase FIR filters of windowed sincs. The outputs of one period (the least common multiple of the two
-sample times) are one product of a stretch of input with a matrix, so that a 20 ms frame costs one small GEMM.
+sample times) are computed as one product of a span of input with a matrix, so a 20 ms frame costs one small GEMM.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from duologue.errors import ConfigError, InvalidAudioError
 __all__ = ["FILE_RATES", "Resampler", "resample"]
 
 FILE_RATES: Final = (*RATES, 12000, 64000, 88200, 96000, 176400, 192000)
-"""Samples a second that whole pieces may have."""
+"""Sample rates that `resample` accepts."""
 
 _LIVE_ZEROS = 20
 _LIVE_STOP_DB = 60.0
@@ -29,7 +29,7 @@ _OFFLINE_ZEROS = 64
 _OFFLINE_STOP_DB = 90.0
 _GRID = 2.0**24
 _BLOCK = 1 << 18
-"""Input samples, counted with their overlap, that are laid out for one product; bounds the memory of a long piece."""
+"""Input samples, including their overlap, that are copied for one product; bounds the memory for a long recording."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,20 +37,20 @@ class _Kernel:
     """The filter between two rates."""
 
     step_in: int
-    """Input samples a period."""
+    """Input samples of one period."""
     step_out: int
-    """Output samples a period."""
+    """Output samples of one period."""
     taps: int
     """Input samples that one output depends on."""
     matrix: NDArray[np.float64]
-    """(input samples, step_out): one period of output from the stretch of input that begins with it."""
+    """(input samples, step_out): computes one period of output from the span of input that begins with the period."""
 
     def outputs(self, n_in: int) -> int:
-        """How many outputs begin before `n_in` input samples have passed."""
+        """Return how many outputs begin within the first `n_in` input samples."""
         return -(-n_in * self.step_out // self.step_in)
 
     def apply(self, samples: NDArray[np.float64], n_out: int) -> NDArray[np.float64]:
-        """The first `n_out` outputs; the filter of output n begins at input n * step_in // step_out."""
+        """Return the first `n_out` outputs. The filter of output n begins at input n * step_in // step_out."""
         width, step_out = self.matrix.shape
         periods = -(-n_out // step_out)
         missing = (periods - 1) * self.step_in + width - len(samples)
@@ -85,13 +85,14 @@ def _design(rate_in: int, rate_out: int, zeros: int, stop_db: float) -> _Kernel:
     times = np.arange(2 * half) - (half - 1) - phases
     window = np.i0(beta * np.sqrt(np.clip(1 - (times / half) ** 2, 0, None)))
     taps = np.sinc(2 * cutoff * low / rate_in * times) * window
-    # On this grid every product and sum with 16-bit samples is exact in float64, whatever the order of summing:
-    # so the output cannot depend on how the input was cut into chunks. Each phase has a gain of exactly 1 at 0 Hz.
+    # The taps are multiples of 1 / _GRID: then every product and sum with 16-bit samples is exact in float64, in any
+    # order, so the output does not depend on how the input was cut into chunks. Each phase has a gain of exactly 1 at
+    # 0 Hz.
     taps = np.rint(taps / taps.sum(axis=1, keepdims=True) * _GRID)
     taps[:, half - 1] += _GRID - taps.sum(axis=1)
     taps /= _GRID
 
-    repeat = max(1, half // (2 * step_in))  # short periods are joined: one wide product beats many narrow ones
+    repeat = max(1, half // (2 * step_in))  # join short periods: one wide product is faster than many narrow ones
     starts = np.arange(repeat * step_out) * step_in // step_out
     matrix = np.zeros((starts[-1] + 2 * half, repeat * step_out))
     for column, start in enumerate(starts):
@@ -101,9 +102,10 @@ def _design(rate_in: int, rate_out: int, zeros: int, stop_db: float) -> _Kernel:
 
 
 class Resampler:
-    """Changes the rate of one live stream of 16-bit mono sound, chunk by chunk.
+    """Changes the sample rate of one live stream of 16-bit mono audio, chunk by chunk.
 
-    20 ms in give 20 ms out, `lag` seconds later; equal rates pass through. Not thread-safe.
+    20 ms of input give 20 ms of output, `lag` seconds later; with equal rates the audio passes through unchanged. Not
+    thread-safe.
     Raises ConfigError for a rate that is not in RATES.
     """
 
@@ -119,14 +121,14 @@ class Resampler:
         self._reset()
 
     def _reset(self) -> None:
-        # Input from the beginning of the current period on, and the outputs of that period that are out already.
+        # Input from the beginning of the current period, and the number of its outputs that were returned already.
         self._pending = np.zeros(self._kernel.taps - 1 if self._kernel else 0)
         self._done = 0
 
     def process(self, pcm: bytes | bytearray | memoryview | NDArray[np.int16]) -> bytes:
-        """The output that this chunk of any size completes.
+        """Return the output that this chunk, of any size, completes.
 
-        Raises InvalidAudioError unless it is whole 16-bit samples.
+        Raises InvalidAudioError unless the chunk consists of whole 16-bit samples.
         """
         samples = _int16(pcm)
         if self._kernel is None:
@@ -134,7 +136,7 @@ class Resampler:
         return self._push(self._kernel, samples)
 
     def flush(self) -> bytes:
-        """The last `lag` seconds; afterwards the next chunk begins a new stream."""
+        """Return the last `lag` seconds of output. The next chunk then begins a new stream."""
         if self._kernel is None:
             return b""
         rest = self._push(self._kernel, np.zeros(self._kernel.taps // 2, np.int16))
@@ -154,9 +156,9 @@ class Resampler:
 
 
 def resample(samples: NDArray[np.int16], rate_in: int, rate_out: int) -> NDArray[np.int16]:
-    """A whole piece (n,) of 16-bit sound at another rate, without delay: (round(n * rate_out / rate_in),).
+    """Return a whole recording (n,) of 16-bit audio at another rate, without delay: (round(n * rate_out / rate_in),).
 
-    Raises ConfigError for a rate that is not in FILE_RATES, InvalidAudioError unless it is one-dimensional int16.
+    Raises ConfigError for a rate that is not in FILE_RATES, InvalidAudioError for other than one-dimensional int16.
     """
     _check_rates(rate_in, rate_out, FILE_RATES)
     samples = _int16(samples)

@@ -1,6 +1,6 @@
 """The user's turn: the open utterance, from the onset of speech until it is decided or turns out to be nothing.
 
-The module is over 300 lines because all of it changes one utterance, whose life is read from onset to decision.
+The module is over 300 lines because all of its methods change one utterance; they are in the order of its life.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from duologue.errors import InvalidStateError
 __all__ = ["UserTurn"]
 
 AGAIN_WITHIN: Final = 1.0
-"""Seconds after the first request in which words may be requested a second time; until then the audio is kept."""
+"""Seconds after the first request for a transcript in which a second one may follow; that long the audio is kept."""
 MORE_AUDIO: Final = 0.5
-"""Seconds of audio before an utterance that are transcribed with it if no words were recognized without them."""
+"""Seconds of audio before an utterance that are added to it for the second request."""
 
 
 class UserTurn:
@@ -49,24 +49,24 @@ class UserTurn:
 
     @property
     def listens(self) -> bool:
-        """False if only the push-to-talk button makes turns, or while it is down."""
+        """Whether speech makes turns: not if only the push-to-talk button does, and not while it is down."""
         return self._config.turns == "auto" and not (self.utterance and self.utterance.held)
 
     @property
     def has_floor(self) -> bool:
-        """True while the user may be speaking, or may continue."""
+        """Whether the user may be speaking, or may continue."""
         return self.utterance is not None and not self.utterance.wordless
 
     @property
     def needs_from(self) -> int:
-        """The first sample that may still be asked for."""
+        """The first sample that may still be requested."""
         u, start = self.utterance, self._context.pos - self.detector.speech_run
         is_open = u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start))
         if u and (is_open or self.may_ask_again(u)):
             first = self._wider(u)
             if not self._context.capabilities.judges_sound:
                 return first
-            # The model that judges the audio hears the turn from its start, pauses and all.
+            # The turn model judges the turn from its start, pauses included.
             return min(first, max(u.start, self._context.pos - SOUND_WINDOW))
         padding = round((self._config.speech.prefix_padding + MORE_AUDIO) * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
@@ -82,10 +82,10 @@ class UserTurn:
         self._timers.active_at = self._context.pos
         self._context.publish(events.UserChanged, before, self.user.state, reason)
 
-    # --- speech starts, goes on, stops ---
+    # --- speech starts, continues, stops ---
 
     def hear(self, start: int, end: int, probability: float) -> None:
-        """Take one window."""
+        """Process the probability of one window."""
         change = self.detector.window(start, end, probability)
         if change is SpeechChange.START:
             self._start_speech(end - self.detector.speech_run)
@@ -93,12 +93,12 @@ class UserTurn:
             self._stop_speech("silence")
 
     def hear_gap(self, start: int, end: int) -> None:
-        """Take missing input as silence."""
+        """Process missing input as silence."""
         if self.detector.silence(start, end) is SpeechChange.STOP:
             self._stop_speech("gap")
 
     def follow(self, end: int, probability: float) -> None:
-        """Keep a growing utterance within bounds, and show its words."""
+        """Cut an utterance that grows too long, and request its partial transcripts."""
         u = self.utterance
         if u is None or self.user.state is not UserState.SPEAKING:
             return
@@ -112,7 +112,7 @@ class UserTurn:
             u.partial, u.partial_at = self.requests.request_partial(u.part_start, end), end
 
     def pass_over_gap(self, start: int, end: int) -> None:
-        """Take missing input while the button is down: a part ends before it if it is long."""
+        """Process missing input while the button is down: if the part is long, it ends before the gap."""
         u = self.utterance
         if u is None or not u.held:
             return
@@ -124,7 +124,7 @@ class UserTurn:
         u.part_start = end
 
     def show_partial(self, i: inputs.PartialArrived) -> None:
-        """Publish the words so far."""
+        """Publish a partial transcript."""
         u = self.utterance
         if u and u.partial == i.ask and i.text and not u.final:
             text = " ".join(t for t in (u.base, *u.parts, i.text) if t)
@@ -164,15 +164,15 @@ class UserTurn:
                 before=before,
                 expects=self._floor.expected,
             )
-        else:  # nothing was said since a part was cut off
+        else:  # no speech since the last cut
             self.requests.note_no_words(u.part_start, end, extra=extra, part=part)
 
     def may_ask_again(self, u: Utterance) -> bool:
-        """Return True if the words of the last part may be requested a second time: its audio is still kept."""
+        """Return True if a second transcript of the last part may be requested: its audio is still kept."""
         return not u.asked_again and self._context.seconds_since(u.asked_at) < AGAIN_WITHIN
 
     def ask_words_again(self, u: Utterance) -> None:
-        """Request the words of audible speech a second time, with more of the audio before and after it."""
+        """Request a second transcript of audible speech, with more of the audio before and after it."""
         u.asked_again, u.final, u.asked_at = True, None, self._context.pos
         self.requests.request_transcript(
             "words",
@@ -187,7 +187,7 @@ class UserTurn:
         )
 
     def _wider(self, u: Utterance) -> int:
-        """Return where the audio begins that the words of the last part are recognized in at a second attempt."""
+        """Return the first sample of the audio for a second transcript of the last part."""
         return max(u.part_start - round(MORE_AUDIO * RATE), 0) if not u.parts else u.part_start
 
     def _cut(self, u: Utterance, at: int) -> None:
@@ -227,8 +227,8 @@ class UserTurn:
     def _open(self, start: int) -> Utterance:
         """Return the utterance that speech from `start` on belongs to.
 
-        A reply that has not been played yet is held until it is known whether there are words: a cough neither costs
-        the reply nor has the agent asked a second time.
+        A reply that has not been played yet is held until it is known whether there are words, so that a cough does not
+        discard the reply, and the agent is not asked a second time.
         """
         r, u = self._floor.reply, self.utterance
         held = r is not None and not r.started and r.interruptible
@@ -243,14 +243,14 @@ class UserTurn:
         return u
 
     def new_utterance(self, start: int, speech: int, turn: int = 0) -> Utterance:
-        """Return an utterance that begins at `start`, and opens a new turn unless `turn` is given."""
+        """Return an utterance that begins at `start`. It opens a new turn unless `turn` is given."""
         if not turn:
             turn = self.next_turn()
             self._speculation.new_turn()
         return Utterance(turn, start, speech, part_start=start, partial_at=start)
 
     def _go_on(self, u: Utterance, start: int) -> None:
-        """Discard the transcript of the last part, and its consequences: the user continues."""
+        """The user continues: discard the transcript of the last part and what was derived from it."""
         if self._follows_silence(u, start) and (u.final or self.requests.keep_words_as_part()):
             u.before_sound = u.last_speech, u.sound
             u.split(self._padded(start), u.final)
@@ -260,14 +260,14 @@ class UserTurn:
             self._speculation.discard("went_on")
 
     def _padded(self, start: int) -> int:
-        """Return where an utterance begins whose speech was detected at `start`."""
+        """Return the first sample of an utterance whose speech was detected at `start`."""
         r, c = self._floor.reply, self._config
         over_the_agent = r is not None and r.started and not r.dropped
         padding = round((c.barge_in if over_the_agent else c.speech).prefix_padding * RATE)
         return max(min(start - padding, self.detector.onset(start)), 0)
 
     def _follows_silence(self, u: Utterance, start: int) -> bool:
-        """Return True if speech from `start` on follows so long a silence that it is understood by itself."""
+        """Return True if speech from `start` on follows so long a silence that it is transcribed by itself."""
         return start - u.last_speech > self._config.split_after * RATE
 
     # --- what an utterance turns out to be ---
@@ -294,7 +294,7 @@ class UserTurn:
         self._context.publish(events.TurnContinued, r.turn, reason)
 
     def reopen_after_failure(self, r: Reply, code: str) -> bool:
-        """Continue the turn of a reply that failed, if the user may be going on with it. Returns False otherwise."""
+        """Continue the turn of a reply that failed if the user may have gone on with it; otherwise return False."""
         u = self.utterance
         if u is None or not u.continues:
             return False
@@ -302,20 +302,20 @@ class UserTurn:
         return True
 
     def separate(self) -> None:
-        """Open a new turn for an utterance that might have continued one: that one is answered or given up."""
+        """Open a new turn for an utterance that might have continued one, because that turn is answered or dropped."""
         u = self.utterance
         if u and u.continues:
             u.turn, u.continues = self.next_turn(), False
             self._context.publish(events.SpeechStarted, u.turn, u.start, "next_turn")
 
     def silence_agent(self, reason: str) -> None:
-        """Cut the agent off for good, with all that waits to be said: nothing continues its turn any more."""
+        """Cut the agent off for good and drop the texts that wait to be said; no speech continues the answered turn."""
         self._floor.give_up(reason)
         self.separate()
         self._floor.cancel_says(reason)
 
     def close_as_nothing(self, u: Utterance, reason: str) -> None:
-        """Close an utterance that was no turn: the reply goes on, and a turn that was open again is over after all."""
+        """Close an utterance without words: the reply goes on, and a turn that it had reopened is decided again."""
         self.forget()
         self._floor.go_on(reason)
         if u.base:
@@ -329,14 +329,14 @@ class UserTurn:
             self.requests.drop_all()
 
     def forget(self) -> None:
-        """Drop the utterance and all that rests on it."""
+        """Drop the utterance, its requests, and the reply prepared for it."""
         self.utterance = None
         self.requests.drop_all()
         self._speculation.discard("no_turn")
         self._timers.active_at = self._context.pos
 
     def reset(self, reason: str) -> None:
-        """Drop the utterance and start listening afresh."""
+        """Drop the utterance and restart the detector."""
         self.forget()
         self.detector = SpeechDetector(self._config.speech)
         if self.user.may("speech_stop"):

@@ -182,10 +182,10 @@ class EchoGuard:
         return self._sure >= SURE_ECHOES
 
     @property
-    def left(self) -> NDArray[np.int16]:
-        """The last window that was explained, without our own voice."""
-        assert self._echo_estimator is not None, "asked only after an explanation"
-        return self._echo_estimator.left
+    def residual(self) -> NDArray[np.int16]:
+        """The last window that was given to `echo_ratio`, without its echo."""
+        assert self._echo_estimator is not None, "read only after `echo_ratio`"
+        return self._echo_estimator.residual
 
 
 def _energy(mic: NDArray[np.int16]) -> float:

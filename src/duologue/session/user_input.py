@@ -118,7 +118,7 @@ class UserInput:
             else:
                 echo.unheard(end, mic)
             if alert:
-                self._replace(end - window, echo.left)
+                self._replace(end - window, echo.residual)
         if self._output.replies.hears_audio:
             self._output.replies.hear(self.hearing.read(end - window, end), end)
         score = inputs.VadScored(end - window, end, probability, echo_ratio)

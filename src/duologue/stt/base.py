@@ -1,4 +1,4 @@
-"""Base classes for speech recognizers: each asks for one method, and derives the rest of `SpeechToText` from it."""
+"""Base classes for speech recognizers: a subclass implements one method and gets the rest of `SpeechToText`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["BatchSpeechToText", "StreamingSpeechToText"]
 PIECE = RATE // 10
 """Samples pushed at a time when a whole utterance goes through a stream."""
 UTTERANCE_TIMEOUT_S = 30.0
-"""Seconds after which a stream that transcribes one utterance is given up."""
+"""Seconds that a stream may take to transcribe one utterance."""
 
 
 class _Recognizer(ABC):
@@ -27,13 +27,13 @@ class _Recognizer(ABC):
     capabilities: SttCapabilities
 
     async def warm(self) -> None:  # noqa: B027 - most have nothing to do
-        """Prepare for the first call; there is nothing to prepare unless a subclass says so."""
+        """Prepare for the first call. Does nothing unless a subclass overrides it."""
 
     async def aclose(self) -> None:  # noqa: B027
-        """Release everything; there is nothing to release unless a subclass says so."""
+        """Release all resources. Does nothing unless a subclass overrides it."""
 
     def check_language(self, language: str | None) -> str | None:
-        """The code of `language`, or UnsupportedLanguageError if the provider does not declare it."""
+        """Return the code of `language`. Raises UnsupportedLanguageError if the provider does not declare it."""
         languages = self.capabilities.languages
         return language_code(self.name, languages, language) if languages else language
 
@@ -50,7 +50,7 @@ class BatchSpeechToText(_Recognizer):
     """A recognizer that transcribes whole utterances. A subclass has `name`, `capabilities` and `transcribe`."""
 
     def stream(self, *, language: str | None = None) -> RecognitionStream:
-        """A stream that transcribes what it has been pushed, again and again."""
+        """Open a stream that transcribes the audio so far again and again."""
         self.check_language(language)
         return BufferedStream(self, language=language)
 
@@ -63,7 +63,7 @@ class StreamingSpeechToText(_Recognizer):
         """Open a stream."""
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, deadline: float | None = None) -> Transcript:
-        """Send one utterance through a stream of its own."""
+        """Transcribe one utterance through a new stream."""
         stream = self.stream(language=language)
         samples = len(pcm) // 2
         try:

@@ -19,15 +19,15 @@ from duologue.stt.moonshine_graphs import WIDTH
 __all__ = ["MAX_ODDS", "ending_features", "ending_odds"]
 
 MAX_ODDS: Final = 3.5
-"""The opinion is not believed beyond this; on the development half 98% of all lie within."""
+"""The log-odds are limited to this; on the development half 98% of them lie within."""
 _MARKS: Final = ".?!,…-"
 
 
 def ending_features(words: str, states: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the states (2 * WIDTH,) at the last word and at the end of the text.
 
-    `states` (2, WIDTH): the output of the last layer at the last two steps. The step that chose a mark has read the
-    last word; without a mark the last step has.
+    `states` (2, WIDTH): the output of the last layer at the last two steps. If the text ends with a punctuation mark,
+    the step before the last one read the last word; otherwise the last step did.
     """
     before, last = states
     return np.concatenate([before if words[-1:] in tuple(_MARKS) else last, last])

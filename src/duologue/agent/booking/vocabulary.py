@@ -1,4 +1,4 @@
-"""Words that the booking parser knows: numbers, and everything that is not a name."""
+"""Words that the booking parser knows: numbers, and words that are not names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty"}
 
 
 def word(value: int) -> str:
-    """A number below sixty in words; a larger one as digits."""
+    """Return a number in words if it is below sixty, otherwise in digits."""
     if value < 20:
         return _ONES[value]
     if value >= 60:
@@ -26,7 +26,7 @@ def word(value: int) -> str:
 
 
 def ordinal_word(value: int) -> str:
-    """A day of the month in words: `first` to `thirty first`."""
+    """Return a day of the month in words: `first` to `thirty first`."""
     if value <= 20:
         return _ORDINALS[value - 1]
     if value == 30:
@@ -39,7 +39,7 @@ _DAYS = {ordinal_word(value): value for value in range(1, 32)}
 
 
 def _any_of(words: object) -> str:
-    # Longest first: an alternation takes the first branch that fits, and "twenty" fits in "twenty five".
+    # Longest first: an alternation takes the first branch that matches, and "twenty" also matches "twenty five".
     return "|".join(sorted(map(str, words), key=len, reverse=True))  # type: ignore[call-overload]
 
 
@@ -49,12 +49,12 @@ ORDINAL = rf"\b(?:{_any_of(_DAYS)}|\d{{1,2}}(?:st|nd|rd|th))\b"
 
 
 def number(text: str) -> int:
-    """The value of what NUMBER or HOUR matched."""
+    """Return the value of a match of NUMBER or HOUR."""
     return NUMBERS[text] if text in NUMBERS else int(text)
 
 
 def ordinal(text: str) -> int:
-    """The value of what ORDINAL matched."""
+    """Return the value of a match of ORDINAL."""
     return _DAYS[text] if text in _DAYS else int(text[:-2])
 
 
@@ -94,22 +94,22 @@ _NOT_NAMES = """
 
 
 class Scanner:
-    """Text from which patterns are taken, one after another, so that no word is understood twice."""
+    """Text in which each match of a pattern is blanked, so that no word is used twice."""
 
     def __init__(self, text: str) -> None:
         self.text: str = text
 
     def take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
-        """All matches, in order; what they cover becomes `|`, over which no later pattern reaches."""
+        """Return all matches in order, and replace them with `|`, across which no later pattern matches."""
         found = list(pattern.finditer(self.text))
         for match in reversed(found):
             self.cut(*match.span())
         return found
 
     def cut(self, start: int, end: int) -> None:
-        """Blank a stretch, at its length, so that positions stay comparable."""
+        """Blank a span without changing the length of the text, so that positions stay valid."""
         self.text = self.text[:start] + "|" * (end - start) + self.text[end:]
 
 
 STOP = frozenset(NUMBERS) | frozenset(_NOT_NAMES.split())
-"""Words that are taken for a name only after a clear cue, as in "my name is Will"."""
+"""Words that count as a name only after a clear cue, as in "my name is Will"."""
