@@ -1,5 +1,6 @@
 """`duologue replay` and `duologue recordings`, and `serve --record`, as a user has them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,14 @@ def test_a_call_is_found_by_its_id(recorded: Path, duologue: CommandLine) -> Non
     assert [line["who"] for line in lines][:3] == ["agent", "user", "agent"]
     assert "0 deleted" in duologue("recordings", "prune", "--folder", recorded.parent).out
     assert "0 calls, 0.0 MB" in duologue("recordings", "list").out
+
+
+def test_a_recording_that_cannot_be_deleted_is_told_of(tmp_path: Path, duologue: CommandLine) -> None:
+    (tmp_path / "20260101T000000Z-a.call").mkdir()
+    os.utime(tmp_path / "20260101T000000Z-a.call", (0, 0))
+    failed = duologue("recordings", "prune", "--folder", tmp_path)
+    assert (failed.code, "a.call cannot be deleted" in failed.err.replace("\n", "")) == (1, True)
+    assert "0 deleted" in duologue("recordings", "prune", "--folder", tmp_path, "--days", "1e9", "--gb", "inf").out
 
 
 def test_serve_records_with_consent_alone(duologue: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

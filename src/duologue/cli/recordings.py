@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,6 +13,7 @@ from rich.table import Table
 
 from duologue.cli.options import RecordingFolder
 from duologue.cli.output import AsJson, console, notes, print_json
+from duologue.errors import ConfigError
 
 __all__ = ["recordings"]
 
@@ -97,8 +100,9 @@ def delete(calls: Calls, folder: RecordingFolder = Folder, as_json: AsJson = Fal
     from duologue.recording.retention import find_call
 
     paths = [find_call(call, folder) for call in calls]
-    for path in paths:
-        remove(path)
+    with _deleting():
+        for path in paths:
+            remove(path)
     _report(paths, as_json)
 
 
@@ -113,7 +117,19 @@ def prune(
     from duologue.recording.config import DAY
     from duologue.recording.retention import remove_old
 
-    _report(remove_old(folder, max_age=days * DAY, max_bytes=int(gb * 1e9)), as_json)
+    with _deleting():
+        _report(remove_old(folder, max_age=days * DAY, max_bytes=round(min(gb * 1e9, 1e18))), as_json)
+
+
+@contextmanager
+def _deleting() -> Iterator[None]:
+    """Tell in a line of a file that cannot be deleted."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename} cannot be deleted: {error.strerror}.", hint="Delete it yourself."
+        ) from None
 
 
 def _report(paths: list[Path], as_json: bool) -> None:
