@@ -121,6 +121,19 @@ async def test_a_client_comes_back_to_a_call_whose_state_was_lost() -> None:
     assert await desk.claim(token) is call
 
 
+async def test_a_client_comes_back_to_a_call_while_the_store_fails() -> None:
+    class Failing(SharedStore):
+        async def has(self, key: str) -> bool:
+            raise ProviderUnavailableError("It is down.")
+
+    desk = ResumeDesk(Failing())
+    call = Call(parked=False)
+    token = desk.issue(call)
+    assert await desk.save(call)
+    await desk._store.aclose()
+    assert await desk.claim(token) is call
+
+
 async def test_losses_are_noticed_once_although_many_calls_notice_them() -> None:
     store = SharedStore()
     desk = ResumeDesk(store)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from duologue.conversation import events
+from duologue.errors import ConfigError
 from duologue.session import Metered
 from duologue.session.provider_use import count_stream
 from duologue.session.saying import SpeechHandles
@@ -25,6 +26,13 @@ async def test_nobody_is_told_who_did_not_ask() -> None:
     async with VirtualCall(ScriptedAgent("Yes.")) as call:
         await call.say("A table please.")
         assert not call.of(Metered)
+
+
+@pytest.mark.parametrize("every", [-0.1, float("nan"), float("inf")])
+async def test_what_is_no_rate_is_refused(every: float) -> None:
+    async with VirtualCall(ScriptedAgent("Yes.")) as call:
+        with pytest.raises(ConfigError, match="must be a number of seconds"):
+            call.session.meter(every)
 
 
 async def test_the_opinion_follows_the_turn_at_the_rate_that_was_asked_for() -> None:

@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 from duologue.conversation.eagerness import Eagerness, wait_factor
 from duologue.errors import ConfigError
 
-__all__ = ["BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
+__all__ = ["MAX_NUMBER", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
 
 Turns = Literal["auto", "manual"]
 SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]

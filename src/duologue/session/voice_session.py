@@ -18,6 +18,7 @@ from duologue.agent import CallInfo
 from duologue.agent.function import as_agent
 from duologue.audio.format import FRAME, WINDOW
 from duologue.conversation import inputs
+from duologue.conversation.config import MAX_NUMBER
 from duologue.conversation.conversation import Conversation
 from duologue.conversation.events import Event
 from duologue.conversation.history import Message
@@ -244,7 +245,12 @@ class VoiceSession(CallCommands):
         self._publisher.bus.watch(on_event, on_end)
 
     def meter(self, every: float) -> None:
-        """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about."""
+        """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about.
+
+        Raises ConfigError for what is no number of seconds.
+        """
+        if not 0 <= every <= MAX_NUMBER:
+            raise ConfigError(f"every is {every}, and must be a number of seconds.")
         self._input.meter = Meter(every)
 
     def tap(self, tap: Tap) -> None:

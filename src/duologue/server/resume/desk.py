@@ -218,11 +218,17 @@ class ResumeDesk:
         """The call of this process, unless another one has taken it."""
         self.forget(entry.owner)
         losses = self._losses
-        if entry.stored and not await self._remove(entry) and not await self._has_lost(since=losses):
-            self.given_up += 1
-            entry.owner.taken()
-            return None
-        return entry.owner
+        if not entry.stored or await self._remove(entry):
+            return entry.owner
+        try:
+            is_taken = not await self._has_lost(since=losses)
+        except DuologueError:
+            is_taken = False  # as where a state cannot be removed
+        if not is_taken:
+            return entry.owner
+        self.given_up += 1
+        entry.owner.taken()
+        return None
 
     async def _take_over(self, key: str) -> dict[str, Any] | None:
         """Take the state of a call of another process.
