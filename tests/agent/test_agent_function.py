@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from duologue.agent import Agent, EndCall, Progress, Reply, Turn
+from duologue.agent import Agent, EndCall, FunctionCall, Progress, Reply, Turn
 from duologue.agent.function import FunctionAgent, as_agent, name_of
 from duologue.errors import AgentError, ConfigError, ProviderUnavailableError
 
@@ -172,8 +172,8 @@ async def test_what_cannot_answer_is_refused(source: Any, message: str) -> None:
         as_agent(source)
 
 
-async def returns_none(text: str) -> Any:
-    return None
+async def returns_int(text: str) -> Any:
+    return 5
 
 
 async def yields_int(text: str) -> AsyncIterator[Any]:
@@ -187,7 +187,7 @@ async def raises(text: str) -> str:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (returns_none, "returned NoneType; expected str"),
+        (returns_int, "returned int; expected str"),
         (yields_int, "yielded int; expected str"),
         (raises, "raised ValueError"),
     ],
@@ -196,6 +196,17 @@ async def test_a_wrong_answer_is_an_agent_error(function: Any, message: str) -> 
     with pytest.raises(AgentError, match=message) as caught:
         await answer(as_agent(function))
     assert "secret" not in str(caught.value)
+
+
+async def test_a_function_may_return_nothing_and_yield_calls_of_functions() -> None:
+    async def says_nothing(text: str) -> None:
+        """Does all it has to do with `turn.call`."""
+
+    async def calls(text: str) -> AsyncIterator[Reply]:
+        yield FunctionCall("show_map")
+
+    assert await answer(as_agent(says_nothing)) == []
+    assert await answer(as_agent(calls)) == [FunctionCall("show_map")]
 
 
 async def test_progress_and_its_attributes_pass() -> None:

@@ -400,7 +400,8 @@ def test_nothing_is_decided_at_the_first_window_of_new_speech() -> None:
     [
         (SpeechDetection, {"stop_threshold": 0.6}, "stop_threshold must not be above"),
         (SpeechDetection, {"hangover": -0.1}, "hangover is -0.1"),
-        (SpeechDetection, {"start_threshold": float("nan")}, "stop_threshold must not be above"),
+        (SpeechDetection, {"start_threshold": float("nan")}, "start_threshold is nan"),
+        (SpeechDetection, {"start_threshold": "0.5"}, "start_threshold is '0.5'"),
         (Endpointing, {"timeout": 0.1}, "timeout must not be below"),
         (Endpointing, {"words_budget": float("nan")}, "words_budget is nan"),
         (Endpointing, {"max_scores": -1}, "max_scores is -1"),

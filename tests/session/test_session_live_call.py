@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from duologue.agent import CallInfo, EndCall, Reply, Turn
+from duologue.agent.llm import LLMAgent
 from duologue.audio.wav import write_wav
 from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
@@ -19,6 +20,7 @@ from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSessio
 from duologue.session.recorded import MAX_PLAY_S
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
+from duologue.testing.openai_server import OpenAIServer, calls, says
 from duologue.testing.spoken import speak
 from duologue.testing.virtual import VirtualCall
 from duologue.testing.voices import StreamingVoice
@@ -123,6 +125,76 @@ async def test_an_agent_that_may_stay_silent_hands_over_without_a_word() -> None
         await call.say("To billing, please.")
         assert call.heard == ["Billing here."]
         assert call.of(ErrorRaised) == []
+
+
+@pytest.mark.parametrize("speculative", [True, False])
+async def test_what_an_agent_does_to_the_call_may_be_its_whole_answer(speculative: bool) -> None:
+    class Router(Desk):
+        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            if "billing" in turn.text:
+                await turn.call.hand_over("billing")
+            elif "quietly" in turn.text:
+                await turn.call.hand_over("other")
+            else:
+                await turn.call.end("routed")
+            if turn.text == "Speak.":
+                yield "Yes."
+
+    Router.speculative = speculative
+    agents = {"billing": Billing, "other": ScriptedAgent("It is me.")}
+    async with VirtualCall(Router, agents=agents) as call:
+        await call.say("To billing, please.")
+        assert call.heard == ["Billing here."]
+        assert call.of(ErrorRaised) == []
+    async with VirtualCall(Router) as call:
+        await call.say("Goodbye.")
+        assert call.heard == []
+        assert call.of(ErrorRaised) == []
+        assert await call.session.wait_ended() == "routed"
+    async with VirtualCall(Router, agents=agents) as call:
+        await call.say("Go on quietly.")
+        assert call.one(ErrorRaised).code == "agent_error", "nobody has said a word"
+
+
+async def test_a_language_model_hands_over_without_a_word() -> None:
+    async with OpenAIServer(calls("hand_over", agent="billing"), says()) as server:
+        agent = LLMAgent(
+            "openai:any",
+            instructions="Be brief.",
+            base_url=server.base_url,
+            api_key="any",
+            hand_over_to={"billing": "invoices"},
+        )
+        async with VirtualCall(agent, agents={"billing": Billing}) as call:
+            await call.say("To billing, please.")
+            assert call.heard == ["Billing here."]
+            assert call.of(ErrorRaised) == []
+
+
+async def test_a_function_that_only_speaks_by_the_call_has_answered() -> None:
+    async def agent(turn: Turn) -> None:
+        await turn.call.say("Here it is.")
+
+    async with VirtualCall(agent) as call:
+        await call.say("Hello.")
+        assert call.heard == ["Here it is."]
+        assert call.of(ErrorRaised) == []
+
+
+async def test_a_hand_over_to_the_agent_that_answers_changes_nothing() -> None:
+    class Twice(Desk):
+        async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
+            await turn.call.hand_over("billing")
+            await turn.call.hand_over("billing")
+            yield "I connect you."
+
+    async with VirtualCall(Twice, agents={"billing": Billing}) as call:
+        await call.say("To billing, please.")
+        assert call.heard == ["I connect you.", "Billing here."]
+        assert len(call.of(HandedOver)) == 1
+        await call.session.hand_over("billing", greeting="Still me.")
+        await call.settle()
+        assert call.heard[-1] == "Still me."
 
 
 @pytest.mark.parametrize("speculative", [True, False])
@@ -374,6 +446,8 @@ async def test_a_voice_that_contradicts_itself_changes_nothing() -> None:
     async with VirtualCall(agent, voices={"liar": liar}) as call:
         with pytest.raises(ConfigError, match="its capabilities list 8000 Hz"):
             call.session.configure(voice="liar", barge_in=False)
+        with pytest.raises(ConfigError, match="action_delay is '1'"):
+            call.session.configure(action_delay="1", barge_in=False)  # type: ignore[arg-type]  # as read from a file
         await call.speak("Hello.")
         await call.silence(1.5)
         await call.say("Stop it, please.")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from duologue.agent import Agent, CallInfo, EndCall, Progress, Reply, Turn
+from duologue.agent import Agent, CallInfo, EndCall, FunctionCall, Progress, Reply, Turn
 from duologue.agent.faults import is_fault
 from duologue.agent.sharing import claim, for_each_call, has_state, is_unclaimed
 from duologue.agent.signature import arguments_for, plain_function, required, takes_call
@@ -189,25 +189,26 @@ class FunctionAgent:
         return None if inspect.isroutine(function) else function
 
     async def reply(self, turn: Turn) -> AsyncIterator[Reply]:
-        """Stream what the function yields, or all that it returns. Raises AgentError if that is not text."""
+        """Stream what the function yields, or all that it returns; None is no text. Raises AgentError for others."""
         args, kwargs = self._arguments(turn)
         try:
             if self._streams:
                 async with aclosing(self._function(*args, **kwargs)) as pieces:
                     async for piece in pieces:
                         yield self._checked(piece, "yielded")
-            else:
-                yield self._checked(await self._function(*args, **kwargs), "returned")
+            elif (answer := await self._function(*args, **kwargs)) is not None:
+                yield self._checked(answer, "returned")
         except DuologueError:
             raise
         except Exception as error:
             raise AgentError(f"{self._name} raised {type(error).__name__}.") from error
 
     def _checked(self, piece: object, verb: str) -> Reply:
-        if isinstance(piece, str | EndCall | Progress):
+        if isinstance(piece, str | EndCall | Progress | FunctionCall):
             return piece
         raise AgentError(
-            f"{self._name} {verb} {type(piece).__name__}; expected str, EndCall or Progress.", hint="Correct it."
+            f"{self._name} {verb} {type(piece).__name__}; expected str, EndCall, Progress or FunctionCall.",
+            hint="Correct it.",
         )
 
 

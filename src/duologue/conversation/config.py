@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from duologue.conversation.eagerness import Eagerness, wait_factor
 from duologue.errors import ConfigError
 
-__all__ = ["MAX_NUMBER", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["MAX_NUMBER", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection", "check_numbers"]
 
 Turns = Literal["auto", "manual"]
 SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]
@@ -16,6 +19,15 @@ TURNS: tuple[Turns, ...] = get_args(Turns)
 SPECULATION: tuple[SpeculationStrategy, ...] = get_args(SpeculationStrategy)
 MAX_NUMBER: Final = 1e12
 """Larger settings overflow where they are multiplied."""
+
+
+def check_numbers(settings: DataclassInstance) -> None:
+    """Raise ConfigError for a setting that has to be a number and is none, is negative, or is beyond MAX_NUMBER."""
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        is_number = isinstance(value, float | int)
+        if (is_number or f.type in ("float", "int")) and not (is_number and 0 <= value <= MAX_NUMBER):
+            raise ConfigError(f"{f.name} is {repr(value)[:20]}, and must be a number of at least 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +198,12 @@ class ConversationConfig:
     certain of speech for at least this long. 0: never."""
 
     def __post_init__(self) -> None:
+        for part in (self, self.speech, self.endpointing, self.barge_in):
+            check_numbers(part)
         if not self.speech.stop_threshold <= self.speech.start_threshold:
             raise ConfigError("speech.stop_threshold must not be above speech.start_threshold.")
         if self.endpointing.timeout < self.endpointing.action_delay:
             raise ConfigError("endpointing.timeout must not be below endpointing.action_delay.")
-        for part in (self, self.speech, self.endpointing, self.barge_in):
-            for f in fields(part):
-                value = getattr(part, f.name)
-                if isinstance(value, float | int) and not 0 <= value <= MAX_NUMBER:
-                    raise ConfigError(f"{f.name} is {str(value)[:20]}, and must be a number of at least 0.")
         if not isinstance(self.barge_in.enabled, bool):  # "no" would be true
             raise ConfigError(f"barge_in is {self.barge_in.enabled!r}, and must be True or False.")
         wait_factor(self.endpointing.eagerness)  # raises for one that cannot be

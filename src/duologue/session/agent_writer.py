@@ -47,6 +47,7 @@ class AgentWriter:
         self.request = request
         self.error: DuologueError | None = None
         self.end_call: EndCall | None = None
+        self.may_stay_silent: bool = bool(getattr(agent, "may_stay_silent", False))
         self._agent = agent
         self._queue = queue
         self._in_clauses = in_clauses

@@ -111,12 +111,10 @@ class Cascade(Responder):
                 for part in clauses_of(text) if self._voice.in_clauses else [text]:
                     queue.put_ahead(Piece(part, interruptible=say.interruptible))
             queue.put_nowait(None)
-        # The call may be handed over, and its voice changed, while this response goes on.
-        return self._items(SpokenResponse(self._voice, request, queue, writer), writer, self.agent)
+        # The call's voice may be changed while this response goes on.
+        return self._items(SpokenResponse(self._voice, request, queue, writer), writer)
 
-    async def _items(
-        self, response: SpokenResponse, writer: AgentWriter | None, agent: Agent
-    ) -> AsyncIterator[ResponseItem]:
+    async def _items(self, response: SpokenResponse, writer: AgentWriter | None) -> AsyncIterator[ResponseItem]:
         has_sound = False
         try:
             async with aclosing(response.items()) as items:
@@ -132,7 +130,7 @@ class Cascade(Responder):
             yield writer.end_call
         if writer.error is not None:
             raise writer.error
-        if not (has_sound or writer.end_call or getattr(agent, "may_stay_silent", False)):
+        if not (has_sound or writer.end_call or writer.may_stay_silent):
             raise AgentError(
                 "The agent gave no answer that can be spoken.",
                 hint="Yield some text, or EndCall to end the call; or set may_stay_silent = True on the agent.",

@@ -99,6 +99,11 @@ class CallCommands(SessionDriver, ABC):
         writer = current_writer.get()
         return writer if writer is not None and self._output.replies.is_answering(writer) else None
 
+    def _excuse_silence(self) -> None:
+        """Have the agent's answer need no words: what it did to the call is its answer."""
+        if (writer := self._answering()) is not None:
+            writer.may_stay_silent = True
+
     def interrupt(self) -> None:
         """Silence the agent, and forget what waits to be said."""
         self._check_live()
@@ -121,10 +126,13 @@ class CallCommands(SessionDriver, ABC):
         """Have another agent of `agents=` answer from the next turn on; it is given the whole history.
 
         What is being said is said first, then the new agent's `greeting`: its own, or the one given here; "" for none.
+        To hand over to the agent that answers already changes nothing, and only says a greeting that is given here.
         Raises ConfigError if there is no such agent, and what its factory fails with: then nothing changes.
         """
         self._check_live()
         cascade = self._check_cascade()
+        if agent == self._roster.current and greeting is None:
+            return  # it answers already, and has greeted
         made = await self._roster.get(agent, cascade.agent)
         if not self._is_live and not cascade.has_met(made):
             await close_unused(made, self.id)
@@ -140,6 +148,7 @@ class CallCommands(SessionDriver, ABC):
             key, _ = self._says.add(text)
             try:
                 self._request_say(inputs.SayRequested(text, True, key))
+                self._excuse_silence()
             except DuologueError as error:  # too much waits to be said: the agent answers, and does not greet
                 self._publisher.failed(error)
 

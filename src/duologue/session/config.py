@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from duologue.audio.format import FRAME, RATE
-from duologue.conversation.config import ConversationConfig
+from duologue.conversation.config import ConversationConfig, check_numbers
 from duologue.errors import ConfigError
 from duologue.telemetry.budget import LatencyBudget
 from duologue.turn.languages import language_pack
@@ -88,6 +88,7 @@ class SessionConfig:
         return replace(rules, timeout=self.timeout, idle_timeout=self.idle_timeout)
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)
         if self.max_buffer_bytes < needed:
             raise ConfigError(
@@ -113,5 +114,5 @@ class SessionConfig:
         for name in ("first_text_timeout", "stall_timeout", "text_timeout", "max_piece_chars", "max_answer_chars"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be more than 0.")
-        if self.max_retries < 0 or self.max_input_lag < 0.1:
-            raise ConfigError("max_retries must be at least 0, and max_input_lag at least 0.1 s.")
+        if self.max_input_lag < 0.1:
+            raise ConfigError(f"max_input_lag is {self.max_input_lag} s, and must be at least 0.1 s.")

@@ -41,6 +41,7 @@ class ModelReply:
         self.says: deque[SayRequested] = deque()
         """Texts that tools want to be said."""
         self.end_call: EndCall | None = None
+        self.may_stay_silent = True
         self.is_written = False
         """Nothing more is said inside of the reply: what a tool left behind asks for later is said after it."""
         self._name = name

@@ -139,6 +139,8 @@ class ResponseWriter(Protocol):
     """The code that writes a response, which may have a text of its own spoken inside it."""
 
     request: ResponseRequest
+    may_stay_silent: bool
+    """Set to True once the agent has ended the call or handed it over: the response needs no words then."""
 
     @property
     def is_written(self) -> bool:

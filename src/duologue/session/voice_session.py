@@ -154,6 +154,7 @@ class VoiceSession(CallCommands):
         reason = end_reason(reason, "closed")
         if self._is_live:
             self.tell_rules(inputs.EndRequested(reason, after_speech=True))
+            self._excuse_silence()
             if self._answering() is not None or self._hooks.is_running_here:
                 return
             await self._finish_speech()
