@@ -55,6 +55,12 @@ async def test_a_value_is_kept_and_taken_once(store: StateStore) -> None:
     assert await store.take("unknown") is None
 
 
+async def test_many_operations_at_once_wait_for_each_other(store: StateStore) -> None:
+    keys = [f"many-{number}" for number in range(200)]
+    await asyncio.gather(*(store.put(key, key.encode(), 60.0) for key in keys))
+    assert await asyncio.gather(*(store.take(key) for key in keys)) == [key.encode() for key in keys]
+
+
 async def test_a_value_goes_when_its_time_is_up(store: StateStore) -> None:
     await store.put("short", b"value", 0.001)
     async with asyncio.timeout(30):

@@ -22,6 +22,7 @@ OPERATION_TIMEOUT: Final = 2.0
 """Seconds for one operation, connecting included."""
 
 MAX_CONNECTIONS: Final = 32
+"""Operations at once; more wait for `OPERATION_TIMEOUT` at most."""
 
 T = TypeVar("T")
 
@@ -35,13 +36,16 @@ class RedisStore:
     def __init__(self, url: str, *, prefix: str = "duologue:", timeout: float = OPERATION_TIMEOUT) -> None:
         self._prefix = prefix
         try:
-            self._client: Any = redis.Redis.from_url(
+            # One that blocks: where many clients come back at once, their operations wait for each other.
+            pool = redis.BlockingConnectionPool.from_url(
                 url,
+                timeout=timeout,
                 socket_timeout=timeout,
                 socket_connect_timeout=timeout,
                 max_connections=MAX_CONNECTIONS,
                 health_check_interval=30,
             )
+            self._client: Any = redis.Redis.from_pool(pool)
         except ValueError:
             # The address may hold a password, and is not repeated.
             raise ConfigError(
