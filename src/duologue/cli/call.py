@@ -39,7 +39,7 @@ def call(
         typer.Option("--events", help="Print every decision with its reason as it is made; beside --json, to stderr."),
     ] = False,
     language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="The language of the call, as es; by default English.")
+        str | None, typer.Option(metavar="CODE", help="The language of the call, such as es; by default English.")
     ] = None,
     no_smart_turn: NoSmartTurn = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 if a turn was not answered.")] = False,
@@ -47,7 +47,7 @@ def call(
 ) -> None:
     """Play a recording to an agent, and show each turn with where its time went.
 
-    In real time the recording takes as long as it is; with --fast, decisions are the same and waiting is left out.
+    By default the recording is played in real time; with --fast, decisions are the same, without the waiting.
     Exits with status 1 if the call broke off. An error that it survived is shown, and is a failure of the command only
     with --strict, if it left a turn without an answer.
     """

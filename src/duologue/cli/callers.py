@@ -36,16 +36,23 @@ def callers(
     seed: Annotated[int, typer.Option(min=0, help="Fixes what each caller wants and does.")] = 1,
     ramp: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Seconds in which the callers begin, not measured; a tenth of a second each."),
+        typer.Option(
+            min=0.0,
+            help="Seconds in which the callers start one after another, not measured; by default 0.1 s for each.",
+        ),
     ] = None,
     raw: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each turn to this file, a JSON object a line.")
     ] = None,
     chunk_ms: Annotated[
-        int, typer.Option("--chunk-ms", help="Sound in each message: 20 or 40 ms.", min=20, max=40, clamp=False)
+        int,
+        typer.Option(
+            "--chunk-ms", help="Milliseconds of audio in each message: 20 or 40.", min=20, max=40, clamp=False
+        ),
     ] = 20,
     find_capacity: Annotated[
-        bool, typer.Option("--find-capacity", help="Begin with --sessions, and find how many the server carries.")
+        bool,
+        typer.Option("--find-capacity", help="Start with --sessions callers, and find how many the server carries."),
     ] = False,
     chaos: Annotated[
         int | None,
@@ -60,14 +67,14 @@ def callers(
     ] = None,
     recorded: Annotated[
         bool,
-        typer.Option("--recorded", help="Those who hold monologues speak the corpus's recordings of people."),
+        typer.Option("--recorded", help="Callers with the script monologue play the corpus's recordings of people."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Call a server as people do, at their pace, and measure what is heard.
 
-    All speech is made before the first call. The exit status is 1 where the callers were too slow to measure, or the
-    server could not be reached at all. Ctrl-C prints what was measured so far.
+    All speech is synthesized before the first call. The exit status is 1 if the callers were too slow to measure, or
+    the server could not be reached at all. Ctrl-C prints what was measured so far.
     """
     from duologue.callers.load import LOADS
     from duologue.callers.plan import SCRIPTS, Plan

@@ -74,12 +74,13 @@ def doctor(
     quick: Annotated[
         bool, typer.Option("--quick", help="Neither load and time the models, nor estimate the capacity.")
     ] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port that is to be free.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port that must be free.")] = 8000,
     live: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Instead, make one tiny request to a provider, as deepgram/nova-3 or tts:deepgram; may be repeated.",
+            help="Instead, make one tiny request to a provider, such as deepgram/nova-3 or tts:deepgram; may be "
+            "repeated.",
         ),
     ] = None,
 ) -> None:
@@ -88,7 +89,7 @@ def doctor(
     Versions, processor, port, models, and the providers of speech: whether each is installed and has its key, which
     is not sent anywhere. Then models are timed, and for ten seconds the capacity is estimated from what they cost.
 
-    Exits with status 1 where something is missing that a conversation needs. With --live, a provider's key and service
+    Exits with status 1 if something is missing that a conversation needs. With --live, a provider's key and service
     are checked, which costs what its smallest request costs.
     """
     from duologue.cli import doctor_capacity

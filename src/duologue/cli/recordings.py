@@ -109,7 +109,9 @@ def delete(calls: Calls, folder: RecordingFolder = Folder, as_json: AsJson = Fal
 @recordings.command()
 def prune(
     days: Annotated[float, typer.Option(min=0.0, help="Delete what is older.")] = 30.0,
-    gb: Annotated[float, typer.Option(min=0.0, help="Then delete the oldest beyond so many gigabytes.")] = 10.0,
+    gb: Annotated[
+        float, typer.Option(min=0.0, help="Then delete the oldest until this many gigabytes are left.")
+    ] = 10.0,
     folder: RecordingFolder = Folder,
     as_json: AsJson = False,
 ) -> None:

@@ -121,31 +121,41 @@ def serve(
     chunk_ms: Annotated[
         int | None,
         typer.Option(
-            "--chunk-ms", min=20, max=100, help="Speech in each message: 20, or 40 for many calls [default: 20]."
+            "--chunk-ms",
+            min=20,
+            max=100,
+            help="Milliseconds of speech in each message: 20, or 40 for many calls [default: 20].",
         ),
     ] = None,
     cache_mb: Annotated[
-        int | None, typer.Option(min=0, help="Megabytes of speech kept to be said again; 0: none [default: 33].")
+        int | None,
+        typer.Option(
+            min=0, help="Megabytes of synthesized speech that are kept to be played again; 0: none [default: 33]."
+        ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=64, help="Processes that share the port and the load; for more than two cores [default: 1]."
+            min=1,
+            max=64,
+            help="Processes that share the port and the load; more than one helps on more than two cores [default: 1].",
         ),
     ] = None,
     listener: Annotated[
         Literal["uvicorn", "picows"] | None,
-        typer.Option(help="What holds the WebSockets; picows takes less of a core [default: uvicorn]."),
+        typer.Option(help="The library that handles the WebSockets; picows takes less CPU [default: uvicorn]."),
     ] = None,
     keys: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Ask callers for a token signed with a key of FILE; see `duologue token`."),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let everybody call who reaches an address beyond this machine.")
+        bool, typer.Option("--insecure", help="Listen on addresses that other machines reach, without tokens.")
     ] = False,
     certfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate for HTTPS, in PEM.")] = None,
-    keyfile: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, where it is in another file.")] = None,
+    keyfile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The key of the certificate, if it is in another file.")
+    ] = None,
     calls_per_token: Annotated[
         int | None, typer.Option(min=0, help="With --keys: calls at once with one token; 0: any number [default: 10].")
     ] = None,
@@ -161,7 +171,7 @@ def serve(
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="ORIGIN", help="A page of another host that may connect, as https://example.com."),
+        typer.Option(metavar="ORIGIN", help="A page of another host that may connect, such as https://example.com."),
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
@@ -192,7 +202,7 @@ def serve(
         typer.Option(min=0.001, help="Gigabytes of recordings; beyond them the oldest are deleted [default: 10]."),
     ] = None,
     record_no_audio: Annotated[
-        bool, typer.Option("--record-no-audio", help="Record what was decided, and neither voice.")
+        bool, typer.Option("--record-no-audio", help="Record transcripts and decisions, but no audio.")
     ] = False,
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
@@ -201,7 +211,7 @@ def serve(
     log_format: Annotated[
         Literal["auto", "text", "json"] | None,
         typer.Option(
-            help="How the log is written to standard error; auto is text on a terminal, JSON elsewhere [default: auto]."
+            help="The format of the log on standard error; auto is text on a terminal, JSON elsewhere [default: auto]."
         ),
     ] = None,
     log_words: Annotated[
@@ -223,8 +233,8 @@ def serve(
 ) -> None:
     """Serve spoken conversations, with a page to talk from.
 
-    Settings come from duologue.toml, from DUOLOGUE_ variables, and from these options, of which the later wins
-    (docs/configuration.md).
+    Settings come from duologue.toml, from DUOLOGUE_ variables, and from these options, of which the
+    last one wins (docs/configuration.md).
 
     Everything runs on this machine, with no account, no key and no network, unless a language model or a provider of
     speech is named that is a service. A browser gives a page the microphone only on localhost or over HTTPS.

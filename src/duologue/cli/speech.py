@@ -33,7 +33,7 @@ def transcribe(
     partials: Annotated[
         bool, typer.Option("--partials", help="Show partial transcripts at the pace of speech, on stderr.")
     ] = False,
-    language: Annotated[str | None, typer.Option(help="The language that is spoken, as es [default: en].")] = None,
+    language: Annotated[str | None, typer.Option(help="The language that is spoken, such as es [default: en].")] = None,
     stt: Stt = None,
     as_json: AsJson = False,
 ) -> None:

@@ -20,7 +20,10 @@ def token(
         "duologue.keys"
     ),
     new_key: Annotated[
-        bool, typer.Option("--new-key", help="Put a new key first in FILE, which is made if need be; makes no token.")
+        bool,
+        typer.Option(
+            "--new-key", help="Put a new key first in FILE, which is created if it does not exist; makes no token."
+        ),
     ] = False,
     ttl: Annotated[float, typer.Option(min=1.0, help="Seconds that the token is valid.")] = 600.0,
     subject: Annotated[str | None, typer.Option(help="Who calls, as your application names it.")] = None,

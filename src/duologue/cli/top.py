@@ -33,8 +33,8 @@ BARS: Final = " ▁▂▃▄▅▆▇█"
 
 def top(
     url: Annotated[str, typer.Argument(help="The server's address.")] = "http://127.0.0.1:8000",
-    every: Annotated[float, typer.Option(min=0.2, max=60.0, help="Seconds between two looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once, and exit.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, max=60.0, help="Seconds between two updates.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once, and exit.")] = False,
     token: Annotated[
         str | None,
         typer.Option(envvar="DUOLOGUE_TOKEN", help="A bearer token, if the server asks for one.", show_envvar=True),
@@ -43,7 +43,7 @@ def top(
 ) -> None:
     """Watch a running server: calls, latency, the slowest turns, providers, models. Ctrl-C ends it.
 
-    The same is at /ops in a browser. With `--json` one look is printed as the server gives it.
+    The same is at /ops in a browser. With `--json` the figures are printed once, as the server sends them.
     """
     if as_json:
         print_json(look(url, token))
