@@ -13,14 +13,15 @@ __all__ = ["ClauseSplitter", "clauses_of"]
 
 _Boundary = Literal["sentence", "pause", "none", "unknown"]
 
-_ENDS = ".!?…。！？"
+_ENDS = ".!?…。！？؟۔।"
 _WIDE = "。！？"
 _WIDE_PAUSES = "、，；："
+_PAUSES = ",;:،؛"
 _HAN_OR_KANA = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _PER_WORD = 2
 """Characters of Chinese or Japanese, which has no spaces, that count as a word."""
 _CLOSERS = "\"'”’)]}»*_`"
-_BREAK = re.compile(rf"[{_ENDS}{_WIDE_PAUSES},;:—\n]|(?<=\s)[-–](?=\s)")
+_BREAK = re.compile(rf"[{_ENDS}{_WIDE_PAUSES}{_PAUSES}—\n]|(?<=\s)[-–](?=\s)")
 _LAST_MARKS = re.compile(rf"[{_ENDS}]+[{re.escape(_CLOSERS)}]*$")
 _SPACE = re.compile(r"\s+")
 _SAID = re.compile(r"[^\W_]")
@@ -36,15 +37,23 @@ _SHORT = frozenset(title.lower() for title in TITLES) | word_set(
     acct al approx apr apt appt assn assoc aug ave avg bldg blvd bros cf co conf corp dec dept est etc ext feb fig fri
     hwy inc incl jan jr jul jun ln ltd nov oct pkwy pl rd ref rs sep sept sq sr ste tel thu thur thurs tue tues univ v
     vol vs
+    av avda bzgl bzw dra dres evtl frl ggf hr inkl mlle mme mtra núm pág sra srta str tfno zzgl
     """
 )
-_BEFORE_FIGURES = word_set("art ca ch fl max min mon mar no nos p pp pt rm sat sec sun ver wed")
+_BEFORE_FIGURES = word_set("art ca ch fl max min mon mar no nos nr p pp pt rm sat sec sun ver wed")
 _HALF_DAY = re.compile(r"\d?[ap]\.m", re.IGNORECASE)
 _AFTER_TIME = word_set(
     "Alas Apri Atla Augu Aust Brit Cent Dece East Euro Febr Frid Gree Hawa Indi Janu Japa July June Marc Mond Moun "
     "Nove Octo Paci Satu Sept Stan Sund Thur Tues Wedn"
 )
 """How words begin that follow "a.m." or "p.m." inside a sentence: zones, days and months."""
+_ORDINAL = re.compile(
+    r"(?<!\S)(?:(?<!\bI )am|ab|beim|bis|das|dem|den|der|des|die|im|ins|jede[mnrs]?|vom|zum|zur)"
+    r"(?: \d{1,2}\.(?:,| und| oder| bis| zum))* \d{1,3}$",
+    re.IGNORECASE,
+)
+_OF_MONTH = re.compile(r" (?:Jan|Jän|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)")
+"""German writes ordinal numbers with a full stop, and all nouns with a capital: "am 3. Oktober", "im 2. Stock"."""
 _CODE_NAME = r"\b(?:code|id|number|otp|passcode|password|pin|postcode|ref|reference|zip)[\"'”’]?"
 _ANNOUNCES = (
     re.compile(rf"{_CODE_NAME},$", re.IGNORECASE),
@@ -213,7 +222,7 @@ def _boundary(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
         return "unknown"
     if text.rfind("[", 0, start) > text.rfind("]", 0, start):
         return "none"  # inside the words of a markdown link
-    if mark in ",;:":
+    if mark in _PAUSES:
         return _comma(text, start, end, following, ended=ended)
     if mark == "." and not any(other in _ENDS for other in text[start + 1 : end]):
         return _full_stop(text, start, end, ended=ended)
@@ -260,8 +269,14 @@ def _full_stop(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
     is_short = word.lower() in _SHORT and not (len(word) > 1 and word.isupper())  # "est." as against "EST."
     if is_short or _INITIALS.fullmatch(word) or following.islower():
         return "none"
-    if following.isdigit() and word.lower() in _BEFORE_FIGURES:
+    if following.isdigit() and (word.lower() in _BEFORE_FIGURES or word.lower().endswith("str")):  # "Hauptstr. 12"
         return "none"
     if word.isdigit() and before.strip() == word:
         return "none"  # the number of a list's item
+    if word.isdigit() and _ORDINAL.search(before[-40:]):
+        return "none"
+    if word.isdigit() and len(word) <= 2 and following.isupper():
+        if len(text) < end + 4 and not ended:
+            return "unknown"
+        return "none" if _OF_MONTH.match(text, end) else "sentence"
     return "sentence"
