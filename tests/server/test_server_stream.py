@@ -85,7 +85,7 @@ class Client:
 @pytest.fixture(scope="module", params=WEBSOCKETS)
 async def shared(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     backend = FakeBackend()
-    limits = StreamLimits(start_timeout=0.05, max_errors=3, progress_timeout=0.2, close_timeout=0.2)
+    limits = StreamLimits(start_timeout=0.5, max_errors=3, progress_timeout=0.2, close_timeout=0.2)
     async with listening(create_app(backend.build, limits=limits), websockets=request.param) as (listener, address):
         yield Server(backend, listener, address)
 
@@ -272,7 +272,7 @@ async def test_a_bad_start(server: Server, text: str, said: str) -> None:
 
 async def test_no_start(server: Server) -> None:
     async with server.client() as client:
-        await client.refused("timeout", "No `start` came in 0.05 s")
+        await client.refused("timeout", "No `start` came in 0.5 s")
 
 
 async def test_a_full_server(server: Server) -> None:
