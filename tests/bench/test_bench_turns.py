@@ -92,7 +92,7 @@ async def test_words_keep_a_pause_that_silence_takes_for_the_end(item: Item) -> 
     assert ours.point[0] == 0.0
     assert ours.point[1] == pytest.approx(Endpointing().action_delay, abs=0.05)
     assert vad.point[0] == 1.0
-    assert ours.asked == 2.0
+    assert ours.asked == 1.0
     assert vad.asked == 0.0
     row = raw(vad)[0]
     assert row["pauses"][0]["cut_after_s"] == pytest.approx(Endpointing().action_delay, abs=0.05)

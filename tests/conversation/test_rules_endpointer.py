@@ -127,7 +127,7 @@ def test_a_short_response_takes_no_turn_of_a_call_that_is_about_to_end(reason: s
 def test_doubtful_words_have_the_audio_judged_once() -> None:
     s = Stage(judges_sound=True)
     s.understand("I would", 0.5)
-    s.wait(0.0)
+    s.wait(0.5)
     (asked,) = s.of(effects.RequestEndOfTurn)
     s.wait(0.032)
     assert s.of(effects.RequestEndOfTurn) == []
@@ -141,7 +141,7 @@ def test_doubtful_words_have_the_audio_judged_once() -> None:
 
 def test_a_judgment_that_was_refused_is_asked_for_again() -> None:
     s = Stage(judges_sound=True)
-    s.wait(0.2)
+    s.wait(0.25)
     (asked,) = s.of(effects.RequestEndOfTurn)
     assert isinstance(asked, effects.RequestEndOfTurn)
     refused = s.turn.requests.answer(inputs.EvidenceFailed(asked.ask, "overloaded"))

@@ -24,7 +24,7 @@ def requests() -> tuple[PendingRequests, Context]:
 def ask(r: PendingRequests, *kinds: Literal["words", "segment", "check", "sound"], extra: float = 0.032) -> None:
     for kind in kinds:
         if kind == "sound":
-            r.request_end_of_turn(0, None, 1)
+            r.request_end_of_turn(0, 16000, None, 1)
         else:
             r.request_transcript(kind, 0, 0, 1, extra=extra)
 
@@ -33,7 +33,7 @@ def test_the_due_position_is_a_whole_number_of_windows_ahead() -> None:
     r, context = requests()
     context.pos = 1000
     r.request_transcript("words", 200, 200 + 2 * RATE, 3, extra=0.064, part=1, may_go_on=True, before="Well.")
-    r.request_end_of_turn(200, 0.5, 3)
+    r.request_end_of_turn(200, 1000, 0.5, 3)
     due = 1000 + ceil((0.064 + 2 * 0.03) * RATE / WINDOW) * WINDOW
     assert context.effects == [
         effects.RequestTranscript(1, 200, 200 + 2 * RATE, due, True, "Well.", 3),

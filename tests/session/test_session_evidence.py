@@ -264,7 +264,7 @@ async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
 class Doubtful:
     name = "doubtful"
 
-    def __init__(self, probability: float = 0.85) -> None:
+    def __init__(self, probability: float = 0.78) -> None:
         self.probability = probability
 
     def judge(self, text: str) -> Judgement:

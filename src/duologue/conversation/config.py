@@ -87,9 +87,9 @@ class Endpointing:
     words_timeout: float = 9.0
     """Time after which a missing transcript is no longer waited for: the turn is judged by the words so far."""
     doubt: tuple[float, float] = (0.1, 0.93)
-    """If the words give a probability inside this interval, the turn model judges the audio as well."""
+    """The turn model judges the audio if the words give a probability in this interval and it may change the wait."""
     sound_after: float = 0.16
-    """Silence after which the turn model judges the audio although the transcript is still missing."""
+    """Silence at the end of the audio that the turn model judges. Without a transcript it is not asked sooner."""
     sound_budget: float = 0.128
     """Time allowed for the turn model's judgment."""
     rescore_every: float = 0.32

@@ -14,7 +14,7 @@ from duologue.conversation.caller_level import CallerLevel
 from duologue.conversation.context import Context
 from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.ending import PendingEnd
-from duologue.conversation.endpointing import Evidence, Verdict, decide, sound_share
+from duologue.conversation.endpointing import Evidence, Verdict, decide, sound_matters, sound_share
 from duologue.conversation.evidence import EvidenceRequest
 from duologue.conversation.floor import Floor
 from duologue.conversation.history import History, Message
@@ -246,21 +246,34 @@ class Endpointer:
             self._speculation.prepare(u.turn, e, early=u.is_guessed_over)
 
     def _ask_sound(self, u: Utterance) -> None:
-        """Have the audio judged if the words leave doubt, or if they have not come and the silence is no longer short.
+        """Have the audio judged if its judgment may change the decision, as late as the answer is still in time for it.
 
-        If the turn model was overloaded, it is asked again: when the words are there, or after a while.
+        A user who goes on before that costs no judgment. If the words have not come by the time at which a turn that
+        sounds finished would be decided, the audio is judged without them. If the turn model was overloaded, it is
+        asked again: when the words are there, or after a while.
         """
         c, e, pos = self._context.config.endpointing, u.evidence, self._context.pos
+        if not self._context.capabilities.judges_sound or u.scores >= c.max_scores:
+            return
         first = u.scored_at <= u.last_speech
         if e is None:
-            wanted = first and not u.complete and self._context.seconds_since(u.last_speech) >= c.sound_after
+            silence = self._context.seconds_since(u.last_speech)
+            in_time = silence >= wait_factor(c.eagerness) * c.action_delay - c.sound_budget
+            wanted = first and not u.complete and silence >= c.sound_after and in_time
         else:
             again = e.probability < c.threshold and pos - u.scored_at >= c.rescore_every * RATE
-            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again or u.put_off)
-        if self._context.capabilities.judges_sound and wanted and u.scores < c.max_scores:
+            wanted = c.doubt[0] < e.words < c.doubt[1] and (first or again or u.put_off) and self._sound_decides(u, e)
+        if wanted:
             u.scores += 1
             u.scored_at, u.put_off = pos, False
-            self._requests.request_end_of_turn(u.start, e.words if e else None, u.turn)
+            end = u.judged_until(pos, c.sound_after) if u.sound is None else pos
+            self._requests.request_end_of_turn(u.start, end, e.words if e else None, u.turn)
+
+    def _sound_decides(self, u: Utterance, e: Evidence) -> bool:
+        """Return True if an answer that is due now plus its budget may change when the turn is decided."""
+        c = self._context.config.endpointing
+        span, silence = sound_matters(e, c), self._context.seconds_since(u.last_speech)
+        return span is not None and span[0] - c.sound_budget <= silence < span[1]
 
     def _decide_full(self, u: Utterance) -> None:
         """Answer what was said so far of the longest turn there may be, and take what follows as the next turn."""

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from duologue.conversation.config import Endpointing
 from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.question import AnswerState
 
-__all__ = ["Evidence", "Verdict", "calibrated", "decide", "sound_odds", "sound_share", "wait"]
+__all__ = [
+    "LEAST_SOUND",
+    "Evidence",
+    "Verdict",
+    "calibrated",
+    "decide",
+    "sound_matters",
+    "sound_odds",
+    "sound_share",
+    "wait",
+]
 
 SOUND_WEIGHT = 0.65
 """Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
 SOUND_NEUTRAL = 0.9
 """The turn model sees an end in most pauses: 0.9 is neutral, and a lower probability is evidence against it."""
+LEAST_SOUND = 0.5
+"""The turn model is not asked if only a lower answer would change the wait: after words that are so sure, such answers
+were wrong more often than right (docs/turn-taking.md)."""
 SHORTEST = 0.5
 """Seconds of speech up to which the turn model counts least."""
 LEAST_SHARE = 0.5
@@ -124,6 +137,17 @@ def decide(evidence: Evidence, silence: float, config: Endpointing) -> Verdict |
     if p >= config.threshold or p > config.wait_below:
         return Verdict(p, "words" if evidence.sound is None else "sound")
     return Verdict(p, "timeout")
+
+
+def sound_matters(evidence: Evidence, config: Endpointing) -> tuple[float, float] | None:
+    """Return the silences between which an answer of the turn model of at least `LEAST_SOUND` decides the turn.
+
+    Before the first even the answer that speaks most for an end leaves the turn open; after the second no such answer
+    does. None if they all lead to the same wait.
+    """
+    factor = evidence.effective_timeout_factor
+    soonest, latest = (wait(replace(evidence, sound=p).probability, factor, config) for p in (1.0, LEAST_SOUND))
+    return (soonest, latest) if soonest < latest else None
 
 
 def _odds(probability: float) -> float:

@@ -110,11 +110,11 @@ class PendingRequests:
             return budget
         return max(extra if can.streams_words else budget, can.words_latency + can.words_latency_per_s * seconds)
 
-    def request_end_of_turn(self, start: int, words: float | None, turn: int) -> None:
-        """Request a judgment of the audio from `start`, where the turn began; `words` is what its words say."""
+    def request_end_of_turn(self, start: int, end: int, words: float | None, turn: int) -> None:
+        """Request a judgment of the audio of a turn, from `start` to `end`; `words` is what its words say."""
         c = self._context
         request = self._open("sound", c.config.endpointing.sound_budget)
-        c.request(effects.RequestEndOfTurn(request.id, start, c.pos, request.due, words, turn))
+        c.request(effects.RequestEndOfTurn(request.id, start, end, request.due, words, turn))
 
     def request_partial(self, start: int, end: int) -> int:
         """Request a transcript that is only shown; returns the id of its answer, which is not waited for."""

@@ -60,16 +60,19 @@ class UserTurn:
     @property
     def needs_from(self) -> int:
         """The first sample that may still be requested."""
-        u, start = self.utterance, self._context.pos - self.detector.speech_run
-        is_open = u and (u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start))
-        if u and (is_open or self.may_ask_again(u)):
+        u, start, c = self.utterance, self._context.pos - self.detector.speech_run, self._config
+        padding = round((c.speech.prefix_padding + MORE_AUDIO) * RATE)
+        first = max(min(start - padding, self.detector.onset(start)), 0)
+        if u is None:
+            return first
+        is_open = u.held or self.user.state is UserState.SPEAKING or not self._follows_silence(u, start)
+        if is_open or self.may_ask_again(u):
             first = self._wider(u)
-            if not self._context.capabilities.judges_sound:
-                return first
-            # The turn model judges the turn from its start, pauses included.
-            return min(first, max(u.start, self._context.pos - SOUND_WINDOW))
-        padding = round((self._config.speech.prefix_padding + MORE_AUDIO) * RATE)
-        return max(min(start - padding, self.detector.onset(start)), 0)
+        if self._context.capabilities.judges_sound:
+            # The turn model judges the turn from its start, pauses included, and may be asked late.
+            end = u.judged_until(self._context.pos, c.endpointing.sound_after)
+            first = min(first, max(u.start, end - SOUND_WINDOW))
+        return first
 
     def next_turn(self) -> int:
         """Return the number of a new turn."""

@@ -111,6 +111,10 @@ class Utterance:
         """True if the recognizer guesses that the present silence is the end."""
         return self.eager_at >= max(self.last_speech - OPINION_SLACK, 0)
 
+    def judged_until(self, pos: int, silence: float) -> int:
+        """Return where the audio ends that is judged: after so many seconds of silence, at `pos` at the latest."""
+        return min(pos, self.last_speech + round(silence * RATE))
+
     def note_level(self, level: float | None) -> None:
         """Take the level of a part in dBFS; the loudest counts."""
         if level is not None:
