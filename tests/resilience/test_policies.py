@@ -52,6 +52,7 @@ class Endpoint:
         ("wss://api.example:80", "api.example:80"),
         ("http://user:secret@[::1]:9000", "[::1]:9000"),
         ("http://api.example:port", "api.example"),
+        ("http://[::1", ""),
         ("", ""),
     ],
 )

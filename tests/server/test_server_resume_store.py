@@ -207,6 +207,11 @@ async def test_the_sign_of_a_process_is_kept_up_and_removed(monkeypatch: pytest.
         monkeypatch.setattr(desks, "SIGN_EVERY", 0.005)
         before = store.puts
         await until(lambda: store.puts > before + 2)
+        assert len(store.kept) == 2
+        await desk.end(call)
+        await until(lambda: len(store.kept) == 0)
+        desk.issue(call)
+        await until(lambda: len(store.kept) == 2)
     assert len(store.kept) == 1
 
 

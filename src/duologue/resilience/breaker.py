@@ -93,7 +93,10 @@ def breaker_key(capability: Capability, provider: Any) -> BreakerKey:
 
 def _address(url: str) -> str:
     """Host and port; on one host there may be several servers, of which one is down."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a provider of somebody else, which has not checked it
+        return ""
     host = parts.hostname or ""
     try:
         port = parts.port

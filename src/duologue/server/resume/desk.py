@@ -294,13 +294,15 @@ class ResumeDesk:
                 await asyncio.sleep(WRITE_EVERY)
                 now = time.monotonic()
                 due = [entry for entry in self._of_owner.values() if self._is_due(entry, now)]
+                if not self._of_owner and self._signed_at > 0:
+                    await self._sign_off()
                 if not due and now - self._signed_at >= SIGN_EVERY:
                     due = [entry for entry in self._of_owner.values() if now - entry.failed_at >= RETRY_AFTER][:1]
                 for first in range(0, len(due), MAX_WRITES):
                     await asyncio.gather(*(self._write(entry) for entry in due[first : first + MAX_WRITES]))
         finally:
             if self._signed_at > 0:
-                await self._try_take(self._sign)
+                await self._sign_off()
 
     def _is_due(self, entry: _Entry, now: float) -> bool:
         if now - entry.failed_at < RETRY_AFTER:
@@ -365,6 +367,11 @@ class ResumeDesk:
         if now - self._signed_at >= SIGN_EVERY:
             await self._store.put(self._sign, b"", self.window + GRACE - SIGN_LESS)
             self._signed_at = now
+
+    async def _sign_off(self) -> None:
+        """Remove the sign, which says nothing while there are no calls."""
+        await self._try_take(self._sign)
+        self._signed_at = float("-inf")  # also if it was written meanwhile, for a new call
 
     def _note_failure(self, error: Exception) -> None:
         self.writes_failed += 1
