@@ -18,8 +18,23 @@ def test_what_was_spoken_is_understood(said: list[str], rate: int, pitch: int) -
     assert understand(speak(text, rate, pitch=pitch), rate) == text
 
 
-def test_white_space_is_one_space_and_other_characters_are_question_marks() -> None:
-    assert understand(speak("  naïve \n 日 ")) == "na?ve ?"
+@given(st.lists(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=5), max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_any_script_is_understood(said: list[str]) -> None:
+    assert understand(speak(" ".join(said))) == " ".join(said)
+
+
+def test_white_space_is_one_space_and_what_is_no_character_a_question_mark() -> None:
+    assert understand(speak("  naïve \n 日\ud800 ")) == "naïve 日?"
+
+
+def test_of_characters_that_are_cut_nothing_is_left() -> None:
+    wave = len(speak("日本")) // 6
+    sound = speak("日本")
+    assert understand(sound[wave:]) == understand(sound[2 * wave :]) == "本"
+    assert understand(sound[: 5 * wave]) == "日"
+    assert understand(sound[:wave] + sound[2 * wave :]) == "本"
+    assert word_timings("日本 a")[1].start == pytest.approx(6 * CHARACTER + SPACE)
 
 
 @pytest.mark.parametrize("text", ["", "  "])

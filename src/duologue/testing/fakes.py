@@ -197,7 +197,9 @@ class SentenceEnd:
 
     def judge(self, text: str) -> Judgement:
         """0.95 after such a mark, else 0.05."""
-        return Judgement(0.95, "sentence") if text.rstrip().endswith((".", "?", "!")) else Judgement(0.05, "no_mark")
+        return (
+            Judgement(0.95, "sentence") if text.rstrip().endswith(tuple(".?!。？！؟।۔")) else Judgement(0.05, "no_mark")
+        )
 
 
 class PeakVad:
