@@ -417,6 +417,7 @@ def test_only_the_button_makes_turns() -> None:
     s.say_turn("Not heard.")
     assert s.of(events.SpeechStarted) == []
     s.give(inputs.TurnBegun())
+    assert s.conversation.is_held
     s.understand("Heard")
     s.speech(0.64)
     s.silence(1.5)
