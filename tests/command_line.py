@@ -34,6 +34,8 @@ class CommandLine:
     """Runs commands in this process; `sys.path` and standard input are as before when the test ends."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.port: str | None = "0"
+        """Where `serve` listens: any free port, because tests run side by side; None for its own."""
         self._monkeypatch = monkeypatch
         self._capsys = capsys
         monkeypatch.setattr(sys, "path", list(sys.path))
@@ -41,6 +43,8 @@ class CommandLine:
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Outcome:
         self._monkeypatch.setattr(sys, "argv", ["duologue", *map(str, arguments)])
         self._monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        if arguments[:1] == ("serve",) and self.port is not None:
+            self._monkeypatch.setenv("DUOLOGUE_SERVER__PORT", self.port)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         with pytest.raises(SystemExit) as end:
             main()

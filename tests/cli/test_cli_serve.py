@@ -41,6 +41,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def test_without_options_the_booking_agent_is_served(served: list[dict[str, Any]], duologue: CommandLine) -> None:
+    duologue.port = None
     assert duologue("serve").code == 0
     (call,) = served
     assert isinstance(call["agent"](), BookingAgent)
@@ -147,6 +148,7 @@ def test_host_and_port_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("HOST", "::1")
     monkeypatch.setenv("PORT", "9000")
+    duologue.port = None
     duologue("serve")
     duologue("serve", "--port", "9001")
     assert [(call["host"], call["port"]) for call in served] == [("::1", 9000), ("::1", 9001)]
