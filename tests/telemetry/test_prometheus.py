@@ -204,6 +204,7 @@ async def test_a_real_prometheus_scrapes_a_server_that_holds_calls(
             assert await value("max(voice_session_memory_bytes)") >= 0
             assert await value("process_memory_usage_bytes") > 50e6
             assert await value("sum(process_cpu_time_seconds_total)") > 0.1
+            await server.until("sum(voice_event_loop_blocks_total)", 1)  # it is counted once the loop goes on
             blocked = await server.values('voice_event_loop_blocks_total{code_function_name!=""}')
             assert f"{__name__}.agent" in {labels["code_function_name"] for labels, _ in blocked}
 
