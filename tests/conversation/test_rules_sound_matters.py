@@ -14,12 +14,13 @@ from plain import SPEECH
 from duologue.audio.format import RATE, WINDOW
 from duologue.conversation import effects, events
 from duologue.conversation.config import ConversationConfig, Endpointing
-from duologue.conversation.endpointing import LEAST_SOUND, Evidence, decide, sound_matters, wait
+from duologue.conversation.endpointing import Evidence, decide, sound_matters, wait
 from duologue.conversation.evidence import SOUND_WINDOW
 from duologue.testing.conversation import Script
 
 probabilities = st.floats(0.0, 1.0)
-answers = st.floats(LEAST_SOUND, 1.0)
+LEAST = Endpointing().least_sound
+answers = st.floats(LEAST, 1.0)
 repeatable = settings(derandomize=True, deadline=None, database=None, max_examples=300)
 evidence = st.builds(
     Evidence,
@@ -64,7 +65,7 @@ def test_some_answer_decides_at_either_end_of_the_span(e: Evidence, config: Endp
     assume(span is not None)
     assert span is not None
     assert decide(replace(e, sound=1.0), span[0], config)
-    assert not decide(replace(e, sound=LEAST_SOUND), span[0], config)
+    assert not decide(replace(e, sound=LEAST), span[0], config)
 
 
 def ended(words: float, sound: float | None, **changes: Any) -> Script:

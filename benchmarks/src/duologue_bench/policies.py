@@ -123,4 +123,5 @@ def _alone(base: Endpointing, delay: float, timeout: float, threshold: float) ->
         max_scores=1,
         opening=0.0,
         short_turn=0.0,
+        least_sound=0.0,
     )

@@ -80,6 +80,9 @@ class Endpointing:
     """In a turn with less than this many seconds of speech, the turn model (Smart Turn) counts less when it speaks
     against an end, because it often takes short turns for unfinished: half as much up to 0.5 s. 0: it always counts in
     full."""
+    least_sound: float = 0.5
+    """The turn model (Smart Turn) is not asked if only a lower probability than this would change the wait: after words
+    that are so sure, such answers were wrong more often than right. 0: it is asked whenever its answer may matter."""
     words_budget: float = 0.032
     """Time allowed for a transcript, from the request to its due position."""
     words_budget_per_s: float = 0.03

@@ -11,7 +11,6 @@ from duologue.conversation.eagerness import wait_factor
 from duologue.conversation.question import AnswerState
 
 __all__ = [
-    "LEAST_SOUND",
     "Evidence",
     "Verdict",
     "calibrated",
@@ -26,9 +25,6 @@ SOUND_WEIGHT = 0.65
 """Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
 SOUND_NEUTRAL = 0.9
 """The turn model sees an end in most pauses: 0.9 is neutral, and a lower probability is evidence against it."""
-LEAST_SOUND = 0.5
-"""The turn model is not asked if only a lower answer would change the wait: after words that are so sure, such answers
-were wrong more often than right (docs/turn-taking.md)."""
 SHORTEST = 0.5
 """Seconds of speech up to which the turn model counts least."""
 LEAST_SHARE = 0.5
@@ -140,13 +136,13 @@ def decide(evidence: Evidence, silence: float, config: Endpointing) -> Verdict |
 
 
 def sound_matters(evidence: Evidence, config: Endpointing) -> tuple[float, float] | None:
-    """Return the silences between which an answer of the turn model of at least `LEAST_SOUND` decides the turn.
+    """Return the silences between which an answer of the turn model of at least `least_sound` decides the turn.
 
     Before the first even the answer that speaks most for an end leaves the turn open; after the second no such answer
     does. None if they all lead to the same wait.
     """
     factor = evidence.effective_timeout_factor
-    soonest, latest = (wait(replace(evidence, sound=p).probability, factor, config) for p in (1.0, LEAST_SOUND))
+    soonest, latest = (wait(replace(evidence, sound=p).probability, factor, config) for p in (1.0, config.least_sound))
     return (soonest, latest) if soonest < latest else None
 
 
