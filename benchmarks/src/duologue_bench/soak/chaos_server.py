@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--share", type=float, default=0.5, help="of the calls to the first provider that fail")
+    parser.add_argument("--share", type=float, default=0.35, help="of the calls to the first provider that fail")
     parser.add_argument("--counts", type=Path, help="where the numbers of calls and faults are written")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--store", help="where calls are kept that can be resumed")

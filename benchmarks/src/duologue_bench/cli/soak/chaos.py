@@ -36,7 +36,7 @@ def chaos(
     seed: Seed = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Callers whose network breaks call a server of which a fifth of all calls to providers fails.
+    """Callers whose network breaks call a server of which almost a fifth of all calls to providers fails.
 
     Faults of providers: refused, reset, half-open, stalled, slow, garbled, 500, 429. Faults of callers: connections are
     reset, callers vanish for a while, or for good. Every call whose caller comes back must go on, every turn must be
