@@ -295,6 +295,8 @@ async def test_a_client_that_did_not_get_its_new_token_goes_on_in_yet_another_pr
         unheard._token, unheard._window = call._token, 1.0
         await unheard._reconnect()
         between = await backends[1].session()
+        desk = two.registry.desk
+        await until(lambda: all(entry.stored for entry in desk._of_owner.values()))  # only then it can be missed
         reset(unheard)
         call._url = f"ws://{third}/v1/stream"
         assert (await next_of(call, wire.Reconnected)).restored

@@ -108,7 +108,7 @@ async def test_calls_outlive_a_store_that_loses_their_states(caplog: pytest.LogC
         await until(lambda: calls[1].is_taken)
         assert [call for call in calls if call.is_taken] == [calls[1]]
         assert desk.given_up == 1
-    assert len(store.kept) == 21, "19 calls, one that is being taken over, and the sign of the process that does it"
+    assert len(store.kept) == 20, "19 calls, and one that is being taken over"
 
 
 async def test_a_client_comes_back_to_a_call_whose_state_was_lost() -> None:

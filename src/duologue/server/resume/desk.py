@@ -77,8 +77,8 @@ class Owner(Protocol):
 
 class _Entry:
     __slots__ = (
-        "dirty", "failed_at", "is_marked", "key", "left", "old_key", "owner", "spent", "stored", "watched_at",
-        "writing", "written_at",
+        "dirty", "failed_at", "key", "left", "old_key", "owner", "spent", "stored", "watched_at", "writing",
+        "written_at",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, key: str, old_key: str | None) -> None:
@@ -89,8 +89,6 @@ class _Entry:
         self.spent: str | None = None
         """An old key under which the state is still stored."""
         self.dirty = True
-        self.is_marked = False
-        """It was taken over, and lies in the second place of the old key until it is stored or taken over again."""
         self.stored = False
         self.left = False
         """Another process has to continue it."""
@@ -129,8 +127,6 @@ class ResumeDesk:
         self._of_owner: dict[Owner, _Entry] = {}
         self._settling: dict[str, asyncio.Event] = {}
         """Claims that are not settled yet."""
-        self._marked: set[str] = set()
-        """Those among them whose state lies in the second place."""
         self._is_broken = False
         """Writing failed, and the log says so."""
         self._sign = f"process:{secrets.token_hex(16)}"
@@ -155,7 +151,6 @@ class ResumeDesk:
         self.forget(owner)
         token = secrets.token_urlsafe(24)
         entry = _Entry(owner, _key(token), None if used is None else _key(used))
-        entry.is_marked = entry.old_key in self._marked
         self._entries[entry.key] = self._of_owner[owner] = entry
         if entry.old_key is not None:
             self._entries[entry.old_key] = entry
@@ -249,8 +244,7 @@ class ResumeDesk:
         else:
             return None
         # A client that is not answered in time comes again, perhaps to another process, while this one makes a session.
-        if await self._try_put(_second(key), found):
-            self._marked.add(key)
+        await self._try_put(_second(key), found)
         state = _parse(found)
         for place in state.get("places", ()):
             if place != _second(key):
@@ -259,24 +253,19 @@ class ResumeDesk:
 
     def settle(self, token: str) -> None:
         """The call that was claimed has a connection, or will have none: tasks that wait for it continue."""
-        key = _key(token)
-        self._marked.discard(key)
-        if (settling := self._settling.pop(key, None)) is not None:
+        if (settling := self._settling.pop(_key(token), None)) is not None:
             settling.set()
 
     async def put_back(self, token: str, state: dict[str, Any]) -> None:
         """Store the state of a claimed call again, because it could not be gone on with here."""
         await self._try_put(_key(token), json.dumps(state).encode())
 
-    async def _try_put(self, key: str, data: bytes) -> bool:
+    async def _try_put(self, key: str, data: bytes) -> None:
         """Store a state; one that the store does not take is lost only if this process cannot go on with its call."""
         try:
-            await self._sign_on(time.monotonic())
             await self._store.put(key, data, self.window + GRACE)
         except DuologueError as error:
             self._note_failure(error)
-            return False
-        return True
 
     async def save(self, owner: Owner) -> bool:
         """Write the state of a call now. Returns False if that fails, or if no other process could read it."""
@@ -332,7 +321,7 @@ class ResumeDesk:
         entry.watched_at = now
         try:
             losses = self._losses
-            is_missing = await self._is_missing(entry)
+            is_missing = entry.stored and not await self._store.has(entry.key)
             if is_missing and not await self._has_lost(since=losses):
                 if entry.owner in self._of_owner:
                     self.forget(entry.owner)
@@ -360,18 +349,6 @@ class ResumeDesk:
             entry.dirty, entry.failed_at = True, now
             self._note_failure(error)
 
-    async def _is_missing(self, entry: _Entry) -> bool:
-        """Whether the state of a call is not where another process takes it to take the call."""
-        if entry.stored:
-            return not await self._store.has(entry.key)
-        old = entry.old_key or entry.spent
-        if old is None or not entry.is_marked:
-            return False
-        # Only one process can take it out of the second place; this one puts it there again.
-        is_missing = await self._store.take(_second(old)) is None
-        entry.is_marked = False
-        return is_missing
-
     async def _has_lost(self, *, since: int) -> bool:
         """Whether a state that is not there was lost with all others, and was not taken by another process.
 
@@ -383,7 +360,7 @@ class ResumeDesk:
             log.warning("The store has lost the states of calls; they are written again.")
             self._signed_at = float("-inf")
             for entry in self._of_owner.values():
-                entry.stored, entry.is_marked, entry.dirty = False, False, True
+                entry.stored, entry.dirty = False, True
         return self._losses > since
 
     async def _sign_on(self, now: float) -> None:
