@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from duologue.errors import (
     AuthenticationError,
@@ -25,7 +24,19 @@ from duologue.errors import (
     RateLimitedError,
 )
 
-__all__ = ["ReloadsKey", "error_code", "error_for", "read_key", "retry_after", "validated"]
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = [
+    "ReloadsKey",
+    "error_code",
+    "error_for",
+    "http_address",
+    "read_key",
+    "retry_after",
+    "socket_address",
+    "validated",
+]
 
 MAX_KEY_BYTES: Final = 4096
 MAX_RETRY_AFTER_S: Final = 86_400.0
@@ -55,11 +66,13 @@ _RATE: Final = frozenset(
     }
 )
 
-S = TypeVar("S", bound=BaseModel)
+S = TypeVar("S", bound="BaseModel")
 
 
 def validated(kind: type[S], name: str, options: Mapping[str, Any]) -> S:
     """Return the settings of the provider `name`. Raises ConfigError, which names each option that is wrong."""
+    from pydantic import ValidationError
+
     try:
         return kind.model_validate(dict(options))
     except ValidationError as error:
@@ -70,6 +83,37 @@ def validated(kind: type[S], name: str, options: Mapping[str, Any]) -> S:
         raise ConfigError(
             f"The settings of {name} are not valid: {wrong}.", hint=f"The options are: {', '.join(kind.model_fields)}."
         ) from None
+
+
+def http_address(url: str, example: str) -> str:
+    """Return an address of HTTP without its last slash. Raises ValueError, with words that follow the option's name."""
+    return _address(url, ("http", "https"), example).geturl()
+
+
+def socket_address(url: str, example: str) -> str:
+    """Return the `ws://` or `wss://` address for one of HTTP or of a WebSocket. Raises as `http_address` does."""
+    parts = _address(url, ("ws", "wss", "http", "https"), example)
+    return parts._replace(scheme=parts.scheme.replace("http", "ws")).geturl()
+
+
+def _address(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+    """The parts of an address to which a connection can be made. A user's name or a query in it would be sent on."""
+    address = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        is_plain = not (parts.query or parts.fragment or "@" in parts.netloc or any(map(str.isspace, address)))
+        is_address = parts.scheme in schemes and bool(parts.hostname) and is_plain
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(f"must be an address such as {example}")
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        raise ValueError("must have a port from 1 to 65535")
+    return parts
 
 
 def read_key(path: Path | None, variable: str | None, *, optional: bool = False) -> str | None:

@@ -1,6 +1,7 @@
 """LLMAgent against a server on the loopback that speaks the provider's HTTP interface."""
 
 import asyncio
+import datetime
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -503,9 +504,32 @@ async def test_a_tool_that_takes_too_long_is_stopped_and_the_model_told(server: 
 
 async def test_a_tool_that_raises_is_an_agent_error(server: OpenAIServer) -> None:
     async with Line(server, tools=Diary().tools) as line:
-        with pytest.raises(AgentError, match="raised ValueError") as caught:
+        with pytest.raises(AgentError, match="The tool 'fails' raised ValueError") as caught:
             await line.ask(turn(), calls("fails"))
         assert "secret" not in str(caught.value)
+
+
+async def test_a_tool_whose_result_is_not_json_is_named(server: OpenAIServer) -> None:
+    class Table:
+        def __repr__(self) -> str:
+            return "secret"
+
+    def find_table() -> Any:
+        """Find a table."""
+        return [Table()]
+
+    def find_date() -> Any:
+        """Find a date."""
+        return {"day": datetime.date(2026, 5, 5)}
+
+    reported: list[AgentToolCall] = []
+    async with Line(server, tools=[find_table, find_date], filler="") as line:
+        with pytest.raises(AgentError, match="The tool 'find_table' returned list, which cannot be sent") as caught:
+            await line.ask(replace(turn(), report_tool=reported.append), calls("find_table"))
+        assert "secret" not in str(caught.value)
+        assert [call.outcome for call in reported] == ["failed"]
+        await line.ask(turn(), calls("find_date"), says("In May."))
+        assert "2026-05-05" in line.sent()[-1][1]
 
 
 async def test_tools_without_end_are_stopped(server: OpenAIServer) -> None:

@@ -80,6 +80,12 @@ class TestRealVoice:
         assert outcome.json["error"]["code"] == "unsupported_language"
         assert duologue("transcribe", "speech.wav", "--language", "en").code == 0
 
+    def test_the_language_counts_even_if_there_is_no_speech(self, silence: Path, duologue: CommandLine) -> None:
+        for arguments in (("--language", "xx"), ("--language", "de", "--stt", "moonshine")):
+            outcome = duologue("transcribe", silence, *arguments, "--json")
+            assert outcome.code == 1
+            assert outcome.json["error"]["code"] == "unsupported_language"
+
     @pytest.mark.parametrize(("language", "name"), [(None, "moonshine"), ("en-GB", "moonshine"), ("es", "whisper")])
     def test_the_language_chooses_the_local_recognizer(self, language: str | None, name: str) -> None:
         assert _local_recognizer(language) == name
@@ -95,6 +101,17 @@ class TestRealVoice:
 
 @pytest.mark.usefixtures("unloadable")
 class TestBadText:
+    def test_sound_and_json_are_not_mixed(self, duologue: CommandLine) -> None:
+        outcome = duologue("say", "Hello.", "--out", "/dev/stdout", "--json")
+        assert outcome.code == 1
+        assert "/dev/stdout and --json would both write to standard output" in outcome.err
+
+    def test_a_result_is_not_mixed_with_what_is_written_to_a_file(self, silence: Path, duologue: CommandLine) -> None:
+        outcome = duologue("call", silence, "--out", "/dev/stdout")
+        assert outcome.code == 2
+        assert "is standard output" in outcome.told
+        assert "is standard output" in duologue("callers", "--url", "ws://127.0.0.1:1", "--raw", "/dev/stdout").told
+
     def test_what_is_not_text_is_refused(self, duologue: CommandLine) -> None:
         outcome = duologue("say", "-", stdin=b"\xff\xfe\x00")
         assert outcome.code == 1

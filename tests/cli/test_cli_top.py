@@ -100,7 +100,11 @@ def test_what_is_no_server_of_ours(duologue: CommandLine, status: int, body: byt
 
 @pytest.mark.parametrize(
     ("address", "told"),
-    [("http://127.0.0.1:1", "does not answer"), ("ftp://here", "is no address of a server")],
+    [
+        ("http://127.0.0.1:1", "does not answer"),
+        ("ftp://here", "is no address of a server"),
+        ("host:99999", "must have a port"),
+    ],
 )
 def test_nobody_answers(duologue: CommandLine, address: str, told: str) -> None:
     outcome = duologue("top", address, "--json")

@@ -284,6 +284,9 @@ async def test_an_address_that_is_none() -> None:
     with pytest.raises(StreamError, match="An address looks like"):
         async with connect("http://localhost/"):
             pass
+    with pytest.raises(StreamError, match="An address looks like"):
+        async with connect("ws://127.0.0.1:99999/v1/stream"):
+            pass
 
 
 async def test_a_connection_that_breaks_off() -> None:

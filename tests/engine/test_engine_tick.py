@@ -221,6 +221,26 @@ async def test_a_detector_that_fails_ends_the_sessions_whose_windows_it_had(scor
         e.detach(silent)
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 1.5])
+async def test_what_is_no_probability_ends_the_call_that_would_be_deaf(score: float) -> None:
+    class OddVad(PeakVad):
+        def score(self, rows: NDArray[np.intp], windows: NDArray[np.int16]) -> NDArray[np.float32]:
+            scores = super().score(rows, windows)
+            scores[windows[:, 0] == 7] = score
+            return scores
+
+    async with engine(OddVad()) as e:
+        deaf, other = Listening(7), Listening(1)
+        e.attach(deaf)
+        e.attach(other)
+        e.step()
+        (error,) = deaf.errors
+        assert isinstance(error, ProviderError)
+        assert f"gave {score:g} as the probability of speech" in error.message
+        assert (deaf.scores, len(other.scores), e.counters.vad_faults, e.active) == ([], 1, 1, 1)
+        e.detach(other)
+
+
 async def test_a_session_may_end_another_in_its_tick() -> None:
     class Ending(Listening):
         def tick(self, now: float) -> None:
@@ -321,7 +341,16 @@ async def test_services_and_models_are_both_providers() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"model_threads": 0}, {"batch": 0}, {"catch_up": 0}, {"tick": 0.0}, {"switch_interval": 2.0}]
+    "wrong",
+    [
+        {"model_threads": 0},
+        {"batch": 0},
+        {"catch_up": 0},
+        {"tick": 0.0},
+        {"switch_interval": 2.0},
+        {"max_sessions": None},
+        {"admission": None},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):

@@ -10,12 +10,16 @@ from duologue.errors import (
     AuthenticationError,
     ConfigError,
     InvalidAudioError,
+    ProviderError,
     ProviderUnavailableError,
     RateLimitedError,
 )
-from duologue.resilience import BreakerRegistry, BreakerState, resilient_stt, resilient_tts
+from duologue.pool import ProviderPool
+from duologue.resilience import BreakerRegistry, BreakerState, HedgeSettings, resilient_stt, resilient_tts
+from duologue.resilience.hedge import Hedge
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import understand
+from duologue.testing.streaming import FakeStreamingSpeechToText
 from duologue.testing.virtual_time import run_in_virtual_time
 from duologue.testing.voices import StreamingVoice
 from duologue.tts import AudioChunk, TextSpan
@@ -180,3 +184,77 @@ def test_rates_that_cannot_be_converted_are_refused(breakers: BreakerRegistry) -
     odd.rate = 12_345
     with pytest.raises(ConfigError, match="cannot be converted"):
         resilient_tts([FakeTextToSpeech(), odd], breakers=breakers)
+
+
+@pytest.mark.parametrize("fault", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), BaseException("odd")])
+def test_a_provider_that_exits_is_passed_over(breakers: BreakerRegistry, fault: BaseException) -> None:
+    class Exits(Stt):
+        async def transcribe(self, pcm: bytes, **options: Any) -> Any:
+            raise fault
+
+        async def warm(self) -> None:
+            raise fault
+
+    class ExitingVoice(Voice):
+        async def stream(self, text: Any, **options: Any) -> AsyncIterator[Any]:
+            raise fault
+            yield
+
+    async def main() -> None:
+        stt = resilient_stt([Exits("a"), Stt("b", "hello")], breakers=breakers)
+        assert (await stt.transcribe(bytes(3200))).text == "hello"
+        await stt.warm()
+        voice = resilient_tts([ExitingVoice("a"), Voice("b")], breakers=breakers)
+        assert (await listen(voice, "Good morning."))[0] == "Good morning."
+        with pytest.raises(ProviderError, match=f"a failed: {type(fault).__name__}"):
+            await resilient_stt([Exits("a")], breakers=BreakerRegistry()).transcribe(bytes(3200))
+
+    run_in_virtual_time(main())
+
+
+def test_a_stream_that_exits_is_followed_by_one_of_the_next_provider(breakers: BreakerRegistry) -> None:
+    class ExitingStream(FakeStreamingSpeechToText):
+        def stream(self, *, language: str | None = None) -> Any:
+            raise SystemExit(3)
+
+    async def main() -> None:
+        stt = resilient_stt([ExitingStream(name="a"), FakeStreamingSpeechToText(name="b")], breakers=breakers)
+        stream = stt.stream()
+        assert getattr(stream, "provider").name == "b"  # noqa: B009 - the Protocol does not have it
+        await stream.aclose()
+
+    run_in_virtual_time(main())
+
+
+def test_a_hedged_call_that_exits_does_not_end_the_loop() -> None:
+    async def main() -> None:
+        hedge = Hedge(HedgeSettings(min_calls=5), name="a")
+        outcomes = iter([*[None] * 5, SystemExit(3), None])
+
+        async def call() -> str:
+            outcome = next(outcomes)
+            await asyncio.sleep(0.1)
+            if outcome is not None:
+                raise outcome
+            return "yes"
+
+        for _ in range(5):
+            assert await hedge.call(call) == "yes"
+        with pytest.raises(ProviderError, match="a failed: SystemExit"):
+            await hedge.call(call)  # in a task of its own
+        assert await hedge.call(call) == "yes"
+
+    run_in_virtual_time(main())
+
+
+def test_a_connection_whose_dial_exits_fails_who_waits_for_it() -> None:
+    async def dial() -> Any:
+        raise SystemExit(3)
+
+    async def main() -> None:
+        pool: ProviderPool[Any] = ProviderPool(dial, name="a", size=2)
+        with pytest.raises(ProviderError, match="a failed: SystemExit"):
+            await pool.acquire()
+        await pool.aclose()
+
+    run_in_virtual_time(main())

@@ -198,6 +198,14 @@ async def broken(people: int) -> str:
     raise ZeroDivisionError("secret")
 
 
+async def odd_object() -> Any:
+    return [object()]
+
+
+async def odd_keys() -> Any:
+    return {("a", object()): 1}
+
+
 @pytest.mark.parametrize(
     ("tools", "arguments", "code", "message"),
     [
@@ -205,6 +213,8 @@ async def broken(people: int) -> str:
         ({"find_table": broken}, '{"people": 4}', "agent_error", "find_table failed: ZeroDivisionError"),
         ({"find_table": broken}, "{", "agent_error", "find_table failed: JSONDecodeError"),
         ({"find_table": broken}, "[1]", "agent_error", "find_table failed: TypeError"),
+        ({"find_table": odd_object}, "{}", "agent_error", "find_table returned list, which cannot be sent as JSON"),
+        ({"find_table": odd_keys}, "{}", "agent_error", "find_table returned dict, which cannot be sent as JSON"),
     ],
 )
 async def test_a_tool_that_fails_is_reported_and_the_answer_goes_on(

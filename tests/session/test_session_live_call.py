@@ -16,7 +16,7 @@ from duologue.conversation import events
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.question import Expected
 from duologue.errors import AgentError, ConfigError, InvalidAudioError, InvalidStateError, SessionNotActiveError
-from duologue.session import ErrorRaised, HandedOver, SessionConfig, VoiceSession
+from duologue.session import ErrorRaised, HandedOver, SessionConfig, ToolCalled, VoiceSession
 from duologue.session.recorded import MAX_PLAY_S
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.fakes import FakeSpeechToText, FakeTextToSpeech
@@ -169,6 +169,25 @@ async def test_a_language_model_hands_over_without_a_word() -> None:
             await call.say("To billing, please.")
             assert call.heard == ["Billing here."]
             assert call.of(ErrorRaised) == []
+
+
+async def test_the_application_is_told_of_a_hand_over_that_failed(caplog: pytest.LogCaptureFixture) -> None:
+    async with OpenAIServer(calls("hand_over", agent="biling"), says("I am sorry, ask me.")) as server:
+        agent = LLMAgent(
+            "openai:any",
+            instructions="Be brief.",
+            base_url=server.base_url,
+            api_key="any",
+            hand_over_to={"biling": "invoices"},
+        )
+        async with VirtualCall(agent, agents={"billing": Billing}) as call:
+            await call.say("To billing, please.")
+            assert call.heard == ["I am sorry, ask me."]
+            error = call.one(ErrorRaised)
+            assert (error.code, error.turn) == ("invalid_config", 1)
+            assert "There is no agent 'biling' to hand over to." in error.message
+            assert call.one(ToolCalled).outcome == "failed"
+    assert "There is no agent 'biling' to hand over to." in caplog.text
 
 
 async def test_a_function_that_only_speaks_by_the_call_has_answered() -> None:

@@ -369,6 +369,13 @@ def test_the_buffer_must_hold_an_utterance() -> None:
         ({"max_input_lag": 0.01}, "max_input_lag"),
         ({"echo": "sever"}, "echo"),
         ({"keep_alive_interval": 0.0}, "keep_alive_interval"),
+        ({"rules": None}, "rules is None, and must be a ConversationConfig"),
+        ({"rules": {"greeting": "Hi."}}, "must be a ConversationConfig"),
+        ({"budget": None}, "budget is None, and must be a LatencyBudget"),
+        ({"denoise": None}, "denoise is None, and must be a text"),
+        ({"agent_name": None}, "agent_name is None, and must be a text"),
+        ({"language": 5}, "language is 5, and must be a text"),
+        ({"enable_keep_alive": "no"}, "enable_keep_alive is 'no', and must be True or False"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: Any, message: str) -> None:

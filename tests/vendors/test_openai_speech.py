@@ -81,7 +81,9 @@ async def test_openais_key_is_not_sent_to_others(monkeypatch: pytest.MonkeyPatch
     assert KEY not in f"{voice!r} {voice.settings!r}"
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8880", "http://", "https://user:word@host/v1", "http://host/v1?key=1"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8880", "http://", "https://user:word@host/v1", "http://host/v1?key=1", "http://a b/v1"]
+)
 def test_a_wrong_address_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         OpenAIVoice("m", voice="v", base_url=url)

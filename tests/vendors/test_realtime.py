@@ -255,6 +255,7 @@ async def test_a_service_that_does_not_answer_in_time_is_given_up() -> None:
         ("nobody:model", {}, "There is no speech-to-speech model"),
         (MODEL, {"stall_timeout": 0}, "stall_timeout"),
         (MODEL, {"colour": "red"}, "colour"),
+        (MODEL, {"base_url": "https://host:99999/v1"}, "base_url"),
         ("elevenlabs-agents:agent_1", {"api_key": KEY}, "cannot be set here"),
         ("openai:gpt-live-1.1", {"api_key": KEY, "voice": "x", "settings": {"turn_detection": True}}, ""),
     ],

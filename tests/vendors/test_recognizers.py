@@ -101,6 +101,13 @@ def test_every_recognizer_that_streams_has_a_row() -> None:
     assert {row.name.partition("/")[0] for row in RECOGNIZERS} == {*provider_names("stt")} - others
 
 
+@recognizers
+@pytest.mark.parametrize("port", ["99999", "0", "-1", "x"])
+def test_an_address_with_a_port_that_cannot_be_is_refused_at_once(row: Recognizer, port: str) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        row.make(f"http://127.0.0.1:{port}", api_key=row.key)
+
+
 # --- what each recognizer does ---
 
 

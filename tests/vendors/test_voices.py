@@ -81,6 +81,13 @@ def test_every_voice_that_is_a_service_has_a_row() -> None:
     assert {row.name for row in VOICES} == {*provider_names("tts")} - {"hibari", "kokoro", "livekit"}
 
 
+@voices
+@pytest.mark.parametrize("port", ["99999", "0", "-1", "x"])
+def test_an_address_with_a_port_that_cannot_be_is_refused_at_once(row: Voice, port: str) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        row.make(f"http://127.0.0.1:{port}", api_key=row.key)
+
+
 # --- what each voice does ---
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from duologue.agent.call import Call, CallInfo, detached_call
 from duologue.conversation.history import Message
+from duologue.errors import DuologueError
 
 __all__ = [
     "Agent",
@@ -72,7 +73,7 @@ class ToolCall:
     """`failed`: it raised. `stopped`: it was cancelled."""
 
 
-def _ignore(_: ToolCall) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -93,6 +94,8 @@ class Turn:
     """Takes the times of a tool call; call it on the event loop's thread."""
     call: Call = field(default_factory=detached_call, repr=False)
     """The call: say or play something, hand over to another agent, end it."""
+    report_error: Callable[[DuologueError], None] = _ignore
+    """Takes an error after which the reply goes on: it is logged, and published as `ErrorRaised`."""
 
     @contextmanager
     def tool(self, name: str) -> Iterator[None]:

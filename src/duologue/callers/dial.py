@@ -29,8 +29,10 @@ async def open_connection(
             return await _open(url, observer, kind or best_kind())
     except TimeoutError:
         raise DeadlineError(f"{url} did not answer in {timeout:g} s.") from None
-    except InvalidURI as error:
-        raise StreamError(str(error), hint="An address looks like ws://127.0.0.1:8000/v1/stream.") from None
+    except (InvalidURI, ValueError, OverflowError) as error:  # ValueError, OverflowError: its port cannot be
+        raise StreamError(
+            f"{url} is no address of a server: {error}", hint="An address looks like ws://127.0.0.1:8000/v1/stream."
+        ) from None
     except OSError as error:
         raise StreamError(f"{url} cannot be reached: {error}", hint="Is the server running?") from error
 

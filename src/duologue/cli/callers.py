@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duologue.cli.callers_rows import line_of, turns_of
-from duologue.cli.output import AsJson, notes, print_json, progress, write_rows
+from duologue.cli.output import AsJson, notes, print_json, progress, result_file, write_rows
 
 if TYPE_CHECKING:
     from duologue.callers.plan import Plan
@@ -42,7 +42,8 @@ def callers(
         ),
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each turn to this file, a JSON object a line.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write each turn to this file, a JSON object a line.", callback=result_file),
     ] = None,
     chunk_ms: Annotated[
         int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from duologue.agent.faults import origin
 from duologue.errors import AgentError, ConfigError, DuologueError
 
-__all__ = ["AsJson", "console", "fail", "notes", "print_json", "progress", "write_rows"]
+__all__ = [
+    "AsJson",
+    "console",
+    "fail",
+    "is_standard_output",
+    "notes",
+    "print_json",
+    "progress",
+    "result_file",
+    "write_rows",
+]
 
 console: Final = Console(highlight=False, markup=False, emoji=False)
 notes: Final = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -30,6 +41,14 @@ def print_json(value: Any) -> None:
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
     sys.stdout.flush()
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether a file is the one that standard output goes to, such as /dev/stdout."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1)) and path.resolve() != Path(os.devnull)
+    except OSError:
+        return False
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -52,6 +71,13 @@ def fail(error: DuologueError, *, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"error": error.as_dict()})
     sys.exit(1)
+
+
+def result_file(path: Path | None) -> Path | None:
+    """Refuse, as the callback of an option, a file that what the command prints would be mixed into."""
+    if path is not None and is_standard_output(path):
+        raise typer.BadParameter(f"{path} is standard output, to which the result is printed: name another file.")
+    return path
 
 
 @contextmanager

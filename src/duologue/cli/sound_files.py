@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from duologue.cli.output import notes
+from duologue.cli.output import notes, result_file
 from duologue.errors import ConfigError, InputError, InvalidAudioError
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ def _in_a_folder(path: Path | None) -> Path | None:
     return path
 
 
-def sound_file(help_: str) -> Any:
-    """The option `--out`: a WAV file to write."""
-    return typer.Option("--out", "-o", help=help_, dir_okay=False, writable=True, callback=_in_a_folder)
+def sound_file(help_: str, *, may_be_piped: bool = False) -> Any:
+    """The option `--out`: a WAV file to write; `may_be_piped`: the command sees to it that only the file goes there."""
+    check = _in_a_folder if may_be_piped else lambda path: result_file(_in_a_folder(path))
+    return typer.Option("--out", "-o", help=help_, dir_okay=False, writable=True, callback=check)
 
 
 def read_sound(file: Path) -> NDArray[np.int16]:

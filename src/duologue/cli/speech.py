@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from duologue.cli.options import Stt, Tts
-from duologue.cli.output import AsJson, console, notes, print_json
+from duologue.cli.output import AsJson, console, is_standard_output, notes, print_json
 from duologue.cli.sound_files import SOUND, read_sound, sound_file, write_sound
 from duologue.errors import ConfigError, InputError
 
@@ -45,7 +45,8 @@ async def _transcribe(
     files: list[Path], *, partials: bool, language: str | None, stt: str | None, as_json: bool
 ) -> None:
     results = []
-    async for result in _transcripts(files, partials, language, stt or _local_recognizer(language)):
+    name = _local_recognizer(language) if stt is None else stt
+    async for result in _transcripts(files, partials, language, name):
         if as_json:
             results.append(asdict(result))
         else:
@@ -56,9 +57,15 @@ async def _transcribe(
 
 
 def _local_recognizer(language: str | None) -> str:
-    from duologue.stt.language import code_of
+    """The local recognizer that knows a language. Raises UnsupportedLanguageError if none does."""
+    from duologue.stt.language import code_of, language_code
 
-    return "moonshine" if language is None or code_of(language) == "en" else "whisper"
+    if language is None or code_of(language) == "en":
+        return "moonshine"
+    from duologue.stt.whisper import LANGUAGES
+
+    language_code("whisper/base", LANGUAGES, language)
+    return "whisper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ async def _transcripts(
     from duologue.cli.transcript import transcribe_long
     from duologue.engine import Engine
     from duologue.settings.providers import stt_provider
+    from duologue.stt.language import language_code
     from duologue.turn.words import Words
     from duologue.vad.silero import Silero
 
@@ -86,6 +94,8 @@ async def _transcripts(
     vad = Silero()
     async with Engine(vad=vad, words=Words(), paced=False) as engine:
         stt = engine.stt(stt_provider(name))
+        if language is not None and stt.capabilities.languages:
+            language_code(stt.name, stt.capabilities.languages, language)  # nothing asks it about a file without speech
         if partials and not stt.capabilities.finalizes:
             raise ConfigError(f"{stt.name} cannot be asked for the last words of a file.", hint="Leave out --partials.")
         try:
@@ -101,19 +111,24 @@ async def _transcripts(
 
 def say(
     text: Annotated[str, typer.Argument(help="What to say; - reads standard input.")],
-    out: Annotated[Path, sound_file("The WAV file to write.")] = Path("speech.wav"),
+    out: Annotated[Path, sound_file("The WAV file to write.", may_be_piped=True)] = Path("speech.wav"),
     seed: Annotated[int | None, typer.Option(help="Fixes the random part of the voice.", min=0)] = None,
     tts: Tts = None,
     as_json: AsJson = False,
 ) -> None:
     """Write speech to a WAV file."""
+    is_piped = is_standard_output(out)
+    if is_piped and as_json:
+        raise ConfigError(f"{out} and --json would both write to standard output.", hint="Give --out a file.")
     spoken, first = asyncio.run(_say(_text(text), seed, tts or "hibari"))
     rate = spoken[0].rate
     pcm = b"".join(speech.pcm for speech in spoken)
     write_sound(out, pcm, rate)
     seconds = len(pcm) / 2 / rate
     if not as_json:
-        console.print(f"{out}: {seconds:.2f} s, first sound after {first * 1000:.0f} ms", soft_wrap=True)
+        (notes if is_piped else console).print(
+            f"{out}: {seconds:.2f} s, first sound after {first * 1000:.0f} ms", soft_wrap=True
+        )
         return
     words: list[dict[str, Any]] = []
     at = 0.0

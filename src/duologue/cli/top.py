@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Group, RenderableType
@@ -70,10 +69,12 @@ def look(url: str, token: str | None) -> dict[str, Any]:
     Raises StreamError if it does not answer, AuthenticationError if it asks for a token, and ConfigError if it is no
     server of duologue.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{url!r} is no address of a server.", hint="Write it as http://127.0.0.1:8000.")
-    address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/ops"
+    from duologue.services import http_address
+
+    try:
+        address = f"{http_address(url if '://' in url else f'http://{url}', 'http://127.0.0.1:8000')}/ops"
+    except ValueError as error:
+        raise ConfigError(f"{url!r} is no address of a server: it {error}.") from None
     headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
         request = urllib.request.Request(address, headers=headers)

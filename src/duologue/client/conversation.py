@@ -88,8 +88,11 @@ class Conversation(ResumableConnection):
             raise refusal(self._url, error.response.status_code, error.response.body) from None
         except (OSError, InvalidHandshake) as error:
             raise StreamError(f"{self._url} cannot be reached: {error}", hint="Is the server running?") from error
-        except InvalidURI as error:
-            raise StreamError(str(error), hint="An address looks like ws://127.0.0.1:8000/v1/stream.") from error
+        except (InvalidURI, ValueError) as error:  # ValueError: its port or its host cannot be
+            raise StreamError(
+                f"{self._url} is no address of a server: {error}",
+                hint="An address looks like ws://127.0.0.1:8000/v1/stream.",
+            ) from error
         except BaseException:
             await self.aclose()
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from duologue.conversation.eagerness import Eagerness, wait_factor
 from duologue.errors import ConfigError
@@ -11,7 +11,7 @@ from duologue.errors import ConfigError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["MAX_NUMBER", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection", "check_numbers"]
+__all__ = ["MAX_NUMBER", "BargeIn", "ConversationConfig", "Endpointing", "SpeechDetection", "check_fields"]
 
 Turns = Literal["auto", "manual"]
 SpeculationStrategy = Literal["off", "discard", "use_if_similar", "always_use"]
@@ -21,13 +21,28 @@ MAX_NUMBER: Final = 1e12
 """Larger settings overflow where they are multiplied."""
 
 
-def check_numbers(settings: DataclassInstance) -> None:
-    """Raise ConfigError for a setting that has to be a number and is none, is negative, or is beyond MAX_NUMBER."""
+def check_fields(settings: DataclassInstance, *, prefix: str = "", largest: float = MAX_NUMBER) -> None:
+    """Raise ConfigError for a setting of another type than its own, and a number that is negative or too large.
+
+    `prefix` is put before the names of the settings.
+    """
     for f in fields(settings):
         value = getattr(settings, f.name)
+        hint, part = str(f.type), cast(Any, f.default_factory)
+        if value is None and hint.endswith("| None"):
+            continue
         is_number = isinstance(value, float | int)
-        if (is_number or f.type in ("float", "int")) and not (is_number and 0 <= value <= MAX_NUMBER):
-            raise ConfigError(f"{f.name} is {repr(value)[:20]}, and must be a number of at least 0.")
+        if (is_number or hint.startswith(("float", "int"))) and not (is_number and 0 <= value <= largest):
+            allowed = "a number of at least 0"
+        elif hint.startswith("str") and not isinstance(value, str):
+            allowed = "a text"
+        elif hint == "bool" and not isinstance(value, bool):  # "no" would be true
+            allowed = "True or False"
+        elif isinstance(part, type) and not isinstance(value, part):
+            allowed = f"a {part.__name__}"
+        else:
+            continue
+        raise ConfigError(f"{prefix}{f.name} is {repr(value)[:20]}, and must be {allowed}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +216,15 @@ class ConversationConfig:
     certain of speech for at least this long. 0: never."""
 
     def __post_init__(self) -> None:
-        for part in (self, self.speech, self.endpointing, self.barge_in):
-            check_numbers(part)
+        check_fields(self)
+        if not isinstance(self.barge_in.enabled, bool):  # the application calls it barge_in
+            raise ConfigError(f"barge_in is {self.barge_in.enabled!r}, and must be True or False.")
+        for part in (self.speech, self.endpointing, self.barge_in):
+            check_fields(part)
         if not self.speech.stop_threshold <= self.speech.start_threshold:
             raise ConfigError("speech.stop_threshold must not be above speech.start_threshold.")
         if self.endpointing.timeout < self.endpointing.action_delay:
             raise ConfigError("endpointing.timeout must not be below endpointing.action_delay.")
-        if not isinstance(self.barge_in.enabled, bool):  # "no" would be true
-            raise ConfigError(f"barge_in is {self.barge_in.enabled!r}, and must be True or False.")
         wait_factor(self.endpointing.eagerness)  # raises for one that cannot be
         low, high = self.endpointing.doubt
         if not 0 <= low <= high <= 1:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Final
 
-from duologue.errors import ConfigError, OverloadedError
+from duologue.conversation.config import check_fields
+from duologue.errors import OverloadedError
 
 __all__ = ["REASONS", "Admission", "AdmissionController", "Load", "free_bytes"]
 
@@ -38,9 +40,7 @@ class Admission:
     """Seconds after which a refused caller may try again."""
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            if getattr(self, f.name) < 0:
-                raise ConfigError(f"admission.{f.name} is {getattr(self, f.name)}, and must be at least 0.")
+        check_fields(self, prefix="admission.", largest=inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from duologue.conversation.config import check_fields
 from duologue.engine.admission import Admission
 from duologue.errors import ConfigError
 
@@ -37,11 +38,10 @@ class EngineConfig:
     """`sys.setswitchinterval` while the engine runs: how long a thread may keep the loop from the interpreter."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("max_sessions", "model_threads", "max_waiting", "batch", "catch_up"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, and must be at least 1.")
-        if self.stall_warning < 0:
-            raise ConfigError(f"stall_warning is {self.stall_warning} s, and must be 0 s or more.")
         for name in ("tick", "switch_interval"):
             if not 0 < getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} s, and must be more than 0 s and less than 1 s.")

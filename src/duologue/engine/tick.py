@@ -82,6 +82,8 @@ class TickCounters:
     """Faults of recognizers that stream: streams that broke or stalled, and events that they must not send."""
     response_faults: int = 0
     """Violations of its protocol by a voice or a responder that did not end its reply."""
+    vad_faults: int = 0
+    """Calls that ended because the voice activity detector gave something that is no probability."""
     worst_late: float = 0.0
     """Seconds."""
 
@@ -195,6 +197,9 @@ class TickLoop:
         self.counters.windows += len(batch)
         for session, probability in scored:
             try:
+                if not 0.0 <= probability <= 1.0:  # NaN, too, which no threshold notices: the call would be deaf
+                    self.counters.vad_faults += 1
+                    raise _no_probability(self._vad.name, probability)
                 session.window_scored(probability)
             except Exception as error:
                 self.end(session, error)
@@ -210,6 +215,14 @@ class TickLoop:
         except Exception as error:
             self.end(session, error)
             return False
+
+
+def _no_probability(name: str, found: float) -> ProviderError:
+    return ProviderError(
+        f"{name} gave {found:g} as the probability of speech, and must give 0 to 1.",
+        hint="Choose another detector, or correct this one.",
+        provider=name,
+    )
 
 
 def _detector_failed(name: str, cause: BaseException) -> ProviderError:

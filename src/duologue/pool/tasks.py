@@ -90,7 +90,7 @@ async def dial(factory: Callable[[], Awaitable[C]], timeout: float, name: str) -
         raise DeadlineError(error, provider=name) from None
     except DuologueError:
         raise
-    except Exception as cause:
+    except (Exception, SystemExit) as cause:  # SystemExit would end the loop
         raise ProviderError(f"{name} failed: {type(cause).__name__}.", provider=name) from cause
 
 
@@ -99,7 +99,7 @@ async def is_yes(answer: Awaitable[bool], timeout: float) -> bool:
     try:
         async with asyncio.timeout(timeout):
             return await answer
-    except Exception:
+    except (Exception, SystemExit):
         return False
 
 
@@ -111,5 +111,5 @@ async def close(connection: object, how: Callable[[Any], object] | None) -> None
             done = how(connection) if how is not None else own() if own else None
             if inspect.isawaitable(done):
                 await done
-    except Exception:
+    except (Exception, SystemExit):
         return  # it is closed either way

@@ -10,13 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from duologue.conversation.history import Message
 from duologue.errors import ConfigError, DeadlineError, NotInstalledError, ProviderError, with_cause
 from duologue.realtime import RealtimeCapabilities
 from duologue.realtime.usage import RealtimeUsage
-from duologue.services import read_key, validated
+from duologue.services import http_address, read_key, validated
 
 try:
     from pydantic_ai.exceptions import UserError
@@ -83,6 +83,11 @@ class RealtimeSettings(BaseModel):
     """US dollars for a minute of conversation."""
     max_output_tokens: int | None = Field(None, ge=1)
     """The longest response."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, url: str | None) -> str | None:
+        return None if url is None else http_address(url, "https://api.openai.com/v1")
 
 
 class RealtimeService:

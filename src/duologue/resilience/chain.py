@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from duologue.agent.faults import is_fault
 from duologue.errors import ConfigError, DuologueError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Capability
 from duologue.resilience.failures import as_provider_error
@@ -114,7 +115,9 @@ async def for_all(members: Sequence[Member[Any]], method: Literal["warm", "aclos
         try:
             if (do := getattr(member.provider, method, None)) is not None:
                 await do()
-        except Exception as cause:
+        except BaseException as cause:  # SystemExit, too: it would end the loop
+            if not is_fault(cause):
+                raise
             return as_provider_error(member.guard.name, cause)
         return None
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from duologue.resilience.failures import loop_time
+from duologue.agent.faults import is_fault
+from duologue.resilience.failures import as_provider_error, loop_time
 from duologue.resilience.settings import HedgeSettings
 
 __all__ = ["HEDGES", "Hedge"]
@@ -61,14 +62,14 @@ class Hedge:
         return answer
 
     async def _race(self, make: Callable[[], Coroutine[Any, Any, T]], after: float) -> T:
-        first = asyncio.ensure_future(make())
+        first = asyncio.ensure_future(self._contained(make))
         tasks = [first]
         try:
             await asyncio.wait(tasks, timeout=after)
             if not first.done() and self._allowance >= 1:
                 self._allowance -= 1
                 self.hedged += 1
-                tasks.append(asyncio.ensure_future(make()))
+                tasks.append(asyncio.ensure_future(self._contained(make)))
             pending = set(tasks)
             while pending:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -81,6 +82,15 @@ class Hedge:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _contained(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Make the call in a task of its own, in which SystemExit would end the loop."""
+        try:
+            return await make()
+        except BaseException as error:
+            if isinstance(error, Exception) or not is_fault(error):
+                raise
+            raise as_provider_error(self.name, error) from error
 
 
 HEDGES: Final[weakref.WeakSet[Hedge]] = weakref.WeakSet()

@@ -21,6 +21,7 @@ from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
+from duologue.agent.faults import is_fault
 from duologue.agent.llm.failures import as_ours
 from duologue.errors import DeadlineError, DuologueError, ProviderError
 from duologue.resilience.breaker import BreakerRegistry
@@ -97,8 +98,10 @@ class FallbackModel(WrapperModel):
                 response = await guard.deadline_for(is_last=attempt.is_last).call(guard.name, answer)
                 permit.succeeded()
                 return response
-            except Exception as error:
-                failure = error
+            except BaseException as error:  # SystemExit, too: the next model answers
+                if not is_fault(error):
+                    raise
+                failure = error if isinstance(error, Exception) else _as_fault(error, guard.name)
                 if not _may_pass_on(error):
                     permit.succeeded()
                     raise
@@ -136,12 +139,12 @@ class FallbackModel(WrapperModel):
                     yield response
                 permit.succeeded()
                 return
-            except (asyncio.CancelledError, GeneratorExit):
-                if began and waits.seconds > limit:
-                    permit.failed(DeadlineError(f"{guard.name} stopped in mid-answer.", provider=guard.name))
-                raise
-            except Exception as error:
-                failure = error
+            except BaseException as error:
+                if not is_fault(error):  # a cancellation, or the consumer has enough
+                    if began and waits.seconds > limit:
+                        permit.failed(DeadlineError(f"{guard.name} stopped in mid-answer.", provider=guard.name))
+                    raise
+                failure = error if isinstance(error, Exception) else _as_fault(error, guard.name)
                 if began:  # too late for another model; or the consumer's own failure
                     if isinstance(error, ModelAPIError | UnexpectedModelBehavior | ProviderError):
                         permit.failed(_as_fault(error, guard.name))
@@ -198,13 +201,13 @@ async def _joined(first: list[Any], rest: AsyncIterator[Any], waits: _Waits) -> 
     waits.since = None
 
 
-def _as_fault(error: Exception, name: str) -> DuologueError:
+def _as_fault(error: BaseException, name: str) -> DuologueError:
     ours = as_ours(error, name)
     if isinstance(ours, DuologueError) and isinstance(error, ModelAPIError | DuologueError):
         return ours
     return ProviderError(f"The language model {name!r} failed: {type(error).__name__}.", provider=name)
 
 
-def _may_pass_on(error: Exception) -> bool:
+def _may_pass_on(error: BaseException) -> bool:
     """Return True if another model may do better: the request is not wrong, and nothing was cancelled."""
     return not (isinstance(error, ModelHTTPError) and error.status_code in OWN_FAULT)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 from typing import Final as Constant
 
+from duologue.agent.faults import is_fault
 from duologue.audio.format import RATE
 from duologue.errors import ConfigError, DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
 from duologue.resilience.breaker import BreakerRegistry, Permit
@@ -110,7 +111,9 @@ class FallbackSpeechToText:
                 continue
             try:
                 stream = attempt.member.provider.stream(language=language)
-            except Exception as cause:
+            except BaseException as cause:  # SystemExit, too: the next provider answers
+                if not is_fault(cause):
+                    raise
                 error = as_provider_error(guard.name, cause)
                 permit.failed(error)
                 if not is_providers_fault(error):
@@ -159,7 +162,9 @@ class FallbackSpeechToText:
                 permit.succeeded()
                 served_by(member.provider)
                 return answer
-            except Exception as cause:
+            except BaseException as cause:  # SystemExit, too: the next provider answers
+                if not is_fault(cause):
+                    raise
                 error = as_provider_error(guard.name, cause)
                 permit.failed(error)
                 if not is_providers_fault(error):
@@ -269,7 +274,9 @@ class GuardedStream:
                         raise _BetterProviderError(guard.name)
                 elif self._is_declared(event):
                     yield event
-        except Exception as cause:
+        except BaseException as cause:
+            if not is_fault(cause):
+                raise
             if self._closed:
                 return
             error = as_provider_error(guard.name, cause)
@@ -337,8 +344,10 @@ async def _close(stream: RecognitionStream) -> None:
     try:
         async with asyncio.timeout(CLOSING_S):
             await stream.aclose()
-    except Exception:
-        return  # it has failed before
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        # otherwise ignored: it has failed before
 
 
 class _BetterProviderError(ProviderUnavailableError):

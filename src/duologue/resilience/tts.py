@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
+from duologue.agent.faults import is_fault
 from duologue.audio.format import RATES
 from duologue.audio.resample import Resampler
 from duologue.errors import ConfigError, DuologueError, ProviderError
@@ -107,7 +108,9 @@ class FallbackTextToSpeech(TextToSpeech):
                         yield item
                 permit.succeeded()
                 return
-            except Exception as cause:
+            except BaseException as cause:  # SystemExit, too: the next provider answers
+                if not is_fault(cause):
+                    raise
                 error = as_provider_error(guard.name, cause)
                 permit.failed(error)
                 if not is_providers_fault(error):

@@ -21,6 +21,7 @@ def engine_counters(engine: Engine) -> dict[str, float]:
         "late_frames": ticks.late_frames,
         "response_faults": ticks.response_faults,
         "recognition_faults": ticks.recognition_faults,
+        "vad_faults": ticks.vad_faults,
         "batches": work.counters.batches,
         "jobs_waiting": work.waiting,
         "jobs_done": work.counters.done,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from duologue.audio.format import FRAME, RATE
-from duologue.conversation.config import ConversationConfig, check_numbers
+from duologue.conversation.config import ConversationConfig, check_fields
 from duologue.errors import ConfigError
 from duologue.telemetry.budget import LatencyBudget
 from duologue.turn.languages import language_pack
@@ -88,7 +88,7 @@ class SessionConfig:
         return replace(rules, timeout=self.timeout, idle_timeout=self.idle_timeout)
 
     def __post_init__(self) -> None:
-        check_numbers(self)
+        check_fields(self)
         needed = int((self.rules.max_utterance + self.max_input_lag + 4.0) * RATE * 2)
         if self.max_buffer_bytes < needed:
             raise ConfigError(

@@ -67,16 +67,44 @@ class ModelReply:
             async with asyncio.timeout(TIMEOUT_S):
                 with turn.tool(call.name):
                     result = await tool(**json.loads(call.arguments or "{}"))
+                    if not isinstance(result, EndCall | str):
+                        result = _as_json(call.name[:MAX_NAME], result)
         except BaseException as cause:  # SystemExit, too: it would end the loop, and with it all other calls
             if not is_fault(cause):
                 raise
             if cancelled_from_outside():
                 raise asyncio.CancelledError from None
-            error = AgentError(f"The tool {call.name[:MAX_NAME]} failed: {type(cause).__name__}.")
-            output.failed(with_cause(error, cause), turn.id)
+            output.failed(_failure(call.name[:MAX_NAME], cause), turn.id)
             return json.dumps({"error": f"The tool failed: {type(cause).__name__}."})
         finally:
             current_writer.reset(token)
         if isinstance(result, EndCall):
             self.end_call, result = result, "The call ends after this response."
-        return (result if isinstance(result, str) else json.dumps(result, default=str))[:MAX_RESULT_CHARS]
+        text: str = result
+        return text[:MAX_RESULT_CHARS]
+
+
+def _as_json(tool: str, result: Any) -> str:
+    """A result as JSON: also a dataclass, a pydantic model, a date. Raises ToolResultError for other objects."""
+    from pydantic_core import to_jsonable_python
+
+    try:
+        return json.dumps(to_jsonable_python(result, inf_nan_mode="null"))
+    except Exception as cause:
+        raise with_cause(
+            ToolResultError(
+                f"The tool {tool} returned {type(result).__name__}, which cannot be sent as JSON.",
+                hint="Return a text, a number, a list, a dict, a dataclass or a pydantic model.",
+            ),
+            cause,
+        ) from cause
+
+
+def _failure(tool: str, cause: BaseException) -> AgentError:
+    if isinstance(cause, ToolResultError):
+        return cause
+    return with_cause(AgentError(f"The tool {tool} failed: {type(cause).__name__}."), cause)
+
+
+class ToolResultError(AgentError):
+    """A tool returned what a model cannot be sent."""

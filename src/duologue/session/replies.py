@@ -83,7 +83,9 @@ class Replies:
         committed = asyncio.Event()
         # An agent may keep its turn: a strong reference to the session would keep that alive as well.
         report = partial(_report_tool, weakref.ref(output), e.turn, e.generation)
-        turn = Turn(e.turn, e.text, e.history, committed.wait, self._user_data, report, self.call_of(committed.wait))
+        failed = partial(self._host.failed, turn=e.turn)
+        call = self.call_of(committed.wait)
+        turn = Turn(e.turn, e.text, e.history, committed.wait, self._user_data, report, call, failed)
         is_typed = e.turn == self._typed
         if not e.speculative:
             committed.set()

@@ -12,7 +12,7 @@ import json
 from functools import partial
 from time import monotonic
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator
 
@@ -26,7 +26,7 @@ from duologue.errors import (
     QuotaExceededError,
     RateLimitedError,
 )
-from duologue.services import ReloadsKey, read_key, validated
+from duologue.services import ReloadsKey, read_key, socket_address, validated
 from duologue.stt import EndOfTurn, Partial, RecognitionEvent, SttCapabilities, Word
 from duologue.stt import Final as FinalTranscript
 from duologue.stt.base import StreamingSpeechToText
@@ -72,13 +72,7 @@ class AssemblyAISettings(SocketSettings):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, url: str) -> str:
-        base = url.strip().rstrip("/")
-        parts = urlsplit(base)
-        plain = not (parts.query or parts.fragment or parts.username or parts.password)
-        scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-        if scheme is None or not parts.hostname or not plain:
-            raise ValueError("must be an address such as wss://streaming.assemblyai.com")
-        return parts._replace(scheme=scheme).geturl()
+        return socket_address(url, "wss://streaming.assemblyai.com")
 
     @property
     def has_plain_turns(self) -> bool:

@@ -21,10 +21,10 @@ from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
 from duologue.dialing import http_client
 from duologue.errors import ConfigError, DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
-from duologue.services import ReloadsKey, error_code, error_for, read_key, retry_after, validated
+from duologue.services import ReloadsKey, error_code, error_for, http_address, read_key, retry_after, validated
 from duologue.stt import SttCapabilities, Transcript
 from duologue.stt.base import BatchSpeechToText
-from duologue.stt.service import RecognizerUsage, ServiceSettings, http_address
+from duologue.stt.service import RecognizerUsage, ServiceSettings
 
 __all__ = ["OpenAISpeechToText", "OpenAITranscriptionSettings"]
 

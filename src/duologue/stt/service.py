@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings", "http_address"]
+__all__ = ["RecognizerUsage", "ServiceSettings", "SocketSettings"]
 
 
 class ServiceSettings(BaseModel):
@@ -64,12 +63,3 @@ class RecognizerUsage:
     """Tokens that the service counted, where it counts them."""
     unknown_messages: int = 0
     """Messages of a type that the adapter does not know."""
-
-
-def http_address(url: str, example: str) -> str:
-    """Return an address without its last slash. Raises ValueError for one that is not of HTTP, or has more to it."""
-    parts = urlsplit(url.strip().rstrip("/"))
-    plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        raise ValueError(f"must be an address such as {example}")
-    return parts.geturl()

@@ -40,7 +40,7 @@ class LatencyBudget:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and not (isfinite(value) and value > 0):
+            if value is not None and not (isinstance(value, float | int) and isfinite(value) and value > 0):
                 raise ConfigError(f"budget.{field.name} is {value}, and must be more than 0 s, or None.")
 
     def overruns(self, parts: Mapping[str, float], voice_to_voice: float) -> list[tuple[str, float, float]]:

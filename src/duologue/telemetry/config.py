@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from math import isfinite
-from urllib.parse import urlsplit
 
 from duologue.errors import ConfigError
+from duologue.services import http_address
 
 __all__ = ["TelemetryConfig"]
 
@@ -41,12 +41,13 @@ class TelemetryConfig:
             raise ConfigError(f"telemetry.sample is {self.sample}, and must be between 0 and 1.")
         if not (isfinite(self.export_interval) and self.export_interval >= 0.1):
             raise ConfigError(f"telemetry.export_interval is {self.export_interval} s, and must be at least 0.1 s.")
-        if self.otlp_endpoint and (
-            urlsplit(self.otlp_endpoint).scheme not in ("http", "https") or not urlsplit(self.otlp_endpoint).hostname
-        ):
-            raise ConfigError(
-                "telemetry.otlp_endpoint is no address.", hint="Give it as http://HOST:4318, without /v1/metrics."
-            )
+        if self.otlp_endpoint:
+            try:
+                http_address(self.otlp_endpoint, "http://HOST:4318")
+            except ValueError as error:
+                raise ConfigError(
+                    f"telemetry.otlp_endpoint {error}.", hint="Give it as http://HOST:4318, without /v1/metrics."
+                ) from None
 
     @property
     def exports(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx2
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from duologue.dialing import http_client
 from duologue.errors import (
@@ -24,7 +24,7 @@ from duologue.errors import (
     StreamError,
     with_cause,
 )
-from duologue.services import ReloadsKey, error_code, error_for, read_key, retry_after, validated
+from duologue.services import ReloadsKey, error_code, error_for, http_address, read_key, retry_after, validated
 from duologue.tts import AudioChunk, SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import (
     MAX_AUDIO_SECONDS,
@@ -56,6 +56,11 @@ class OpenAISpeechSettings(ServiceSettings):
     keep_alive: float = Field(30.0, ge=0, le=3600)
     """Seconds that an unused connection stays open."""
 
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, url: str) -> str:
+        return http_address(url, "http://127.0.0.1:8880/v1")
+
 
 class OpenAIVoice(ReloadsKey, TextToSpeech):
     """A voice that is given one clause a request, and streams raw PCM. All sessions share its connections.
@@ -78,8 +83,8 @@ class OpenAIVoice(ReloadsKey, TextToSpeech):
             )
         given = {"model": model, "voice": voice, **options}
         settings = validated(OpenAISpeechSettings, f"the voice openai/{model}", given)
-        url = settings.base_url.strip().rstrip("/")
-        host = _host(url)
+        url = settings.base_url
+        host = urlsplit(url).hostname
         key = api_key or read_key(
             settings.api_key_file,
             settings.api_key_env or ("OPENAI_API_KEY" if host == _OPENAI else None),
@@ -276,13 +281,3 @@ class OpenAIVoice(ReloadsKey, TextToSpeech):
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
-
-
-def _host(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and not parts.query and parts.username is None:
-            return parts.hostname
-    except ValueError:
-        pass
-    raise ConfigError("base_url is not an http:// or https:// address.", hint="Write it as http://127.0.0.1:8880/v1")

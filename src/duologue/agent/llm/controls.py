@@ -66,8 +66,16 @@ class CallControls:
 
     async def perform(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Carry out a call and return the result for the model."""
-        with self._turn.tool(name):
-            return self._hang_up() if name == HANG_UP else await self._hand_over(arguments.get("agent"))
+        if name == HANG_UP:
+            with self._turn.tool(name):
+                return self._hang_up()
+        agent = arguments.get("agent")
+        try:
+            with self._turn.tool(name):
+                return await self._hand_over(agent)
+        except DuologueError as error:
+            self._turn.report_error(error)  # only the application can correct the name
+            return f"{agent} cannot take the call ({error.code}); go on yourself."
 
     def _hang_up(self) -> str:
         self.ends_call = True
@@ -76,8 +84,5 @@ class CallControls:
     async def _hand_over(self, agent: object) -> str:
         if not isinstance(agent, str) or agent not in self._agents:
             return f"There is no such colleague. Choose one of: {', '.join(self._agents)}."
-        try:
-            await self._turn.call.hand_over(agent)
-        except DuologueError as error:
-            return f"{agent} cannot take the call ({error.code}); go on yourself."
+        await self._turn.call.hand_over(agent)
         return f"{agent} takes over when you have finished. If you have not said so yet, do so in one short sentence."

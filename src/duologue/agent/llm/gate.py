@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import PydanticUserError
 from pydantic_ai import RunContext, Tool
 from pydantic_ai.exceptions import UserError
+from pydantic_ai.messages import ToolReturn, tool_return_ta
 from pydantic_ai.toolsets import FunctionToolset, ToolsetTool, WrapperToolset
 
 from duologue.agent import Turn
 from duologue.agent.faults import is_fault
 from duologue.agent.llm.controls import CallControls
 from duologue.agent.llm.effects import Effects, ToolKind, kind_of
-from duologue.errors import AgentError, ConfigError
+from duologue.errors import AgentError, ConfigError, DuologueError
 
 __all__ = ["Gate", "TurnDiscardedError", "make_toolset"]
 
@@ -66,13 +67,32 @@ class Gate(WrapperToolset[Any]):
                 failure = AgentError(f"The tool {name!r} raised {type(error).__name__}.")
                 raise failure from error
 
-        if kind == "side_effect":
-            return await self.effects.perform(name, tool_args, call)
-        return await self.effects.observe(name, tool_args, call, self.timeout)
+        try:
+            if kind == "side_effect":
+                return await self.effects.perform(name, tool_args, call)
+            return await self.effects.observe(name, tool_args, call, self.timeout)
+        except Exception as error:
+            if isinstance(error, DuologueError) or type(error).__module__.startswith("pydantic_ai."):
+                raise  # such as ModelRetry, with which a tool has the model try again
+            raise AgentError(f"The tool {name!r} raised {type(error).__name__}.") from error
 
     async def _measured(self, name: str, args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]) -> Any:
         with self.turn.tool(name):
-            return await self.wrapped.call_tool(name, args, ctx, tool)
+            result = await self.wrapped.call_tool(name, args, ctx, tool)
+            _check_result(name, result)
+            return result
+
+
+def _check_result(name: str, result: Any) -> None:
+    """Raise AgentError for what no model can be sent. pydantic-ai finds that out with the next request of the run."""
+    value = result.return_value if isinstance(result, ToolReturn) else result
+    try:
+        tool_return_ta.dump_json(value, by_alias=True)
+    except Exception as error:
+        raise AgentError(
+            f"The tool {name!r} returned {type(value).__name__}, which cannot be sent as JSON.",
+            hint="Return a text, a number, a list, a dict, a dataclass or a pydantic model.",
+        ) from error
 
 
 class TurnDiscardedError(AgentError):

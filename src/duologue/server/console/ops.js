@@ -24,6 +24,7 @@ const FAULTS = {
   hooks_failed: "Hooks that failed",
   response_faults: "Answers that broke the protocol of responders",
   recognition_faults: "Recognition streams that broke their protocol",
+  vad_faults: "Calls that ended because the detector of speech gave no probability",
   loop_stalls: "Times that code blocked the event loop",
   jobs_refused: "Pieces of work that models had no room for",
   jobs_failed: "Pieces of work that models failed at",

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from duologue.audio.format import RATE
-from duologue.stt.service import SocketSettings, http_address
+from duologue.services import http_address
+from duologue.stt.service import SocketSettings
 
 __all__ = ["PRICES", "DeepgramSettings", "is_flux"]
 

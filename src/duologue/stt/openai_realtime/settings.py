@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from duologue.services import socket_address
 from duologue.stt.service import SocketSettings
 
 __all__ = ["SENT_RATE", "OpenAIRealtimeSettings"]
@@ -43,12 +43,7 @@ class OpenAIRealtimeSettings(SocketSettings):
     @field_validator("base_url")
     @classmethod
     def _check_base_url(cls, url: str) -> str:
-        parts = urlsplit(url.strip().rstrip("/"))
-        plain = not (parts.query or parts.fragment or parts.username or parts.password)
-        scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-        if scheme is None or not parts.hostname or not plain:
-            raise ValueError("must be an address such as https://api.openai.com/v1")
-        return parts._replace(scheme=scheme).geturl()
+        return socket_address(url, "https://api.openai.com/v1")
 
     @model_validator(mode="after")
     def _check_model(self) -> OpenAIRealtimeSettings:

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import Field
 from websockets.asyncio.client import ClientConnection
 
 from duologue.dialing import open_socket
 from duologue.errors import ConfigError, ProviderUnavailableError
-from duologue.services import ReloadsKey, read_key
+from duologue.services import ReloadsKey, read_key, socket_address
 from duologue.tts import SpeechItem, TextToSpeech, TtsCapabilities
 from duologue.tts.service import ServiceSettings, VoiceUsage
 from duologue.tts.websocket.connection import Context
@@ -138,16 +137,10 @@ class WebSocketVoice(ReloadsKey, TextToSpeech):
 
 def socket_base(url: str, example: str) -> str:
     """Return the `ws://` or `wss://` address of a base URL. Raises ConfigError for what is no address."""
-    base = url.strip().rstrip("/").removesuffix("/v1")
     try:
-        parts = urlsplit(base)
-        is_valid = bool(parts.hostname) and parts.username is None and not parts.query
-    except ValueError:
-        is_valid = False
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(base.partition("://")[0])
-    if not is_valid or scheme is None:
-        raise ConfigError("base_url is not a wss:// address.", hint=f"Write it as {example}")
-    return f"{scheme}://{base.partition('://')[2]}"
+        return socket_address(url, example).removesuffix("/v1")
+    except ValueError as error:
+        raise ConfigError(f"base_url {error}.", hint=f"Write it as {example}") from None
 
 
 def voice_key(api_key: str | None, settings: ServiceSettings, vendor: str, variable: str) -> str:
