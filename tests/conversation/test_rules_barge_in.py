@@ -102,6 +102,16 @@ def speaking(*clauses: str, config: ConversationConfig | None = None) -> Script:
     return s
 
 
+def test_missing_audio_counts_as_silence_of_the_user() -> None:
+    s = speaking()
+    s.speech(0.032)
+    s.gap(0.096)
+    assert s.last(events.AgentChanged).state is AgentState.DUCKED
+    s.gap(0.096)
+    assert s.last(events.AgentChanged).state is AgentState.SPEAKING
+    assert s.one(effects.Unduck)
+
+
 def test_the_agent_ducks_at_the_first_window_and_pauses_at_the_second() -> None:
     s = speaking()
     onset = s.pos

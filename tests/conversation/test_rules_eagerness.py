@@ -20,9 +20,15 @@ def test_medium_is_what_is_configured() -> None:
 
 
 @given(st.floats(0.01, 100.0), st.floats(0.01, 100.0))
+@pytest.mark.no_cover
 def test_the_dearer_a_cut_off_the_longer_the_wait(one: float, other: float) -> None:
     low, high = sorted((one, other))
     assert PRICES[0][1] <= wait_factor(low) <= wait_factor(high) <= PRICES[-1][1]
+
+
+@pytest.mark.parametrize(("price", "factor"), [(0.01, 0.8), (100.0, 1.4)])
+def test_prices_beyond_the_table_are_its_ends(price: float, factor: float) -> None:
+    assert wait_factor(price) == factor
 
 
 @pytest.mark.parametrize(("price", "factor"), PRICES)

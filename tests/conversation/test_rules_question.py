@@ -177,6 +177,7 @@ evidence = st.builds(
 
 @MANY
 @given(evidence, st.floats(0.0, 4.0), st.floats(0.0, 1.0))
+@pytest.mark.no_cover
 def test_more_silence_never_takes_an_end_back(e: Evidence, silence: float, more: float) -> None:
     config = Endpointing()
     if decide(e, silence, config):
@@ -185,6 +186,7 @@ def test_more_silence_never_takes_an_end_back(e: Evidence, silence: float, more:
 
 @MANY
 @given(evidence)
+@pytest.mark.no_cover
 def test_a_complete_answer_never_waits_longer_than_the_same_words_without_a_question(e: Evidence) -> None:
     plain, complete = replace(e, answers=""), replace(e, answers="complete")
     assert complete.probability >= plain.probability - 1e-9

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rules_ledger import Ledger
@@ -209,6 +210,7 @@ def drain(s: Ledger) -> None:
 
 @repeatable
 @given(config=configs, speculates=st.booleans(), judges=st.booleans(), plot=st.lists(actions, min_size=15, max_size=40))
+@pytest.mark.no_cover
 def test_whatever_happens(config: ConversationConfig, speculates: bool, judges: bool, plot: list[Any]) -> None:
     s = Ledger(config, start=False)
     s.begin(speculates=speculates, judges_sound=judges)

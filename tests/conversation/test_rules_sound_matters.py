@@ -47,6 +47,7 @@ policies = st.builds(
 
 @repeatable
 @given(e=evidence, sound=answers, config=policies)
+@pytest.mark.no_cover
 def test_no_answer_decides_outside_the_span(e: Evidence, sound: float, config: Endpointing) -> None:
     span = sound_matters(e, config)
     judged = replace(e, sound=sound)
@@ -60,6 +61,7 @@ def test_no_answer_decides_outside_the_span(e: Evidence, sound: float, config: E
 
 @repeatable
 @given(e=evidence, config=policies)
+@pytest.mark.no_cover
 def test_some_answer_decides_at_either_end_of_the_span(e: Evidence, config: Endpointing) -> None:
     span = sound_matters(e, config)
     assume(span is not None)
@@ -82,6 +84,7 @@ def ended(words: float, sound: float | None, **changes: Any) -> Script:
 
 @repeatable
 @given(words=probabilities, sound=answers)
+@pytest.mark.no_cover
 def test_the_turn_is_decided_as_if_the_answer_had_been_known_all_along(words: float, sound: float) -> None:
     s = ended(words, sound, opening=0.0, doubt=(0.0, 1.0))
     decided, e = s.one(events.TurnDecided), Evidence("Hello.", words, "sentence", 1.0, sound)
@@ -91,6 +94,7 @@ def test_the_turn_is_decided_as_if_the_answer_had_been_known_all_along(words: fl
 
 @repeatable
 @given(words=st.floats(0.001, 0.999))
+@pytest.mark.no_cover
 def test_nothing_is_asked_if_every_answer_leads_to_the_same_wait(words: float) -> None:
     s = ended(words, 0.5, opening=0.0, doubt=(0.0, 1.0))
     e = Evidence("Hello.", words, "sentence", 1.0)

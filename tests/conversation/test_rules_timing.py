@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain import script
@@ -67,6 +68,7 @@ def answer(s: Script, breath: Breath) -> None:
     words_after=st.floats(0.0, 0.063),
     sound_after=st.floats(0.0, 0.19),
 )
+@pytest.mark.no_cover
 def test_evidence_that_is_not_late_may_come_at_any_time(
     plot: list[Breath], words_after: float, sound_after: float
 ) -> None:
@@ -100,6 +102,7 @@ def talk_with_gaps(plot: list[Breath], *, pieces: int) -> Script:
 
 @repeatable
 @given(plot=breaths, pieces=st.integers(2, 7))
+@pytest.mark.no_cover
 def test_a_gap_may_be_told_in_any_number_of_pieces(plot: list[Breath], pieces: int) -> None:
     whole, split = talk_with_gaps(plot, pieces=1), talk_with_gaps(plot, pieces=pieces)
     assert decisions(split) == decisions(whole)
