@@ -14,11 +14,13 @@ SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.PHONY: lint types contracts test-packages test-rules test-session test-others
 .PHONY: help run test types-public docs system bench soak format corpus dist clean
 
 help:
 	@echo 'make run     install what is needed, serve a conversation on http://$(HOST):$(PORT)'
 	@echo 'make test    lint, format check, strict types, import contracts, and all tests'
+	@echo 'make lint types contracts  only these checks; make test-rules, test-session or test-others only these tests'
 	@echo 'make types-public  check with pyright that each public name has a declared type (a minute)'
 	@echo 'make bench   the numbers: latency, turn-taking, barge-in, load (over an hour, on a quiet machine; results in bench-out)'
 	@echo 'make soak    long and chaotic runs: faults, thousands of calls, overload, a monologue, fuzzing (over three hours; in bench-out)'
@@ -34,18 +36,37 @@ run: $(VENV)/.smart-turn
 	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
 
 # Bytecode is kept even where the environment says no: tests start hundreds of processes, and each would compile all
-# of duologue again.
+# of duologue again. Types take one core for a minute: what needs one core as well runs beside them.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: system $(VENV)/.dev
-	@$(SAY) 'lint';             $(BIN)/ruff check .
-	@$(SAY) 'format';           $(BIN)/ruff format --check .
-	@$(SAY) 'types';            $(BIN)/mypy
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target types lint contracts test-packages test-rules
+	@$(MAKE) --no-print-directory test-session
+	@$(MAKE) --no-print-directory test-others
+
+lint: $(VENV)/.dev
+	@$(SAY) 'lint';   $(BIN)/ruff check .
+	@$(SAY) 'format'; $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	@$(SAY) 'types'; $(BIN)/mypy
+
+contracts: $(VENV)/.dev
 	@$(SAY) 'import contracts'; $(BIN)/lint-imports
-	@$(SAY) 'tests of the rules: every branch of them';
-	@$(BIN)/pytest tests/conversation $(PARALLEL) --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
-	@$(SAY) 'tests of the session and the engine: every branch of them';
+
+# Otherwise the tests that need them would install them, while the others wait.
+test-packages: $(VENV)/.dev
+	@$(SAY) 'packages that only some tests need'; $(BIN)/python tests/environment.py
+
+test-rules: $(VENV)/.dev
+	@$(SAY) 'tests of the rules: every branch of them'
+	@$(BIN)/pytest tests/conversation --cov=duologue.conversation --cov-branch --cov-fail-under=100 --cov-report=term:skip-covered
+
+test-session: $(VENV)/.dev
+	@$(SAY) 'tests of the session and the engine: every branch of them'
 	@$(BIN)/pytest tests/session tests/engine $(PARALLEL) --cov=duologue.session --cov=duologue.engine --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
-	@$(SAY) 'all other tests';
+
+test-others: $(VENV)/.dev
+	@$(SAY) 'all other tests'
 	@$(BIN)/pytest --ignore=tests/conversation --ignore=tests/session --ignore=tests/engine $(PARALLEL)
 
 # Apart from `test`: pyright needs node, and reads every library that public names mention.

@@ -6,6 +6,7 @@ The folders are in the user's cache. Each is made once, by the first test that n
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -38,27 +39,27 @@ def environment(name: Environment) -> Path:
 
 
 def _install(requirements: Path, folder: Path) -> None:
-    """Install into a folder beside it, which takes its name when all is there: another process may be as far."""
+    """Install into a folder beside it, which takes its name when all is there. One process does so, others wait."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    made = tempfile.mkdtemp(prefix=f"{requirements.stem}-", dir=CACHE)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
-    try:
-        done = subprocess.run(
-            [*pip, "--target", made, "--requirement", str(requirements)],
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{requirements.name} cannot be installed:\n{done.stderr[-2000:]}")
+    with (CACHE / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return
+        made = tempfile.mkdtemp(prefix=f"{requirements.stem}-", dir=CACHE)
         try:
+            done = subprocess.run(
+                [*pip, "--target", made, "--requirement", str(requirements)],
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_TIMEOUT_S,
+                check=False,
+            )
+            if done.returncode:
+                raise RuntimeError(f"{requirements.name} cannot be installed:\n{done.stderr[-2000:]}")
             os.replace(made, folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 if __name__ == "__main__":
