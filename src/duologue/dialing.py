@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -18,7 +18,12 @@ from duologue.telemetry.context import add_trace, trace_headers
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["WebSocketDial", "http_client", "open_socket"]
+__all__ = ["CONNECTION_IDLE_S", "WebSocketDial", "http_client", "open_socket"]
+
+CONNECTION_IDLE_S: Final = 30.0
+"""Seconds that an unused HTTP connection is kept: longer than callers pause between two turns, and less than the
+minutes after which networks forget a connection without a word.
+"""
 
 _log = logging.getLogger(__name__)
 _log.setLevel(logging.INFO)  # websockets logs the header with the key, and messages, at DEBUG

@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 
 from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
-from duologue.dialing import http_client
+from duologue.dialing import CONNECTION_IDLE_S, http_client
 from duologue.errors import ConfigError, DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
 from duologue.services import ReloadsKey, error_code, error_for, http_address, read_key, retry_after, validated
 from duologue.stt import SttCapabilities, Transcript
@@ -211,6 +211,10 @@ class OpenAISpeechToText(ReloadsKey, BatchSpeechToText):
                 s.base_url,
                 headers=self._headers,
                 timeout=httpx2.Timeout(s.request_timeout, connect=s.connect_timeout, pool=s.connect_timeout),
-                limits=httpx2.Limits(max_connections=s.max_connections, max_keepalive_connections=s.max_connections),
+                limits=httpx2.Limits(
+                    max_connections=s.max_connections,
+                    max_keepalive_connections=s.max_connections,
+                    keepalive_expiry=CONNECTION_IDLE_S,
+                ),
             )
         return self._client

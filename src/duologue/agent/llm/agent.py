@@ -86,6 +86,7 @@ class LLMAgent:
     ) -> None:
         _load_pydantic_ai()
         from duologue.agent.llm.controls import control_tools
+        from duologue.agent.llm.first import FirstRequest
         from duologue.agent.llm.gate import make_toolset
         from duologue.agent.llm.model import chat_model, endpoint_of, habits_of, make_agent
         from duologue.agent.llm.run import Limits
@@ -133,6 +134,7 @@ class LLMAgent:
         self._controls = frozenset(tool.name for tool in controls)
         self._tools, self._kinds = make_toolset([*tools, *controls])
         self._agent = make_agent(self._model, settings or {})
+        self._first = FirstRequest.to(self._model, settings or {}, self._tools)
         self._instructions = instructions
         self._limits = Limits(first_token_timeout, stall_timeout, tool_timeout, filler_after, max_requests)
         self._max_context_tokens = max_context_tokens
@@ -223,6 +225,7 @@ class LLMAgent:
         self._spent = fixed + sum(estimate_tokens(text) for _, text in messages)
         return Run(
             agent=self._agent,
+            first=self._first,
             name=self._model.model_name,
             url=self._url,
             turn=turn,

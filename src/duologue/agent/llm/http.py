@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
-from duologue.dialing import http_client
+from duologue.dialing import CONNECTION_IDLE_S, http_client
 from duologue.errors import ConfigError, ProviderError, ProviderUnavailableError
 from duologue.loopback import is_loopback
 
@@ -32,7 +32,7 @@ def make_client(base_url: str) -> httpx2.AsyncClient:
     return http_client(
         base_url,
         timeout=httpx2.Timeout(_TIMEOUT, connect=_CONNECT_TIMEOUT),
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=CONNECTION_IDLE_S),
         # A compressed answer could unfold to any size, and a stream of tokens gains nothing by it.
         headers={"Accept-Encoding": "identity"},
         event_hooks={"response": [_bound]},

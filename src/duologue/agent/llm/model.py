@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from openai import OpenAIError
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_chunk import Choice
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import UserError
@@ -18,7 +18,9 @@ from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIChatModelSettings, OpenAIStreamedResponse
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
+from pydantic_ai.usage import RequestUsage
 
+from duologue.agent.llm.client import ChatClient
 from duologue.agent.llm.habits import Habits
 from duologue.agent.llm.http import checked_url, make_client, shown_url
 from duologue.agent.llm.toolcalls import ToolCallSorter
@@ -31,18 +33,22 @@ Output = str | None
 _OPENAI_URL = "https://api.openai.com/v1"
 _NO_KEY = "none"
 """What is sent as the key to an endpoint that needs none; the client insists on one."""
+_NO_USAGE = RequestUsage()
 
 
 class ChatModel(OpenAIChatModel):
     """OpenAI's chat completions, as the endpoints that imitate them speak them, too."""
 
     def __init__(self, name: str, base_url: str, api_key: str) -> None:
-        # The client's own retries would multiply with duologue's, and ignore its deadline.
-        settings: OpenAIChatModelSettings = {"max_retries": 0}
+        settings: OpenAIChatModelSettings = {}
         if name.startswith("gpt-6"):  # they take tools on chat completions only without reasoning
             settings["openai_reasoning_effort"] = "none"
         super().__init__(name, provider=_Provider(base_url, api_key), settings=settings)
         self.habits: Habits = Habits(name)
+
+    def refresh(self) -> None:
+        """Have a new client if the last was used in another event loop; an agent does this at each run."""
+        self._refresh_http_client()
 
     @property
     def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
@@ -66,6 +72,11 @@ class _Provider(OpenAIProvider):
         self._url = base_url
         super().__init__(base_url, api_key)
 
+    def _create_openai_client(self, *, base_url: str | None, api_key: str | None, **_: Any) -> ChatClient:
+        # The client's own retries would multiply with duologue's, and ignore its deadline. In the settings of a model
+        # `max_retries` would make a new client for each request.
+        return ChatClient(base_url=base_url, api_key=api_key, http_client=self._get_http_client(), max_retries=0)
+
     def _get_http_client(self, http_client: Any = None, *, warning_stacklevel: int = 3) -> Any:
         client: httpx2.AsyncClient = make_client(self._url)
         # pydantic-ai closes a client of its own with the model, and makes a new one if the model is used again.
@@ -75,6 +86,13 @@ class _Provider(OpenAIProvider):
 
 
 class _StreamedResponse(OpenAIStreamedResponse):
+    def _map_usage(self, response: ChatCompletionChunk) -> RequestUsage:
+        return _NO_USAGE if response.usage is None else super()._map_usage(response)
+
+    def _add_usage(self, usage: RequestUsage, *, reported: bool, cumulative: bool = False) -> None:
+        if reported:  # once in a stream; to add nothing at each piece costs as much as to read it
+            super()._add_usage(usage, reported=reported, cumulative=cumulative)
+
     def _map_tool_call_delta(self, choice: Choice) -> Iterable[ModelResponseStreamEvent]:
         sorter = self.__dict__.setdefault("_sorter", ToolCallSorter())
         for delta in choice.delta.tool_calls or []:

@@ -10,30 +10,18 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pydantic_ai import Agent, RunContext
-from pydantic_ai.messages import (
-    AgentStreamEvent,
-    FunctionToolCallEvent,
-    FunctionToolResultEvent,
-    ModelMessage,
-    ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-    UserPromptPart,
-)
-from pydantic_ai.usage import UsageLimits
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.usage import RunUsage, UsageLimits
 
 from duologue.agent import Progress, Turn
 from duologue.agent.faults import is_fault
 from duologue.agent.llm.context import Role
 from duologue.agent.llm.failures import as_ours
+from duologue.agent.llm.first import FirstRequest, check_answer
 from duologue.agent.llm.gate import Gate, TurnDiscardedError
 from duologue.agent.llm.habits import Habits, HeldAnswer
 from duologue.agent.llm.model import Output
+from duologue.agent.llm.steps import EventReader, Step
 from duologue.errors import AuthenticationError, DeadlineError, DuologueError
 from duologue.telemetry.usage import count_tokens
 
@@ -66,23 +54,13 @@ def to_messages(messages: Sequence[tuple[Role, str]]) -> list[ModelMessage]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What a run has come to."""
-
-    kind: Literal["text", "thought", "model", "tool_started", "tool_ended", "filler", "end", "error"]
-    """`thought`: reasoning that the server separates from text. `model`: the model sent something else."""
-    text: str = ""
-    begins: bool = False
-    """True for the first text of a part, which is to stand apart from what was said before."""
-    error: BaseException | None = None
-
-
 @dataclass
 class Run:
     """Use it inside `async with`, which cancels what is left; `next` gives the text, piece by piece."""
 
     agent: Agent[Any, Output]
+    first: FirstRequest | None
+    """Makes the first request, if the agent need not."""
     name: str
     url: str
     turn: Turn
@@ -108,10 +86,10 @@ class Run:
     """The next text stands apart from what was said before."""
     _filled: bool = False
     _filling: asyncio.Task[None] | None = None
-    _steps: asyncio.Queue[_Step] = field(default_factory=lambda: asyncio.Queue(_MAX_STEPS))
+    _steps: asyncio.Queue[Step] = field(default_factory=lambda: asyncio.Queue(_MAX_STEPS))
     _ready: deque[str] = field(default_factory=deque)
     """Text to be given next."""
-    _outcome: _Step | None = None
+    _outcome: Step | None = None
     """How the run ended."""
 
     async def __aenter__(self) -> Self:
@@ -145,12 +123,12 @@ class Run:
             elif self._take(step) and not self._ready and self._outcome is None:
                 return Progress()
 
-    def _fail(self, outcome: _Step) -> None:
+    def _fail(self, outcome: Step) -> None:
         self._outcome = outcome
         if self._held.waits:  # else it is reasoning that was cut off
             self._ready.extend(self._held.release())
 
-    def _finish(self, outcome: _Step) -> None:
+    def _finish(self, outcome: Step) -> None:
         error = outcome.error
         if error is None or isinstance(error, TurnDiscardedError):
             return
@@ -159,8 +137,10 @@ class Run:
             raise ours from None
         raise ours from error
 
-    async def _step(self) -> _Step | None:
+    async def _step(self) -> Step | None:
         """The next step; None if there is none yet, and either held text is ready or work continues."""
+        if not self._steps.empty():
+            return self._steps.get_nowait()
         now = asyncio.get_running_loop().time
         began = now()
         due = self._due(began)
@@ -171,14 +151,14 @@ class Run:
                 return await self._steps.get()
         except TimeoutError:
             if wake == due:
-                self._fail(_Step("error", error=self._late()))
+                self._fail(Step("error", error=self._late()))
             elif wake == hold_due:
                 self._ready.extend(self._held.release())
             return None
         finally:
             self._waited += now() - began
 
-    def _take(self, step: _Step) -> bool:
+    def _take(self, step: Step) -> bool:
         """Follow a step. True if it is progress."""
         match step.kind:
             case "text":
@@ -214,7 +194,7 @@ class Run:
                 self._fail(step)
         return True
 
-    def _take_text(self, step: _Step) -> bool:
+    def _take_text(self, step: Step) -> bool:
         self.progressed = True
         self._apart = self._apart or step.begins
         ready = self._held.push(step.text)
@@ -260,7 +240,7 @@ class Run:
     async def _fill(self) -> None:
         await self.turn.committed()
         await asyncio.sleep(self.limits.filler_after)
-        await self._steps.put(_Step("filler", self.filler, begins=True))
+        await self._steps.put(Step("filler", self.filler, begins=True))
 
     def _stop_filling(self) -> None:
         if self._filling is not None:
@@ -269,51 +249,52 @@ class Run:
 
     async def _run(self) -> None:
         try:
-            result = await self.agent.run(
-                self.prompt,
-                message_history=self.messages,
-                instructions=self.instructions or None,
-                toolsets=[self.gate],
-                deps=self.turn.user_data,
-                usage_limits=UsageLimits(request_limit=self.limits.max_requests),
-                event_stream_handler=self._relay,
-            )
+            usage = await self._answer()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            await self._steps.put(_Step("end"))  # not we were cancelled, but what a tool waited for: a discarded turn
+            await self._steps.put(Step("end"))  # not we were cancelled, but what a tool waited for: a discarded turn
         except BaseException as error:
             if not is_fault(error):
                 raise
-            await self._steps.put(_Step("error", error=error))
+            await self._steps.put(Step("error", error=error))
         else:
-            count_tokens(self.name, read=result.usage.input_tokens, written=result.usage.output_tokens)
-            await self._steps.put(_Step("end"))
+            count_tokens(self.name, read=usage.input_tokens, written=usage.output_tokens)
+            await self._steps.put(Step("end"))
 
-    async def _relay(self, _: RunContext[Any], events: AsyncIterable[AgentStreamEvent]) -> None:
-        embedded: int | None = None
-        """The part that pydantic-ai takes for reasoning as its opening tag was a piece of its own."""
+    async def _answer(self) -> RunUsage:
+        """Ask the model, and call tools, until it has answered; return what that used."""
+        if self.first is None:
+            return await self._ask_agent(self.prompt, self.messages, RunUsage())
+        request = ModelRequest(parts=[UserPromptPart(self.prompt)], instructions=self.instructions or None)
+        history = [*self.messages, request]
+        async with self.first.stream(history, self.instructions) as stream:
+            await self._relay(None, stream)
+            response = stream.get()
+        usage = RunUsage(requests=1)
+        usage.incr(response.usage)
+        if response.tool_calls:
+            return await self._ask_agent(None, [*history, response], usage)
+        check_answer(response)
+        return usage
+
+    async def _ask_agent(self, prompt: str | None, history: list[ModelMessage], usage: RunUsage) -> RunUsage:
+        """Have the agent answer; without a prompt it begins with the calls of tools that end the history."""
+        result = await self.agent.run(
+            prompt,
+            message_history=history,
+            instructions=self.instructions or None,
+            toolsets=[self.gate],
+            deps=self.turn.user_data,
+            usage=usage,
+            usage_limits=UsageLimits(request_limit=self.limits.max_requests),
+            event_stream_handler=self._relay,
+        )
+        return result.usage
+
+    async def _relay(self, _: RunContext[Any] | None, events: AsyncIterable[AgentStreamEvent]) -> None:
+        reader = EventReader()
         async for event in events:
-            match event:
-                case PartStartEvent(part=TextPart(content=text)):
-                    # It ends such a part only at a closing tag that is a piece of its own, and drops both tags.
-                    closing, embedded = "" if embedded is None else "</think>", None
-                    await self._steps.put(_Step("text", closing + text, begins=True))
-                case PartStartEvent(index=index, part=ThinkingPart(id="content", content=text)):
-                    embedded = index
-                    await self._steps.put(_Step("text", f"<think>{text}", begins=True))
-                case PartDeltaEvent(index=index, delta=ThinkingPartDelta(content_delta=text)) if index == embedded:
-                    await self._steps.put(_Step("text", text or ""))
-                case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                    await self._steps.put(_Step("text", text))
-                case PartStartEvent(part=ThinkingPart(content=text)):
-                    await self._steps.put(_Step("thought", text))
-                case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=text)):
-                    await self._steps.put(_Step("thought", text or ""))
-                case FunctionToolCallEvent():
-                    await self._steps.put(_Step("tool_started"))
-                case FunctionToolResultEvent():
-                    await self._steps.put(_Step("tool_ended"))
-                case PartStartEvent() | PartDeltaEvent():
-                    await self._steps.put(_Step("model"))
+            if (step := reader.step(event)) is not None:
+                await self._steps.put(step)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from duologue.audio.format import RATE
 from duologue.audio.wav import write_wav
-from duologue.dialing import http_client
+from duologue.dialing import CONNECTION_IDLE_S, http_client
 from duologue.errors import DeadlineError, DuologueError, InvalidAudioError, ProviderUnavailableError
 from duologue.services import error_for, retry_after
 from duologue.stt.deepgram.messages import Recording
@@ -22,7 +22,6 @@ __all__ = ["RecordedTranscription"]
 
 MAX_ANSWER_BYTES: Final = 32 * 1024 * 1024
 MAX_ERROR_BYTES: Final = 64 * 1024
-CONNECTION_IDLE_S: Final = 30.0
 
 
 class RecordedTranscription:
