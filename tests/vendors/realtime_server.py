@@ -49,7 +49,7 @@ REFUSALS = {
     "rate_limited": (429, "rate_limit_exceeded"),
     "unavailable": (503, "service_unavailable"),
 }
-RESPONSE_FAULTS = ("stall_first", "stall", "drop", "garbage", "failed")
+RESPONSE_FAULTS = ("stall_first", "stall", "drop", "garbage", "failed", "expired")
 """Faults of a response; the others are of a connection."""
 
 

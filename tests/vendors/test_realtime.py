@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 from gemini_server import GeminiServer
+from openai_live_server import LiveServer
 from pydantic_ai.realtime import codec
-from pydantic_ai.realtime.lifecycle import ResponseEnded, ResponseStarted
+from pydantic_ai.realtime.lifecycle import AnswersRevised, ResponseEnded, ResponseStarted
 from realtime_server import KEY, RealtimeServer
 from realtime_variants import AzureServer, XaiServer
 from tls import certificate, server_context
 
 from duologue.audio.microphone import Microphone
 from duologue.conversation.history import Message
-from duologue.conversation.state import SessionState
+from duologue.conversation.state import AgentState, SessionState
 from duologue.errors import (
     AuthenticationError,
     ConfigError,
@@ -59,9 +60,11 @@ class Service:
     """It is told what was heard to the millisecond, and not in words."""
     owns_turns: bool = False
     """It decides by itself when to answer."""
+    speaks_with_input: bool = False
+    """Its answer comes as fast as the caller's audio, so that a call cannot wait for it."""
 
     def __str__(self) -> str:
-        return self.model.partition(":")[0]
+        return self.model
 
 
 SERVICES = [
@@ -74,9 +77,11 @@ SERVICES = [
         owns_turns=True,
     ),
 ]
+SERVICES.append(Service("openai:gpt-live-1.1", LiveServer, owns_turns=True, speaks_with_input=True))
 services = pytest.mark.parametrize("row", SERVICES, ids=str)
 led_services = pytest.mark.parametrize("row", [row for row in SERVICES if not row.owns_turns], ids=str)
 """Those whose turns the session decides."""
+LIVE = SERVICES[-1]
 FAULTS = [
     (row, fault)
     for row in SERVICES
@@ -93,12 +98,37 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def service(server: RealtimeServer, row: Service = SERVICES[0], **options: Any) -> RealtimeService:
     given: dict[str, Any] = {"api_key": KEY, "voice": "marin", **options}
+    if row.speaks_with_input:
+        given["settings"] = {"openai_live_turn_silence_ms": 200, **given.get("settings", {})}
     if row.has_address:
         return RealtimeService(row.model, **{"base_url": server.url, **given})
     made = RealtimeService(row.model, **given)
     provider: Any = made._model._provider  # type: ignore[attr-defined]  # its address is fixed
     provider.__class__ = type("Local", (type(provider),), {"base_url": server.url})
     return made
+
+
+async def talk(row: Service, call: VirtualCall, text: str = "") -> None:
+    """Say `text`, or nothing, and listen until both sides have finished."""
+    if not row.speaks_with_input:
+        await call.say(text) if text else await call.settle()
+        return
+    await hear(call, pcm=speak(text) if text else b"")
+    quiet = 0
+    for _ in range(3000):
+        if quiet >= 50 or call.session.state is SessionState.ENDED:
+            return
+        await hear(call, 0.02)
+        quiet = quiet + 1 if call.session.settled else 0
+    raise AssertionError("The call does not settle.")
+
+
+async def hear(call: VirtualCall, seconds: float = 0.0, *, pcm: bytes = b"") -> None:
+    """Send audio twenty times as fast as a call does, and wait for nothing."""
+    for at in range(0, max(len(pcm), round(seconds * 16_000) * 2), 640):
+        if call.session.state is not SessionState.ENDED:
+            await call.play(pcm[at : at + 640].ljust(640, b"\0"), waits=False)
+            await asyncio.sleep(0.001)
 
 
 @led_services
@@ -136,16 +166,16 @@ async def test_a_conversation_takes_the_course_that_it_takes_with_an_agent_and_a
     assert usage.heard_s == pytest.approx(server.heard_s)
 
 
-async def test_a_service_that_decides_turns_takes_part_in_a_conversation() -> None:
-    (row,) = [row for row in SERVICES if row.owns_turns]
+@pytest.mark.parametrize("row", [row for row in SERVICES if row.owns_turns], ids=str)
+async def test_a_service_that_decides_turns_takes_part_in_a_conversation(row: Service) -> None:
     async with row.server(answer_to) as server:
         model = service(server, row, tools=TOOLS, instructions="Be brief.", voice="Puck")
         assert model.owns_turns
         async with VirtualCall(responder=RealtimeResponder(model, tools=TOOLS), config=SETTINGS) as call:
-            await call.settle()  # the greeting
-            await call.say("Tell me all about it.")
-            await call.say("Look it up.")
-            await call.say("Good bye then.")
+            await talk(row, call)  # the greeting
+            await talk(row, call, "Tell me all about it.")
+            await talk(row, call, "Look it up.")
+            await talk(row, call, "Good bye then.")
             assert call.heard == [GREETING, LONG, "It is the fifth of May.", "Good bye."]
             assert call.sounded == " ".join(call.heard)
             assert call.of(ErrorRaised) == []
@@ -154,10 +184,62 @@ async def test_a_service_that_decides_turns_takes_part_in_a_conversation() -> No
     assert server.turns[1:] == ["Tell me all about it.", "Look it up.", "Good bye then."]
     assert server.results[0] == "5 May"
     (setup,) = server.sessions
-    assert setup["system_instruction"]["parts"] == [{"text": "Be brief."}]
-    assert setup["generation_config"]["speech_config"]["voice_config"]["prebuilt_voice_config"]["voice_name"] == "Puck"
+    if row.speaks_with_input:  # one model speaks, and another one works
+        assert setup["instructions"].startswith("Be brief.\nDelegate")
+        assert setup["audio"]["output"]["voice"] == "Puck"
+        backend = setup["delegation"]["responses"]
+        assert (backend["instructions"], [tool["name"] for tool in backend["tools"]]) == ("Be brief.", [*TOOLS])
+    else:
+        voice = setup["generation_config"]["speech_config"]["voice_config"]["prebuilt_voice_config"]
+        assert setup["system_instruction"]["parts"] == [{"text": "Be brief."}]
+        assert voice["voice_name"] == "Puck"
+        assert model.usage.heard_s == pytest.approx(server.heard_s)
     assert (model.usage.connections, model.usage.responses, model.usage.errors) == (1, 4, 0)
-    assert model.usage.heard_s == pytest.approx(server.heard_s)
+
+
+async def live_call(server: RealtimeServer, **options: Any) -> VirtualCall:
+    return VirtualCall(responder=RealtimeResponder(service(server, LIVE, **options)))
+
+
+async def test_live_goes_on_speaking_while_the_caller_is_silent_and_stops_when_spoken_to() -> None:
+    async with LiveServer(answer_to) as server, await live_call(server) as call:
+        await hear(call, pcm=speak("Tell me all about it."))
+        for _ in range(500):
+            if call.session._rules.agent.state is AgentState.SPEAKING:
+                break
+            await hear(call, 0.02)
+        await hear(call, 2.6)  # Other services are not sent so long a silence.
+        await talk(LIVE, call, "Wait, please, I have another question for you.")
+        first, second = call.heard
+        assert LONG.startswith(first)
+        assert 0 < len(first) < len(LONG)
+        assert second == LONG
+        assert call.of(ErrorRaised) == []
+    assert server.problems == []
+    assert server.turns == ["Tell me all about it.", "Wait, please, I have another question for you."]
+
+
+async def test_live_answers_what_is_typed() -> None:
+    async with LiveServer(lambda text: f"You said {text}") as server, await live_call(server) as call:
+        await talk(LIVE, call, "First one.")
+        call.session.send_text("And this?")
+        await talk(LIVE, call)
+        assert call.heard == ["You said First one.", "You said And this?"]
+        assert call.of(ErrorRaised) == []
+    assert server.seeded == [("user", "And this?")]
+    assert server.problems == []
+
+
+async def test_a_live_session_that_expires_is_followed_by_another() -> None:
+    async with (
+        LiveServer(lambda text: f"You said {text}", faults=["expired"]) as server,
+        await live_call(server) as call,
+    ):
+        await talk(LIVE, call, "First one.")
+        await talk(LIVE, call, "Second one.")
+        assert call.heard[-1] == "You said Second one."
+        assert [error.code for error in call.of(ErrorRaised)] == ["provider_unavailable"]
+    assert server.problems == []
 
 
 @pytest.mark.parametrize(("row", "fault"), FAULTS, ids=str)
@@ -165,8 +247,8 @@ async def test_a_call_goes_on_after_a_fault(row: Service, fault: str) -> None:
     async with row.server(lambda text: f"You said {text}", faults=[fault]) as server:
         model = service(server, row, stall_timeout=0.3)
         async with VirtualCall(responder=RealtimeResponder(model)) as call:
-            await call.say("First one.")
-            await call.say("Second one.")
+            await talk(row, call, "First one.")
+            await talk(row, call, "Second one.")
             assert call.heard[-1] == "You said Second one."
             codes = [error.code for error in call.of(ErrorRaised)]
     expected = {
@@ -174,7 +256,8 @@ async def test_a_call_goes_on_after_a_fault(row: Service, fault: str) -> None:
         "failed": ["rate_limited"],
         "rate_limited": ["rate_limited"],
         "stall_first": ["timeout"],
-        "garbage": ["provider_unavailable"] if row.owns_turns else [],  # the SDK gives the connection up
+        # google-genai gives the connection up
+        "garbage": ["provider_unavailable"] if row.owns_turns and not row.speaks_with_input else [],
     }
     assert codes == expected.get(fault, [])
     assert server.problems == []
@@ -184,10 +267,10 @@ async def test_a_call_goes_on_after_a_fault(row: Service, fault: str) -> None:
 async def test_a_connection_lost_between_turns_is_replaced_and_told_what_was_said(row: Service) -> None:
     async with row.server(lambda text: f"You said {text}") as server:
         async with VirtualCall(responder=RealtimeResponder(service(server, row))) as call:
-            await call.say("First one.")
+            await talk(row, call, "First one.")
             for socket in list(server.connections):
                 await socket.close(1001)
-            await call.say("Second one.")
+            await talk(row, call, "Second one.")
             assert call.heard == ["You said First one.", "You said Second one."]
         assert server.seeded == [
             ("user", "First one."),
@@ -308,6 +391,13 @@ class Wire:
         while True:
             yield await self._frames.get()
 
+    def frame(self, *items: Any) -> None:
+        self._frames.put_nowait([*items])
+
+    async def hears(self, words: str) -> None:
+        self.frame(codec.InputTranscript(words))
+        await asyncio.sleep(0.01)
+
     async def answers(self, name: str, *texts: str, status: str = "completed", by: int | None = None) -> None:
         self._frames.put_nowait([ResponseStarted(response_id=name, answers=() if by is None else (by,))])
         for text in texts:
@@ -317,7 +407,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[ServiceConnection, Wire]]:
+async def connected(**profile: Any) -> AsyncIterator[tuple[ServiceConnection, Wire]]:
     wire = Wire()
 
     @asynccontextmanager
@@ -327,7 +417,12 @@ async def connected() -> AsyncIterator[tuple[ServiceConnection, Wire]]:
     opened = opening()
     made = await opened.__aenter__()
     connection = ServiceConnection(
-        "google:live", made, opened, profile={"audio_input_sample_rate": 16_000}, stall_timeout=5, usage=RealtimeUsage()
+        "google:live",
+        made,
+        opened,
+        profile={"audio_input_sample_rate": 16_000, **profile},
+        stall_timeout=5,
+        usage=RealtimeUsage(),
     )
     try:
         yield connection, wire
@@ -416,6 +511,38 @@ async def test_text_is_answered_by_the_response_to_it() -> None:
         assert wire.sent[-1] == "What time is it?"
         await wire.answers("a", "Noon.", by=len(wire.sent) - 1)
         assert await events(connection, 2) == [("response-1", "Noon."), ("response-1", "RealtimeDone")]
+
+
+async def test_what_live_says_without_being_spoken_to_is_no_answer_to_what_comes_next() -> None:
+    async with connected(synthesizes_turn_boundary=True) as (connection, wire):
+        await wire.hears("Hello?")
+        await wire.answers("a", "Well.")
+        await wire.answers("b", "As I said.")  # The rest of it, after a pause.
+        connection.respond("response-1")
+        assert await events(connection, 2) == [("response-1", "Well."), ("response-1", "RealtimeDone")]
+        connection.respond("response-2")
+        await wire.hears("And now?")
+        await wire.answers("c", "Fine.")
+        assert await events(connection, 2) == [("response-2", "Fine."), ("response-2", "RealtimeDone")]
+        assert connection._usage.cut == 1
+
+
+async def test_text_may_be_answered_by_the_response_that_is_under_way() -> None:
+    async with connected(synthesizes_turn_boundary=True) as (connection, wire):
+        await wire.hears("Hello?")
+        connection.respond("response-1")
+        wire.frame(ResponseStarted(response_id="a", answers=()), codec.OutputTranscript("Well. "))
+        await asyncio.sleep(0.01)
+        connection.respond("response-2", text="What time is it?")
+        await asyncio.sleep(0.01)
+        wire.frame(AnswersRevised(response_id="a", claimed=(len(wire.sent) - 1,)), codec.OutputTranscript("Noon."))
+        wire.frame(ResponseEnded(response_id="a", status="completed"))
+        assert await events(connection, 4) == [
+            ("response-1", "Well. "),
+            ("response-1", "RealtimeDone"),
+            ("response-2", "Noon."),
+            ("response-2", "RealtimeDone"),
+        ]
 
 
 async def test_history_is_what_was_heard() -> None:

@@ -26,15 +26,17 @@ class Microphone:
 
     Args:
         rate: Samples a second that the service takes.
+        keeps_silence: Leave nothing out, for a service whose time advances with the audio alone.
     """
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, *, keeps_silence: bool = False) -> None:
         self.dropped_s: float = 0.0
         """Seconds that were dropped because the service did not take them."""
         self.passed: int = 0
         """Samples of the input that were let through so far."""
         self._resampler = Resampler(RATE, rate)
         self._rate = rate
+        self._keeps_silence = keeps_silence
         self._kept: deque[bytes] = deque()
         """Silence that was not sent, to be sent before the next sound."""
         self._kept_s = 0.0
@@ -51,7 +53,7 @@ class Microphone:
             self._kept_s = self._silence_s = 0.0
         else:
             self._silence_s += seconds
-        if self._silence_s <= TAIL_S:
+        if self._silence_s <= TAIL_S or self._keeps_silence:
             self._add(pcm)
         else:
             self._kept.append(pcm)

@@ -143,6 +143,27 @@ class Answers:
                 self._of.popitem(last=False)
         return answer is not None and answer is self._held
 
+    def claim(self, provider_id: str, response: str) -> Iterator[RealtimeResponseEvent]:
+        """Note that a response of the service that is under way answers another request of the session from now on."""
+        answer, before = self._answers.get(response), self._of.get(provider_id)
+        if answer is None or answer.is_over:
+            return
+        self._of[provider_id] = self._current = answer
+        self._held = None
+        self._events.clear()
+        if before is not None and before.id and not before.is_over:
+            before.is_over = True
+            yield RealtimeDone(before.id)
+
+    def ignore(self) -> None:
+        """Note that the service starts a response that answers nothing."""
+        self._current = None
+
+    @property
+    def goes_on(self) -> bool:
+        """The newest response called tools, and is answered by another one."""
+        return self._current is not None and self._current.has_called and not self._current.is_over
+
     def _next_wanted(self) -> Answer | None:
         while self._wanted:
             answer = self._answers.get(self._wanted.popleft())

@@ -12,7 +12,14 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import BinaryAudio, RealtimeSessionErrorEvent
 from pydantic_ai.realtime import codec
 from pydantic_ai.realtime.codec import RealtimeConnection as Wire
-from pydantic_ai.realtime.lifecycle import InputLost, ResponseEnded, ResponseRequestRefused, ResponseStarted, StaleEvent
+from pydantic_ai.realtime.lifecycle import (
+    AnswersRevised,
+    InputLost,
+    ResponseEnded,
+    ResponseRequestRefused,
+    ResponseStarted,
+    StaleEvent,
+)
 
 from duologue.audio.microphone import Microphone
 from duologue.errors import DeadlineError, DuologueError, ProviderError, ProviderUnavailableError
@@ -43,6 +50,8 @@ OLD_S: Final = 3.0
 "uh-huh" that the session did not take for a turn..."""
 NEWER_TIMEOUT_S: Final = 1.5
 """...so a newer one is waited for, and it is used if none begins in this time."""
+ENDED: Final = ("live_session_expired", "live_session_connection_lost")
+"""Codes of GPT-Live for the end of a session, after which another can be had."""
 SAY: Final = "<system>Say this text word for word, and nothing else: {text}</system>"
 HEARD: Final = "<system>The user interrupted your last answer, and heard only this of it: {text}</system>"
 
@@ -70,7 +79,11 @@ class ServiceConnection:
         self._owns_turns = not profile.get("supports_manual_turn_control", False)
         self._cancels = profile.get("supports_interruption", False)
         self._truncates = profile.get("supports_output_truncation", False)
-        self._microphone = Microphone(self._input_rate)
+        self._is_live = profile.get("synthesizes_turn_boundary", False)
+        """It is GPT-Live, which speaks only while audio comes, and whose answers differ by the pauses between them."""
+        self._was_heard = False
+        """GPT-Live has transcribed words of the user since its last answer began."""
+        self._microphone = Microphone(self._input_rate, keeps_silence=self._is_live)
         self._uncommitted_s = 0.0
         """Seconds of audio that were handed over since the last turn."""
         self._inputs: deque[tuple[Any, str | None]] = deque()
@@ -243,7 +256,8 @@ class ServiceConnection:
                 for item in frame:
                     if not isinstance(item, StaleEvent):
                         self._out.extend(self._events(item))
-                self._set_due()
+                if frame:  # GPT-Live sends silence all the time, which is no progress
+                    self._set_due()
                 self._news.set()
                 if len(self._out) > MAX_UNREAD:
                     raise ProviderError(
@@ -268,7 +282,13 @@ class ServiceConnection:
         """Yield the events of the session's responses that an item stands for."""
         answers = self._answers
         match item:
+            case ResponseStarted() if self._is_live and not (item.answers or self._was_heard or answers.goes_on):
+                answers.ignore()  # the rest of an answer with a long pause in it, which nothing may take for the next
+                self._usage.cut += 1
+            case codec.InputTranscript() if item.text.strip():
+                self._was_heard = True
             case ResponseStarted():
+                self._was_heard = False
                 asked = next((self._asked[i] for i in item.answers if i in self._asked), None)
                 if answers.start(item.response_id, asked, asyncio.get_running_loop().time()):
                     yield RealtimeTurnEnded()  # it would not answer unless it thought that the user has finished
@@ -298,6 +318,9 @@ class ServiceConnection:
                 for index in item.input_ids:
                     if (response := self._asked.get(index)) is not None:
                         yield from self._failed(response)
+            case AnswersRevised():
+                for response in (self._asked[i] for i in item.claimed if i in self._asked):
+                    yield from answers.claim(item.response_id, response)
             case ResponseEnded() if answer := answers.end(item.response_id):
                 if item.status in ("failed", "lost"):
                     yield from self._failed(answer.id)
@@ -312,6 +335,8 @@ class ServiceConnection:
             yield from self._answers.pass_on(answer, RealtimeFailed(answer.id, response_error(self._name, code)))
 
     def _session_error(self, code: str | None) -> DuologueError:
+        if code in ENDED:
+            return ProviderUnavailableError(f"{self._name} ended the session ({code}).", provider=self._name)
         if code:
             return response_error(self._name, code)
         return ProviderUnavailableError(f"{self._name} closed the connection.", provider=self._name)

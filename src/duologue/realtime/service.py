@@ -46,6 +46,12 @@ INSTRUCTIONS: Final = (
     "You are on the phone. Answer in one or two short sentences of plain spoken English. If you are asked to say a "
     "text word for word, say it and nothing else."
 )
+LIVE_INSTRUCTIONS: Final = (
+    "Delegate whatever you cannot answer from this conversation, and say that you are looking it up."
+)
+"""Added to the instructions of GPT-Live: it speaks, and another model has the tools."""
+LIVE_PAUSE_MS: Final = 1500
+"""After so much silence of GPT-Live, which has no ends of its answers, an answer is taken for complete."""
 VOICE_SETTINGS: Final = {
     "openai": "openai_voice",
     "azure": "openai_voice",
@@ -128,6 +134,8 @@ class RealtimeService:
         self.rate: int = self._model.audio_output_sample_rate
         self.owns_turns: bool = not profile.get("supports_manual_turn_control", False)
         """The service decides by itself when to answer."""
+        self._is_live: bool = profile.get("synthesizes_turn_boundary", False)
+        """It is GPT-Live, which answers on a timeline of audio, without responses."""
         self.capabilities: RealtimeCapabilities = RealtimeCapabilities(
             decides_turns=self.owns_turns, typical_latency=self.settings.typical_latency, cost=self.settings.cost
         )
@@ -140,9 +148,12 @@ class RealtimeService:
         if language is not None and not language.lower().startswith("en"):
             instructions += f"\nThe user speaks the language {language!r}; answer in it."
         part = InstructionPart(content=instructions)
+        settings = self._model_settings
+        if self._is_live:
+            settings = {"openai_live_instructions": f"{instructions}\n{LIVE_INSTRUCTIONS}", **settings}
         opening = self._model.connect(
             messages=_messages(history),
-            model_settings=cast(Any, self._model_settings),
+            model_settings=cast(Any, settings),
             model_request_parameters=ModelRequestParameters(
                 function_tools=self._tool_definitions, instruction_parts=[part]
             ),
@@ -168,10 +179,12 @@ class RealtimeService:
         )
 
     def _settings_for(self, prefix: str, more: dict[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = {
-            "input_transcription_model": self.settings.transcription_model,
-            "handshake_timeout": self.settings.connect_timeout,
-        }
+        made: dict[str, Any] = {"handshake_timeout": self.settings.connect_timeout}
+        if self._is_live:
+            # It transcribes always. Where the caller's client sends nothing, silence lets it speak nevertheless.
+            made |= {"openai_live_idle_audio": True, "openai_live_turn_silence_ms": LIVE_PAUSE_MS}
+        else:
+            made["input_transcription_model"] = self.settings.transcription_model
         if not self.owns_turns:
             made["turn_detection"] = False
         if self.settings.max_output_tokens is not None:

@@ -19,5 +19,7 @@ class RealtimeUsage:
     """Seconds of audio that came."""
     input_tokens: int = 0
     output_tokens: int = 0
+    cut: int = 0
+    """Answers of GPT-Live that went on after they were taken for complete; the rest was not spoken."""
     errors: int = 0
     """Errors that the service reported and that did not end the connection."""

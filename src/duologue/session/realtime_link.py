@@ -50,6 +50,8 @@ class ModelResponse:
         """Seconds of its audio so far."""
         self.has_begun: bool = False
         """An event was read."""
+        self.is_complete: bool = False
+        """Its last event has come, and it has not failed."""
         self._events: deque[RealtimeResponseEvent] = deque()
         self._error: DuologueError | None = None
         self._changed = asyncio.Event()
@@ -59,6 +61,7 @@ class ModelResponse:
         if len(self._events) >= MAX_WAITING:
             return False
         self._events.append(event)
+        self.is_complete = self.is_complete or isinstance(event, RealtimeDone)
         self._changed.set()
         return True
 
@@ -207,8 +210,9 @@ class RealtimeLink:
         error = ProviderError(f"{name} closed the connection.", provider=name)
         try:
             connection = await self._model.connect(language=self._language, history=self._history)
-            for pcm in self._early:
-                connection.push(pcm)
+            if not self.has_lost_audio:  # otherwise the turn is given as text, and would be answered twice
+                for pcm in self._early:
+                    connection.push(pcm)
             self._early.clear()
             self._early_bytes = 0
             self.connection = connection
@@ -237,9 +241,10 @@ class RealtimeLink:
         if task is not asyncio.current_task():
             self._stop()
         self._task, self.connection, self._error = None, None, error
-        if not self.responses:
+        waiting = [response for response in self.responses.values() if not response.is_complete]
+        if not waiting:
             self._fault = error
-        for response in self.responses.values():
+        for response in waiting:
             response.fail(error)
 
     async def _close(self, connection: RealtimeConnection) -> None:
