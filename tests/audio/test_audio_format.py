@@ -2,9 +2,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from duologue.audio.format import ENCODINGS, RATES, SESSION_FORMAT, AudioFormat, check_whole_samples
+from duologue.audio.format import (
+    ENCODINGS,
+    RATES,
+    SESSION_FORMAT,
+    AudioFormat,
+    as_pcm,
+    check_gap,
+    check_position,
+    check_whole_samples,
+)
 from duologue.errors import ConfigError, InvalidAudioError
 
 
@@ -55,6 +65,28 @@ def test_an_encoding_that_is_not_known_is_refused(encoding: str) -> None:
 def test_a_frame_lasts_a_while(seconds: float) -> None:
     with pytest.raises(ConfigError, match="0 seconds or more"):
         SESSION_FORMAT.frame_bytes(seconds)
+
+
+def test_sound_is_bytes_whatever_holds_them() -> None:
+    for data in (b"1234", bytearray(b"1234"), memoryview(b"1234"), memoryview(b"1234").cast("h")):
+        assert as_pcm(data) == b"1234"
+    for other in ("1234", [1, 2], np.zeros(2, np.int16), None):
+        with pytest.raises(InvalidAudioError, match=f"came as {type(other).__name__}; expected bytes"):
+            as_pcm(other)
+
+
+def test_a_gap_is_a_whole_number_of_samples() -> None:
+    assert [check_gap(samples) for samples in (0, 320, np.int64(320))] == [0, 320, 320]
+    for wrong in (-1, 1.5, "320", None, 2**41):
+        with pytest.raises(ConfigError, match="A gap is 0 samples or more"):
+            check_gap(wrong)
+
+
+def test_a_position_is_a_number_of_samples() -> None:
+    assert [check_position(position) for position in (0, -3, 320.9, np.int64(7))] == [0, -3, 320, 7]
+    for wrong in (math.nan, math.inf, "end", None, []):
+        with pytest.raises(ConfigError, match="A position is a number of samples"):
+            check_position(wrong)
 
 
 def test_bytes_are_whole_samples() -> None:

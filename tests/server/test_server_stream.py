@@ -210,7 +210,7 @@ async def test_a_session_that_ends_by_itself(server: Server) -> None:
         await client.ends(1000, "agent_done")
 
 
-@pytest.mark.parametrize("reason", ["error", "sink_failed"])
+@pytest.mark.parametrize("reason", ["error", "sink_failed", "watcher_failed"])
 async def test_a_session_that_broke_off_is_no_success(server: Server, reason: str) -> None:
     async with server.started() as (client, session):
         session.finish(reason)

@@ -1,12 +1,14 @@
 """A reader of events has a bounded queue: what may be dropped is dropped and counted, the rest never is."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from duologue.conversation import events
 from duologue.conversation.state import CallState
 from duologue.errors import ConfigError, StreamError
+from duologue.session.event_bus import EventBus
 from duologue.session.events import ErrorRaised, Subscription
 from duologue.testing.agents import ScriptedAgent
 from duologue.testing.virtual import VirtualCall
@@ -155,3 +157,16 @@ async def test_readers_that_left_are_forgotten() -> None:
             async with call.session.events():
                 pass
         assert len(call.session._publisher.bus._subscriptions) <= 2
+
+
+def test_a_cancellation_passes_through_a_watcher() -> None:
+    def cancelled(_: object) -> None:
+        raise asyncio.CancelledError
+
+    nobody: Any = None
+    bus = EventBus(nobody)
+    bus.watch(cancelled, cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        bus.tell(final(1))
+    with pytest.raises(asyncio.CancelledError):
+        bus.end("closed")

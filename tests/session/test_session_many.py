@@ -161,3 +161,33 @@ async def test_a_long_monologue_is_cut_in_parts_and_delays_nobody() -> None:
         assert len(cuts) >= 1
         assert talker.record.turns[0].user_text == ("and so it goes " * 25 + "on.")
         assert [t.heard_text for t in other.record.turns] == ["Yes."] * 5
+
+
+@pytest.mark.parametrize("fault", [ValueError("a secret"), SystemExit(3)])
+async def test_a_transport_whose_watcher_raises_ends_its_call_alone(
+    fault: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Any] = []
+
+    def on_event(event: events.Event) -> None:
+        told.append(event)
+        raise fault
+
+    def on_end(reason: str) -> None:
+        told.append(reason)
+        raise fault
+
+    async with engine() as e, session(e, ScriptedAgent("Fine.")) as other:
+        broken = session(e, ScriptedAgent("Yes."))
+        broken.watch(on_event, on_end)
+        after: list[str] = []
+        broken.watch(lambda _: None, after.append)
+        async with broken:
+            assert await broken.wait_ended() == "watcher_failed"
+        assert [type(each) for each in told] == [events.CallChanged, str]
+        assert after == ["watcher_failed"]
+        assert broken.record.errors[0].code == "hook_error"
+        assert "secret" not in caplog.text
+        assert "test_session_many.py" in caplog.text
+        await play({other: speak("Hello.") + bytes(64_000)}, wait_for=[other])
+        assert [turn.user_text for turn in other.record.turns] == ["Hello."]

@@ -32,6 +32,17 @@ def unstarted(**options: Any) -> VirtualCall:
 # --- sound comes in ---
 
 
+async def test_sound_is_taken_from_all_that_holds_bytes_and_from_nothing_else() -> None:
+    async with unstarted() as call:
+        samples = np.arange(320, dtype="<i2")
+        for data in (bytearray(640), memoryview(samples), memoryview(samples.tobytes())):
+            assert call.session.process_audio(data) == 640  # type: ignore[arg-type]  # as transports have it
+        assert call.session.accepted == 3 * 320
+        with pytest.raises(InvalidAudioError, match="came as ndarray; expected bytes"):
+            call.session.process_audio(samples)  # type: ignore[arg-type]  # a mistake
+        assert call.session.accepted == 3 * 320
+
+
 async def test_sound_is_accepted_in_pieces_of_any_whole_length() -> None:
     async with unstarted() as call:
         assert [call.session.process_audio(bytes(n)) for n in (0, 2, 32, 640, 1280, 3200)] == [

@@ -170,3 +170,17 @@ def test_a_sink_need_not_pause() -> None:
     sink.pause(1)
     sink.resume(1)
     assert sink.calls == []
+
+
+def test_a_sink_that_would_have_to_be_awaited_is_refused() -> None:
+    class Waiting(AudioSink):
+        capabilities = SinkCapabilities(can_pause=False)
+
+        async def send(self, pcm: bytes, position: int, generation: int) -> None:  # type: ignore[override]  # a mistake
+            raise AssertionError("a sink that is refused is not used")
+
+        def flush(self, generation: int) -> None:
+            raise AssertionError("a sink that is refused is not used")
+
+    with pytest.raises(ConfigError, match="The sink Waiting has send as async; a sink is called, and not awaited"):
+        VirtualCall(ScriptedAgent("Yes."), sink=Waiting())

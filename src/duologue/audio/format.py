@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from duologue.errors import ConfigError, InvalidAudioError
 
@@ -18,6 +19,9 @@ __all__ = [
     "WINDOW",
     "AudioFormat",
     "Encoding",
+    "as_pcm",
+    "check_gap",
+    "check_position",
     "check_whole_samples",
 ]
 
@@ -32,6 +36,9 @@ FRAME_SAMPLES: Final = round(FRAME * RATE)
 
 WINDOW: Final = 512
 """Samples at `RATE`, 32 ms, of one window of voice activity detection and echo estimation."""
+
+MAX_GAP: Final = 2**40
+"""Samples of one gap, at most: two years."""
 
 Encoding = Literal["pcm_s16le", "mulaw", "alaw"]
 """16-bit little-endian PCM, or one of the two laws of ITU-T G.711. Sound is always mono."""
@@ -88,6 +95,35 @@ def check_whole_samples(data: bytes | bytearray | memoryview, bytes_per_sample: 
     n_bytes = data.nbytes if isinstance(data, memoryview) else len(data)
     if n_bytes % bytes_per_sample:
         raise InvalidAudioError(f"{n_bytes} bytes are not whole samples of {bytes_per_sample} bytes each.")
+
+
+def as_pcm(data: Any) -> bytes:
+    """Return sound as bytes. Raises InvalidAudioError for anything else: an array counts samples, not bytes."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise InvalidAudioError(
+        f"Audio came as {type(data).__name__}; expected bytes.",
+        hint='Send 16-bit little-endian samples as bytes; an array of numpy gives them with .astype("<i2").tobytes().',
+    )
+
+
+def check_gap(samples: Any) -> int:
+    """Return a number of missing samples. Raises ConfigError for what is none."""
+    try:
+        number = operator.index(samples)
+    except TypeError:
+        number = -1
+    if not 0 <= number <= MAX_GAP:
+        raise ConfigError(f"A gap is 0 samples or more, not {samples!r}.", hint="Skip a whole number of samples.")
+    return number
+
+
+def check_position(position: Any) -> int:
+    """Return the position of a sample, of one with a fraction that before it. Raises ConfigError for what is none."""
+    try:
+        return int(position)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"A position is a number of samples, not {position!r}.", hint="Count samples.") from None
 
 
 SESSION_FORMAT: Final = AudioFormat("pcm_s16le", RATE)

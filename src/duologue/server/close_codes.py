@@ -72,7 +72,7 @@ def close_code(error: DuologueError) -> int:
 
 def ending(reason: str) -> Closing:
     """The end of a connection whose session has ended by itself."""
-    if reason in ("error", "sink_failed"):
+    if reason in ("error", "sink_failed", "watcher_failed"):
         return Closing(SERVER_ERROR, reason, DuologueError("The session broke off.", hint="Start a new one."))
     return Closing(NORMAL, reason)
 

@@ -37,7 +37,7 @@ class EventPublisher:
         output: OutputController,
         says: SpeechHandles,
     ) -> None:
-        self.bus: EventBus = EventBus()
+        self.bus: EventBus = EventBus(output.host)
         """Those who listen."""
         self.record: CallRecord = record
         self._id = record.session

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duologue.agent import CallInfo
-from duologue.audio.format import FRAME, RATE
+from duologue.audio.format import FRAME, RATE, as_pcm, check_gap
 from duologue.conversation import effects, inputs
 from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
@@ -76,11 +76,13 @@ class SessionDriver:
     def process_audio(self, pcm: bytes) -> int:
         """Take 16 kHz mono PCM16, 20 to 100 ms at a time; returns the bytes accepted. A plain call that never waits.
 
-        Where more than `max_input_lag` waits, the oldest is dropped as a gap. Raises InvalidAudioError for bytes that
-        are not whole samples, SessionNotActiveError before the session is started and after it has ended.
+        Where more than `max_input_lag` waits, the oldest is dropped as a gap. Raises InvalidAudioError for what
+        is no bytes or no whole samples, SessionNotActiveError before the session is started and after it has ended.
         """
         if self._machine.state is not CallState.LIVE:
             self._check_live()
+        if type(pcm) is not bytes:
+            pcm = as_pcm(pcm)
         if len(pcm) & 1:
             raise InvalidAudioError(f"{len(pcm)} bytes are not whole 16-bit samples.")
         dropped = self._input.write(pcm, self.engine.clock.now())
@@ -92,14 +94,17 @@ class SessionDriver:
         return max(0, len(pcm) - 2 * dropped) if dropped else len(pcm)
 
     def skip_audio(self, samples: int) -> None:
-        """Note that the next `samples` samples are lost; they count as silence unless that was noted before."""
+        """Note that the next `samples` samples are lost; they count as silence unless that was noted before.
+
+        Raises ConfigError for what is no number of samples.
+        """
         self._check_live()
-        self._input.skip(samples, self.engine.clock.now())
+        self._input.skip(check_gap(samples), self.engine.clock.now())
         self.has_pending_audio = True
 
     async def feed(self, pcm: bytes) -> None:
         """Take audio of any length as fast as it can be understood: for files."""
-        frame = int(FRAME * RATE) * 2
+        frame, pcm = int(FRAME * RATE) * 2, as_pcm(pcm)
         for i in range(0, len(pcm), frame):
             while self._hearing.lag * 2 > self.config.max_input_lag * RATE:
                 self._check_live()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, Literal, Protocol
 
 from duologue.agent.faults import is_fault
@@ -90,6 +91,12 @@ class SinkOutput:
                 f"The sink {type(sink).__name__} has no method {', '.join(missing)}.",
                 hint="Derive it from duologue.session.AudioSink; it must have send and flush, and pause and resume "
                 "unless its capabilities have can_pause=False.",
+            )
+        awaited = [name for name in needed if iscoroutinefunction(getattr(sink, name, None))]
+        if awaited:
+            raise ConfigError(
+                f"The sink {type(sink).__name__} has {', '.join(awaited)} as async; a sink is called, and not awaited.",
+                hint="Write `def`, and hand what takes time to a task of the transport's own.",
             )
         self._host = host
         self._sink = sink

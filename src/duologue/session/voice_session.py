@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from duologue.agent import CallInfo
 from duologue.agent.function import as_agent
-from duologue.audio.format import FRAME, WINDOW
+from duologue.audio.format import FRAME, WINDOW, check_position
 from duologue.conversation import inputs
 from duologue.conversation.config import MAX_NUMBER
 from duologue.conversation.conversation import Conversation
@@ -242,8 +242,9 @@ class VoiceSession(CallCommands):
         """Call `on_event` with each event from now on, and `on_end` with the reason after the last.
 
         For transports: plain calls on the loop's thread, which must neither wait nor raise. Others read `events()`.
+        If `on_event` raises it is called no more, and the call ends; `on_end` is called all the same.
         """
-        self._publisher.bus.watch(on_event, on_end)
+        self._publisher.bus.watch(on_event, on_end, carries_call=True)
 
     def meter(self, every: float) -> None:
         """Tell from now on what the detectors make of the sound: a `Metered` each `every` seconds of audio, about.
@@ -327,8 +328,11 @@ class VoiceSession(CallCommands):
         self._resumes = True
 
     def mark_playback(self, position: int) -> None:
-        """The client has played output up to this position, of those counted in `AudioSink.send`."""
-        self._output.mark(position)
+        """The client has played output up to this position, of those counted in `AudioSink.send`.
+
+        Raises ConfigError for what is no position; what lies beyond the audio that was sent counts as its end.
+        """
+        self._output.mark(check_position(position))
 
 
 def _cascade(engine: Engine, tts: TextToSpeech | TtsModel | None, agent: Any, call: CallInfo) -> Responder:
