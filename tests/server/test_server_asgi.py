@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -219,6 +220,126 @@ async def test_metadata_of_a_megabyte_is_refused_clearly(voice: VoiceApp) -> Non
         assert "`metadata` may have 16384 bytes" in str(told)
     with pytest.raises(InvalidMessageError, match="metadata: has 1000008 bytes as JSON, and may have 16384"):
         connect(f"ws://{address}/v1/stream", metadata={"a": "x" * 1_000_000})
+
+
+def handshake(path: str, origin: str = "") -> dict[str, Any]:
+    """The scope of a WebSocket under a server without extensions."""
+    headers = [(b"host", b"here"), *([(b"origin", origin.encode())] if origin else [])]
+    return {
+        "type": "websocket", "path": path, "root_path": "", "query_string": b"", "headers": headers,
+        "client": ("127.0.0.1", 1), "scheme": "ws", "extensions": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "origin"), [("/nowhere", ""), ("/v1/stream", "https://stranger.example")])
+async def test_a_server_that_can_only_answer_403_refuses_all_the_same(path: str, origin: str, voice: VoiceApp) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with voice.lifespan():
+        await voice(handshake(path, origin), receive, send)
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
+
+
+@pytest.mark.parametrize("fault", [OSError("gone"), RuntimeError("a bug of the server")])
+async def test_a_server_whose_receive_raises_has_lost_the_client(
+    fault: Exception, voice: VoiceApp, backend: FakeBackend
+) -> None:
+    messages: list[Any] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type": "start", "version": 1, "resumable": false}'},
+    ]
+
+    async def receive() -> Any:
+        if not messages:
+            raise fault
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        """It is taken."""
+
+    async with voice.lifespan(), asyncio.timeout(DEADLINE):
+        while not voice.registry.takes_sessions:
+            await asyncio.sleep(0)
+        await voice(handshake("/v1/stream"), receive, send)
+        assert (await backend.session()).reason == "client_gone"
+
+
+async def test_a_server_that_cancels_a_call_leaves_its_client_the_way_back(
+    voice: VoiceApp, backend: FakeBackend
+) -> None:
+    """hypercorn cancels what serves a connection, and ends the lifespan afterwards."""
+    messages: list[Any] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type": "start", "version": 1}'},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        while not messages:
+            await asyncio.Event().wait()
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with voice.lifespan(), asyncio.timeout(DEADLINE):
+        while not voice.registry.takes_sessions:
+            await asyncio.sleep(0)
+        serving = asyncio.create_task(voice(handshake("/v1/stream"), receive, send))
+        await backend.session()
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1012)
+
+
+async def test_a_server_that_cancels_the_lifespan_leaves_nothing_behind(voice: VoiceApp) -> None:
+    """Servers wait so long for an application to end, and no longer."""
+    is_draining = asyncio.Event()
+
+    async def drain() -> None:
+        is_draining.set()
+        await asyncio.Event().wait()
+
+    voice.registry.drain = drain  # type: ignore[method-assign,assignment]
+
+    async def run() -> None:
+        async with voice.lifespan():
+            pass
+
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(run())
+    async with asyncio.timeout(DEADLINE):
+        await is_draining.wait()
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()
+    assert asyncio.all_tasks() == before
+    assert not voice.registry.started
+
+
+async def test_a_failure_that_is_told_again_and_again_keeps_no_frames() -> None:
+    @contextlib.asynccontextmanager
+    async def build() -> AsyncIterator[FakeBackend]:
+        raise ConfigError("The voice is missing.")
+        yield FakeBackend()
+
+    voice = create_app(build, limits=LIMITS)
+    async with voice.lifespan():
+        while voice.registry.failure is None:
+            await asyncio.sleep(0)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=voice), base_url="http://here") as client:
+            for _ in range(20):
+                shown = (await client.get("/ready")).json()
+        assert (shown["code"], shown["message"]) == ("invalid_config", "The voice is missing.")
+        failure = voice.registry.failure
+        assert failure is not None
+        assert len(traceback.extract_tb(failure.__traceback__)) <= 3
 
 
 def test_options_that_cannot_be_meant_are_refused_at_once() -> None:

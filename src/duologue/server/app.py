@@ -24,6 +24,7 @@ from duologue.server.auth.authenticator import RECONNECT, TICKET, Authenticator,
 from duologue.server.auth.options import Security
 from duologue.server.auth.tokens import BOUND
 from duologue.server.backend import Backend
+from duologue.server.close_codes import POLICY
 from duologue.server.connection import Connection, Handshake, connection_of
 from duologue.server.console import Console
 from duologue.server.limits import StreamLimits
@@ -45,6 +46,9 @@ MAX_CONNECTIONS: Final = 1000
 """Connections held at once, those without a session among them."""
 
 STREAM_PATH: Final = "/v1/stream"
+
+DENIAL: Final = "websocket.http.response"
+"""The extension of ASGI by which a server answers a handshake with more than status 403."""
 
 NOT_KEPT: Final = {"Cache-Control": "no-store", "Vary": "Accept"}
 
@@ -113,12 +117,14 @@ class VoiceApp(Starlette):
         try:
             yield
         finally:
-            await self.registry.drain()
-            end.set()
             try:
-                await keeper
-            finally:
-                self.registry.started = False
+                await self.registry.drain()
+            finally:  # also if a server has lost its patience, and cancels this
+                end.set()
+                try:
+                    await keeper
+                finally:
+                    self.registry.started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a request or a connection. Raises ConfigError if the lifespan does not run."""
@@ -129,14 +135,14 @@ class VoiceApp(Starlette):
     async def _stream(self, socket: WebSocket) -> None:
         refusal = self._origins.refusal(socket)
         if refusal is not None:
-            await socket.send_denial_response(_denial(refusal))
+            await _refuse(socket, refusal)
             return
         try:
             caller = await self._authenticator.caller(socket)
             with self._authenticator.counted(caller.token, self._origins.client(socket)):
                 await self._converse(socket, self._handshake(socket, caller))
         except NotAllowedError as error:
-            await socket.send_denial_response(_denial(error.refusal))
+            await _refuse(socket, error.refusal)
 
     async def _converse(self, socket: WebSocket, handshake: Handshake) -> None:
         await socket.accept()
@@ -163,9 +169,7 @@ class VoiceApp(Starlette):
 
     async def _nowhere(self, socket: WebSocket) -> None:
         path = socket.scope.get("root_path", "") + STREAM_PATH
-        await socket.send_denial_response(
-            _denial(Refusal(404, "not_found", "There is no stream at this path.", f"The path is {path}."))
-        )
+        await _refuse(socket, Refusal(404, "not_found", "There is no stream at this path.", f"The path is {path}."))
 
     async def _no_socket(self, request: Request) -> JSONResponse:
         """Tell a page why its WebSocket was refused, which browsers hide."""
@@ -281,6 +285,14 @@ def create_app(
         ResumeDesk(store, window=limits.resume_window),
         telemetry,
     )
+
+
+async def _refuse(socket: WebSocket, refusal: Refusal) -> None:
+    """Refuse a handshake; without the reason where the ASGI server can only answer 403."""
+    if DENIAL in (socket.scope.get("extensions") or {}):
+        await socket.send_denial_response(_denial(refusal))
+    else:
+        await socket.close(POLICY, refusal.code)
 
 
 def _denial(refusal: Refusal) -> JSONResponse:

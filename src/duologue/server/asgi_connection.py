@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket
 
+from duologue.server.close_codes import NORMAL, RESTART
 from duologue.server.connection import Connection, Receiver
 from duologue.server.sockets import MEANT
 
@@ -46,10 +47,14 @@ class AsgiConnection:
         """Have `serve` hold the connection, and close it in order."""
         reader = asyncio.create_task(self._read(), name="duologue-asgi-read")
         writer = asyncio.create_task(self._write(), name="duologue-asgi-write")
+        code = NORMAL
         try:
             await serve(self)
+        except asyncio.CancelledError:
+            code = RESTART  # by a server that ends before the application does: the client may come back
+            raise
         finally:
-            self._put({"type": "websocket.close", "code": 1000})  # unless it has been closed
+            self._put({"type": "websocket.close", "code": code})  # unless it has been closed
             await asyncio.wait([writer], timeout=LINGER)
             for task in (reader, writer):
                 task.cancel()
@@ -95,7 +100,12 @@ class AsgiConnection:
     async def _read(self) -> None:
         while True:
             await self._reads.wait()
-            message = await self._socket.receive()
+            try:
+                message = await self._socket.receive()
+            except Exception as error:  # which one depends on the server: nothing more comes
+                log.debug("No message could be received: %s.", type(error).__name__)
+                self._lost()
+                return
             if message["type"] != "websocket.receive":
                 self._lost(meant=message.get("code") in MEANT)
                 return

@@ -86,4 +86,4 @@ class Connection(Protocol):
 
 def connection_of(scope: Any) -> Connection | None:
     """The connection behind an ASGI scope, which has it no more; None if another protocol holds the socket."""
-    return cast(Connection | None, scope.get("extensions", {}).pop(CONNECTION, None))
+    return cast(Connection | None, (scope.get("extensions") or {}).pop(CONNECTION, None))

@@ -155,8 +155,10 @@ class ConnectionRegistry:
         Raises OverloadedError where it takes no session now, or what kept it from being built.
         """
         if self.failure is not None:
-            known = isinstance(self.failure, DuologueError)
-            raise self.failure if known else DuologueError("The server cannot work.", hint="Its log says why.")
+            if isinstance(self.failure, DuologueError):
+                # It is raised for each request: without this its traceback would grow, and keep the frames of all.
+                raise self.failure.with_traceback(None)
+            raise DuologueError("The server cannot work.", hint="Its log says why.")
         if self._draining:
             raise shutting_down()
         if self.connections - held >= self.max_connections:
