@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import json
 import logging
 import os
 import signal
@@ -23,23 +24,36 @@ from duologue.audio.format import FRAME, RATE, WINDOW
 from duologue.audio.wav import read_wav
 from duologue.clock import VirtualClock
 from duologue.conversation import events, inputs
+from duologue.conversation.config import ConversationConfig
 from duologue.conversation.inputs import Now
 from duologue.errors import ConfigError, InvalidRecordingError
 from duologue.recording import recordings as writing
 from duologue.recording.blocks import to_blocks
 from duologue.recording.config import RecordingConfig
-from duologue.recording.export import text_lines, write_stereo_wav
-from duologue.recording.file import FORMAT_VERSION, Kind, open_blocks, pack_block, preamble
+from duologue.recording.export import text_lines, write_stereo_wav, write_text
+from duologue.recording.file import (
+    FORMAT_VERSION,
+    Kind,
+    open_blocks,
+    pack_audio,
+    pack_block,
+    pack_json,
+    pack_speech,
+    preamble,
+)
+from duologue.recording.inputs import to_line
 from duologue.recording.recorder import Budget, CallRecorder
 from duologue.recording.recording import read_recording
 from duologue.recording.replay import replay, verify
-from duologue.recording.retention import delete, find_call, remove_old, stored_calls
+from duologue.recording.retention import check_is_call, delete, find_call, remove_old, stored_calls
 from duologue.recording.saved_test import TEST_NAME, save_test
+from duologue.recording.settings import encode_settings
 from duologue.server.call_options import CallOptions, named_agents
 from duologue.server.session_factory import SessionFactory
 from duologue.session import CallRecord, CallRequest, ErrorRaised
 from duologue.settings.local import LocalModels
 from duologue.testing.agents import ScriptedAgent
+from duologue.testing.assertions import said_in
 from duologue.testing.fakes import FakeSpeechToText, FakeSttModel, FakeTtsModel, PeakVad, SentenceEnd
 from duologue.testing.sinks import Recorder
 from duologue.testing.spoken import speak, understand
@@ -147,6 +161,60 @@ async def test_a_file_cut_anywhere_is_read_up_to_there(recorded: Path, tmp_path:
     assert replay(read_recording(cut)).is_identical
 
 
+def headed(**changed: Any) -> bytes:
+    """A recording that consists of a header."""
+    settings = encode_settings(ConversationConfig())
+    header = {**HEADER, "settings": settings, "window": WINDOW, "versions": {}, **changed}
+    return preamble() + pack_json(Kind.HEADER, header)
+
+
+def line_of(**effect: Any) -> bytes:
+    """A block with one input that has one effect."""
+    lines = to_line(inputs.TurnBegun(), Now(0, 0.0)) + json.dumps([effect]).encode() + b"\n"
+    return pack_block(Kind.EVENTS, zlib.compress(lines))
+
+
+@pytest.mark.parametrize(
+    ("effect", "message"),
+    [
+        ({"effect": "TurnDecided", "fields": {"turn": 1}}, r"Input 1: TurnDecided\.text is missing"),
+        (
+            {"effect": "TurnContinued", "fields": {"turn": "1"}},
+            r"TurnContinued\.turn is a string, and must be an integer",
+        ),
+        ({"effect": "AgentHeard", "fields": {"turn": 1, "generation": None}}, r"AgentHeard\.generation is null"),
+        ({"effect": "SpeechStarted", "fields": {}}, r"SpeechStarted\.turn is missing"),
+        ({"effect": "RequestTranscript", "fields": {}}, r"RequestTranscript\.ask is missing"),
+        ({"effect": "RequestEndOfTurn", "fields": {}}, r"RequestEndOfTurn\.ask is missing"),
+    ],
+)
+def test_an_effect_of_another_release_is_refused_where_it_lacks_what_is_read(
+    effect: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.call"
+    path.write_bytes(headed() + line_of(**effect))
+    with pytest.raises(InvalidRecordingError, match=message):
+        read_recording(path)
+
+
+def test_effects_that_only_a_replay_compares_may_be_of_any_release(tmp_path: Path) -> None:
+    path = tmp_path / "a.call"
+    path.write_bytes(headed() + line_of(effect="Remembered", fields={"so": "much"}))
+    assert replay(read_recording(path)).difference is not None
+
+
+def test_audio_before_the_call_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.call"
+    for block in (
+        pack_block(Kind.HEARD, pack_audio(-100, bytes(640))),
+        pack_block(Kind.SPOKEN, pack_speech(-1, 0, 1, 0.0, bytes(640))),
+        pack_block(Kind.SPOKEN, pack_speech(0, -1, 1, 0.0, bytes(640))),
+    ):
+        path.write_bytes(headed() + block)
+        with pytest.raises(InvalidRecordingError, match="begins before the call"):
+            write_stereo_wav(read_recording(path), tmp_path / "a.wav")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -157,6 +225,9 @@ async def test_a_file_cut_anywhere_is_read_up_to_there(recorded: Path, tmp_path:
         (preamble() + pack_block(Kind.END, b"{}"), "does not begin with a header"),
         (preamble() + pack_block(Kind.HEADER, b"[]"), "must hold an object"),
         (preamble() + pack_block(Kind.HEADER, b'{"call":{"id":"1"}}'), "lacks settings, window, output_rate, versions"),
+        (headed(versions=[]), "versions or a session that are no object"),
+        (headed(session=1), "versions or a session that are no object"),
+        *((headed(output_rate=rate), "has an output rate that no voice has") for rate in (0, -1, "8000", [], 8000.0)),
     ],
 )
 def test_what_is_no_recording_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
@@ -382,6 +453,28 @@ async def test_deletion_leaves_nothing(tmp_path: Path) -> None:
         find_call(call.session.id, tmp_path)
 
 
+def test_what_is_no_recording_is_not_deleted(tmp_path: Path) -> None:
+    for name, content in (("notes.txt", b"mine"), ("saved", preamble()), ("empty.call", b"")):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidRecordingError, match=r"notes\.txt is no recorded call"):
+        check_is_call(tmp_path / "notes.txt")
+    with pytest.raises(InvalidRecordingError, match="cannot be read: No such file"):
+        check_is_call(tmp_path / "missing")
+    check_is_call(tmp_path / "saved")
+    check_is_call(tmp_path / "empty.call")  # the disk was full
+
+
+def test_a_call_of_an_impossible_name_is_refused(tmp_path: Path) -> None:
+    for name in ("x" * 300, "x" * 5000, "a\0b"):
+        with pytest.raises(ConfigError, match=r"names no recording|cannot be read|There is no recording"):
+            find_call(name, tmp_path)
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", Path("a\0b")):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            stored_calls(folder)
+    assert stored_calls(tmp_path / "missing") == []
+
+
 # --- a test of one's own ---
 
 
@@ -421,3 +514,58 @@ async def test_the_end_is_noted_once() -> None:
     recorder.ended(CallRecord("c1"))
     recorder.ended(CallRecord("c1"))
     assert [kind for kind, _, _ in recorder.queue] == [Kind.EVENTS, Kind.END]
+
+
+async def test_a_saved_call_that_is_damaged_fails_its_test(recorded: Path, tmp_path: Path) -> None:
+    saved = save_test(read_recording(recorded), tmp_path / "calls")
+    assert len(said_in(saved)) == 5
+    whole = saved.read_bytes()
+    for data in (whole[:-1], whole[: len(whole) // 2], whole[:-20] + bytes(20), whole + b"\1"):
+        saved.write_bytes(data)
+        for check in (verify, said_in):
+            with pytest.raises(InvalidRecordingError, match=r"is damaged: its last \d+ bytes cannot be read"):
+                check(saved)
+
+
+async def test_nothing_is_written_over_the_recording_itself(recorded: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.call"
+    path.write_bytes(recorded.read_bytes())
+    recording = read_recording(path)
+    (tmp_path / f"{recording.call}.call").symlink_to(path)
+    for write in (
+        lambda: write_stereo_wav(recording, path),
+        lambda: write_text(recording, path),
+        lambda: save_test(recording, tmp_path),
+    ):
+        with pytest.raises(ConfigError, match="is the recording itself"):
+            write()
+    assert path.read_bytes() == recorded.read_bytes()
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = read_recording(recorded)
+    with pytest.raises(ConfigError, match="/dev/full cannot be written: No space left on device"):
+        write_stereo_wav(recording, Path("/dev/full"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(ConfigError, match=r"call\.wav cannot be written: No space left on device"):
+        write_stereo_wav(recording, tmp_path / "call.wav")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(ConfigError, match="cannot be written to: No space left on device"):
+        save_test(recording, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_export_is_the_same_where_a_disk_cannot_be_asked_for_room(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = read_recording(recorded)
+    write_stereo_wav(recording, tmp_path / "one.wav")
+    monkeypatch.delattr(os, "posix_fallocate")
+    write_stereo_wav(recording, tmp_path / "other.wav")
+    assert (tmp_path / "one.wav").read_bytes() == (tmp_path / "other.wav").read_bytes()

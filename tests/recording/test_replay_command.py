@@ -102,3 +102,17 @@ def test_serve_records_with_consent_alone(duologue: CommandLine, monkeypatch: py
     assert (recording.max_age, recording.max_bytes) == (7 * DAY, 2_500_000_000)
     assert duologue("serve", "--port", "0").code == 0
     assert served[1]["recording"] is None
+
+
+def test_a_file_that_is_no_recording_is_left_alone(recorded: Path, tmp_path: Path, duologue: CommandLine) -> None:
+    for name in ("notes.txt", "one.call", "other.call"):
+        (tmp_path / name).write_bytes(b"mine" if name == "notes.txt" else recorded.read_bytes())
+    refused = duologue("recordings", "delete", "one.call", "notes.txt")
+    assert (refused.code, refused.out) == (1, "")
+    assert "notes.txt is no recorded call" in refused.told
+    assert (tmp_path / "one.call").exists(), "nothing is deleted unless all can be"
+    assert duologue("recordings", "delete", "one.call", "other.call", "--json").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert "recordings cannot be read: Not a directory" not in duologue("recordings", "list").told
+    told = duologue("recordings", "list", "--folder", "notes.txt").told
+    assert "The folder notes.txt cannot be read: Not a directory." in told

@@ -96,10 +96,12 @@ def export(
 @recordings.command()
 def delete(calls: Calls, folder: RecordingFolder = Folder, as_json: AsJson = False) -> None:
     """Delete recorded calls for good. A call is one file: nothing of it is left."""
+    from duologue.recording.retention import check_is_call, find_call
     from duologue.recording.retention import delete as remove
-    from duologue.recording.retention import find_call
 
     paths = [find_call(call, folder) for call in calls]
+    for path in paths:
+        check_is_call(path)
     with _deleting():
         for path in paths:
             remove(path)

@@ -10,12 +10,24 @@ from duologue.conversation import events
 from duologue.conversation.effects import Effect
 from duologue.conversation.events import Event
 from duologue.errors import InvalidRecordingError
-from duologue.recording.codec import encode_value
+from duologue.recording.codec import decode_value, encode_value
 
 __all__ = ["EffectRecord", "decode_effects", "encode_effects", "is_decision"]
 
 EffectRecord: TypeAlias = dict[str, Any]
 """One effect: `{"effect": "TurnDecided", "fields": {"pos": 16384, ...}}`."""
+
+_READ: Final[dict[str, dict[str, Any]]] = {
+    "TurnDecided": {
+        "turn": int, "text": str, "pos": int, "start": int, "silence": float, "probability": float, "reason": str,
+    },
+    "TurnContinued": {"turn": int},
+    "AgentHeard": {"turn": int, "generation": int, "pos": int, "text": str, "interrupted": bool},
+    "SpeechStarted": {"turn": int, "start": int},
+    "RequestTranscript": {"ask": int, "start": int, "end": int, "due": int, "before": str},
+    "RequestEndOfTurn": {"ask": int, "start": int, "end": int, "due": int},
+}  # fmt: skip
+"""Fields on which the rest of this package relies, as in a transcript or the turns of a call."""
 
 _EVENTS: Final = frozenset(name for name in events.__all__ if name != Event.__name__)
 
@@ -31,8 +43,8 @@ def encode_effects(effects: Iterable[Effect]) -> list[EffectRecord]:
 def decode_effects(line: bytes) -> list[EffectRecord]:
     """Return the effects of one line, each with its name and its fields, as recorded.
 
-    Their fields are not checked against this release: a replay shows where they differ from what it decides now.
-    Raises InvalidRecordingError for anything that is not a list of named effects.
+    Most fields are not checked against this release: a replay shows where they differ from what it decides now.
+    Raises InvalidRecordingError for anything that is not a list of named effects, and if one lacks what is read of it.
     """
     try:
         records = json.loads(line)
@@ -46,6 +58,12 @@ def decode_effects(line: bytes) -> list[EffectRecord]:
         for each in records
     ):
         raise InvalidRecordingError("A line of effects must be a list of objects with the keys effect and fields.")
+    for record in records:
+        for name, kind in _READ.get(record["effect"], {}).items():
+            at = f"{record['effect']}.{name}"
+            if name not in record["fields"]:
+                raise InvalidRecordingError(f"{at} is missing.", hint="Use the release of duologue that recorded it.")
+            decode_value(kind, record["fields"][name], at)
     return records
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from duologue.errors import ConfigError, InvalidRecordingError
 from duologue.recording.recording import Frames, Recording
 from duologue.recording.summary import transcript
 
-__all__ = ["text_lines", "write_stereo_wav", "write_text"]
+__all__ = ["check_target", "text_lines", "write_stereo_wav", "write_text"]
 
 MAX_SECONDS: Final = 8 * 3600
 """Of one call; what a WAV file has room for is about twice as much."""
@@ -24,6 +25,7 @@ MAX_RUN_S: Final = 30.0
 """Seconds of the agent's audio that are resampled at once."""
 JOINED_S: Final = 0.1
 """Audio that was sent within this many seconds of the end of what was sent before belongs right after it."""
+_ZEROS: Final = bytes(2**20)
 _HEADER: Final = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 
@@ -31,8 +33,9 @@ def write_stereo_wav(recording: Recording, target: Path) -> float:
     """Write both voices as 16-bit stereo at 16 kHz, the user left and the agent right; returns its seconds.
 
     What is missing of the user's audio is silence. Raises InvalidRecordingError if the recording has no audio, and
-    ConfigError if the file cannot be written.
+    ConfigError if the file cannot be written or is the recording itself.
     """
+    check_target(recording, target)
     runs = list(_run_ends(recording))
     end = max((start + len(pcm) // 2 for start, pcm in recording.heard()), default=0)
     end = max([end, *runs])
@@ -46,9 +49,11 @@ def write_stereo_wav(recording: Recording, target: Path) -> float:
             file.write(
                 _HEADER.pack(b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16, b"data", size)
             )
-            file.truncate(_HEADER.size + size)
+            _allocate(file, size)
         samples = np.memmap(target, np.int16, "r+", _HEADER.size, (end, 2))
     except OSError as error:
+        if target.is_file():
+            target.unlink(missing_ok=True)  # nothing of it could be heard
         raise ConfigError(f"{target} cannot be written: {error.strerror}.", hint="Choose another file.") from None
     for start, pcm in recording.heard():
         samples[start : start + len(pcm) // 2, 0] = np.frombuffer(pcm, np.int16)
@@ -56,6 +61,26 @@ def write_stereo_wav(recording: Recording, target: Path) -> float:
         samples[start : start + len(run), 1] = run
     samples.flush()
     return end / RATE
+
+
+def check_target(recording: Recording, target: Path) -> None:
+    """Raise ConfigError if a file to be written is the recording that it is made from."""
+    try:
+        is_same = target.samefile(recording.path)
+    except OSError:  # it does not exist yet, or cannot be written either
+        is_same = False
+    if is_same:
+        raise ConfigError(f"{target} is the recording itself.", hint="Choose another file.")
+
+
+def _allocate(file: BinaryIO, size: int) -> None:
+    """Append `size` zeros that have their place on the disk: a mapped file that finds it full would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        file.flush()
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+        return
+    for at in range(0, size, len(_ZEROS)):
+        file.write(_ZEROS[: size - at])
 
 
 def _runs(recording: Recording) -> Iterator[tuple[int, NDArray[np.int16]]]:
@@ -99,9 +124,13 @@ def text_lines(recording: Recording) -> list[str]:
 
 
 def write_text(recording: Recording, target: Path) -> None:
-    """Write `text_lines` below a line that names the call. Raises ConfigError if the file cannot be written."""
+    """Write `text_lines` below a line that names the call.
+
+    Raises ConfigError if the file cannot be written or is the recording itself.
+    """
+    check_target(recording, target)
     head = f"call {recording.call}, {recording.header.get('started_at', '')}, {recording.seconds:.1f} s"
     try:
-        target.write_text("\n".join([head, "", *text_lines(recording)]) + "\n", "utf-8")
+        target.write_text("\n".join([head, "", *text_lines(recording)]) + "\n", "utf-8", "replace")
     except OSError as error:
         raise ConfigError(f"{target} cannot be written: {error.strerror}.", hint="Choose another file.") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Final
 from duologue.errors import InvalidRecordingError
 
 __all__ = [
-    "FORMAT_VERSION", "MAX_BLOCK_BYTES", "SUFFIX", "Block", "Kind", "open_blocks", "pack_audio", "pack_block",
-    "pack_json", "pack_speech", "preamble", "read_json", "unpack_audio", "unpack_speech",
+    "FORMAT_VERSION", "MAX_BLOCK_BYTES", "SUFFIX", "Block", "Kind", "check_recording", "open_blocks", "pack_audio",
+    "pack_block", "pack_json", "pack_speech", "preamble", "read_json", "unpack_audio", "unpack_speech",
 ]  # fmt: skip
 
 FORMAT_VERSION: Final = 1
@@ -96,7 +96,9 @@ def pack_audio(position: int, pcm: bytes) -> bytes:
 def unpack_audio(block: Block) -> tuple[int, bytes]:
     """Return the position and the samples of a block of the user's audio."""
     _check_size(block, _AUDIO.size)
-    return _AUDIO.unpack_from(block.content)[0], block.content[_AUDIO.size :]
+    position: int = _AUDIO.unpack_from(block.content)[0]
+    _check_position(position)
+    return position, block.content[_AUDIO.size :]
 
 
 def pack_speech(input_position: int, position: int, generation: int, wall: float, pcm: bytes) -> bytes:
@@ -108,6 +110,8 @@ def unpack_speech(block: Block) -> tuple[int, int, int, float, bytes]:
     """Return what `pack_speech` was given."""
     _check_size(block, _SPEECH.size)
     input_position, position, generation, wall = _SPEECH.unpack_from(block.content)
+    _check_position(input_position)
+    _check_position(position)
     return input_position, position, generation, wall, block.content[_SPEECH.size :]
 
 
@@ -116,33 +120,52 @@ def is_audio(kind: int) -> bool:
     return kind in (Kind.HEARD, Kind.CLEANED, Kind.SPOKEN)
 
 
-def open_blocks(path: Path, *, audio: bool = True) -> Iterator[Block]:
+def open_blocks(path: Path, *, audio: bool = True, on_rest: Callable[[int], None] = lambda _: None) -> Iterator[Block]:
     """Return the whole blocks of a file, in order; without `audio`, those that hold no audio.
 
-    Ends at the first block that is not whole: what follows was being written when the process died.
+    Ends at the first block that is not whole, and calls `on_rest` with the bytes from there on: they were being written
+    when the process died, or the file is damaged.
     Raises InvalidRecordingError for what is no recording, or one of another version, and for a file that cannot be
     read.
     """
     try:
         with path.open("rb") as file:
             _check_magic(file, path)
-            yield from _blocks(file, path.stat().st_size, audio=audio)
+            size = path.stat().st_size
+            yield from _blocks(file, size, audio=audio)
+            if size > file.tell():
+                on_rest(size - file.tell())
+    except OSError as error:
+        raise InvalidRecordingError(f"{path} cannot be read: {error.strerror}.", hint="Name a recorded call.") from None
+
+
+def check_recording(path: Path) -> None:
+    """Raise InvalidRecordingError for a file that is no recording, is one of another version, or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            _check_magic(file, path)
     except OSError as error:
         raise InvalidRecordingError(f"{path} cannot be read: {error.strerror}.", hint="Name a recorded call.") from None
 
 
 def _blocks(file: BinaryIO, end: int, *, audio: bool) -> Iterator[Block]:
-    while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        kind, size, checksum = _HEAD.unpack(head)
-        if size > MAX_BLOCK_BYTES or file.tell() + size > end:
-            return
-        if not audio and is_audio(kind):
-            file.seek(size, 1)
-            continue
-        content = file.read(size)
-        if len(content) != size or zlib.crc32(content) != checksum:
-            return
-        yield Block(kind, content)
+    """Return the whole blocks, and leave the file at their end."""
+    whole = file.tell()
+    try:
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            kind, size, checksum = _HEAD.unpack(head)
+            if size > MAX_BLOCK_BYTES or file.tell() + size > end:
+                return
+            if not audio and is_audio(kind):
+                whole = file.seek(size, 1)
+                continue
+            content = file.read(size)
+            if len(content) != size or zlib.crc32(content) != checksum:
+                return
+            whole = file.tell()
+            yield Block(kind, content)
+    finally:
+        file.seek(whole)
 
 
 def _check_magic(file: BinaryIO, path: Path) -> None:
@@ -161,3 +184,8 @@ def _check_magic(file: BinaryIO, path: Path) -> None:
 def _check_size(block: Block, least: int) -> None:
     if len(block.content) < least or (len(block.content) - least) % 2:
         raise InvalidRecordingError(f"A block of audio has {len(block.content)} bytes, which are no whole samples.")
+
+
+def _check_position(position: int) -> None:
+    if position < 0:
+        raise InvalidRecordingError("A block of audio begins before the call.")

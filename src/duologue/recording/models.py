@@ -198,6 +198,7 @@ def _audio(recording: Recording, *, cleaned: bool) -> NDArray[np.int16]:
 
 def _part(audio: NDArray[np.int16], start: int, end: int) -> NDArray[np.int16]:
     """Return [start, end); beyond the audio there is silence."""
+    end = min(end, MAX_SECONDS * RATE)
     part = audio[max(start, 0) : max(end, 0)]
     missing = end - max(start, 0) - len(part)
     return np.concatenate((part, np.zeros(missing, np.int16))) if missing > 0 else part

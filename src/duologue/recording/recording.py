@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from duologue.audio.format import RATE
+from duologue.audio.format import RATE, RATES
 from duologue.conversation.config import ConversationConfig
 from duologue.conversation.inputs import Input, Now
 from duologue.errors import InvalidRecordingError
@@ -17,7 +17,7 @@ from duologue.recording.file import MAX_BLOCK_BYTES, Block, Kind, open_blocks, r
 from duologue.recording.inputs import from_line
 from duologue.recording.settings import decode_settings
 
-__all__ = ["Frames", "Recording", "Step", "read_recording"]
+__all__ = ["Frames", "Recording", "Step", "read_recording", "read_undamaged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Recording:
     steps: list[Step] = field(default_factory=list)
     end: dict[str, Any] | None = None
     """What is known of the call once it is over; None if the recording breaks off."""
+    rest: int = 0
+    """Bytes after the last whole block: they were being written when the process died, or the file is damaged."""
     notes: list[str] = field(default_factory=list)
     """What to know of the recording before it is trusted."""
 
@@ -93,7 +95,8 @@ def read_recording(path: Path) -> Recording:
     Raises InvalidRecordingError for what is no recording, one of another version, and one without a header.
     """
     recording: Recording | None = None
-    for block in open_blocks(path, audio=False):
+    rest: list[int] = []
+    for block in open_blocks(path, audio=False, on_rest=rest.append):
         if recording is None:
             recording = _begin(path, block)
         elif block.kind == Kind.EVENTS:
@@ -102,13 +105,28 @@ def read_recording(path: Path) -> Recording:
             recording.end = read_json(block)
     if recording is None:
         raise InvalidRecordingError(f"{path.name} breaks off before its header.", hint="Nothing of it can be replayed.")
+    recording.rest = sum(rest)
     if recording.end is None:
-        recording.notes.append("the recording breaks off: the process ended before the call did")
+        recording.notes.append("the recording breaks off: the process ended before the call did, or it is damaged")
     elif cut := recording.end.get("cut"):
         why = {"too_slow": "the disk was too slow", "invalid": "an input could not be recorded"}
         recording.notes.append(f"the recording ends before the call: {why.get(str(cut), 'it could not be written')}")
-    if recording.end is not None and recording.end.get("audio_dropped"):
-        recording.notes.append(f"{recording.end['audio_dropped']} pieces of audio are missing: the disk was too slow")
+    if recording.end is not None and (dropped := recording.end.get("audio_dropped")):
+        recording.notes.append(f"{dropped} pieces of audio are missing: the disk was too slow")
+    return recording
+
+
+def read_undamaged(path: Path) -> Recording:
+    """Read a recorded call for a test, which would pass without what is missing.
+
+    Raises InvalidRecordingError as `read_recording` does, and for a file that does not end with a whole block.
+    """
+    recording = read_recording(path)
+    if recording.rest:
+        raise InvalidRecordingError(
+            f"{path.name} is damaged: its last {recording.rest} bytes cannot be read.",
+            hint="Save it again with `duologue replay CALL --save-test FOLDER`.",
+        )
     return recording
 
 
@@ -119,6 +137,10 @@ def _begin(path: Path, block: Block) -> Recording:
     missing = [key for key in ("call", "settings", "window", "output_rate", "versions") if key not in header]
     if missing or not isinstance(header["call"], dict) or "id" not in header["call"]:
         raise InvalidRecordingError(f"The header of {path.name} lacks {', '.join(missing) or 'the call'}.")
+    if not (isinstance(header["versions"], dict) and isinstance(header.get("session", {}), dict)):
+        raise InvalidRecordingError(f"The header of {path.name} has versions or a session that are no object.")
+    if (rate := header["output_rate"]) not in RATES or isinstance(rate, float):
+        raise InvalidRecordingError(f"The header of {path.name} has an output rate that no voice has.")
     settings, notes = decode_settings(header["settings"])
     return Recording(path, header, settings, notes=notes)
 

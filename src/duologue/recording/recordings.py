@@ -201,7 +201,9 @@ def check_recording_folder(folder: Path) -> None:
         raise ConfigError(f"Calls cannot be recorded to {folder}: it is not writable.")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ConfigError) and error.__cause__ is not None:
+        return _reason(error.__cause__)
     if isinstance(error, OSError):
         return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror or type(error).__name__)
     return type(error).__name__

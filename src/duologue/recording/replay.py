@@ -11,7 +11,7 @@ from duologue.conversation.conversation import Conversation
 from duologue.conversation.effects import Effect
 from duologue.conversation.inputs import Input, Now
 from duologue.recording.effects import EffectRecord, encode_effects
-from duologue.recording.recording import Recording, Step, read_recording
+from duologue.recording.recording import Recording, Step, read_undamaged
 
 __all__ = ["Difference", "Replay", "first_difference", "handle", "replay", "verify"]
 
@@ -82,9 +82,10 @@ def replay(recording: Recording) -> Replay:
 def verify(path: str | Path) -> None:
     """Replay a recorded call; for tests.
 
-    Raises AssertionError with the first difference, and InvalidRecordingError for what cannot be replayed.
+    Raises AssertionError with the first difference, and InvalidRecordingError for what cannot be replayed, such as a
+    file that is damaged.
     """
-    result = replay(read_recording(Path(path)))
+    result = replay(read_undamaged(Path(path)))
     assert result.difference is None, f"{Path(path).name} is decided differently: {result.difference}"
 
 

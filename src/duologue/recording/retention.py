@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from duologue.errors import ConfigError
-from duologue.recording.file import SUFFIX
+from duologue.recording.file import SUFFIX, check_recording
 
-__all__ = ["StoredCall", "delete", "find_call", "remove_old", "stored_calls"]
+__all__ = ["StoredCall", "check_is_call", "delete", "find_call", "remove_old", "stored_calls"]
 
+MAX_NAME: Final = 4096
+"""Characters of a path, at most."""
 IN_USE_S: Final = 60.0
 """A file that was written to within so many seconds may belong to a live call, and is kept."""
 
@@ -35,7 +37,18 @@ class StoredCall:
 
 
 def stored_calls(folder: Path) -> list[StoredCall]:
-    """Return the recordings in a folder, oldest first."""
+    """Return the recordings in a folder, oldest first; none of one that does not exist.
+
+    Raises ConfigError if it is no folder or cannot be read.
+    """
+    try:
+        with os.scandir(folder):
+            pass
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its name cannot be"
+        raise ConfigError(f"The folder {folder} cannot be read: {why}.", hint="Choose another folder.") from error
     return sorted(_stored(folder), key=lambda each: (each.written_at, each.path.name))
 
 
@@ -49,11 +62,16 @@ def _stored(folder: Path) -> Iterator[StoredCall]:
 def find_call(name: str, folder: Path) -> Path:
     """Return the file of a recorded call, named by its path or by the call's id.
 
-    Raises ConfigError if there is none, or if several calls have this id.
+    Raises ConfigError if there is none, if several calls have this id, or if the folder cannot be read.
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:
+        if len(name) > MAX_NAME:
+            raise ConfigError(f"A name of {len(name)} characters names no recording.") from None
+        raise ConfigError(f"{name} cannot be read: {error.strerror}.", hint="Name another recording.") from None
     found = [each.path for each in stored_calls(folder) if name in (each.call, each.path.name)]
     if len(found) == 1:
         return found[0]
@@ -97,3 +115,9 @@ def remove_old(folder: Path, *, max_age: float, max_bytes: int, now: float | Non
 def delete(path: Path) -> None:
     """Delete a recording. It is one file: nothing of it is left in the folder, and no other file refers to it."""
     os.unlink(path)
+
+
+def check_is_call(path: Path) -> None:
+    """Raise InvalidRecordingError for a file that is no recording, neither by its name nor by what it holds."""
+    if path.suffix != SUFFIX:  # one that breaks off at once holds nothing by which it could be known
+        check_recording(path)

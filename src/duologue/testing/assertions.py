@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
-from duologue.recording.recording import read_recording
+from duologue.recording.recording import read_undamaged
 from duologue.session import VoiceSession
 from duologue.session.events import ToolCalled
 
@@ -73,10 +73,10 @@ class Assertions:
 def said_in(recording: str | Path) -> list[str]:
     """Return what the user said in each turn of a recorded call, to be said again to an agent of today.
 
-    Raises InvalidRecordingError for what is no recording.
+    Raises InvalidRecordingError for what is no recording or is damaged.
     """
     said: dict[int, str] = {}
-    for step in read_recording(Path(recording)).steps:
+    for step in read_undamaged(Path(recording)).steps:
         for effect in step.effects:
             fields = effect["fields"]
             if effect["effect"] == "TurnDecided":
