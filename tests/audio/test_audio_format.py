@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,14 +78,16 @@ def test_sound_is_bytes_whatever_holds_them() -> None:
 
 def test_a_gap_is_a_whole_number_of_samples() -> None:
     assert [check_gap(samples) for samples in (0, 320, np.int64(320))] == [0, 320, 320]
-    for wrong in (-1, 1.5, "320", None, 2**41):
+    wrongs: tuple[Any, ...] = (-1, 1.5, "320", None, 2**41)
+    for wrong in wrongs:
         with pytest.raises(ConfigError, match="A gap is 0 samples or more"):
             check_gap(wrong)
 
 
 def test_a_position_is_a_number_of_samples() -> None:
     assert [check_position(position) for position in (0, -3, 320.9, np.int64(7))] == [0, -3, 320, 7]
-    for wrong in (math.nan, math.inf, "end", None, []):
+    wrongs: tuple[Any, ...] = (math.nan, math.inf, "end", None, [])
+    for wrong in wrongs:
         with pytest.raises(ConfigError, match="A position is a number of samples"):
             check_position(wrong)
 

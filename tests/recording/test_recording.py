@@ -161,6 +161,9 @@ async def test_a_file_cut_anywhere_is_read_up_to_there(recorded: Path, tmp_path:
     assert replay(read_recording(cut)).is_identical
 
 
+RATES_OF_NONE: tuple[Any, ...] = (0, -1, "8000", [], 8000.0)
+
+
 def headed(**changed: Any) -> bytes:
     """A recording that consists of a header."""
     settings = encode_settings(ConversationConfig())
@@ -227,7 +230,7 @@ def test_audio_before_the_call_is_refused(tmp_path: Path) -> None:
         (preamble() + pack_block(Kind.HEADER, b'{"call":{"id":"1"}}'), "lacks settings, window, output_rate, versions"),
         (headed(versions=[]), "versions or a session that are no object"),
         (headed(session=1), "versions or a session that are no object"),
-        *((headed(output_rate=rate), "has an output rate that no voice has") for rate in (0, -1, "8000", [], 8000.0)),
+        *((headed(output_rate=rate), "has an output rate that no voice has") for rate in RATES_OF_NONE),
     ],
 )
 def test_what_is_no_recording_is_refused(content: bytes, message: str, tmp_path: Path) -> None:

@@ -326,9 +326,11 @@ async def test_a_server_that_cancels_the_lifespan_leaves_nothing_behind(voice: V
 async def test_a_failure_that_is_told_again_and_again_keeps_no_frames() -> None:
     @contextlib.asynccontextmanager
     async def build() -> AsyncIterator[FakeBackend]:
-        raise ConfigError("The voice is missing.")
+        if failing:
+            raise ConfigError("The voice is missing.")
         yield FakeBackend()
 
+    failing = True
     voice = create_app(build, limits=LIMITS)
     async with voice.lifespan():
         while voice.registry.failure is None:

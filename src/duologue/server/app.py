@@ -119,7 +119,7 @@ class VoiceApp(Starlette):
         finally:
             try:
                 await self.registry.drain()
-            finally:  # also if a server has lost its patience, and cancels this
+            finally:  # also if a server does not wait so long, and cancels this
                 end.set()
                 try:
                     await keeper

@@ -24,7 +24,7 @@ class _Watcher:
 
 
 class EventBus:
-    """Delivers the events of one session until it ends. A watcher that raises is told nothing more but the end."""
+    """Delivers the events of one session until it ends. A watcher that raises gets nothing more but the end."""
 
     def __init__(self, host: Host) -> None:
         self.over: bool = False
@@ -82,7 +82,7 @@ class EventBus:
             raise error
         watcher.on_event = None
         failure = HookError(
-            f"A watcher of the call's events raised {type(error).__name__}, and is told no more of them.",
+            f"A watcher of the call's events raised {type(error).__name__}, and gets no more of them.",
             hint="A watcher never raises; correct it.",
         )
         self._host.failed(with_cause(failure, error))
