@@ -276,3 +276,51 @@ def test_options_of_a_local_model_are_checked_without_loading_it(folder: Path) -
     loaded = load(folder, "[tts.hibari]\npitch = 2\n")
     with pytest.raises(ConfigError, match="does not take the options pitch"):
         check_configuration(loaded)
+
+
+def test_a_speech_to_speech_model_has_a_table_of_options(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "key").write_text("sk-1")
+    text = """
+[agent]
+realtime = "openai:gpt-realtime-2.1"
+instructions = "Be brief."
+[realtime.openai]
+api_key_file = "key"
+voice = "marin"
+typical_latency = 0.5
+[realtime.openai.settings]
+thinking = "low"
+[realtime.google]
+voice = "Puck"
+"""
+    loaded = load(folder, text, None, DUOLOGUE_REALTIME__OPENAI__STALL_TIMEOUT="7")
+    check_configuration(loaded)
+    model = options_of(loaded)["realtime"]()
+    assert model.settings.voice == "marin"
+    assert (model.settings.stall_timeout, model.settings.instructions) == (7.0, "Be brief.")
+    assert model.capabilities.typical_latency == 0.5
+    assert model._model_settings["thinking"] == "low"
+
+
+def test_a_detector_of_speech_has_a_table_of_options(folder: Path) -> None:
+    loaded = load(folder, "[providers]\nvad = 'webrtc'\n[vad.webrtc]\nmode = 3\n")
+    check_configuration(loaded)
+    assert options_of(loaded)["vad"]()._mode == 3
+    assert "line 2: there is no provider for the table [vad.sonar]" in refused(folder, "[vad.sonar]\nmode = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[realtime.openai]\nvoise = 'marin'", "line 4: The settings of the speech-to-speech model"),
+        ("[realtime.openai]\nstall_timeout = 0", "line 4: The settings of the speech-to-speech model"),
+        ("[realtime.openai]\ntools = ['x']", "tools cannot be set in a file"),
+        ("[realtime.openai]\nsettings = 'low'", "must be a table"),
+        ("[realtime.opnai]\nvoice = 'marin'", "there is no provider for the table [realtime.opnai]"),
+    ],
+)
+def test_options_of_a_speech_to_speech_model_are_checked(
+    text: str, said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    assert said in refused(folder, f"[agent]\nrealtime = 'openai:gpt-realtime-2.1'\n{text}\n")

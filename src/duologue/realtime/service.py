@@ -127,6 +127,8 @@ class RealtimeService:
         self.name = model
         self.tools: dict[str, Callable[..., Awaitable[Any]]] = dict(tools or {})
         self.usage: RealtimeUsage = RealtimeUsage()
+        if settings is not None and not isinstance(settings, Mapping):
+            raise ConfigError(f"settings of {model} is {type(settings).__name__}, and must be a table.")
         if api_key is None and self.settings.api_key_file is not None:
             api_key = read_key(self.settings.api_key_file, None)
         self._model = _make(model, prefix, api_key, self.settings.base_url)

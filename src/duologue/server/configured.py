@@ -27,6 +27,9 @@ from duologue.settings.toml_file import Keys
 __all__ = ["agents_of", "check_configuration", "check_tables", "loaded_from", "options_of", "provider_of"]
 
 KINDS: Final[tuple[Kind, ...]] = ("stt", "tts")
+SERVICES: Final = ["azure", "elevenlabs", "google", "google-cloud", "openai", "xai"]
+"""Speech-to-speech services that may have options."""
+EVERY_KIND: Final[tuple[Kind, ...]] = (*KINDS, "vad")
 DEFAULT_PROVIDERS: Final = {"stt": "moonshine", "tts": "hibari"}
 
 
@@ -120,6 +123,9 @@ def check_configuration(loaded: Loaded) -> None:
         for name in getattr(loaded.settings.providers, kind):
             with loaded.naming((kind, _key(name))):
                 check_provider(kind, name, **options_for(loaded, kind, name))
+    vad = loaded.settings.providers.vad
+    with loaded.naming(("vad", _key(vad)), ("providers",)):
+        check_provider("vad", vad, **options_for(loaded, "vad", vad))
     for voice, table in loaded.settings.voices.items():
         for name in table.provider:
             with loaded.naming(("voices", voice), ("tts", _key(name))):
@@ -149,9 +155,17 @@ def realtime_of(loaded: Loaded) -> Callable[[], Any] | None:
         return None
     from duologue.realtime.service import RealtimeService
 
+    service = table.realtime.partition(":")[0]
     given = {"base_url": table.base_url, "api_key_file": table.api_key_file, "instructions": table.instructions}
-    options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
-    with loaded.naming(("agent",)):
+    options: dict[str, Any] = {
+        **loaded.settings.realtime.get(service, {}),
+        **{option: value for option, value in given.items() if value is not None},
+    }
+    with loaded.naming(("realtime", service), ("agent",)):
+        if "tools" in options:
+            raise ConfigError(
+                "tools cannot be set in a file.", hint="A model with tools is made in Python: RealtimeService(...)."
+            )
         RealtimeService(table.realtime, **options)
     return partial(RealtimeService, table.realtime, **options)
 
@@ -166,10 +180,17 @@ def languages_of(loaded: Loaded) -> CallLanguages:
 def vad_of(loaded: Loaded) -> Callable[[], Any] | None:
     """What makes the detector of speech; None for the default one. Raises ConfigError."""
     name = loaded.settings.providers.vad
-    if name == "silero":
+    options = options_for(loaded, "vad", name)
+    if name == "silero" and not options:
         return None
     with loaded.naming(("providers",)):
-        return provider_factory("vad", name)
+        factory = provider_factory("vad", name, **options)
+
+    def make() -> Any:
+        with loaded.naming(("vad", _key(name)), ("providers",)):
+            return factory()
+
+    return make
 
 
 def provider_of(loaded: Loaded, kind: Kind) -> Callable[[], Any] | None:
@@ -249,8 +270,10 @@ def options_for(loaded: Loaded, kind: Kind, name: str) -> dict[str, Any]:
 
 def check_tables(loaded: Loaded) -> None:
     """Raise ConfigError for a table of options whose provider is not registered."""
-    for kind in KINDS:
-        known = provider_names(kind)
+    tables: dict[str, list[str]] = {"realtime": SERVICES}
+    for each in EVERY_KIND:
+        tables[each] = provider_names(each)
+    for kind, known in tables.items():
         for keys, origin in loaded.origins.items():
             if keys[0] == kind and len(keys) > 1 and provider_key(keys[1]) not in known:
                 raise ConfigError(

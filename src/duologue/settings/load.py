@@ -191,7 +191,7 @@ def _from_environment(variables: Mapping[str, str]) -> tuple[dict[str, Any], dic
 
 def _of_text(keys: Keys, text: str) -> Any:
     """The value of a variable. Options of providers have no types here: what reads as JSON is taken as that."""
-    if keys[0] not in ("stt", "tts", "voices") or is_secret(keys[-1]):
+    if keys[0] not in ("stt", "tts", "vad", "realtime", "voices") or is_secret(keys[-1]):
         return text
     try:
         return json.loads(text)

@@ -32,6 +32,8 @@ _HEAD: Final = """\
 _OPTIONS: Final = {
     "stt": ("deepgram", ('language = "en"', 'keyterm = ["duologue"]')),
     "tts": ("openai", ('voice = "af_heart"', 'base_url = "http://127.0.0.1:8880/v1"')),
+    "vad": ("webrtc", ("mode = 3",)),
+    "realtime": ("openai", ('voice = "marin"', "stall_timeout = 8.0", 'settings = { thinking = "low" }')),
     "voices": ("anna", ('provider = "elevenlabs/eleven_flash_v2_5"', 'languages = ["en"]')),
 }
 """An example of a provider's table for each kind."""

@@ -228,6 +228,11 @@ class Settings(BaseSettings):
     """Options of recognizers, each in a table with the name of the provider; docs/providers lists them."""
     tts: Options = Field(default_factory=dict)
     """Options of voices, each in a table with the name of the provider."""
+    vad: Options = Field(default_factory=dict)
+    """Options of voice activity detectors, each in a table with its name."""
+    realtime: Options = Field(default_factory=dict)
+    """Options of speech-to-speech models, each in a table with the name of the service; docs/providers/realtime.md
+    lists them."""
     voices: dict[str, VoiceTable] = Field(default_factory=dict)
     """Voices by name, in place of `providers.tts`: a call has the one that its client names, or else the first that
     speaks its language."""
