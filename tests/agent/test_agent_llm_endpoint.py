@@ -15,8 +15,16 @@ from duologue.agent.llm.context import CALL_BEGINS
 from duologue.agent.llm.http import MAX_LINE_BYTES, checked_url, shown_url
 from duologue.agent.llm.model import ChatModel
 from duologue.agent.llm.probe import probe
+from duologue.cli.live_check import check_live
 from duologue.conversation.history import Message
-from duologue.errors import ConfigError, DuologueError, ProviderError, ProviderUnavailableError, RateLimitedError
+from duologue.errors import (
+    AuthenticationError,
+    ConfigError,
+    DuologueError,
+    ProviderError,
+    ProviderUnavailableError,
+    RateLimitedError,
+)
 from duologue.loopback import is_loopback
 from duologue.testing.openai_server import Completion, OpenAIServer, ToolCall, refuses, says, sends
 
@@ -413,3 +421,13 @@ async def test_a_probe_of_one_that_lists_no_models_says_nothing() -> None:
 
 async def test_a_model_without_an_endpoint_is_not_asked() -> None:
     assert await LLMAgent("test", instructions="").startup_warning() is None
+
+
+async def test_doctor_asks_a_language_model_for_one_word() -> None:
+    async with OpenAIServer(says("Yes."), refuses(401)) as server:
+        options = {"llm": {"": {"base_url": server.base_url}}}
+        said, seconds = await asyncio.to_thread(check_live, "llm:any", options)
+        assert said == "answered with 4 characters"
+        assert seconds < 20
+        with pytest.raises(AuthenticationError):
+            await asyncio.to_thread(check_live, "llm:any", options)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -18,8 +18,10 @@ from pydantic_ai.realtime.lifecycle import AnswersRevised, ResponseEnded, Respon
 from realtime_server import KEY, RealtimeServer
 from realtime_variants import AzureServer, XaiServer
 from tls import certificate, server_context
+from voice_live_server import VoiceLiveServer
 
 from duologue.audio.microphone import Microphone
+from duologue.cli.live_check import check_live
 from duologue.conversation.history import Message
 from duologue.conversation.state import AgentState, SessionState
 from duologue.errors import (
@@ -46,6 +48,8 @@ environment("realtime")
 pytestmark = pytest.mark.anyio
 
 MODEL = "openai:gpt-realtime-2.1"
+AZURE = "azure:gpt-realtime"
+AT_AZURE = {"api_key": KEY, "base_url": "https://host"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Service:
     """Its address is an option."""
     truncates: bool = True
     """It is told what was heard to the millisecond, and not in words."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What it needs of pydantic-ai's settings."""
     owns_turns: bool = False
     """It decides by itself when to answer."""
     speaks_with_input: bool = False
@@ -70,6 +76,11 @@ class Service:
 SERVICES = [
     Service(MODEL, RealtimeServer),
     Service("azure:gpt-realtime", lambda *args, **options: AzureServer(*args, tls=server_context(), **options)),
+    Service(
+        "azure:gpt-realtime-mini",
+        lambda *args, **options: VoiceLiveServer(*args, tls=server_context(), **options),
+        settings={"azure_voice_live": True},
+    ),
     Service("xai:grok-voice-latest", XaiServer, has_address=False, truncates=False),
     Service(
         "google:gemini-3.8-live",
@@ -77,7 +88,15 @@ SERVICES = [
         owns_turns=True,
     ),
 ]
-SERVICES.append(Service("openai:gpt-live-1.1", LiveServer, owns_turns=True, speaks_with_input=True))
+SERVICES.append(
+    Service(
+        "openai:gpt-live-1.1",
+        LiveServer,
+        settings={"openai_live_turn_silence_ms": 200},
+        owns_turns=True,
+        speaks_with_input=True,
+    )
+)
 services = pytest.mark.parametrize("row", SERVICES, ids=str)
 led_services = pytest.mark.parametrize("row", [row for row in SERVICES if not row.owns_turns], ids=str)
 """Those whose turns the session decides."""
@@ -94,12 +113,13 @@ FAULTS = [
 @pytest.fixture(autouse=True)
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate()))
+    for name in ("AZURE_VOICELIVE_ENDPOINT", "AZURE_VOICELIVE_API_KEY", "AZURE_VOICELIVE_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def service(server: RealtimeServer, row: Service = SERVICES[0], **options: Any) -> RealtimeService:
     given: dict[str, Any] = {"api_key": KEY, "voice": "marin", **options}
-    if row.speaks_with_input:
-        given["settings"] = {"openai_live_turn_silence_ms": 200, **given.get("settings", {})}
+    given["settings"] = {**row.settings, **given.get("settings", {})}
     if row.has_address:
         return RealtimeService(row.model, **{"base_url": server.url, **given})
     made = RealtimeService(row.model, **given)
@@ -157,7 +177,8 @@ async def test_a_conversation_takes_the_course_that_it_takes_with_an_agent_and_a
     assert server.results[0] == "5 May"
     (session,) = server.sessions
     assert session["instructions"] == "Be brief."
-    assert session.get("voice", session["audio"]["output"].get("voice")) == "marin"
+    voice_of = session.get("voice", session["audio"]["output"].get("voice"))
+    assert (voice_of["name"] if isinstance(voice_of, dict) else voice_of) == "marin"
     assert [tool["name"] for tool in session["tools"]] == ["look_up", "hang_up"]
     usage = model.usage
     assert (usage.connections, usage.responses, usage.errors) == (1, 5, 0)
@@ -339,6 +360,7 @@ async def test_a_service_that_does_not_answer_in_time_is_given_up() -> None:
         (MODEL, {"stall_timeout": 0}, "stall_timeout"),
         (MODEL, {"colour": "red"}, "colour"),
         (MODEL, {"base_url": "https://host:99999/v1"}, "base_url"),
+        (AZURE, {**AT_AZURE, "voice": "en-US-AvaMultilingualNeural"}, "'azure_voice_live': True"),
         ("elevenlabs-agents:agent_1", {"api_key": KEY}, "cannot be set here"),
         ("openai:gpt-live-1.1", {"api_key": KEY, "voice": "x", "settings": {"turn_detection": True}}, ""),
     ],
@@ -349,6 +371,22 @@ def test_settings_that_cannot_be_meant_are_refused(model: str, options: dict[str
         return
     with pytest.raises(ConfigError, match=message):
         RealtimeService(model, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "voice", "sent"),
+    [
+        (AZURE, {}, "marin", {"openai_voice": "marin"}),
+        (AZURE, {"azure_voice_live": True}, "marin", {"openai_voice": "marin"}),
+        (AZURE, {"azure_voice_live": True}, "en-US-AvaNeural", {"azure_voice_live_voice": "en-US-AvaNeural"}),
+        ("azure:gpt-5", {}, "de-DE-KatjaNeural", {"azure_voice_live_voice": "de-DE-KatjaNeural"}),
+    ],
+)
+def test_a_voice_of_azure_is_named_as_such(
+    model: str, settings: dict[str, Any], voice: str, sent: dict[str, str]
+) -> None:
+    made = RealtimeService(model, voice=voice, settings=settings, **AT_AZURE)
+    assert {key: value for key, value in made._model_settings.items() if key.endswith("voice")} == sent
 
 
 def test_a_service_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -561,3 +599,18 @@ def test_nothing_warns_of_a_setting(recwarn: pytest.WarningsRecorder) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert RealtimeService(MODEL, api_key=KEY).rate == 24_000
+
+
+@services
+async def test_doctor_makes_one_small_request(row: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"openai_live_turn_silence_ms": 1500} if row.speaks_with_input else {}
+    made = lambda name, **options: service(server, row, settings=settings)  # noqa: E731
+    monkeypatch.setattr("duologue.realtime.service.RealtimeService", made)
+    async with row.server(faults=["unauthorized"]) as server:
+        with pytest.raises(AuthenticationError):
+            await asyncio.to_thread(check_live, f"realtime:{row.model}")
+        said, seconds = await asyncio.to_thread(check_live, f"realtime:{row.model}")
+        assert said.startswith("spoke ")
+        assert seconds < 20
+        assert "One." in server.turns[0]
+    assert server.problems == []

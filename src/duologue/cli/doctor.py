@@ -79,8 +79,8 @@ def doctor(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Instead, make one tiny request to a provider, such as deepgram/nova-3 or tts:deepgram; may be "
-            "repeated.",
+            help="Instead, make one tiny request to a provider, such as deepgram/nova-3, tts:deepgram, "
+            "llm:openai:MODEL or realtime:openai:MODEL; may be repeated. Its options are those of duologue.toml.",
         ),
     ] = None,
 ) -> None:
@@ -162,7 +162,7 @@ def _live(name: str) -> dict[str, Any]:
     from duologue.cli.live_check import check_live
 
     try:
-        said, seconds = check_live(name)
+        said, seconds = check_live(name, _options())
     except DuologueError as error:
         return _check(name, False, f"{error.message} [{error.code}]", error.next_step)
     return _check(name, True, f"{said}, in {seconds:.2f} s", "")
@@ -209,17 +209,14 @@ def _providers() -> list[dict[str, Any]]:
 
     Options are those of `duologue.toml` in the current folder, if there is one.
     """
-    from duologue.settings.load import load_settings
     from duologue.settings.providers import check_provider, provider_names
 
     found = []
     options: dict[str, Any] = {}
     try:
-        settings = load_settings().settings
+        options = _options()
     except DuologueError as error:
         found.append(_check("settings", False, error.message, "duologue config check shows them all."))
-    else:
-        options = {"stt": settings.stt, "tts": settings.tts}
     roles: tuple[tuple[Literal["stt", "tts"], str], ...] = (("stt", "recognizer"), ("tts", "voice"))
     for kind, role in roles:
         for name in provider_names(kind):
@@ -233,6 +230,22 @@ def _providers() -> list[dict[str, Any]]:
                 fix = f"duologue doctor --live {name} tries it"
                 found.append(_check(f"{role} {name}", True, f"ready; {fix}", needed=False))
     return found
+
+
+def _options() -> dict[str, Any]:
+    """Options of providers, by kind and name, from `duologue.toml` in the current folder and the environment."""
+    from duologue.settings.load import load_settings
+
+    settings = load_settings().settings
+    agent = settings.agent
+    realtime = {name: dict(table) for name, table in settings.realtime.items()}
+    llm = {}
+    if agent.realtime is not None:
+        own = realtime.setdefault(agent.realtime.partition(":")[0], {})
+        own |= {name: value for name in ("base_url", "api_key_file") if (value := getattr(agent, name)) is not None}
+    else:
+        llm = {"base_url": agent.base_url, "api_key_file": agent.api_key_file}
+    return {"stt": settings.stt, "tts": settings.tts, "realtime": realtime, "llm": {"": llm}}
 
 
 def _cache() -> dict[str, Any]:

@@ -6,6 +6,7 @@ Protocols: those that `pydantic_ai.realtime` of pydantic-ai-slim 2.68 speaks (No
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
@@ -61,6 +62,8 @@ VOICE_SETTINGS: Final = {
     "elevenlabs": "elevenlabs_voice",
 }
 """The setting of pydantic-ai that chooses the voice, by the service's prefix."""
+AZURE_VOICE: Final = re.compile(r"[a-z]{2,3}-[A-Z]{2}-\w")
+"""How the names of Azure's voices begin: en-US-AvaMultilingualNeural."""
 MAX_HISTORY: Final = 100
 """Messages of the history that are sent to a new connection."""
 
@@ -180,6 +183,18 @@ class RealtimeService:
             usage=self.usage,
         )
 
+    def _voice_setting(self, prefix: str, more: Mapping[str, Any]) -> str:
+        """The setting of pydantic-ai that chooses the voice. Raises ConfigError for one that the service lacks."""
+        if prefix != "azure" or not AZURE_VOICE.match(self.settings.voice or ""):
+            return VOICE_SETTINGS[prefix]
+        apis: frozenset[str] = cast(Any, self._model.profile).get("azure_realtime_apis", frozenset())
+        if not more.get("azure_voice_live") and apis != {"voice_live"}:
+            raise ConfigError(
+                f"{self.name} has OpenAI's voices, and {self.settings.voice} is one of Azure's.",
+                hint="Choose another, or use Voice Live: settings={'azure_voice_live': True}.",
+            )
+        return "azure_voice_live_voice"
+
     def _settings_for(self, prefix: str, more: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Any] = {"handshake_timeout": self.settings.connect_timeout}
         if self._is_live:
@@ -194,7 +209,7 @@ class RealtimeService:
         if self.settings.voice is not None:
             if prefix not in VOICE_SETTINGS:
                 raise ConfigError(f"{self.name} takes no voice.", hint="Leave voice out, or use settings={...}.")
-            made[VOICE_SETTINGS[prefix]] = self.settings.voice
+            made[self._voice_setting(prefix, more)] = self.settings.voice
         return made | more
 
 
