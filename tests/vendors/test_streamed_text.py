@@ -182,6 +182,23 @@ async def test_a_clause_is_spoken_when_the_writer_pauses_after_it(row: Voice, te
     assert SENTENCE_PAUSE <= 0.05 < CLAUSE_PAUSE
 
 
+@pytest.mark.parametrize("turns", range(5))
+@streaming
+async def test_a_text_may_end_just_as_its_writer_seems_to_pause(
+    row: Voice, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("duologue.tts.websocket.writer.SENTENCE_PAUSE", 0.0)
+
+    async def ends_late() -> AsyncIterator[str]:
+        yield "The first is here. "
+        yield "The last is there."
+        for _ in range(turns):  # of the event loop
+            await asyncio.sleep(0)
+
+    async with served(row) as (_, voice), asyncio.timeout(5):
+        assert said(voice, await collect(voice, ends_late())) == "The first is here. The last is there."
+
+
 @streaming
 async def test_a_number_is_not_cut_where_the_writer_pauses(row: Voice) -> None:
     async def text() -> AsyncIterator[str]:

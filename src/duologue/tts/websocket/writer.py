@@ -70,8 +70,9 @@ class TextWriter:
                     await self._context.room(MAX_UNREAD_BYTES)
                 self._cancel_pause()
                 await self._send(self._splitter.flush())
-            if not self._context.is_closed:
-                self._context.end()
+            async with self._passing:  # a clause that was complete with a pause may wait for another context
+                if not self._context.is_closed:
+                    self._context.end()
             await self._context.connection.drain()
         except Exception as error:
             self._fail(error)
@@ -156,13 +157,14 @@ class TextWriter:
         self._waiting = self._loop.call_later(interval, self._wait_on, interval)
 
     def _send_soon(self, clauses: list[str]) -> None:
-        task = asyncio.create_task(self._send_now(clauses))
+        self._clauses.extend(clauses)  # now: if the text ends before the task begins, they are sent before the end
+        task = asyncio.create_task(self._send_now())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _send_now(self, clauses: list[str]) -> None:
+    async def _send_now(self) -> None:
         try:
-            await self._send(clauses)
+            await self._send([])
             await self._context.connection.drain()
         except Exception as error:
             self._fail(error)
