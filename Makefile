@@ -32,7 +32,7 @@ help:
 	@echo
 	@echo 'PYTHON=python3.12 chooses the interpreter; HOST= and PORT= change where it serves.'
 
-run: $(VENV)/.smart-turn
+run: $(VENV)/.local
 	@exec $(BIN)/duologue serve --host '$(HOST)' --port '$(PORT)'
 
 # Bytecode is kept even where the environment says no: tests start hundreds of processes, and each would compile all
@@ -138,12 +138,6 @@ $(VENV)/bin/python:
 $(VENV)/.local: $(VENV)/bin/python pyproject.toml
 	@$(SAY) 'installing duologue and its local models (a minute or two, the first time)'
 	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local]'
-	@touch $@
-
-# Tried once: without a network it would hold up every start.
-$(VENV)/.smart-turn: $(VENV)/.local
-	@$(BIN)/duologue models install smart-turn || \
-	  echo 'Going on without it: words alone judge the end of a turn. Later: $(BIN)/duologue models install smart-turn'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml benchmarks/pyproject.toml

@@ -185,14 +185,16 @@ def test_answers_are_kept_from_run_to_run(tmp_path: Path) -> None:
     sound, other = np.arange(100, dtype=np.int16), np.arange(1, 101, dtype=np.int16)
     with RecognitionCache(tmp_path / "cache.sqlite") as cache:
         assert cache.transcript("a", sound) is None
-        cache.keep_transcript("a", sound, Recognition("Hello.", -0.5))
+        cache.keep_transcript("a", sound, Recognition("Hello.", -0.5, 0.25))
         cache.keep_transcript("a", other, Recognition(""))
         cache.keep_scores("b", sound, np.array([0.25], np.float32))
     with RecognitionCache(tmp_path / "cache.sqlite") as cache:
         found = cache.transcript("a", sound)
         assert found is not None
-        assert (str(found), found.ending_odds) == ("Hello.", -0.5)
-        assert cache.transcript("a", other) == ""
+        assert (str(found), found.ending_odds, found.sound_estimate) == ("Hello.", -0.5, 0.25)
+        silent = cache.transcript("a", other)
+        assert silent is not None
+        assert (str(silent), silent.sound_estimate) == ("", None)
         assert cache.transcript("b", other) is None
         scores = cache.scores("b", sound)
         assert scores is not None

@@ -31,6 +31,11 @@ def test_prices_beyond_the_table_are_its_ends(price: float, factor: float) -> No
     assert wait_factor(price) == factor
 
 
+def test_a_price_between_two_of_the_table_is_interpolated() -> None:
+    (low, below), (high, above) = PRICES[1:3]
+    assert wait_factor((low + high) / 2) == pytest.approx((below + above) / 2)
+
+
 @pytest.mark.parametrize(("price", "factor"), PRICES)
 def test_prices_of_the_table(price: float, factor: float) -> None:
     assert wait_factor(price) == pytest.approx(factor)

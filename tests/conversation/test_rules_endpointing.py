@@ -12,6 +12,7 @@ from duologue.conversation import effects, events
 from duologue.conversation.config import BargeIn, ConversationConfig, Endpointing, SpeechDetection
 from duologue.conversation.endpointing import (
     CALIBRATION,
+    ESTIMATE_NEUTRAL,
     Evidence,
     Verdict,
     calibrated,
@@ -358,6 +359,24 @@ def test_what_the_recognizer_knows_of_the_end_counts_beside_the_words(more: floa
     decided = s.one(events.TurnDecided)
     assert (decided.reason, decided.silence) == (reason, silence)
     assert decided.probability == pytest.approx(calibrated(odds(0.92) + more))
+
+
+@pytest.mark.parametrize(("estimate", "silence"), [(0.97, 0.256), (0.02, 0.96)])
+def test_what_the_recognizer_hears_counts_as_the_turn_model_would(estimate: float, silence: float) -> None:
+    s = timed()
+    s.understand("I would like to book a table.", probability=0.92, sound_estimate=estimate)
+    s.speech(1.6)
+    s.silence(1.5)
+    decided = s.one(events.TurnDecided)
+    assert decided.silence == silence
+    assert decided.probability == pytest.approx(calibrated(odds(0.92) + sound_odds(estimate, neutral=ESTIMATE_NEUTRAL)))
+
+
+def test_the_turn_model_takes_the_place_of_the_estimate() -> None:
+    estimated = replace(evidence(0.8), sound_estimate=0.02)
+    judged = replace(estimated, sound=0.95)
+    assert estimated.probability < judged.probability
+    assert judged.probability == replace(judged, sound_estimate=None).probability
 
 
 @pytest.mark.parametrize(("turns", "decided"), [(1, [0.96]), (2, [0.96, 0.256])])

@@ -493,7 +493,7 @@ async def test_a_call_becomes_a_regression_test(recorded: Path, tmp_path: Path) 
     assert [saved] == module.CALLS
     module.test_a_recorded_call_is_decided_alike(saved)
     content = saved.read_bytes()
-    saved.write_bytes(content.replace(b'"threshold":0.67', b'"threshold":0.9', 1))
+    saved.write_bytes(content.replace(b'"threshold":0.7', b'"threshold":0.9', 1))
     with pytest.raises(InvalidRecordingError, match="breaks off before its header"):
         verify(saved)  # the checksum of the header is another
 

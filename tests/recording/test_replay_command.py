@@ -19,7 +19,7 @@ def test_a_replay_shows_the_turns_and_that_they_are_identical(recorded: Path, du
     assert outcome.code == 0
     assert f"A table for {SECRET} please." in outcome.out
     assert "There is room at seven, at eight, (interrupted)" in outcome.out
-    assert "0.35 s of silence, words (0.68)" in outcome.out
+    assert "0.35 s of silence, words (0.74)" in outcome.out
     assert "identical: 6" in outcome.out
     shown = duologue("replay", recorded, "--json").json
     assert (shown["identical"], shown["difference"], shown["whole"]) == (True, None, True)

@@ -264,7 +264,7 @@ async def test_nobody_waits_for_the_words_of_a_user_who_goes_on() -> None:
 class Doubtful:
     name = "doubtful"
 
-    def __init__(self, probability: float = 0.78) -> None:
+    def __init__(self, probability: float = 0.85) -> None:
         self.probability = probability
 
     def judge(self, text: str) -> Judgement:
@@ -323,7 +323,7 @@ async def test_a_judgement_that_would_come_too_late_is_not_asked_for(monkeypatch
     assert model.asked == []
 
 
-@pytest.mark.parametrize(("probability", "judged"), [(0.35, False), (0.78, True), (0.95, False)])
+@pytest.mark.parametrize(("probability", "judged"), [(0.35, False), (0.85, True), (0.95, False)])
 async def test_under_load_only_those_are_judged_by_their_sound_whose_words_leave_it_open(
     probability: float, judged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,6 +412,9 @@ async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
         (Transcript("x" * 20_001), "gave a text of 20001 characters, and may give 20000"),
         (Transcript("Hi.", ending_odds=float("nan")), "gave ending_odds that are no finite number"),
         (Transcript("Hi.", ending_odds="x"), "gave ending_odds that are no finite number"),  # type: ignore[arg-type]
+        (Transcript("Hi.", sound_estimate=1.5), "gave a sound_estimate that is no probability"),
+        (Transcript("Hi.", sound_estimate=float("nan")), "gave a sound_estimate that is no probability"),
+        (Transcript("Hi.", sound_estimate="x"), "gave a sound_estimate that is no probability"),  # type: ignore[arg-type]
     ],
 )
 async def test_what_is_no_transcript_is_an_error_and_the_call_goes_on(found: Any, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,7 +19,7 @@ from duologue.stt.recognition import Recognition
 __all__ = ["RecognitionCache", "open_cache"]
 
 MAX_BYTES: Final = 1 << 30
-REVISION: Final = 2
+REVISION: Final = 3
 """Raise it when the answers of a model change but its name does not."""
 _TRIM_EVERY: Final = 500
 """Answers between two checks of the size."""
@@ -63,11 +64,15 @@ class RecognitionCache:
     def transcript(self, model: str, samples: NDArray[np.int16]) -> Recognition | None:
         """Return the transcript of these samples by a model; None if it is not in the cache."""
         row = self._row(model, samples)
-        return None if row is None else Recognition(row[0], float(np.frombuffer(row[1], np.float32)[0]))
+        if row is None:
+            return None
+        odds, sound = np.frombuffer(row[1], np.float32).tolist()
+        return Recognition(row[0], odds, None if math.isnan(sound) else sound)
 
     def keep_transcript(self, model: str, samples: NDArray[np.int16], found: Recognition) -> None:
         """Store a transcript."""
-        self._keep(model, samples, str(found), np.float32(found.ending_odds).tobytes())
+        sound = math.nan if found.sound_estimate is None else found.sound_estimate
+        self._keep(model, samples, str(found), np.array([found.ending_odds, sound], np.float32).tobytes())
 
     def scores(self, model: str, samples: NDArray[np.int16]) -> NDArray[np.float32] | None:
         """Return the scores of these samples by a model; None if they are not in the cache."""

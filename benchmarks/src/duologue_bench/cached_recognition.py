@@ -61,7 +61,7 @@ class Ears:
         found = self.cache.transcript(name, samples) if self.cache else None
         if found is None:
             (text,) = self.stt.run([_floats(samples)])
-            found = Recognition(text.strip(), getattr(text, "ending_odds", 0.0))
+            found = Recognition.of(text)
             if self.cache:
                 self.cache.keep_transcript(name, samples, found)
         return found
@@ -238,7 +238,8 @@ class Play:
             probability = UNSURE if self._setting.hears_sound else SURE
             return inputs.WordsArrived(ask.ask, "(speech)", probability, "silence")
         text = self._heard.words(ask.start, ask.end)
-        return understood(ask, str(text), self._heard.policy, PACK, text.ending_odds)
+        estimate = text.sound_estimate if self._setting.hears_estimate else None
+        return understood(ask, str(text), self._heard.policy, PACK, text.ending_odds, sound_estimate=estimate)
 
 
 def _scores(sounds: Sequence[NDArray[np.int16]], ears: Ears) -> list[Sequence[float]]:

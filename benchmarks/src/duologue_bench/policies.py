@@ -12,10 +12,11 @@ from duologue.conversation.endpointing import calibrated, sound_odds
 
 __all__ = ["LABELS", "POLICIES", "SURE", "UNSURE", "Policy", "Setting", "settings"]
 
-Policy = Literal["ours", "busy", "words", "smart_turn", "vad"]
+Policy = Literal["ours", "judged", "busy", "words", "smart_turn", "vad"]
 POLICIES: Final[tuple[Policy, ...]] = get_args(Policy)
 LABELS: Final[dict[Policy, str]] = {
-    "ours": "words and Smart Turn",
+    "ours": "words and estimate",
+    "judged": "words and Smart Turn",
     "busy": "the same where models are busy",
     "words": "words alone",
     "smart_turn": "Smart Turn alone",
@@ -25,7 +26,7 @@ LABELS: Final[dict[Policy, str]] = {
 SURE, UNSURE = 1.0, 0.5
 """The probability that stands for words where a policy has none: the end is taken for granted, or left to the sound."""
 
-THRESHOLDS = (0.63, 0.67, 0.7, 0.74)
+THRESHOLDS = (0.66, 0.7, 0.73, 0.77)
 LIKELY_DELAYS = (0.704, 0.832, 0.96)
 OUR_TIMEOUTS = (1.6, 1.76)
 TIMEOUTS = (1.6, 1.76, 1.92)
@@ -50,12 +51,17 @@ class Setting:
     @property
     def hears_words(self) -> bool:
         """Whether it asks for words."""
-        return self.policy in ("ours", "busy", "words")
+        return self.policy in ("ours", "judged", "busy", "words")
+
+    @property
+    def hears_estimate(self) -> bool:
+        """Whether it takes the recognizer's estimate of the sound into account."""
+        return self.policy == "ours"
 
     @property
     def hears_sound(self) -> bool:
         """Whether it asks the turn model."""
-        return self.policy in ("ours", "busy", "smart_turn")
+        return self.policy in ("judged", "busy", "smart_turn")
 
     def as_dict(self) -> dict[str, Any]:
         """What was varied, as plain JSON types; seconds."""
@@ -71,7 +77,7 @@ class Setting:
 def settings(policies: Sequence[Policy], *, sweep: bool, base: Endpointing | None = None) -> list[Setting]:
     """Each policy as it comes (first, in the order of `policies`), and with `sweep` under all that is varied.
 
-    `busy`, which is ours where little time is left for Smart Turn, is taken only as it comes.
+    `busy`, where little time is left for Smart Turn, is taken only as it comes.
     """
     e, speech = base or Endpointing(), SpeechDetection()
     found: list[Setting] = []

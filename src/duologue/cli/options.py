@@ -60,7 +60,7 @@ Greeting = Annotated[
 ]
 NoSmartTurn = Annotated[
     bool,
-    typer.Option("--no-smart-turn", help="Judge the end of a turn by words alone, even if Smart Turn is installed."),
+    typer.Option("--no-smart-turn", help="Do not ask Smart Turn for the end of turns, even if it is installed."),
 ]
 Stt = Annotated[
     str | None,

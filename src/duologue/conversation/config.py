@@ -76,7 +76,7 @@ class Endpointing:
     """How soon the agent answers: "low", "medium", "high", or the price of a cut-off in seconds of waiting. Multiplies
     `action_delay`, `likely_delay` and `timeout`."""
 
-    threshold: float = 0.67
+    threshold: float = 0.7
     """Probability of end of turn at or above which the turn is decided after `action_delay`."""
     likely: float = 0.45
     """Probability at or above which a turn below the threshold is decided after `likely_delay`."""
@@ -89,7 +89,7 @@ class Endpointing:
     """Silence after which a turn that may well be finished is decided: most pauses inside turns are shorter."""
     timeout: float = 1.76
     """Silence after which a turn is decided whatever the evidence says; the words may lengthen or shorten it."""
-    opening: float = 1.3
+    opening: float = 0.7
     """Log-odds subtracted in the user's first turn, which seldom is a single sentence."""
     short_turn: float = 1.5
     """In a turn with less than this many seconds of speech, the turn model (Smart Turn) counts less when it speaks

@@ -160,7 +160,16 @@ class Endpointer:
         spoken = (u.last_speech - u.start) / RATE - self._config.speech.prefix_padding
         share = sound_share(spoken, self._config.endpointing)
         u.evidence = Evidence(
-            u.text, words.probability, words.reason, words.timeout_factor, u.sound, against, u.opinion, answers, share
+            u.text,
+            words.probability,
+            words.reason,
+            words.timeout_factor,
+            u.sound,
+            against,
+            u.opinion,
+            answers,
+            share,
+            words.sound_estimate,
         )
         self._publish_score(u, u.evidence)
 

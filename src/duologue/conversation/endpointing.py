@@ -25,6 +25,8 @@ SOUND_WEIGHT = 0.65
 """Of the turn model's log-odds, where the words count once; fitted by `training/fit.py`."""
 SOUND_NEUTRAL = 0.9
 """The turn model sees an end in most pauses: 0.9 is neutral, and a lower probability is evidence against it."""
+ESTIMATE_NEUTRAL = 0.88
+"""The same of what the recognizer estimates that the turn model would say."""
 SHORTEST = 0.5
 """Seconds of speech up to which the turn model counts least."""
 LEAST_SHARE = 0.5
@@ -50,6 +52,7 @@ class Evidence:
     reason: str
     timeout_factor: float
     sound: float | None = None
+    """What the turn model says of the audio."""
     against: float = 0.0
     """Log-odds subtracted: for the moment in the call, and for what the recognizer adds to the words."""
     recognizer: float | None = None
@@ -58,6 +61,8 @@ class Evidence:
     """Whether the words answer what the agent has asked."""
     sound_share: float = 1.0
     """How much the turn model counts against the end of the turn, 0 to 1."""
+    sound_estimate: float | None = None
+    """What the turn model would say, as the recognizer estimates it: it counts until the turn model has judged."""
 
     @property
     def effective_timeout_factor(self) -> float:
@@ -72,6 +77,8 @@ class Evidence:
         odds = _odds(self.words)
         if self.sound is not None:
             odds += sound_odds(self.sound, self.sound_share)
+        elif self.sound_estimate is not None:
+            odds += sound_odds(self.sound_estimate, self.sound_share, ESTIMATE_NEUTRAL)
         if self.recognizer is not None:
             odds += RECOGNIZER_WEIGHT * _odds(self.recognizer)
         return calibrated(odds + ANSWER_ODDS[self.answers] - self.against)
@@ -85,9 +92,9 @@ class Verdict:
     reason: str
 
 
-def sound_odds(sound: float, share: float = 1.0) -> float:
+def sound_odds(sound: float, share: float = 1.0, neutral: float = SOUND_NEUTRAL) -> float:
     """Return the log-odds that the turn model adds; `share` of its weight counts where it speaks against an end."""
-    odds = SOUND_WEIGHT * (_odds(sound) - _odds(SOUND_NEUTRAL))
+    odds = SOUND_WEIGHT * (_odds(sound) - _odds(neutral))
     return odds if odds > 0 else share * odds
 
 

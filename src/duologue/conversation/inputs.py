@@ -125,6 +125,8 @@ class WordsArrived:
     """Whether the words of the turn so far answer what the agent has asked."""
     level: float | None = None
     """How loud the speech was, in dBFS; None if that is not known."""
+    sound_estimate: float | None = None
+    """What the turn model would say of the sound, as the recognizer estimates it; of the last segment."""
 
 
 @dataclass(frozen=True, slots=True)

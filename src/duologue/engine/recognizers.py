@@ -24,6 +24,7 @@ from duologue.stt import (
 )
 from duologue.stt.buffered import BufferedStream
 from duologue.stt.language import check_language, language_code
+from duologue.stt.recognition import Recognition
 from duologue.stt.steps import ResumableModel, Step
 
 __all__ = ["ModelSpeechToText", "Recognizer", "ServiceSpeechToText", "as_float"]
@@ -76,6 +77,7 @@ class ModelSpeechToText:
             languages=model.languages,
             typical_latency=getattr(model, "typical_latency", None),
             latency_per_s=getattr(model, "latency_per_s", 0.0),
+            estimates_sound=getattr(model, "estimates_sound", False),
             cost=0.0,
         )
         self._least = model.min_partial_s * RATE
@@ -88,8 +90,8 @@ class ModelSpeechToText:
         if not len(audio):
             return Transcript("", language=code)
         text = await self._engine.model_threads.submit(self._step(code), audio, deadline)
-        odds: float = getattr(text, "ending_odds", 0.0)
-        return Transcript(str(text), audio_s=len(audio) / RATE, language=code, ending_odds=odds)
+        found = Recognition.of(text)
+        return Transcript(str(found), len(audio) / RATE, code, found.ending_odds, found.sound_estimate)
 
     def _step(self, code: str) -> Step:
         """What a segment in a language begins with."""

@@ -29,6 +29,7 @@ from duologue.recording.effects import EffectRecord
 from duologue.recording.evidence import RecordedEvidence
 from duologue.recording.recording import Recording, Step
 from duologue.stt import SpeechToText, SttModel
+from duologue.stt.recognition import Recognition
 from duologue.turn import TurnModel, WordsPolicy
 from duologue.turn.languages import language_pack
 from duologue.turn.understanding import understood
@@ -158,18 +159,19 @@ class ModelEvidence:
 
     def _transcribe(self, request: effects.RequestTranscript) -> WordsArrived:
         samples = _part(self._cleaned, request.start, request.end)
-        text, odds = self._recognize(samples.tobytes())
-        return understood(request, text, self._models.words, self._pack, odds, speech_level(samples) if text else None)
+        found = self._recognize(samples.tobytes())
+        level = speech_level(samples) if found else None
+        odds, sound = found.ending_odds, found.sound_estimate
+        return understood(request, str(found), self._models.words, self._pack, odds, level, sound)
 
-    def _recognize(self, pcm: bytes) -> tuple[str, float]:
+    def _recognize(self, pcm: bytes) -> Recognition:
         stt = self._models.stt
         if not pcm:
-            return "", 0.0
+            return Recognition("")
         if isinstance(stt, SttModel):
-            found: Any = stt.run([as_float(pcm)])[0]
-            return str(found).strip(), float(getattr(found, "ending_odds", 0.0))
+            return Recognition.of(stt.run([as_float(pcm)])[0])
         transcript = self._runner.run(stt.transcribe(pcm, language=self._language))
-        return transcript.text.strip(), transcript.ending_odds
+        return Recognition(transcript.text.strip(), transcript.ending_odds, transcript.sound_estimate)
 
     def _judge(self, request: effects.RequestEndOfTurn) -> SoundScored | None:
         model = self._models.turn_model

@@ -283,8 +283,8 @@ class Application:
             voices=tuple(voices.values()),
             **given,
         )
-        if self._smart_turn and models.turn_model is None:
-            say("  Smart Turn is not installed, and words alone judge the end of a turn;")
+        if self._smart_turn and models.turn_model is None and not models.estimates_sound:
+            say("  Smart Turn is not installed, and the recognizer's words alone judge the end of a turn;")
             say("  to install it: duologue models install smart-turn")
         return models, voices, realtime
 

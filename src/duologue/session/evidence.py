@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from duologue.agent.faults import is_fault
@@ -29,6 +30,7 @@ from duologue.session.provider_use import count_stream, count_transcription
 from duologue.session.recognition import LATENCY_STEP_S, LiveRecognition
 from duologue.session.retry import pause_before_retry
 from duologue.session.stream_checks import check_transcript
+from duologue.stt import Transcript
 from duologue.stt.buffered import PARTIAL_TIMEOUT_S
 from duologue.telemetry.names import SPEECH_TO_TEXT
 from duologue.telemetry.usage import count_retry, watch_service
@@ -97,7 +99,7 @@ class EvidenceRequester:
         self._told_latency = latency.expected if latency is not None else can.typical_latency
         return inputs.CallRequested(
             agent_speculates,
-            judges_sound=self._engine.turn_model is not None,
+            judges_sound=self._engine.turn_model is not None and not can.estimates_sound,
             streams_words=self.live is not None,
             words_latency=self._told_latency if self.live is None else self.live.latency,
             words_latency_per_s=can.latency_per_s,
@@ -186,7 +188,7 @@ class EvidenceRequester:
         asked_at = self._engine.clock.now()
         try:
             async with asyncio.timeout(limit):
-                text, ending_odds = await self._transcribe(pcm, deadline)
+                found = await self._transcribe(pcm, deadline)
         except TimeoutError:
             error = DeadlineError(f"{self._stt.name} gave no words within {limit:g} s.", provider=self._stt.name)
             self._fail(ask, error)
@@ -200,7 +202,7 @@ class EvidenceRequester:
         else:
             if self._measured is not None:
                 self._measure(self._engine.clock.now() - asked_at, len(pcm) / 2 / RATE)
-            self.answer_words(ask, text, ending_odds)
+            self.answer_words(ask, found.text, found.ending_odds, found.sound_estimate)
 
     def _measure(self, took: float, audio: float) -> None:
         """Note how long a batch service took, and tell the rules if that changes when its words are due."""
@@ -211,11 +213,13 @@ class EvidenceRequester:
             self._told_latency = latency
             self.host.tell_rules(inputs.WordsLatencyMeasured(latency))
 
-    def answer_words(self, ask: effects.RequestTranscript, text: str, ending_odds: float = 0.0) -> None:
+    def answer_words(
+        self, ask: effects.RequestTranscript, text: str, ending_odds: float = 0.0, sound_estimate: float | None = None
+    ) -> None:
         """Judge the words that were asked for, and tell the rules."""
         level = speech_level(self._audio.read(ask.start, ask.end)) if text else None
         try:
-            words = understood(ask, text, self._words, self._language, ending_odds, level)
+            words = understood(ask, text, self._words, self._language, ending_odds, level, sound_estimate)
         except BaseException as cause:
             if not is_fault(cause):
                 raise
@@ -244,7 +248,7 @@ class EvidenceRequester:
         if error is not None:
             self.host.failed(error)
 
-    async def _transcribe(self, pcm: bytes, deadline: float) -> tuple[str, float]:
+    async def _transcribe(self, pcm: bytes, deadline: float) -> Transcript:
         attempt, now = 0, asyncio.get_running_loop().time
         RETRIES.note_call()
         while True:
@@ -253,7 +257,7 @@ class EvidenceRequester:
                 found = await self._stt.transcribe(pcm, language=self._config.language, deadline=deadline)
                 check_transcript(self._stt.name, found)
                 result = "done"
-                return repaired(found.text).strip(), found.ending_odds
+                return replace(found, text=repaired(found.text).strip())
             except DuologueError as error:
                 if not error.retryable or attempt == self._config.max_retries or not RETRIES.spend():
                     raise

@@ -50,6 +50,11 @@ class LocalModels:
         """The voice of calls in a language."""
         return self._of(language).tts or self.tts
 
+    @property
+    def estimates_sound(self) -> bool:
+        """True if `stt` needs no Smart Turn: it estimates itself what the audio says of the end of a turn."""
+        return bool(getattr(getattr(self.stt, "capabilities", self.stt), "estimates_sound", False))
+
     def _of(self, language: str | None) -> LanguageModels:
         return self.languages.get(code_of(language or ""), LanguageModels())
 

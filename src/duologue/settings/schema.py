@@ -93,7 +93,8 @@ class ProvidersTable(Table):
     vad: str = "silero"
     """The voice activity detector: `silero`, `webrtc`, `energy`, or one of another package."""
     smart_turn: bool = True
-    """Whether the model Smart Turn helps to judge the end of turns, if it is installed."""
+    """Whether the model Smart Turn helps to judge the end of turns, if it is installed and the recognizer does not
+    estimate the same, as Moonshine does."""
 
 
 class VoiceTable(Table):

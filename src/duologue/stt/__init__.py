@@ -37,6 +37,9 @@ class Transcript:
     language: str = "en"
     ending_odds: float = 0.0
     """Log-odds that the user has finished, as far as the recognizer knows more of it than the words say."""
+    sound_estimate: float | None = None
+    """What a turn model would say of the audio, 0 to 1, as the recognizer estimates it; None if it does not. It counts
+    until a turn model has judged."""
 
 
 class SpeechToText(Protocol):

@@ -25,6 +25,8 @@ class SttCapabilities:
     """Finals say when each word is spoken."""
     end_of_turn: bool = False
     """A stream sends EndOfTurn events."""
+    estimates_sound: bool = False
+    """Transcripts have a `sound_estimate`, so that no turn model has to judge the audio as well."""
     languages: frozenset[str] = frozenset()
     """Language codes such as "en"; empty if the provider accepts any."""
     rates: tuple[int, ...] = (RATE,)

@@ -14,7 +14,7 @@ from duologue.errors import ConfigError, InvalidAudioError
 from duologue.graph import open_session
 from duologue.store import cache_dir, package_file
 from duologue.stt.hallucination import Decoded, believable
-from duologue.stt.moonshine_ending import ending_odds
+from duologue.stt.moonshine_ending import ending_odds, sound_estimate
 from duologue.stt.moonshine_graphs import FRAMES, HEAD_WIDTH, HEADS, LAYERS, STEP, load_graphs
 from duologue.stt.moonshine_texts import Text, write
 from duologue.stt.recognition import Recognition
@@ -50,6 +50,7 @@ class Moonshine:
     languages: frozenset[str] = frozenset({"en"})
     max_batch = 8
     min_partial_s: float = 2.0
+    estimates_sound = True
 
     def __init__(self, *, max_segment_s: float = 30.0) -> None:
         if not 0 < max_segment_s <= _LONGEST_S:
@@ -152,4 +153,5 @@ class _Writing:
 
     def _recognition(self, text: Text) -> Recognition:
         words = believable(text.decoded, self._tokens)
-        return Recognition(words, ending_odds(words, text.states))
+        sound = sound_estimate(text.memory) if words else None
+        return Recognition(words, ending_odds(words, text.states), sound)

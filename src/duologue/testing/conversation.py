@@ -135,6 +135,7 @@ class Script:
         ending_odds: float = 0.0,
         answers: AnswerState = "",
         level: float | None = None,
+        sound_estimate: float | None = None,
         after: float = 0.0,
     ) -> None:
         """Answer each ask for words with the next of `texts`, `after` seconds after it was asked."""
@@ -142,7 +143,7 @@ class Script:
         def reading(text: str) -> Reading:
             response = ENGLISH.response(text)
             return lambda ask: inputs.WordsArrived(
-                ask, text, probability, reason, timeout_factor, response, ending_odds, answers, level
+                ask, text, probability, reason, timeout_factor, response, ending_odds, answers, level, sound_estimate
             )
 
         self._words.answers = deque((reading(text), after) for text in texts)

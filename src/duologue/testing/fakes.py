@@ -237,5 +237,7 @@ class PeakVad:
         if not self.rows.issuperset(rows.tolist()):
             raise KeyError(rows.tolist())
         self.batches.append(rows.tolist())
-        peaks: NDArray[np.float32] = (np.abs(windows.astype(np.int32)).max(axis=1) / 32767).astype(np.float32)
+        peaks: NDArray[np.float32] = np.minimum(np.abs(windows.astype(np.int32)).max(axis=1) / 32767, 1).astype(
+            np.float32
+        )
         return peaks

@@ -24,6 +24,7 @@ def understood(
     pack: LanguagePack,
     ending_odds: float = 0.0,
     level: float | None = None,
+    sound_estimate: float | None = None,
 ) -> WordsArrived:
     """Return the answer to a request; what `policy` raises goes through, and ProviderError for what is no judgement.
 
@@ -34,6 +35,7 @@ def understood(
         pack: The language of the call.
         ending_odds: Log-odds of the end of the turn that the recognizer adds.
         level: How loud the speech was, in dBFS.
+        sound_estimate: What a turn model would say of the sound, as the recognizer estimates it.
     """
     whole = joined(request.before, text, pack)
     judged = _checked(policy.name, policy.judge(whole))
@@ -48,6 +50,7 @@ def understood(
         ending_odds,
         answers,
         level,
+        sound_estimate,
     )
 
 

@@ -88,10 +88,10 @@ def _measure(items: list[Any], version: str, cache: Path | None, words_latency: 
     # Opened without a file too: both places of a turn ask the models about the same audio.
     with RecognitionCache(cache) as answers:
         local = load_local()
-        policies: tuple[Policy, ...] = ("ours", "words", "smart_turn", "vad")
+        policies: tuple[Policy, ...] = ("ours", "judged", "words", "smart_turn", "vad")
         if local.turn_model is None:
-            notes.print("Smart Turn is not installed: only words and silence are measured.", style="yellow")
-            policies = ("words", "vad")
+            notes.print("Smart Turn is not installed: it is left out.", style="yellow")
+            policies = ("ours", "words", "vad")
         chosen = settings(policies, sweep=True)
         ears = Ears(local.vad, local.stt, local.words, local.turn_model, answers, words_latency)
 

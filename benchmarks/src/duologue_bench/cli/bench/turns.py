@@ -113,8 +113,8 @@ def _measure(
 
     local = load_local()
     if local.turn_model is None:
-        notes.print("Smart Turn is not installed: only words and silence are measured.", style="yellow")
-    policies = POLICIES if local.turn_model else ("words", "vad")
+        notes.print("Smart Turn is not installed: it is left out.", style="yellow")
+    policies = POLICIES if local.turn_model else ("ours", "words", "vad")
     chosen = settings(policies, sweep=True)
     voice = Voice(BookingAgent, local.tts)
 
