@@ -197,7 +197,8 @@ def test_a_provider_that_exits_is_passed_over(breakers: BreakerRegistry, fault: 
 
     class ExitingVoice(Voice):
         async def stream(self, text: Any, **options: Any) -> AsyncIterator[Any]:
-            raise fault
+            for error in [fault]:
+                raise error
             yield
 
     async def main() -> None:

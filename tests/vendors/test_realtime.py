@@ -49,7 +49,7 @@ pytestmark = pytest.mark.anyio
 
 MODEL = "openai:gpt-realtime-2.1"
 AZURE = "azure:gpt-realtime"
-AT_AZURE = {"api_key": KEY, "base_url": "https://host"}
+AT_AZURE: dict[str, Any] = {"api_key": KEY, "base_url": "https://host"}
 
 
 @dataclass(frozen=True)
@@ -604,9 +604,9 @@ def test_nothing_warns_of_a_setting(recwarn: pytest.WarningsRecorder) -> None:
 @services
 async def test_doctor_makes_one_small_request(row: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"openai_live_turn_silence_ms": 1500} if row.speaks_with_input else {}
-    made = lambda name, **options: service(server, row, settings=settings)  # noqa: E731
-    monkeypatch.setattr("duologue.realtime.service.RealtimeService", made)
     async with row.server(faults=["unauthorized"]) as server:
+        made = lambda name, **options: service(server, row, settings=settings)  # noqa: E731
+        monkeypatch.setattr("duologue.realtime.service.RealtimeService", made)
         with pytest.raises(AuthenticationError):
             await asyncio.to_thread(check_live, f"realtime:{row.model}")
         said, seconds = await asyncio.to_thread(check_live, f"realtime:{row.model}")
