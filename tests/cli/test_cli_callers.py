@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import duologue.callers.dial as dial
 import duologue.callers.run as running
 import duologue_bench.recordings as recordings
 from command_line import CommandLine
@@ -39,6 +40,10 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
             log, plan, lines="websockets", elapsed=plan.ramp + 20, cpu=0.1, lateness=late, interrupted=plan.seed == 130
         )
 
+    async def check_reachable(url: str, **_: bool) -> None:
+        """It is."""
+
+    monkeypatch.setattr(dial, "check_reachable", check_reachable)
     monkeypatch.setattr(running, "run", run)
     monkeypatch.setattr(running, "prepare_run", lambda plan, **_: {})
     return plans
@@ -140,3 +145,19 @@ def test_a_search_that_ends_early_fails(arguments: list[str], code: int, duologu
     assert outcome.code == code
     assert outcome.json["carried"] == 0
     assert outcome.json["void"]
+
+
+@pytest.mark.parametrize("more", [(), ("--find-capacity",), ("--chaos", "1")])
+def test_a_server_that_is_not_there_is_told_before_anything_is_prepared(
+    more: tuple[str, ...], duologue: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare_run(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is prepared")
+
+    monkeypatch.setattr(running, "prepare_run", prepare_run)
+    monkeypatch.setattr(running, "load_voice", prepare_run)
+    outcome = duologue("callers", "--url", "127.0.0.1:1", "--seconds", "600", "--json", *more)
+    assert outcome.code == 1
+    assert "127.0.0.1:1/v1/stream cannot be reached" in outcome.told
+    assert "Is the server running?" in outcome.told
+    assert outcome.json["error"]["code"] == "stream_error"

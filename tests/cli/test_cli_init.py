@@ -1,5 +1,6 @@
 """A new project: what is written, that its test passes at once, and what is refused."""
 
+import errno
 import json
 import os
 import subprocess
@@ -17,12 +18,18 @@ from duologue.settings.load import load_settings
 def project(duologue: CommandLine, tmp_path: Path) -> Path:
     made = duologue("init", "demo-1")
     assert (made.code, made.err) == (0, "")
-    assert "demo-1 is ready: agent.py, duologue.toml, test_agent.py, README.md, Makefile, Dockerfile, " in made.out
+    assert (
+        "demo-1 is ready: agent.py, duologue.toml, test_agent.py, pytest.ini, README.md, Makefile, Dockerfile, "
+        in made.out
+    )
     assert "make test" in made.out
     return tmp_path / "demo-1"
 
 
 def test_its_tests_pass_at_once(project: Path) -> None:
+    # As within another project, whose settings are not those of this one.
+    (project.parent / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '--no-such-option'\n")
+    (project.parent / "conftest.py").write_text("raise RuntimeError\n")
     command = [
         sys.executable,
         "-m",
@@ -119,3 +126,48 @@ def test_it_is_made_for_the_duologue_that_makes_it(
     makefile = (tmp_path / "demo" / "Makefile").read_text("utf-8")
     (line,) = (line for line in makefile.splitlines() if line.startswith("DUOLOGUE_SOURCE"))
     assert line.split("?=")[1].strip().startswith(source)
+
+
+def test_a_folder_in_which_only_git_has_begun_is_taken(duologue: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "demo" / ".git").mkdir(parents=True)
+    assert duologue("init", "demo").code == 0
+    assert (tmp_path / "demo" / "agent.py").exists()
+
+
+def test_the_image_has_a_name_that_images_may_have(duologue: CommandLine, tmp_path: Path) -> None:
+    assert duologue("init", "My__Shop-").code == 0
+    assert "docker build --tag my-shop ." in (tmp_path / "My__Shop-" / "Makefile").read_text("utf-8")
+    assert "duologue.keys:ro my-shop" in (tmp_path / "My__Shop-" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_cannot_be_written_whole_leaves_nothing(
+    is_there: bool, duologue: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_there:
+        (tmp_path / "demo" / ".git").mkdir(parents=True)
+    write = Path.write_text
+
+    def full(path: Path, *arguments: str) -> int:
+        if path.name == "Makefile":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, *arguments)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    refused = duologue("init", "demo")
+    assert refused.code == 1
+    assert "demo cannot be written: No space left on device." in refused.told
+    assert (tmp_path / "demo").exists() is is_there
+    assert [path.name for path in tmp_path.rglob("*")] == (["demo", ".git"] if is_there else [])
+
+
+def test_a_folder_that_cannot_be_read_is_told(
+    duologue: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo").mkdir()
+
+    def denied(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    assert "demo cannot be written: Permission denied." in duologue("init", "demo").told

@@ -49,4 +49,9 @@ def refusal(url: str, status: int, retry_after: float | None) -> DuologueError:
     """The error for an answer that opens no WebSocket."""
     if status == 503:
         return OverloadedError(f"{url} answers that it is full.", retry_after=retry_after)
+    if status in (401, 403):
+        return StreamError(
+            f"{url} refuses callers with HTTP status {status}.",
+            hint="A server that asks for tokens can be called with --chaos and --token.",
+        )
     return StreamError(f"{url} answers with HTTP status {status} and not with a WebSocket.", hint="Check the address.")

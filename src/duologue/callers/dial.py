@@ -10,9 +10,9 @@ from typing import Literal
 from websockets.exceptions import InvalidURI
 
 from duologue.callers.connection import CallerConnection, ConnectionObserver
-from duologue.errors import DeadlineError, StreamError
+from duologue.errors import DeadlineError, OverloadedError, StreamError
 
-__all__ = ["Kind", "best_kind", "open_connection"]
+__all__ = ["Kind", "best_kind", "check_reachable", "open_connection"]
 
 Kind = Literal["picows", "websockets"]
 
@@ -35,6 +35,36 @@ async def open_connection(
         ) from None
     except OSError as error:
         raise StreamError(f"{url} cannot be reached: {error}", hint="Is the server running?") from error
+
+
+async def check_reachable(url: str, *, is_to_welcome: bool = True) -> None:
+    """Connect once and leave, before callers are prepared for a server that is not there.
+
+    A server that is full is there; one that refuses for another reason is, unless it `is_to_welcome` callers.
+    Raises what `open_connection` raises.
+    """
+    try:
+        connection = await open_connection(url, _Nobody())
+    except OverloadedError:
+        return
+    except StreamError as error:
+        if is_to_welcome or isinstance(error.__cause__, OSError):
+            raise
+    else:
+        connection.abort()
+
+
+class _Nobody:
+    """Null observer of a connection that is not used."""
+
+    def text(self, message: str) -> None:
+        """Ignore a message."""
+
+    def sound(self, message: bytes) -> None:
+        """Ignore audio."""
+
+    def closed(self, code: int | None, reason: str) -> None:
+        """Ignore the end."""
 
 
 @cache

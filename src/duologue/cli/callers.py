@@ -74,15 +74,17 @@ def callers(
 ) -> None:
     """Call a server as people do, at their pace, and measure what is heard.
 
-    All speech is synthesized before the first call. The exit status is 1 if the callers were too slow to measure, or
-    the server could not be reached at all. Ctrl-C prints what was measured so far.
+    The server must answer when this begins; then all speech is synthesized before the first call. The exit status is 1
+    if the callers were too slow to measure, or the server could not be reached. Ctrl-C prints what was measured so far.
     """
+    from duologue.callers.dial import check_reachable
     from duologue.callers.load import LOADS
     from duologue.callers.plan import SCRIPTS, Plan
 
     if chaos is not None:
         from duologue.cli.callers_chaos import run_and_print
 
+        asyncio.run(check_reachable(_stream(url), is_to_welcome=False))
         run_and_print(_stream(url), sessions, seconds, chaos, token, as_json=as_json)
         return
     if script not in SCRIPTS:
@@ -96,6 +98,7 @@ def callers(
     if chunk_ms % 20:
         raise typer.BadParameter(f"{chunk_ms} ms are not whole frames of 20 ms", param_hint="--chunk-ms")
     plan = Plan(_stream(url), sessions, seconds, script, LOADS[load], seed, ramp, chunk_ms)
+    asyncio.run(check_reachable(plan.url))
     recordings = None
     if recorded:
         from duologue.cli.extensions import RECORDINGS, load_extension

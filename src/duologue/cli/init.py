@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,7 +19,9 @@ from duologue.errors import ConfigError
 __all__ = ["init"]
 
 TEMPLATE: Final = Path(__file__).parent / "template"
-FILES: Final = ("agent.py", "duologue.toml", "test_agent.py", "README.md", "Makefile", "Dockerfile", ".gitignore")
+FILES: Final = (
+    "agent.py", "duologue.toml", "test_agent.py", "pytest.ini", "README.md", "Makefile", "Dockerfile", ".gitignore"
+)  # fmt: skip
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
@@ -27,14 +31,12 @@ def init(
 ) -> None:
     """Write a new project to the folder NAME: an agent with a tool, its settings, and a test that passes.
 
-    The folder is made, or is empty. `make test` there installs what the test needs; `make run` serves the agent.
+    The folder is made, or is empty but for `.git`. `make test` there installs what the test needs; `make run` serves
+    the agent.
     """
-    folder = _free_folder(name)
     try:
-        folder.mkdir(exist_ok=True)
-        for file in FILES:
-            text = (TEMPLATE / f"{file.removeprefix('.')}.txt").read_text("utf-8")
-            (folder / file).write_text(text.replace("@NAME@", name).replace("@SOURCE@", _source()), "utf-8")
+        folder = _free_folder(name)
+        _write(folder, {"@NAME@": name, "@IMAGE@": _image(name), "@SOURCE@": _source()})
     except OSError as error:
         raise ConfigError(f"{name} cannot be written: {error.strerror}.", hint="Choose another folder.") from None
     if as_json:
@@ -43,6 +45,30 @@ def init(
     console.print(f"{name} is ready: {', '.join(FILES)}", soft_wrap=True)
     console.print(f"\n  cd {name}\n  make test    # the test of agent.py, in audio time, without a model")
     console.print("  make run     # talk to it at http://localhost:8000")
+
+
+def _write(folder: Path, values: Mapping[str, str]) -> None:
+    """Write all files, or none: a folder with some of them would be refused the next time."""
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    try:
+        for file in FILES:
+            text = (TEMPLATE / f"{file.removeprefix('.')}.txt").read_text("utf-8")
+            for placeholder, value in values.items():
+                text = text.replace(placeholder, value)
+            (folder / file).write_text(text, "utf-8")
+    except OSError:
+        with suppress(OSError):
+            for file in FILES:
+                (folder / file).unlink(missing_ok=True)
+            if is_new:
+                folder.rmdir()
+        raise
+
+
+def _image(name: str) -> str:
+    """The name as one of an image, which has neither capitals nor two separators in a row."""
+    return re.sub(r"[-_]+", "-", name.lower()).strip("-")
 
 
 def _free_folder(name: str) -> Path:
@@ -55,7 +81,7 @@ def _free_folder(name: str) -> Path:
     folder = Path(name)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{name} exists, and is no folder.", hint="Choose another name.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(path.name != ".git" for path in folder.iterdir()):
         raise ConfigError(f"The folder {name} is not empty.", hint="Choose another name, or empty the folder.")
     return folder
 

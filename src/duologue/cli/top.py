@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -48,19 +49,39 @@ def top(
         print_json(look(url, token))
         return
     if once or not console.is_terminal:
-        console.print(screen(look(url, token), None))
+        console.print(drawn(look(url, token), None, url))
         return
+    watch(url, token, every)
+
+
+def watch(url: str, token: str | None, every: float) -> None:
+    """Show what the server does until Ctrl-C. What it cannot be asked for once it may be asked for again."""
     before: Mapping[str, Any] | None = None
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             try:
                 now = look(url, token)
-            except StreamError as error:  # the server may come back
+                shown = drawn(now, before, url)
+            except DuologueError as error:
+                if before is None and not isinstance(error, StreamError):
+                    raise
+                # It may come back; while it starts, a proxy may answer in its place.
                 live.update(Text(f"{error.message} {error.next_step}", style="red"), refresh=True)
             else:
-                live.update(screen(now, before), refresh=True)
+                live.update(shown, refresh=True)
                 before = now
             time.sleep(every)
+
+
+def drawn(now: Mapping[str, Any], before: Mapping[str, Any] | None, url: str) -> RenderableType:
+    """What is shown of one look. Raises ConfigError if the server's figures are those of another release."""
+    try:
+        return screen(now, before)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ConfigError(
+            f"The figures of {url} cannot be shown: {type(error).__name__}.",
+            hint="Use the release of duologue that serves there, or --json.",
+        ) from None
 
 
 def look(url: str, token: str | None) -> dict[str, Any]:
@@ -75,20 +96,25 @@ def look(url: str, token: str | None) -> dict[str, Any]:
         address = f"{http_address(url if '://' in url else f'http://{url}', 'http://127.0.0.1:8000')}/ops"
     except ValueError as error:
         raise ConfigError(f"{url!r} is no address of a server: it {error}.") from None
+    if token is not None and not (token.isascii() and token.isprintable()):
+        raise ConfigError("The token has characters that no token has.", hint="Copy it again.")
     headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     try:
         request = urllib.request.Request(address, headers=headers)
         with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
-            found = json.loads(answer.read(MAX_BYTES))
+            data = answer.read(MAX_BYTES)
+            if answer.length:  # it broke off, or is longer than any page
+                raise http.client.IncompleteRead(data, answer.length)
+            found = json.loads(data)
     except urllib.error.HTTPError as error:
         with error:
             raise _refused(address, error.code) from None
-    except (OSError, TimeoutError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise StreamError(
             f"{address} does not answer: {reason}.", hint="Start it with `duologue serve`, or name its address."
         ) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not {"sum", "turns", "workers"} <= found.keys():
         raise ConfigError(f"{address} is not the page of a duologue server.", hint="Name the address of one.")

@@ -28,7 +28,9 @@ _SAID = re.compile(r"[^\W_]")
 _LONGEST_RUN = 8
 """Marks and closing quotes that belong to one boundary."""
 _AHEAD = _LONGEST_RUN + 4
-"""Characters beyond a mark that may decide what it is."""
+"""Characters beyond a mark that decide what most marks are, and..."""
+_MONTH_AHEAD = 8
+"""...those after a number by which a month is known: "Februar" and the one after it."""
 
 _INITIALS = re.compile(r"(?:[A-Za-z]{1,2}\.)+[A-Za-z]{1,2}|[A-Z]")
 # A full stop after one of these ends no sentence.
@@ -52,8 +54,13 @@ _ORDINAL = re.compile(
     r"(?: \d{1,2}\.(?:,| und| oder| bis| zum))* \d{1,3}$",
     re.IGNORECASE,
 )
-_OF_MONTH = re.compile(r" (?:Jan|Jän|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)")
 """German writes ordinal numbers with a full stop, and all nouns with a capital: "am 3. Oktober", "im 2. Stock"."""
+_MONTHS = ("Januar", "Jänner", "Februar", "Feber", "März", "Mai", "Juni", "Juli", "Oktober", "Dezember")
+_MONTHS_IN_ENGLISH = ("April", "August", "September", "November")
+"""In English, too, and there one begins a sentence after a number."""
+_SHORT_MONTHS = ("Jan", "Jän", "Feb", "Mär", "Apr", "Jun", "Jul", "Aug", "Sep", "Sept", "Okt", "Nov", "Dez")
+_SHORT_MONTH = re.compile(rf"(?:{'|'.join(_SHORT_MONTHS)})(?:\.| \d)")
+_ENGLISH = re.compile(r"\b(?:the|are|is|were|have|has|had|of|and|you|we|they|there|that|this|to|for)\b", re.IGNORECASE)
 _CODE_NAME = r"\b(?:code|id|number|otp|passcode|password|pin|postcode|ref|reference|zip)[\"'”’]?"
 _ANNOUNCES = (
     re.compile(rf"{_CODE_NAME},$", re.IGNORECASE),
@@ -126,7 +133,7 @@ class ClauseSplitter:
         clauses = []
         at = 0
         while at < len(text):
-            window = text[at : at + self._max_chars + _AHEAD + 1]
+            window = text[at : at + self._max_chars + _LONGEST_RUN + _MONTH_AHEAD + 2]
             cut = self._cut(window, ended=ended and at + len(window) == len(text))
             if cut is None:
                 break
@@ -276,7 +283,17 @@ def _full_stop(text: str, start: int, end: int, *, ended: bool) -> _Boundary:
     if word.isdigit() and _ORDINAL.search(before[-40:]):
         return "none"
     if word.isdigit() and len(word) <= 2 and following.isupper():
-        if len(text) < end + 4 and not ended:
-            return "unknown"
-        return "none" if _OF_MONTH.match(text, end) else "sentence"
+        return _after_number(before[-40:], text[end + 1 : end + 1 + _MONTH_AHEAD], ended=ended)
     return "sentence"
+
+
+def _after_number(before: str, after: str, *, ended: bool) -> _Boundary:
+    """Whether a German date goes on after its day ("12. Juli"), or another sentence begins ("12. Julia called.")."""
+    months = _MONTHS if _ENGLISH.search(before) else _MONTHS + _MONTHS_IN_ENGLISH
+    if not ended and len(after) < _MONTH_AHEAD:
+        forms = (f"{name}{end}" for name in months + _SHORT_MONTHS for end in ". ")
+        if any(form.startswith(after) for form in forms):
+            return "unknown"
+    word = after.partition(" ")[0].rstrip(".,;:!?")
+    is_month = word in [month[:_MONTH_AHEAD] for month in months]
+    return "none" if is_month or _SHORT_MONTH.match(after) else "sentence"
