@@ -300,6 +300,7 @@ voice = "Puck"
     assert (model.settings.stall_timeout, model.settings.instructions) == (7.0, "Be brief.")
     assert model.capabilities.typical_latency == 0.5
     assert model._model_settings["thinking"] == "low"
+    assert loaded.made == [model]  # SIGHUP has it read its key again
 
 
 def test_a_detector_of_speech_has_a_table_of_options(folder: Path) -> None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -387,6 +388,34 @@ def test_a_voice_of_azure_is_named_as_such(
 ) -> None:
     made = RealtimeService(model, voice=voice, settings=settings, **AT_AZURE)
     assert {key: value for key, value in made._model_settings.items() if key.endswith("voice")} == sent
+
+
+async def test_the_key_is_read_again_for_connections_that_are_opened_later(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("sk-wrong")
+    async with RealtimeServer() as server:
+        model = service(server, api_key=None, api_key_file=file)
+        with pytest.raises(AuthenticationError):
+            await model.connect()
+        file.write_text(KEY)
+        assert model.reload_key()
+        await (await model.connect()).aclose()
+        file.write_text("")
+        with pytest.raises(ConfigError, match="holds no key"):
+            model.reload_key()
+        await (await model.connect()).aclose()
+    assert server.problems == ["wrong key"]
+    assert not service(server).reload_key()
+
+
+def test_azure_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="needs base_url"):
+        RealtimeService(AZURE)
+    with pytest.raises(ConfigError, match="needs a key") as raised:
+        RealtimeService(AZURE, base_url="https://host")
+    assert "AZURE_OPENAI_API_KEY" in raised.value.next_step
 
 
 def test_a_service_without_a_key_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,8 @@ VOICE_SETTINGS: Final = {
 """The setting of pydantic-ai that chooses the voice, by the service's prefix."""
 AZURE_VOICE: Final = re.compile(r"[a-z]{2,3}-[A-Z]{2}-\w")
 """How the names of Azure's voices begin: en-US-AvaMultilingualNeural."""
+KEYS: Final = {"azure": "AZURE_OPENAI_API_KEY", "google": "GOOGLE_API_KEY"}
+"""Environment variables with the key of a service whose name is another."""
 MAX_HISTORY: Final = 100
 """Messages of the history that are sent to a new connection."""
 
@@ -132,8 +134,9 @@ class RealtimeService:
         self.usage: RealtimeUsage = RealtimeUsage()
         if settings is not None and not isinstance(settings, Mapping):
             raise ConfigError(f"settings of {model} is {type(settings).__name__}, and must be a table.")
-        if api_key is None and self.settings.api_key_file is not None:
-            api_key = read_key(self.settings.api_key_file, None)
+        self._key_file = self.settings.api_key_file if api_key is None else None
+        if self._key_file is not None:
+            api_key = read_key(self._key_file, None)
         self._model = _make(model, prefix, api_key, self.settings.base_url)
         profile = self._model.profile
         self.rate: int = self._model.audio_output_sample_rate
@@ -183,6 +186,17 @@ class RealtimeService:
             usage=self.usage,
         )
 
+    def reload_key(self) -> bool:
+        """Read the key from its file again, for connections that are opened later; False if it is not from a file.
+
+        Raises ConfigError if the file holds no key: the old one stays.
+        """
+        if self._key_file is None:
+            return False
+        key = read_key(self._key_file, None)
+        self._model = _make(self.name, self.name.partition(":")[0], key, self.settings.base_url)
+        return True
+
     def _voice_setting(self, prefix: str, more: Mapping[str, Any]) -> str:
         """The setting of pydantic-ai that chooses the voice. Raises ConfigError for one that the service lacks."""
         if prefix != "azure" or not AZURE_VOICE.match(self.settings.voice or ""):
@@ -227,10 +241,12 @@ def _make(model: str, prefix: str, api_key: str | None, base_url: str | None) ->
     except ConfigError:
         raise
     except UserError as error:
-        if "api_key" in str(error).lower() or "api key" in str(error).lower():
-            raise ConfigError(
-                f"{model} needs a key.", hint=f"Set {prefix.upper()}_API_KEY, or api_key_file."
-            ) from error
+        said = str(error).lower()
+        if "endpoint" in said:
+            raise ConfigError(f"{model} needs base_url, the address of your resource.") from error
+        if "api_key" in said or "api key" in said:
+            variable = KEYS.get(prefix, f"{prefix.upper()}_API_KEY")
+            raise ConfigError(f"{model} needs a key.", hint=f"Set {variable}, or api_key_file.") from error
         raise ConfigError(
             f"There is no speech-to-speech model {model!r}.", hint="See docs/providers/realtime.md."
         ) from (error)

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 from duologue.agent.function import AgentFactory
@@ -167,7 +166,14 @@ def realtime_of(loaded: Loaded) -> Callable[[], Any] | None:
                 "tools cannot be set in a file.", hint="A model with tools is made in Python: RealtimeService(...)."
             )
         RealtimeService(table.realtime, **options)
-    return partial(RealtimeService, table.realtime, **options)
+    name = table.realtime
+
+    def make() -> Any:
+        model = RealtimeService(name, **options)
+        loaded.made.append(model)
+        return model
+
+    return make
 
 
 def languages_of(loaded: Loaded) -> CallLanguages:
