@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -54,25 +54,29 @@ COMMANDS |= {"config", "init", "top"}
 CONTEXT: Any = None  # neither of the two methods looks at it
 
 
-def commands() -> Iterator[tuple[str, Any]]:
+@cache
+def commands() -> dict[str, Any]:
+    """Each command by its path; to build them all takes a while."""
+    found: dict[str, Any] = {}
     waiting: list[tuple[str, Any]] = [("", get_command(app))]
     while waiting:
         path, group = waiting.pop()
         for name in group.list_commands(CONTEXT):
             command = group.get_command(CONTEXT, name)
             full = f"{path} {name}".strip()
-            yield full, command
+            found[full] = command
             if isinstance(command, TyperGroup):
                 waiting.append((full, command))
+    return found
 
 
 def test_all_commands_are_there() -> None:
-    assert {name for name, _ in commands()} == COMMANDS
+    assert set(commands()) == COMMANDS
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_teaches_each_option(name: str, duologue: CommandLine) -> None:
-    command = dict(commands())[name]
+    command = commands()[name]
     assert command.help
     shown = duologue(*name.split(), "--help")
     assert shown.code == 0
