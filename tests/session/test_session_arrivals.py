@@ -110,6 +110,7 @@ def stalled(chunks: Iterable[Chunk], at: float, seconds: float) -> Iterator[Chun
 
 @pytest.mark.parametrize("size", [0.01, 0.02, 0.04, 0.1, 0.256, 0.512, 0.8, 1.0])
 @pytest.mark.parametrize("speed", [0.98, 1.0, 1.02])
+@pytest.mark.no_cover
 async def test_chunks_of_any_length_make_no_gap(size: float, speed: float) -> None:
     async with client() as c:
         c.send(steady(40.0, size, speed=speed))
@@ -128,6 +129,7 @@ async def test_chunks_that_are_sent_in_groups_make_no_gap(group: int) -> None:
 
 @pytest.mark.parametrize("size", [0.02, 0.1, 0.256, 0.512, 1.0])
 @pytest.mark.parametrize("worst", [0.1, 0.3, 0.5])
+@pytest.mark.no_cover
 async def test_jitter_makes_no_gap(size: float, worst: float) -> None:
     dice = random.Random(7)
     async with client() as c:

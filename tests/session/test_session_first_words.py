@@ -39,6 +39,7 @@ async def until_it_speaks(c: VirtualCall) -> None:
 
 @pytest.mark.parametrize("text", ["No.", "Wait a moment."])
 @pytest.mark.parametrize("after", [0.1, 0.3])
+@pytest.mark.no_cover
 async def test_the_first_word_over_the_agents_first_sound(models: LocalModels, text: str, after: float) -> None:
     async with call(models) as c:
         await c.play(voice(models, "Cancel my order."))

@@ -108,6 +108,7 @@ async def test_minutes_of_silence_leave_the_user_away_and_the_session_small() ->
     ],
     ids=["tone", "hum", "noise", "clipping", "offset", "full-scale noise"],
 )
+@pytest.mark.no_cover
 async def test_sound_without_words_makes_no_turn(sound: bytes) -> None:
     agent = ScriptedAgent("Yes.")
     async with VirtualCall(agent, vad=Energy()) as call:

@@ -88,6 +88,7 @@ async def test_after_a_false_interruption_the_rest_is_heard_once(capabilities: S
 
 
 @pytest.mark.parametrize("frames", range(10, 200, 13))
+@pytest.mark.no_cover
 async def test_what_was_heard_before_a_barge_in_is_the_same_for_all(frames: int) -> None:
     """Each client is interrupted at the same moment, while it is paused."""
     heard = []
