@@ -140,7 +140,8 @@ $(VENV)/.local: $(VENV)/bin/python pyproject.toml
 	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local]'
 	@touch $@
 
+# Python compiles a module when it is imported. pip would compile all of them, on one processor.
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml benchmarks/pyproject.toml
 	@$(SAY) 'installing duologue and what its tests need (a minute or two, the first time)'
-	@tools/quietly $(VENV)/install.log $(PIP) install --editable '.[local,llm,dev]' --editable ./benchmarks
+	@tools/quietly $(VENV)/install.log $(PIP) install --no-compile --editable '.[local,llm,dev]' --editable ./benchmarks
 	@touch $@ $(VENV)/.local

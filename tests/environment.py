@@ -49,7 +49,7 @@ def _install(requirements: Path, folder: Path) -> None:
         made = tempfile.mkdtemp(prefix=f"{requirements.stem}-", dir=CACHE)
         try:
             done = subprocess.run(
-                [*pip, "--target", made, "--requirement", str(requirements)],
+                [*pip, "--no-compile", "--target", made, "--requirement", str(requirements)],
                 capture_output=True,
                 text=True,
                 timeout=INSTALL_TIMEOUT_S,
