@@ -8,8 +8,9 @@ PORT   ?= 8000
 VENV  := .venv
 BIN   := $(VENV)/bin
 PIP   := $(BIN)/python -m pip --disable-pip-version-check
-# A file's tests stay together, because they share servers and models.
-PARALLEL := -n 2 --dist loadfile
+# A file's tests stay together, because they share servers and models. Files come in the order of their names: by the
+# number of their tests, those with one long test would come last, and one process would wait for the other.
+PARALLEL := --dist loadfile --no-loadscope-reorder
 SAY   := printf '\n» %s\n'
 
 .DEFAULT_GOAL := help
@@ -63,11 +64,12 @@ test-rules: $(VENV)/.dev
 
 test-session: $(VENV)/.dev
 	@$(SAY) 'tests of the session and the engine: every branch of them'
-	@$(BIN)/pytest tests/session tests/engine $(PARALLEL) --cov=duologue.session --cov=duologue.engine --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	@$(BIN)/pytest tests/session tests/engine -n 2 $(PARALLEL) --cov=duologue.session --cov=duologue.engine --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
+# Two processors, and one process more: many of these wait for a server, a browser or a clock.
 test-others: $(VENV)/.dev
 	@$(SAY) 'all other tests'
-	@$(BIN)/pytest --ignore=tests/conversation --ignore=tests/session --ignore=tests/engine $(PARALLEL)
+	@$(BIN)/pytest --ignore=tests/conversation --ignore=tests/session --ignore=tests/engine -n 3 $(PARALLEL)
 
 # Apart from `test`: pyright needs node, and reads every library that public names mention.
 types-public: $(VENV)/.dev
