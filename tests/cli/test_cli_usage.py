@@ -1,6 +1,7 @@
 """What the command line says of itself, and how it takes what it does not understand."""
 
 import io
+import subprocess
 import sys
 from functools import cache
 from typing import Any
@@ -123,6 +124,9 @@ def test_version_prints_the_version_alone(duologue: CommandLine) -> None:
         (["callers", "--script", "opera"], "there is no script 'opera'"),
         (["callers", "--load", "heavy"], "there is no load 'heavy'; choose from normal, brisk"),
         (["callers", "--seconds", "0"], "'--seconds'"),
+        (["callers", "--seconds", "inf"], "inf is not a finite number"),
+        (["callers", "--ramp", "inf"], "inf is not a finite number"),
+        (["recordings", "prune", "--days", "nan"], "'--days'"),
         (["models", "install"], "Missing argument"),
         (["models", "remove"], "No such command 'remove'"),
     ],
@@ -152,3 +156,23 @@ def test_a_screen_without_our_characters_shows_others(
     duologue("doctor", "--quick")
     screen.seek(0)
     assert "? Python: 3." in screen.read()
+
+
+@pytest.mark.parametrize(
+    ("redirected", "code", "told"),
+    [
+        ("--version > /dev/full", 1, "error: The output cannot be written: No space left on device."),
+        ("config schema > /dev/full", 1, "error: The output cannot be written: No space left on device."),
+        ("config schema >&- 2>&- <&-", 0, ""),
+        ("config schema | head -c 1 > /dev/null", 1, ""),
+    ],
+)
+def test_an_output_that_is_full_closed_or_gone_leaves_no_traceback(redirected: str, code: int, told: str) -> None:
+    command = f'set -o pipefail; "{sys.executable}" -m duologue {redirected}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr.startswith(told)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert told or not done.stderr

@@ -16,14 +16,14 @@ from duologue.cli.doctor import doctor
 from duologue.cli.extensions import ExtensibleGroup
 from duologue.cli.init import init
 from duologue.cli.models import models
-from duologue.cli.output import fail
+from duologue.cli.output import discard_output, fail, open_closed_streams
 from duologue.cli.recordings import recordings
 from duologue.cli.replay import replay
 from duologue.cli.serve import serve
 from duologue.cli.speech import say, transcribe
 from duologue.cli.token import token
 from duologue.cli.top import top
-from duologue.errors import DuologueError
+from duologue.errors import ConfigError, DuologueError
 
 __all__ = ["app", "run"]
 
@@ -58,7 +58,11 @@ def _main(
 
 
 def run() -> None:
-    """Run a command; a DuologueError becomes one line and exit status 1, Ctrl-C becomes 130."""
+    """Run a command; a DuologueError becomes one line and exit status 1, Ctrl-C becomes 130.
+
+    So does a standard output that cannot be written; one that was closed is done without.
+    """
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without our characters shows others, and goes on
@@ -69,3 +73,8 @@ def run() -> None:
         fail(error, as_json=as_json)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        discard_output()
+        fail(ConfigError(f"The output cannot be written: {error.strerror}.", hint="Write it elsewhere."), as_json=False)

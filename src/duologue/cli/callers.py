@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duologue.cli.callers_rows import line_of, turns_of
+from duologue.cli.options import finite
 from duologue.cli.output import AsJson, notes, print_json, progress, result_file, write_rows
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def callers(
         str, typer.Option(help="The server's stream, as ws://HOST:PORT/v1/stream; the path may be left out.")
     ] = "ws://127.0.0.1:8000/v1/stream",
     sessions: Annotated[int, typer.Option(min=1, help="Callers at once; each calls again when its call is over.")] = 1,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long to measure, after the ramp.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, callback=finite, help="How long to measure, after the ramp.")
+    ] = 60.0,
     script: Annotated[
         str, typer.Option(help="What they do: booking, monologue, interrupter, silent, or mixed (7:1:1:1).")
     ] = "booking",
@@ -38,6 +41,7 @@ def callers(
         float | None,
         typer.Option(
             min=0.0,
+            callback=finite,
             help="Seconds in which the callers start one after another, not measured; by default 0.1 s for each.",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,16 @@ __all__ = [
     "RecordingFolder",
     "Stt",
     "Tts",
+    "finite",
 ]
+
+
+def finite(number: float | None) -> float | None:
+    """Refuse `inf`, which is above any lowest value of an option."""
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is not a finite number.")
+    return number
+
 
 AgentName = Annotated[
     str | None,

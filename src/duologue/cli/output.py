@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -20,9 +20,11 @@ from duologue.errors import AgentError, ConfigError, DuologueError
 __all__ = [
     "AsJson",
     "console",
+    "discard_output",
     "fail",
     "is_standard_output",
     "notes",
+    "open_closed_streams",
     "print_json",
     "progress",
     "result_file",
@@ -78,6 +80,21 @@ def result_file(path: Path | None) -> Path | None:
     if path is not None and is_standard_output(path):
         raise typer.BadParameter(f"{path} is standard output, to which the result is printed: name another file.")
     return path
+
+
+def open_closed_streams() -> None:
+    """Have standard streams that were closed before the start (`>&-`) read and write nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # until the process ends
+
+
+def discard_output() -> None:
+    """Have what is still in the buffer of standard output go nowhere, and not fail again when the process ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 @contextmanager
