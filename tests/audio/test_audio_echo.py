@@ -112,6 +112,16 @@ def test_a_user_who_speaks_over_the_echo_is_not(decibels: float, delay: float) -
     assert np.median(answers[louder]) < 0.3
 
 
+@LEVELS
+def test_an_echo_whose_delay_changes_is_known_by_its_level_meanwhile(decibels: float) -> None:
+    near, far = (echo_of(agent(), decibels, delay) for delay in (0.05, 0.3))
+    length = min(len(near), len(far)) // WINDOW * WINDOW
+    at = length // 2
+    echo = np.concatenate((near[:at], far[at:length]))
+    answers = listen(EchoEstimator(), agent(), echo + noise(length))[audible(echo)]
+    assert (answers >= 0.5).mean() > 0.97
+
+
 def test_a_user_whose_microphone_hears_no_echo_is_not() -> None:
     for start in (0.0, 1.0):
         over = late(user(), start, len(agent()))

@@ -48,6 +48,16 @@ _MAX_FOREIGN_WINDOWS: Final = 16
 """After this many such windows in a row the filter learns again: then the echo has probably changed."""
 _TAUGHT: Final = 24
 """Windows from which the filter has to learn before any window is left out."""
+_PROVEN: Final = 4
+"""So many windows in a row with a ratio of `_SURE` are an echo, whose level is learned: chance explains fewer."""
+_KEEP_GAIN: Final = 0.9
+"""The share of the learned level that is kept from one such window to the next."""
+_LOUDER: Final = 1.5
+"""An echo seldom has more than so many times its usual energy (2 dB)."""
+_FAINT: Final = 0.7
+"""The ratio of a window that is no louder than an echo of the playout would be, if the filter predicts less of it."""
+_REACH: Final = 3
+"""Windows of playout whose loudest tells how loud an echo would be: reverberation follows what is loud."""
 _RIDGE: Final = 1e-3
 _PRIOR: Final = 1e5
 """Regularizes the fit while playout is quiet: the energy of one window at -67 dBFS."""
@@ -70,6 +80,7 @@ class EchoEstimator:
         "_delay",
         "_floor",
         "_foreign",
+        "_gain",
         "_gram",
         "_heard",
         "_left",
@@ -78,8 +89,10 @@ class EchoEstimator:
         "_playout",
         "_rest",
         "_room",
+        "_run",
         "_seen",
         "_share",
+        "_softened",
         "_spectra",
         "_taps",
         "_taught",
@@ -97,6 +110,9 @@ class EchoEstimator:
         self._heard = self._left = 0.0  # energy of the microphone, and the part of it that is not explained
         self._room = 0.0  # energy of the reverberation
         self._share = 0.0
+        self._softened = 0.0  # the ratio that was returned last
+        self._run = 0  # windows in a row that are surely echo
+        self._gain = 0.0  # energy of the echo as a share of the playout's; 0 until there was an echo
         self._rest = np.zeros(0, np.float32)
         self._looked = 0
         self._taps: NDArray[np.float32] | None = None
@@ -106,7 +122,7 @@ class EchoEstimator:
     @property
     def residual(self) -> NDArray[np.int16]:
         """The last window (512,) without its echo, and softer the larger the share of echo was."""
-        soft = self._rest * (1.0 - self._share)
+        soft = self._rest * (1.0 - self._softened)
         left: NDArray[np.int16] = np.clip(np.rint(soft), -32768, 32767).astype(np.int16)
         return left
 
@@ -170,8 +186,22 @@ class EchoEstimator:
             self._find_delay(heard)
         echo = self._predict(self._playout, pos_end, heard)
         self._rest = left = heard - echo
-        self._share = share = self._weigh(float(heard @ heard), float(left @ left), float(echo @ echo))
-        return share
+        energy = float(heard @ heard)
+        self._share = share = self._weigh(energy, float(left @ left), float(echo @ echo))
+        self._softened = self._at_least_faint(share, energy, self._playout.loudest(pos_end - self._delay))
+        return self._softened
+
+    def _at_least_faint(self, share: float, energy: float, playout: float) -> float:
+        """Return the ratio of a window with this energy, at least `_FAINT` if it is no louder than the echo has been.
+
+        The filter loses an echo for a few windows when its delay changes or when something else has disturbed it. The
+        level of an echo stays. `playout` is the energy of the loudest window that may be heard.
+        """
+        self._run = self._run + 1 if share >= _SURE else 0
+        if self._run >= _PROVEN and playout > _PRIOR:
+            gain = energy / playout
+            self._gain = _KEEP_GAIN * self._gain + (1 - _KEEP_GAIN) * gain if self._gain else gain
+        return max(share, _FAINT) if energy <= _LOUDER * self._gain * playout else share
 
     def _follow(self, playout: _Playout, pos_end: int) -> None:
         if pos_end == self._seen + WINDOW:
@@ -257,6 +287,11 @@ class _Playout:
     def reaches(self, pos: int) -> bool:
         """Return whether any playout could be heard in the window before `pos`."""
         return self._first < pos and self.end > pos - (_PARTS + 1) * WINDOW
+
+    def loudest(self, end: int) -> float:
+        """Return the energy of the loudest of the last windows before `end`."""
+        windows = self.read(end - _REACH * WINDOW, end).reshape(_REACH, WINDOW)
+        return float(np.einsum("ij,ij->i", windows, windows).max())
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         out = np.zeros(end - start, np.float32)

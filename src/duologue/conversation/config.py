@@ -128,7 +128,7 @@ class BargeIn:
     doubt_threshold: float = 0.2
     """Until the agent is paused, a window of at least this probability, but below `start_threshold`, counts half
     as much as a window of speech: the beginning of a word is often in doubt."""
-    doubt_after: float = 0.128
+    doubt_after: float = 0.064
     """Windows in doubt for this long without a break count as speech: some words begin softly."""
     confirm_after: float = 1.0
     """Speech this long is transcribed while it continues. If it has words, they interrupt the agent; otherwise the

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from duologue.conversation import events, inputs
 from duologue.conversation.call import Call
@@ -38,6 +38,9 @@ from duologue.conversation.user_turn import UserTurn
 
 __all__ = ["Conversation"]
 
+FADING: Final = 0.9
+"""After an echo the probability of the detector falls by this factor or more a window, unless the user speaks."""
+
 
 class Conversation:
     """The rules of one call: a state machine in audio time, without a clock and without I/O."""
@@ -47,6 +50,8 @@ class Conversation:
         context = Context(config)
         self.config: ConversationConfig = config
         self.context: Context = context
+        self._echo = 0.0
+        """The probability of the last window if that was an echo of the agent, or what the detector remembers of it."""
         self.history: History = History(config.max_history)
         self.timers: CallTimers = CallTimers(config)
         self.typed: TypedText = TypedText(config)
@@ -155,7 +160,12 @@ class Conversation:
 
     def _window(self, w: inputs.VadScored) -> None:
         c, u, detector = self.config, self.user_turn, self.user_turn.detector
-        p = w.probability if w.echo_ratio < c.barge_in.echo_threshold else 0.0
+        p = w.probability
+        # After an echo the detector remembers it for a few windows that playout no longer explains.
+        if w.echo_ratio >= c.barge_in.echo_threshold or p <= FADING * self._echo:
+            self._echo, p = p, 0.0
+        else:
+            self._echo = 0.0
         is_quiet = p < c.speech.doubt_threshold and not detector.speaking
         if is_quiet and self.context.pos < self.timers.next_at and self.is_idle:
             detector.silence(w.start, w.end)  # most windows of most calls end here

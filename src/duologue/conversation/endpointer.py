@@ -34,6 +34,15 @@ MUST_GO_ON: Final = 0.1
 """Words of at most this probability count as unfinished, whatever they answer."""
 ASSENT_ANSWERS: Final = ("yes_no", "open", "same")
 """Kinds of questions that "yes" and "mm-hm" may answer."""
+REACTION: Final = 0.25
+"""Seconds before the user's speech is detected that it cannot react to: 0.2 s is the fastest that people answer, and
+the detector lags."""
+SHORT_SOUND: Final = 0.8
+"""Seconds that a backchannel lasts at most, with 0.1 s of audio before it..."""
+SHORT_WORDS: Final = 2
+"""...and the words that it may be misheard as."""
+MAX_LOOKS: Final = 2
+"""Times that such a sound is transcribed again."""
 OVERLAP = 0.3
 """Seconds before the last check that are transcribed again with what follows: a word may lie across."""
 
@@ -121,7 +130,7 @@ class Endpointer:
         elif request.kind == "check":
             self._checked(u, answer if isinstance(answer, WordsArrived) else None)
         else:
-            if isinstance(answer, inputs.EvidenceFailed):
+            if isinstance(answer, inputs.EvidenceFailed) and u.first_words is None:
                 u.failed = answer.code
             words = answer if isinstance(answer, WordsArrived) else WordsArrived(request.id, "", 1.0, u.failed)
             u.note_level(words.level)
@@ -135,6 +144,11 @@ class Endpointer:
         """Decide what the words are, if all of them are there; the silence may still be short."""
         if u.final is None or None in u.parts:
             return
+        if self._may_be_misheard(u, u.final):
+            self._user_turn.look_closer(u)
+            return
+        if u.first_words and not self._says_nothing(u, u.final.response):
+            u.final = u.first_words
         if not u.words:
             if self._is_audible(u) and self._user_turn.may_ask_again(u):
                 self._user_turn.ask_words_again(u)
@@ -144,7 +158,7 @@ class Endpointer:
         if not u.complete and self._is_background(u.level):
             self._ignore(u, "background")
             return
-        if not u.complete and self._says_nothing(u.response):
+        if not u.complete and self._says_nothing(u, u.response):
             r = self._floor.reply
             self._context.publish(events.Backchannel, r.generation if r else 0, u.words, "backchannel")
             self._user_turn.close_as_nothing(u, "backchannel")
@@ -178,7 +192,25 @@ class Endpointer:
         r = self._floor.reply
         return r is not None and not r.dropped and self._caller.is_background(level)
 
-    def _says_nothing(self, response: Response) -> bool:
+    def _may_be_misheard(self, u: Utterance, words: WordsArrived) -> bool:
+        """Return True if a sound over the agent is as short as a backchannel, and none is understood.
+
+        The agent is paused, so the user does not hear that it is transcribed again. It is a backchannel if a later
+        transcript is one; two transcripts that agree are believed.
+        """
+        r, first = self._floor.reply, u.first_words or words
+        if r is None or not r.started or r.dropped or not self._floor.may_be_interrupted(r):
+            return False
+        if u.complete or u.failed or u.parts or u.base or self._context.capabilities.streams_words:
+            return False
+        if u.looks == MAX_LOOKS or words.response or not first.text:
+            return False
+        if u.looks and _letters(words.text) == _letters(first.text):
+            return False
+        is_short = u.seconds <= SHORT_SOUND and len(first.text.split()) <= SHORT_WORDS
+        return is_short and self._says_nothing(u, "assent") and self._user_turn.may_ask_again(u)
+
+    def _says_nothing(self, u: Utterance, response: Response) -> bool:
         """Return True if a short response takes no turn: it acknowledges what the agent says or will say."""
         r = self._floor.reply
         if r is None or r.dropped:
@@ -186,7 +218,11 @@ class Endpointer:
         if response == "goodbye":
             return bool(r.end_call)
         if response in ("assent", "continuer"):
-            return r.asked is None or (r.expected or r.asked).kind not in ASSENT_ANSWERS
+            heard = r.played
+            if u.heard and u.heard[0] == r.generation:
+                heard = min(heard, u.heard[1] - round(REACTION * RATE))
+            asked = r.asked_after(heard)
+            return asked is None or (r.declared or asked).kind not in ASSENT_ANSWERS
         return response != ""
 
     def _is_audible(self, u: Utterance) -> bool:
@@ -356,5 +392,10 @@ class Endpointer:
             u.wordless = True
             self._floor.go_on("background" if words.text else "no_words")
             self._user_turn.separate()
-        elif not self._says_nothing(words.response):
+        elif not self._says_nothing(u, words.response):
             self._user_turn.take_floor(u, "words")
+
+
+def _letters(text: str) -> str:
+    """Return what counts where two transcripts are compared."""
+    return "".join(char for char in text.lower() if char.isalnum())

@@ -85,7 +85,11 @@ class Reply:
     @property
     def asked(self) -> Expected | None:
         """What is asked if the user has heard enough of a question to answer it, and little of what follows it."""
-        heard, asked = self.played / RATE, None
+        return self.asked_after(self.played)
+
+    def asked_after(self, played: int) -> Expected | None:
+        """Return the same as `asked` after that many samples of the reply."""
+        heard, asked = played / RATE, None
         for segment in self.segments:
             start, end = segment.start, segment.end
             if heard < start:

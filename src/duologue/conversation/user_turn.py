@@ -27,6 +27,8 @@ AGAIN_WITHIN: Final = 1.0
 """Seconds after the first request for a transcript in which a second one may follow; that long the audio is kept."""
 MORE_AUDIO: Final = 0.5
 """Seconds of audio before an utterance that are added to it for the second request."""
+LESS_AUDIO: Final = 0.05
+"""Seconds at the beginning that each closer look at a short sound leaves out."""
 
 
 class UserTurn:
@@ -137,6 +139,8 @@ class UserTurn:
         self.set_user("speech_start", "speech")
         u = self._open(start)
         u.run_start = u.checked = start
+        r = self._floor.reply
+        u.heard = (r.generation, r.played) if r and r.started else None
         self._context.publish(events.SpeechStarted, u.turn, start, "speech")
 
     def _stop_speech(self, reason: str) -> None:
@@ -146,10 +150,14 @@ class UserTurn:
         u.last_speech = self.detector.last_end
         self._context.publish(events.SpeechStopped, u.turn, u.last_speech, reason)
         self.requests.drop("check")
-        tail = round(self._config.speech.tail_padding * RATE)
-        self._ask_words(u, min(self._context.pos, u.last_speech + tail))
+        self._ask_words(u, self._end_of_words(u))
 
-    def _ask_words(self, u: Utterance, end: int) -> None:
+    def _end_of_words(self, u: Utterance) -> int:
+        """Return where the audio ends that is transcribed after the speech has stopped."""
+        return min(self._context.pos, u.last_speech + round(self._config.speech.tail_padding * RATE))
+
+    def _ask_words(self, u: Utterance, end: int, skip: int = 0) -> None:
+        """Request the words of the last part up to `end`, without so many samples at its beginning."""
         extra, part = self._config.endpointing.words_budget, len(u.parts)
         u.asked_at = self._context.pos
         if u.last_speech > u.part_start:
@@ -158,7 +166,7 @@ class UserTurn:
             may_go_on = not u.complete
             self.requests.request_transcript(
                 "words",
-                u.part_start,
+                u.part_start + skip,
                 end,
                 u.turn,
                 extra=extra,
@@ -188,6 +196,15 @@ class UserTurn:
             before=u.base,
             expects=self._floor.expected,
         )
+
+    def look_closer(self, u: Utterance) -> None:
+        """Request the words of a short sound again, without a piece of the audio before it.
+
+        Recognizers have little to go by in a short sound, and write other words if it begins elsewhere in the audio.
+        """
+        u.first_words, u.final = u.first_words or u.final, None
+        u.looks += 1
+        self._ask_words(u, self._end_of_words(u), round(u.looks * LESS_AUDIO * RATE))
 
     def _wider(self, u: Utterance) -> int:
         """Return the first sample of the audio for a second transcript of the last part."""
@@ -254,9 +271,10 @@ class UserTurn:
 
     def _go_on(self, u: Utterance, start: int) -> None:
         """The user continues: discard the transcript of the last part and what was derived from it."""
-        if self._follows_silence(u, start) and (u.final or self.requests.keep_words_as_part()):
+        words = u.final or u.first_words
+        if self._follows_silence(u, start) and (words or self.requests.keep_words_as_part()):
             u.before_sound = u.last_speech, u.sound
-            u.split(self._padded(start), u.final)
+            u.split(self._padded(start), words)
         self.requests.drop("words", "sound", "check")
         u.go_on()
         if self._config.speculation == "discard":

@@ -76,6 +76,12 @@ class Utterance:
     """It began after its turn had been decided and before the reply was played: words reopen that turn."""
     asked_again: bool = False
     """Its words were asked for a second time, because there were none in audible speech."""
+    first_words: WordsArrived | None = None
+    """The words of the last part, while it is transcribed again because they may be a misheard backchannel."""
+    looks: int = 0
+    """How often its words were asked for again for that reason."""
+    heard: tuple[int, int] | None = None
+    """The generation of the reply over which the user began to speak, and how many samples of it had been played."""
     wordless: bool = False
     """Ongoing sound whose transcript so far has no words: nothing waits for it."""
     run_start: int = 0
@@ -121,6 +127,11 @@ class Utterance:
             self.level = level if self.level is None else max(self.level, level)
 
     @property
+    def seconds(self) -> float:
+        """How long the last part is up to its last speech, with the audio before its first."""
+        return (self.last_speech - self.part_start) / RATE
+
+    @property
     def certain_speech(self) -> float:
         """Seconds of the last part that are certainly speech."""
         return sum(probability >= AUDIBLE for _, probability in self.windows) * WINDOW / RATE
@@ -155,7 +166,8 @@ class Utterance:
     def go_on(self) -> None:
         """Discard the transcript of the last part: the user continues."""
         self.wordless = self.check_asked = self.asked_again = False
-        self.final = self.evidence = self.sound = self.recognizer = None
+        self.final = self.first_words = self.evidence = self.sound = self.recognizer = None
+        self.looks = 0
         self.eager_at = -1
         self.scores = 0
         self.complete = ""
@@ -164,7 +176,7 @@ class Utterance:
         """Make do with the words that have come."""
         self.failed = code
         self.parts = [part or "" for part in self.parts]
-        self.final = self.final or WordsArrived(0, "", 1.0, code)
+        self.final = self.final or self.first_words or WordsArrived(0, "", 1.0, code)
 
     def reduce_to_base(self, reason: str) -> None:
         """Take back what was added to a turn that is open again: it is over after all."""

@@ -37,6 +37,8 @@ PROVEN = 47
 LOUDER = 16.0
 """...what has so many times the energy of the loudest of them (12 dB) is no echo: chance often explains a piece of the
 user's voice."""
+NEWEST = 8
+"""The newest of them do not count as that: words often begin in windows that do not seem to be speech."""
 MOST_NOTED = 1.5
 """Seconds of frames that are kept as they were sent: as long as the estimator remembers."""
 
@@ -71,7 +73,9 @@ class EchoGuard:
         self._unheard = 0
         """Windows without speech while we sounded, since there was last an echo."""
         self._loudest = 0.0
-        """The energy of the loudest of them."""
+        """The energy of the loudest of them, the newest left out..."""
+        self._newest: deque[float] = deque(maxlen=NEWEST)
+        """...and the energies of those."""
 
     def played(self, pos: int, frame: bytes) -> None:
         """Note a frame of the agent's audio, sent when the input was at `pos`."""
@@ -140,7 +144,9 @@ class EchoGuard:
         if end <= self._next:
             self._silent += 1
             self._unheard += 1
-            self._loudest = max(self._loudest, _energy(mic))
+            if len(self._newest) == NEWEST:
+                self._loudest = max(self._loudest, self._newest[0])
+            self._newest.append(_energy(mic))
 
     def echo_ratio(self, end: int, mic: NDArray[np.int16], is_speech: bool) -> float:
         """The share of the energy of `mic`, the window that ends at `end`, that our own voice explains; 0 to 1.
@@ -166,6 +172,7 @@ class EchoGuard:
         if self._echoes >= ECHOES:
             self._alert_until = end + ALERT
             self._unheard, self._loudest = 0, 0.0
+            self._newest.clear()
         elif self._unheard >= PROVEN and _energy(mic) > LOUDER * self._loudest:
             return 0.0
         return share
