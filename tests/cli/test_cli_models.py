@@ -141,7 +141,7 @@ class TestDoctor:
     def test_without_smart_turn_it_goes_on_by_words(self, duologue: CommandLine) -> None:
         outcome = duologue("doctor", "--quick")
         assert outcome.code == 0
-        assert "– end of turn: Smart Turn 3.2 is not installed; the words alone" in outcome.out
+        assert "– end of turn: Smart Turn 3.2 is not installed; with recognizers other than Moonshine" in outcome.out
         assert "    duologue models install smart-turn\n" in outcome.out
         assert "All that a conversation needs is here." in outcome.out
 

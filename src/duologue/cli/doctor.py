@@ -26,7 +26,7 @@ __all__ = ["doctor", "local_models"]
 
 LOCAL = "pip install 'duologue[local]'"
 WITHOUT: Final = {
-    "end of turn": "the words alone judge the end of a turn",
+    "end of turn": "with recognizers other than Moonshine the words alone judge the end of a turn",
     "more languages": "the local recognizer knows English only",
     "more voices": "the local voice speaks English only",
 }
