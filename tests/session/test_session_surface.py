@@ -89,6 +89,7 @@ async def test_lost_sound_is_a_gap() -> None:
     async with unstarted() as call:
         call.session.skip_audio(8_000)
         call.session.process_audio(bytes(640))
+        call.session.skip_audio(0)  # which is none
         call.engine.step()
         gap = call.one(events.AudioGap)
         assert (gap.start, gap.end, gap.reason) == (0, 8_000, "lost")
