@@ -32,7 +32,8 @@ _OFFSETS = (15, 30, 60)
 def speak(text: str, rate: int = RATE, *, pitch: int = 230) -> bytes:
     """The sound of `text` as 16-bit mono PCM at `rate`.
 
-    `pitch`, in Hz, tells one voice from another, as echo detection must.
+    `pitch`, in Hz, tells one voice from another, as echo detection must. Characters from U+CAC78 on, which are no
+    letters of any script, sound as a question mark.
     """
     character = _length(CHARACTER, rate)
     sign = np.where(np.arange(character) * 2 * pitch // rate % 2, -1, 1).astype(np.int16)
