@@ -17,6 +17,7 @@ from duologue.errors import (
 from duologue.pool import ProviderPool
 from duologue.resilience import BreakerRegistry, BreakerState, HedgeSettings, resilient_stt, resilient_tts
 from duologue.resilience.hedge import Hedge
+from duologue.stt import SttCapabilities
 from duologue.testing.fakes import FOREVER, FakeSpeechToText, FakeTextToSpeech
 from duologue.testing.spoken import understand
 from duologue.testing.streaming import FakeStreamingSpeechToText
@@ -259,3 +260,11 @@ def test_a_connection_whose_dial_exits_fails_who_waits_for_it() -> None:
         await pool.aclose()
 
     run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(("second", "estimates"), [(True, True), (False, False)])
+def test_a_list_estimates_the_sound_if_all_of_it_do(breakers: BreakerRegistry, second: bool, estimates: bool) -> None:
+    members = [Stt("a"), Stt("b")]
+    for member, can in zip(members, (True, second), strict=True):
+        member.capabilities = SttCapabilities(estimates_sound=can)
+    assert resilient_stt(members, breakers=breakers).capabilities.estimates_sound is estimates

@@ -360,7 +360,8 @@ class _BetterProviderError(ProviderUnavailableError):
 def _capabilities(provider: Any) -> SttCapabilities:
     """What a service declares; of a model, what the engine will declare of it."""
     if isinstance(provider, SttModel):
-        return SttCapabilities(languages=provider.languages, cost=0.0)
+        estimates = getattr(provider, "estimates_sound", False)
+        return SttCapabilities(languages=provider.languages, cost=0.0, estimates_sound=estimates)
     found = getattr(provider, "capabilities", None) or SttCapabilities()
     if not isinstance(found, SttCapabilities):
         name = getattr(provider, "name", type(provider).__name__)
@@ -375,6 +376,7 @@ def _combined(all_can: Sequence[SttCapabilities]) -> SttCapabilities:
         all_can[0],
         finalizes=all(can.finalizes for can in all_can),
         cancel=all(can.cancel for can in all_can),
+        estimates_sound=all(can.estimates_sound for can in all_can),
         languages=known,
     )
 
