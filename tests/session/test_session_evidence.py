@@ -412,9 +412,9 @@ async def test_the_words_of_a_slow_service_are_due_when_it_has_them(
         (Transcript("x" * 20_001), "gave a text of 20001 characters, and may give 20000"),
         (Transcript("Hi.", ending_odds=float("nan")), "gave ending_odds that are no finite number"),
         (Transcript("Hi.", ending_odds="x"), "gave ending_odds that are no finite number"),  # type: ignore[arg-type]
-        (Transcript("Hi.", sound_estimate=1.5), "gave a sound_estimate that is no probability"),
-        (Transcript("Hi.", sound_estimate=float("nan")), "gave a sound_estimate that is no probability"),
-        (Transcript("Hi.", sound_estimate="x"), "gave a sound_estimate that is no probability"),  # type: ignore[arg-type]
+        (Transcript("Hi.", sound_estimate=1.5), "gave a sound_estimate that is not a probability"),
+        (Transcript("Hi.", sound_estimate=float("nan")), "gave a sound_estimate that is not a probability"),
+        (Transcript("Hi.", sound_estimate="x"), "gave a sound_estimate that is not a probability"),  # type: ignore[arg-type]
     ],
 )
 async def test_what_is_no_transcript_is_an_error_and_the_call_goes_on(found: Any, message: str) -> None:

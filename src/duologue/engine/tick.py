@@ -83,7 +83,7 @@ class TickCounters:
     response_faults: int = 0
     """Violations of its protocol by a voice or a responder that did not end its reply."""
     vad_faults: int = 0
-    """Calls that ended because the voice activity detector gave something that is no probability."""
+    """Calls that ended because the voice activity detector gave a value that is not a probability."""
     worst_late: float = 0.0
     """Seconds."""
 

@@ -33,7 +33,7 @@ def check_transcript(name: str, found: object) -> None:
     elif not isinstance(found.ending_odds, int | float) or not math.isfinite(found.ending_odds):
         wrong = "gave ending_odds that are no finite number"
     elif (sound := found.sound_estimate) is not None and not (isinstance(sound, int | float) and 0 <= sound <= 1):
-        wrong = "gave a sound_estimate that is no probability"
+        wrong = "gave a sound_estimate that is not a probability"
     else:
         return
     raise ProviderError(f"{name} {wrong}.", provider=name)
